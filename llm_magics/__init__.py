@@ -1,0 +1,90 @@
+"""Open language models in a notebook cell, on your machine, with every token they weighed.
+
+    %load_ext llm_magics
+
+    %%llm
+    Why is the sky blue?
+
+Or from Python::
+
+    import llm_magics as lm
+    model = lm.load()
+    print(model.generate("Why is the sky blue?").text)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.options import SamplingOptions
+    from .core.records import Alternative, Generation, ModelInfo, Timing, Token, Trace
+    from .engine.generate import Stream
+    from .errors import (
+        ContextOverflow,
+        FetchError,
+        Interrupted,
+        LLMMagicsError,
+        ModelFileError,
+        ModelNotFound,
+        StoreError,
+        TemplateError,
+        UnsupportedModel,
+        UsageError,
+    )
+    from .magics import load_ipython_extension, unload_ipython_extension
+    from .models.model import Model, load, models
+
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported when first used, so that `import llm_magics` stays instant.
+_HOMES = {
+    "core.options": ("SamplingOptions",),
+    "core.records": ("Alternative", "Generation", "ModelInfo", "Timing", "Token", "Trace"),
+    "engine.generate": ("Stream",),
+    "errors": (
+        "ContextOverflow", "FetchError", "Interrupted", "LLMMagicsError", "ModelFileError", "ModelNotFound", "StoreError",
+        "TemplateError", "UnsupportedModel", "UsageError",
+    ),
+    "magics": ("load_ipython_extension", "unload_ipython_extension"),
+    "models.model": ("Model", "load", "models"),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Alternative",
+    "ContextOverflow",
+    "FetchError",
+    "Generation",
+    "Interrupted",
+    "LLMMagicsError",
+    "Model",
+    "ModelFileError",
+    "ModelInfo",
+    "ModelNotFound",
+    "SamplingOptions",
+    "StoreError",
+    "Stream",
+    "TemplateError",
+    "Timing",
+    "Token",
+    "Trace",
+    "UnsupportedModel",
+    "UsageError",
+    "__version__",
+    "load",
+    "load_ipython_extension",
+    "models",
+    "unload_ipython_extension",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'llm_magics' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOME_OF))

@@ -1,0 +1,77 @@
+"""SamplingOptions: how the next token is chosen, checked once and then trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..errors import UsageError
+
+MAX_ALTERNATIVES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """How to sample, and when to stop.
+
+    Attributes:
+        max_tokens: at most this many new tokens, ≥ 1.
+        temperature: 0 is greedy; otherwise logits are divided by it, ≤ 10.
+        top_k: keep the k likeliest tokens; 0 keeps all.
+        top_p: keep the smallest set whose probability reaches p, in (0, 1] (Holtzman et al. 2020, arXiv:1904.09751).
+        min_p: keep tokens with at least min_p × the likeliest one's probability, in [0, 1] (arXiv:2407.01082).
+        repetition_penalty: divide positive (multiply negative) logits of tokens already seen, > 0; 1 is off
+            (Keskar et al. 2019, arXiv:1909.05858).
+        seed: the same seed gives the same text.
+        stop: strings that end the text; they are not part of it.
+        alternatives: how many of the likeliest tokens to record beside each chosen one, 0 to 100.
+    """
+
+    max_tokens: int = 256
+    temperature: float = 0.7
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    alternatives: int = 10
+
+    def __post_init__(self) -> None:
+        stop: Sequence[str] = (self.stop,) if isinstance(self.stop, str) else self.stop
+        object.__setattr__(self, "stop", tuple(stop))
+        _integer("max_tokens", self.max_tokens, 1)
+        _number("temperature", self.temperature, 0, 10)
+        _integer("top_k", self.top_k, 0)
+        _number("top_p", self.top_p, 0, 1)
+        if self.top_p == 0:
+            raise UsageError("top_p must be above 0, got 0", hint="for greedy decoding set temperature=0")
+        _number("min_p", self.min_p, 0, 1)
+        _number("repetition_penalty", self.repetition_penalty, 0.01, 100)
+        _integer("seed", self.seed, 0, 2**64 - 1)
+        _integer("alternatives", self.alternatives, 0, MAX_ALTERNATIVES)
+        for text in self.stop:
+            if not isinstance(text, str) or not text:
+                raise UsageError(f"a stop string must be a non-empty text, got {text!r}", hint="leave it out instead")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "stop": list(self.stop)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SamplingOptions:
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in data.items() if key in known})
+
+
+def _integer(name: str, value: object, low: int, high: int | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        bound = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise UsageError(f"{name} must be a whole number {bound}, got {value!r}", hint=f"for example {name}={max(low, 1)}")
+
+
+def _number(name: str, value: object, low: float, high: float) -> None:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not good or not low <= value <= high:  # type: ignore[operator]  # `good` made it a number
+        raise UsageError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}", hint=f"for example {name}=0.7")

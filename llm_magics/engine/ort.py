@@ -1,0 +1,121 @@
+"""The ONNX Runtime engine: one session, one KV buffer that past and present share and that grows in steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ContextOverflow, ModelFileError, UsageError
+from .base import Logits
+
+# ONNX Runtime sends telemetry by default since 1.29. Must be set before it is imported, whoever imports it first here.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+FIRST_CAPACITY = 512  # tokens; doubled when full, up to the context length
+
+
+class OrtEngine:
+    """Runs ``decoder.onnx`` (see models/graph.py for its inputs and outputs). Implements :class:`~.base.Engine`.
+
+    Args:
+        path: the graph; its weights lie beside it.
+        vocab_size, context_length: in tokens.
+        cache_shape: layers, KV heads, head_dim.
+        threads: 0 lets ONNX Runtime take one a physical core.
+    """
+
+    def __init__(
+        self, path: Path, *, vocab_size: int, context_length: int, cache_shape: tuple[int, int, int], threads: int = 0
+    ) -> None:
+        import onnxruntime as ort
+
+        self.vocab_size, self.context_length = vocab_size, context_length
+        self.owner: object | None = None
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        options.enable_mem_pattern = False  # patterns are kept for every prompt length ever seen
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+            raise ModelFileError(
+                f"{path.parent.name}/{path.name} cannot be loaded: {str(error).splitlines()[0]}",
+                hint="remove the converted model and load it again: it is then converted anew",
+            ) from error
+        self._binding = self._session.io_binding()
+        self._cached: list[int] = []
+        self._settled = 0
+        self._layers, self._kv_heads, self._head_dim = cache_shape
+        self._kv = self._allocate(min(FIRST_CAPACITY, context_length))
+        self._logits: Logits = np.empty((0, vocab_size), np.float32)
+
+    @property
+    def cached(self) -> Sequence[int]:
+        return self._cached
+
+    @property
+    def settled(self) -> int:
+        return self._settled
+
+    @property
+    def cache_bytes(self) -> int:
+        """Bytes of the KV buffer."""
+        return self._kv.nbytes
+
+    def rewind(self, length: int) -> None:
+        del self._cached[length:]
+        self._settled = min(self._settled, length)
+
+    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+        n, before = len(ids), len(self._cached)
+        if n < 1:
+            raise UsageError("extend needs at least one token", hint="pass one or more token ids")
+        total = before + n
+        if total > self.context_length:
+            raise ContextOverflow(
+                f"{total:,} tokens do not fit the context of {self.context_length:,}: {total - self.context_length:,} too many",
+                over=total - self.context_length,
+                hint="shorten the prompt, or choose a model with a longer context",
+            )
+        if min(ids) < 0 or max(ids) >= self.vocab_size:
+            raise UsageError(f"token ids must be from 0 to {self.vocab_size - 1:,}", hint="encode with this model's tokenizer")
+        if total > self._kv.shape[3]:
+            self._grow(total)
+        at = np.arange(n, dtype=np.int64) if every else np.array([n - 1], np.int64)
+        if len(self._logits) != len(at):
+            self._logits = np.empty((len(at), self.vocab_size), np.float32)
+        bind = self._binding
+        bind.bind_cpu_input("input_ids", np.array([ids], np.int64))
+        bind.bind_cpu_input("seqlens_k", np.array([total - 1], np.int32))
+        bind.bind_cpu_input("total_length", np.array(total, np.int32))
+        bind.bind_cpu_input("logits_at", at)
+        bind.bind_output("logits", "cpu", 0, np.float32, (1, *self._logits.shape), self._logits.ctypes.data)
+        self._session.run_with_iobinding(bind)
+        # Only now: had the run been interrupted, the cache would still be what the list says, and be overwritten next time.
+        if n > 1 and self._settled == before:
+            self._settled = total
+        self._cached.extend(ids)
+        return self._logits
+
+    def _allocate(self, capacity: int) -> NDArray[np.float32]:
+        """A KV buffer ``(layers, 2, KV heads, capacity, head_dim)``, bound as the past and the present of every layer."""
+        kv = np.zeros((self._layers, 2, self._kv_heads, capacity, self._head_dim), np.float32)
+        shape = (1, self._kv_heads, capacity, self._head_dim)
+        for layer in range(self._layers):
+            for index, part in enumerate(("key", "value")):
+                address = kv[layer, index].ctypes.data
+                self._binding.bind_input(f"past_{part}.{layer}", "cpu", 0, np.float32, shape, address)
+                self._binding.bind_output(f"present_{part}.{layer}", "cpu", 0, np.float32, shape, address)
+        return kv
+
+    def _grow(self, needed: int) -> None:
+        capacity = self._kv.shape[3]
+        while capacity < needed:
+            capacity *= 2
+        used, old = len(self._cached), self._kv
+        self._kv = self._allocate(min(capacity, self.context_length))
+        self._kv[:, :, :, :used] = old[:, :, :, :used]

@@ -1,0 +1,96 @@
+"""GGUF file → a folder that the engine runs: decoder.onnx, weights.bin, tokenizer.json, model.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelFileError, UsageError
+from .spec import DecoderSpec
+
+# Part of the cache key: raise it whenever the same file would be converted to something else.
+FORMAT = 1
+PRECISIONS = ("auto", "fp32")
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What model.json says.
+
+    Attributes:
+        precision: what the weights are held in: "fp32", or "repacked" when each keeps the bits of its source.
+        bytes_per_token: bytes of weights that one decoded token reads.
+        weights_bytes: size of weights.bin.
+    """
+
+    spec: DecoderSpec
+    precision: str
+    template: str | None
+    bos_id: int | None
+    eos_ids: tuple[int, ...]
+    add_bos: bool
+    licence: str
+    bytes_per_token: int
+    weights_bytes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        out = {name: getattr(self, name) for name in self.__slots__}
+        return {**out, "spec": self.spec.to_dict(), "eos_ids": list(self.eos_ids), "format": FORMAT}
+
+    @classmethod
+    def read(cls, folder: Path) -> Converted:
+        try:
+            data = json.loads((folder / "model.json").read_text("utf-8"))
+            spec, ends = DecoderSpec.from_dict(data["spec"]), tuple(data["eos_ids"])
+            rest = {name: data[name] for name in cls.__slots__ if name not in ("spec", "eos_ids")}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(f"{folder / 'model.json'} is damaged: {error}", hint="remove that folder") from error
+        return cls(spec=spec, eos_ids=ends, **rest)
+
+
+def check_precision(precision: str) -> str:
+    if precision not in PRECISIONS:
+        raise UsageError(f"there is no precision {precision!r}", hint="choose from " + ", ".join(PRECISIONS))
+    return precision
+
+
+def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted:
+    """Convert a GGUF file into ``folder``, which exists and is empty.
+
+    Raises:
+        ModelFileError: the file is damaged. UnsupportedModel: it holds something this version cannot run.
+        OSError: the folder cannot be written (store.entry turns it into StoreError).
+    """
+    # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already converted.
+    from . import graph
+    from .families import FAMILIES, spec_from_gguf
+    from .gguf import GgufFile
+    from .gguf_tokenizer import tokenizer_spec
+
+    file = GgufFile(source)
+    tokens = tokenizer_spec(file.metadata)
+    vocab = len(file.metadata["tokenizer.ggml.tokens"])
+    spec = spec_from_gguf(file.metadata, vocab)
+    names = FAMILIES[spec.family].weights
+    quantized = check_precision(precision) == "auto"
+    model, bytes_per_token = graph.build(
+        spec, lambda role, layer: file.tensors.get(names[role].format(i=layer)), quantized=quantized
+    )
+    graph.save(model, folder)
+    template = file.metadata.get("tokenizer.chat_template")
+    converted = Converted(
+        spec=spec,
+        precision="repacked" if quantized else "fp32",
+        template=template if isinstance(template, str) and template.strip() else None,
+        bos_id=tokens.bos_id,
+        eos_ids=tuple(sorted(tokens.eos_ids)),
+        add_bos=tokens.add_bos,
+        licence=str(file.metadata.get("general.license", "unknown")),
+        bytes_per_token=bytes_per_token,
+        weights_bytes=(folder / "weights.bin").stat().st_size,
+    )
+    (folder / "tokenizer.json").write_text(tokens.json, "utf-8")
+    (folder / "model.json").write_text(json.dumps(converted.to_dict(), indent=1), "utf-8")
+    return converted
