@@ -57,7 +57,9 @@ def render(
     return _run(messages, template, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=add_generation_prompt)
 
 
-def segments(messages: Sequence[Mapping[str, str]], template: str, *, bos_token: str = "", eos_token: str = "") -> list[Segment]:
+def segments(
+    messages: Sequence[Mapping[str, str]], template: str, *, bos_token: str = "", eos_token: str = ""
+) -> list[Segment]:
     """The same text in parts: the template's own (trusted) and the messages' (not).
 
     Each content is replaced by a random mark for the rendering and put back after it. A template that trims its messages
@@ -87,7 +89,9 @@ def _run(messages: Sequence[Mapping[str, str]], template: str, **context: Any) -
     from jinja2 import TemplateError as JinjaError
 
     if len(template) > MAX_TEMPLATE:
-        raise TemplateError(f"the chat template has {len(template):,} characters", hint=f"at most {MAX_TEMPLATE:,} are accepted")
+        raise TemplateError(
+            f"the chat template has {len(template):,} characters", hint=f"at most {MAX_TEMPLATE:,} are accepted"
+        )
     budget = _Budget()
     try:
         compiled = _environment(budget).from_string(template)
@@ -99,7 +103,16 @@ def _run(messages: Sequence[Mapping[str, str]], template: str, **context: Any) -
             out.append(piece)
     except TemplateError:
         raise
-    except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
+    except (
+        JinjaError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise TemplateError(
             f"the model's chat template failed: {type(error).__name__}: {error}",
             hint="check the messages' order and roles, or continue raw text with --raw",
@@ -143,7 +156,9 @@ def _environment(budget: _Budget) -> Any:
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
             if operator == "**" or (not numbers and _size(left) * _size(right) > MAX_OUTPUT):
-                raise TemplateError(f"the model's chat template uses {operator} without bound", hint="continue raw text with --raw")
+                raise TemplateError(
+                    f"the model's chat template uses {operator} without bound", hint="continue raw text with --raw"
+                )
             return super().call_binop(context, operator, left, right)
 
         def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
@@ -159,7 +174,9 @@ def _environment(budget: _Budget) -> Any:
     extensions: list[str | type[Extension]] = ["jinja2.ext.loopcontrols"]
     environment = Budgeted(trim_blocks=True, lstrip_blocks=True, extensions=extensions)
     environment.globals.update(
-        _counted=budget.counted, raise_exception=raise_exception, strftime_now=lambda form: datetime.now().strftime(form)
+        _counted=budget.counted,
+        raise_exception=raise_exception,
+        strftime_now=lambda form: datetime.now().strftime(form),
     )
     environment.filters["tojson"] = _tojson
     for name in _PADDING & environment.filters.keys():

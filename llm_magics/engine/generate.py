@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core.options import SamplingOptions
@@ -33,9 +33,7 @@ class Stream:
     Two streams of one model may be read in turns: each finds its own place in the KV cache again.
     """
 
-    def __init__(
-        self, reader: Reader, ids: Sequence[int], options: SamplingOptions, *, prompt: str, model: ModelInfo
-    ) -> None:
+    def __init__(self, reader: Reader, ids: Sequence[int], options: SamplingOptions, *, prompt: str, model: ModelInfo) -> None:
         limit = reader.engine.context_length
         over = len(ids) + 1 - limit  # one place for the answer's first token
         if over > 0:
@@ -82,7 +80,7 @@ class Stream:
             model=self._model,
         )
 
-    def _run(self) -> Iterator[Token]:
+    def _run(self) -> Generator[Token, None, None]:
         engine, tokenizer, options = self._reader.engine, self._reader.tokenizer, self._options
         start = time.perf_counter()
         sampler, decoder, held = Sampler(options), tokenizer.decoder(), HeldText(options.stop)
@@ -211,5 +209,3 @@ class HeldText:
     def rest(self) -> str:
         """What was held back for nothing."""
         return self._held
-
-

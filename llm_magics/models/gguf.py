@@ -130,7 +130,9 @@ class GgufFile:
         try:
             block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
         except (ValueError, KeyError):
-            raise UnsupportedModel(f"tensor {name!r} has GGML type {kind}", hint="a file with Q4_1, Q8_0 or F16 weights will do") from None
+            raise UnsupportedModel(
+                f"tensor {name!r} has GGML type {kind}", hint="a file with Q4_1, Q8_0 or F16 weights will do"
+            ) from None
         elements, rows = 1, 1
         for extent in shape:  # Python integers: no overflow to hide behind
             elements *= extent

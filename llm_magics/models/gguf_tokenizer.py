@@ -24,9 +24,7 @@ def _split(pattern: str) -> list[dict[str, Any]]:
     ]
 
 
-_LLAMA3 = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 # tokenizer.ggml.pre → what happens before the merges, as each model's own tokenizer.json has it.
 PRE_TOKENIZERS = {
     "smollm": _DIGITS + _GPT2,
@@ -66,7 +64,9 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
     """
     kind, pre = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "default")
     if kind != "gpt2":
-        raise UnsupportedModel(f"the tokenizer kind {kind!r} is not supported yet", hint="supported today: gpt2 (byte-level BPE)")
+        raise UnsupportedModel(
+            f"the tokenizer kind {kind!r} is not supported yet", hint="supported today: gpt2 (byte-level BPE)"
+        )
     if pre not in PRE_TOKENIZERS:
         raise UnsupportedModel(
             f"the pre-tokenizer {pre!r} is not supported yet", hint="supported today: " + ", ".join(PRE_TOKENIZERS)

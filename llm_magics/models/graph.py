@@ -41,7 +41,7 @@ class _Builder:
 
     def constant(self, name: str, array: NDArray[Any]) -> ir.Value:
         tensor = ir.tensor(np.ascontiguousarray(array), name=name)
-        value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
+        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.initializers.append(value)
         return value
 
@@ -64,7 +64,10 @@ class _Builder:
         self.bytes_per_token += weight.nbytes
         if not isinstance(weight, Packed):
             return self.node("MatMul", [x, self.constant(name, weight)])  # type: ignore[no-any-return]
-        parts: list[ir.Value | None] = [self.constant(f"{name}.q", weight.q), self.constant(f"{name}.scales", weight.scales)]
+        parts: list[ir.Value | None] = [
+            self.constant(f"{name}.q", weight.q),
+            self.constant(f"{name}.scales", weight.scales),
+        ]
         if weight.zeros is not None:
             parts.append(self.constant(f"{name}.zeros", weight.zeros))
         if weight.means:
@@ -80,7 +83,7 @@ class _Builder:
 
     def tied(self, table: Packed, ids: ir.Value) -> tuple[ir.Value, Callable[[ir.Value], ir.Value]]:
         """Embedding rows (1, S, K), and the head over the very same 8-bit table."""
-        n, blocks = table.scales.shape
+        blocks = table.scales.shape[1]
         q, scales = self.constant("embed.q", table.q), self.constant("head.scales", table.scales)
         row_scales = self.constant("embed.scales", table.scales[..., None])
         rows = self.node("GatherBlockQuantized", [q, ids, row_scales], domain=MS, bits=8, block_size=BLOCK, quantize_axis=2)
@@ -141,7 +144,9 @@ def build(spec: DecoderSpec, weights: Weights, *, quantized: bool) -> tuple[ir.M
     total = value("total_length", ir.DataType.INT32)
     logits_at = value("logits_at", ir.DataType.INT64, "n")
     inputs, outputs = [input_ids, seqlens, total, logits_at], []
-    cos, sin = (b.constant(name, table) for name, table in zip(("cos", "sin"), _rotary(spec, weights("rope_factors", 0)), strict=True))
+    cos, sin = (
+        b.constant(name, table) for name, table in zip(("cos", "sin"), _rotary(spec, weights("rope_factors", 0)), strict=True)
+    )
 
     table = need("embed", 0, spec.vocab, spec.hidden)
     own_head = weights("head", 0)
@@ -157,11 +162,17 @@ def build(spec: DecoderSpec, weights: Weights, *, quantized: bool) -> tuple[ir.M
             return b.linear("head", x, head_weight)
 
     skip: ir.Value | None = None
-    unweave = [_unweave(q_rows, spec.head_dim), _unweave(kv_rows, spec.head_dim), None] if interleaved else [None] * 3
+    unweave: list[NDArray[np.intp] | None] = [None, None, None]
+    if interleaved:
+        unweave[:2] = _unweave(q_rows, spec.head_dim), _unweave(kv_rows, spec.head_dim)
     cache = (1, spec.kv_heads, "capacity", spec.head_dim)
     for i in range(spec.layers):
         x, residual = norm(residual, skip, norm_weight("attn_norm", i))
-        qkv = [need("q", i, q_rows, spec.hidden), need("k", i, kv_rows, spec.hidden), need("v", i, kv_rows, spec.hidden)]
+        qkv = [
+            need("q", i, q_rows, spec.hidden),
+            need("k", i, kv_rows, spec.hidden),
+            need("v", i, kv_rows, spec.hidden),
+        ]
         product: list[ir.Value | None]
         if len({tensor.kind for tensor in qkv}) == 1:
             product = [b.linear(f"qkv.{i}", x, matrix(qkv, unweave)), None, None]

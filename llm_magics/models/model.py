@@ -99,7 +99,9 @@ class Model:
             return text, self.tokenizer.encode(text)
         parts = segments(messages, self.template or "", **self._special_texts())
         bos = len(self.tokenizer.encode(""))  # where the tokenizer adds a BOS token, it does so once
-        ids = [self.tokenizer.encode(part.text, special=part.trusted)[bos if index else 0 :] for index, part in enumerate(parts)]
+        ids = [
+            self.tokenizer.encode(part.text, special=part.trusted)[bos if index else 0 :] for index, part in enumerate(parts)
+        ]
         return text, [id for some in ids for id in some]
 
     def stream(self, prompt: Prompt, *, system: str | None = None, raw: bool = False, **options: Any) -> Stream:
@@ -152,7 +154,9 @@ class Model:
             UsageError: the text is empty. ContextOverflow: it is longer than the context.
         """
         if not 0 <= alternatives <= MAX_ALTERNATIVES:
-            raise UsageError(f"alternatives must be from 0 to {MAX_ALTERNATIVES}, got {alternatives}", hint="10 is a good number")
+            raise UsageError(
+                f"alternatives must be from 0 to {MAX_ALTERNATIVES}, got {alternatives}", hint="10 is a good number"
+            )
         ids = self.tokenizer.encode(text, special=False)
         if not ids:
             raise UsageError("there is no text to score", hint="pass some text")
@@ -162,7 +166,7 @@ class Model:
             model=self.info,
         )  # fmt: skip
 
-    def _special_texts(self) -> dict[str, str]:
+    def _special_texts(self) -> dict[str, Any]:
         """What a template may ask for; the answer is always the assistant's turn."""
         bos, ends = self.tokenizer.bos_id, self.tokenizer.eos_ids
         return {
@@ -179,7 +183,10 @@ def sampling_options(given: Mapping[str, Any]) -> SamplingOptions:
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, 1)
-            raise UsageError(f"there is no option {name!r}", hint=f"did you mean {near[0]}?" if near else "one of " + ", ".join(known))
+            raise UsageError(
+                f"there is no option {name!r}",
+                hint=f"did you mean {near[0]}?" if near else "one of " + ", ".join(known),
+            )
     return SamplingOptions(**given)
 
 
@@ -245,7 +252,10 @@ def _load(name: str, precision: str, threads: int) -> Model:
         cache_shape=(spec.layers, spec.kv_heads, spec.head_dim),
     )  # fmt: skip
     tokenizer = TextTokenizer.from_file(
-        folder / "tokenizer.json", bos_id=converted.bos_id, eos_ids=frozenset(converted.eos_ids), add_bos=converted.add_bos
+        folder / "tokenizer.json",
+        bos_id=converted.bos_id,
+        eos_ids=frozenset(converted.eos_ids),
+        add_bos=converted.add_bos,
     )
     return Model(
         engine, tokenizer, ModelInfo(info.name, info.revision, info.sha256, converted.precision, converted.licence),

@@ -100,19 +100,19 @@ def _half(blocks: Bytes, at: int) -> Floats:
 
 def _nibbles(packed: Bytes) -> Bytes:
     """GGUF keeps inputs 0–15 of a block in the low halves and 16–31 in the high ones."""
-    return np.concatenate([packed & 15, packed >> 4], axis=-1)
+    return np.concatenate([packed & np.uint8(15), packed >> np.uint8(4)], axis=-1)
 
 
 def _pairs(q: Bytes) -> Bytes:
     """Two neighbours to a byte, the first in the low half, as MatMulNBits wants them."""
     if q.shape[-1] % 2:
         q = np.concatenate([q, np.zeros_like(q[..., :1])], axis=-1)
-    return q[..., 0::2] | (q[..., 1::2] << 4)
+    return q[..., 0::2] | (q[..., 1::2] << np.uint8(4))
 
 
 def _exact8(rows: Bytes) -> Packed:
     blocks = rows.reshape(len(rows), -1, 34)
-    return Packed(8, blocks[..., 2:] ^ 0x80, _half(blocks, 0))  # two's complement to offset 128
+    return Packed(8, blocks[..., 2:] ^ np.uint8(0x80), _half(blocks, 0))  # two's complement to offset 128
 
 
 def _exact4(rows: Bytes) -> Packed:
@@ -126,7 +126,7 @@ def _affine4(rows: Bytes) -> Packed:
     ideal = -m / np.where(d == 0, 1, d)
     if q.size < WIDEN_BELOW:
         zeros = np.clip(np.rint(16 * ideal), 0, 255).astype(np.uint8)
-        return Packed(8, q << 4, d / 16, zeros)
+        return Packed(8, q << np.uint8(4), d / np.float32(16), zeros)
     zeros = np.clip(np.rint(ideal), 0, 15)
     lost = BLOCK * (m + d * zeros)  # (N, blocks): the extended inputs are means, not sums
     means = lost.shape[1]

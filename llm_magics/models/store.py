@@ -1,8 +1,8 @@
 """The cache folder: one lock a thing, nothing seen half made, everything checked when opened, and rebuilt when wrong.
 
-    home()/downloads/<sha256[:16]>/<file>      model files as fetched
-    home()/models/<name>/<key>/                what convert.py makes of them, with manifest.json
-    home()/locks/                              lock files; the system frees them when a process dies
+home()/downloads/<sha256[:16]>/<file>      model files as fetched
+home()/models/<name>/<key>/                what convert.py makes of them, with manifest.json
+home()/locks/                              lock files; the system frees them when a process dies
 """
 
 from __future__ import annotations

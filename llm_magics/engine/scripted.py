@@ -1,0 +1,86 @@
+"""An engine that says what it was told to: for tests, documentation and demonstrations of the views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import sleep
+
+import numpy as np
+
+from ..errors import ContextOverflow, UsageError
+from .base import Logits
+from .tokenizer import TextDecoder
+
+END = 256
+
+
+class ScriptedEngine:
+    """Gives the texts of a queue, one a prompt, byte by byte. Implements :class:`~.base.Engine` over ids 0–256.
+
+    Args:
+        answers: each new prompt takes the next; after the last they begin again.
+        seconds_per_token: how long a call takes, to make a slow model.
+    """
+
+    vocab_size = 257
+
+    def __init__(self, answers: Sequence[str], *, context_length: int = 4096, seconds_per_token: float = 0.0) -> None:
+        if not answers:
+            raise UsageError("a scripted engine needs at least one answer", hint='ScriptedEngine(["Hello."])')
+        self.context_length = context_length
+        self.owner: object | None = None
+        self._answers = [[*answer.encode(), END] for answer in answers]
+        self._turn, self._said = -1, 0
+        self._pause = seconds_per_token
+        self._cached: list[int] = []
+
+    @property
+    def cached(self) -> Sequence[int]:
+        return self._cached
+
+    @property
+    def settled(self) -> int:
+        return len(self._cached)
+
+    def rewind(self, length: int) -> None:
+        del self._cached[length:]
+        self._turn, self._said = self._turn + 1, 0
+
+    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+        over = len(self._cached) + len(ids) - self.context_length
+        if over > 0:
+            raise ContextOverflow(f"{over:,} tokens too many", over=over, hint="shorten the prompt")
+        self._cached.extend(ids)
+        sleep(self._pause)
+        # Every other byte is possible but unlikely, in a fixed order, so that the views have something to show.
+        logits = np.tile(np.linspace(1, 0, self.vocab_size, dtype=np.float32), (len(ids) if every else 1, 1))
+        answer = self._answers[max(self._turn, 0) % len(self._answers)]
+        logits[-1, answer[min(self._said, len(answer) - 1)]] = 9.0
+        self._said += 1
+        return logits
+
+
+class ScriptedTokenizer:
+    """One token a byte, and an end token. Implements :class:`~.base.Tokenizer`."""
+
+    vocab_size = 257
+    bos_id: int | None = None
+    eos_ids = frozenset({END})
+
+    def encode(self, text: str, *, special: bool = True) -> list[int]:
+        return list(text.encode())
+
+    def has_special(self, text: str) -> bool:
+        return False
+
+    def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
+        return b"".join(map(self.shown_bytes, ids)).decode("utf-8", "replace")
+
+    def token_text(self, id: int) -> str:
+        return self.shown_bytes(id).decode("utf-8", "replace")
+
+    def shown_bytes(self, id: int) -> bytes:
+        return b"" if id == END else bytes([id])
+
+    def decoder(self) -> TextDecoder:
+        return TextDecoder(self)

@@ -1,0 +1,99 @@
+"""``%%llm`` and ``%llm``: parse, answer, show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from ..errors import Interrupted
+from .cell import CellRequest, parse, usage
+from .show import view_for
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+LONG_PROMPT = 500  # tokens; reading them takes about a second
+
+
+@magics_class
+class LLMMagics(Magics):
+    """Keeps the models that were used, so that the next cell finds them loaded."""
+
+    shell: Any
+
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell)
+        self._models: dict[tuple[str | None, str, int | None], Model] = {}
+        self._current: Model | None = None
+
+    # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
+    @no_var_expand
+    @line_cell_magic
+    def llm(self, line: str, cell: str | None = None) -> None:
+        """An open model answers: %%llm and a cell, or %llm TEXT. %llm --help lists the options."""
+        request = parse(line, cell, self.shell.user_ns)
+        if request.verb == "help":
+            print(usage())
+        elif request.verb == "status":
+            print(self._status(request))
+        else:
+            self._answer(request)
+
+    def _answer(self, request: CellRequest) -> None:
+        from ..models.model import sampling_options
+
+        sampling_options(request.options)  # a wrong option is said before a model is fetched for it
+        model = self._load(request)
+        view = view_for(self.shell, quiet=request.quiet)
+        stream = model.stream(request.prompt, system=request.system, raw=request.raw, **request.options)
+        tokens = stream.generation.timing.prompt_tokens
+        if tokens > LONG_PROMPT:
+            view.status(f"reading {tokens:,} tokens …")
+        interrupted = False
+        try:
+            for token in stream:
+                view.add(token.text)
+        except KeyboardInterrupt:
+            stream.close()
+            interrupted = True
+        generation = stream.generation
+        view.finish(generation)
+        if request.out:
+            self.shell.user_ns[request.out] = generation
+        if interrupted:
+            # The cell fails, so that "Run All" stops here too.
+            raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
+
+    def _load(self, request: CellRequest) -> Model:
+        import llm_magics
+
+        key = (request.model, request.precision, request.threads)
+        if key not in self._models:
+            self._models[key] = llm_magics.load(request.model, precision=request.precision, threads=request.threads)
+        self._current = self._models[key]
+        return self._current
+
+    def _status(self, request: CellRequest) -> str:
+        if self._current is None and request.model is None:
+            from ..models import catalog
+
+            entry = catalog.find()
+            return (
+                f"No model is loaded yet. The first %%llm loads {entry.name}\n"
+                f"({entry.title}, {entry.size_bytes / 1e6:.0f} MB to fetch once, licence {entry.licence})."
+            )
+        model = self._current if request.model is None else self._load(request)
+        assert model is not None  # the two cases above leave no other
+        last = model.last
+        rows = {
+            "model": model.name,
+            "revision": f"{model.info.revision}, sha256 {model.info.sha256[:12]}…",
+            "licence": model.info.licence,
+            "precision": model.info.precision,
+            "context": f"{model.context_length:,} tokens",
+            "memory": f"{model.memory_bytes / 1e6:,.0f} MB weights and KV cache",
+            "speed": f"{last.timing.decode_tokens_per_s:.0f} tokens/s, first after {last.timing.first_token_s * 1000:.0f} ms"
+            if last and last.tokens else "nothing generated yet",
+        }  # fmt: skip
+        return "\n".join(f"{name:<10} {value}" for name, value in rows.items())

@@ -1,0 +1,1 @@
+"""Records → pictures. A view is a pure function of a record."""
