@@ -33,7 +33,7 @@ class Weighed:
 
 
 def top(logits: Floats, k: int) -> NDArray[np.intp]:
-    """The indices of the k largest of ``logits`` (vocab,), largest first; ties go to the lower index.
+    """The indices of the k largest of ``logits`` (vocab,), largest first; of equal ones the lower index comes first.
 
     The k largest lie in the k blocks with the largest maxima, so only those are partitioned.
     """

@@ -12,9 +12,23 @@ def load_ipython_extension(ipython: Any) -> None:
 
     ipython.register_magics(LLMMagics(ipython))
     register(ipython)
+    if questions not in ipython.input_transformers_cleanup:
+        ipython.input_transformers_cleanup.append(questions)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
     """Called by ``%unload_ext llm_magics``."""
     for kind in ("line", "cell"):
         ipython.magics_manager.magics[kind].pop("llm", None)
+    if questions in ipython.input_transformers_cleanup:
+        ipython.input_transformers_cleanup.remove(questions)
+
+
+def questions(lines: list[str]) -> list[str]:
+    """Let ``%llm What is that?`` ask: IPython would take the question mark for its own help and never call the magic."""
+    return [
+        f"get_ipython().run_line_magic('llm', {line.strip()[5:].strip()!r})\n"
+        if line.startswith("%llm ") and line.rstrip().endswith("?")
+        else line
+        for line in lines
+    ]

@@ -186,7 +186,8 @@ def expand(text: str, namespace: Mapping[str, Any]) -> str:
     """Replace each ``{expression}`` by its value, once: what a value holds is never looked at again.
 
     ``{{`` and the ``}}`` that belongs to it give single braces. Inside is a Python name, attribute, subscript, call,
-    arithmetic or ``a if b else c``, with ``!r`` and ``:format`` as in f-strings; anything else in braces stays text.
+    arithmetic or ``a if b else c``, with ``!r`` and ``:format`` as in f-strings; anything else in braces stays text, and
+    so does ``{key: value}``: no format begins with a space here.
 
     Raises:
         TemplateError: a name is undefined, or the expression fails.
@@ -230,7 +231,7 @@ def _expression(text: str, brace: int) -> tuple[str, ast.Expression, str, str, i
             return None
         inside = text[begin:close]
         cuts = [(inside, "", "")]
-        for cut in re.finditer(r"(?:!([rsa]))?(?::|$)", inside):
+        for cut in re.finditer(r"(?:!([rsa]))?(?::(?!\s)|$)", inside):
             if cut[0]:
                 cuts.append((inside[: cut.start()], cut[1] or "", inside[cut.end() :] if cut[0].endswith(":") else ""))
         for source, conversion, spec in cuts:

@@ -72,12 +72,11 @@ class _Builder:
             parts.append(self.constant(f"{name}.zeros", weight.zeros))
         if weight.means:
             x = self._with_means(x)
-        return self._nbits(x, parts, weight, weight.means * (BLOCK + 1) if weight.means else None)
+        return self._nbits(x, parts, weight)
 
-    def _nbits(self, x: ir.Value, parts: list[ir.Value | None], weight: Packed, inputs: int | None = None) -> ir.Value:
-        n, blocks = weight.scales.shape
+    def _nbits(self, x: ir.Value, parts: list[ir.Value | None], weight: Packed) -> ir.Value:
         return self.node(  # type: ignore[no-any-return]
-            "MatMulNBits", [x, *parts], domain=MS, N=n, K=inputs or blocks * BLOCK, bits=weight.bits, block_size=BLOCK,
+            "MatMulNBits", [x, *parts], domain=MS, N=len(weight.q), K=weight.inputs, bits=weight.bits, block_size=BLOCK,
             accuracy_level=4,
         )  # fmt: skip
 

@@ -36,6 +36,7 @@ class Packed:
     """One matrix (N outputs, K inputs) as MatMulNBits reads it.
 
     Attributes:
+        inputs: K, the means that extend it counted in; the last block may be padded beyond it.
         bits: 4 or 8.
         q: uint8 ``(N, blocks, BLOCK * bits / 8)``.
         scales: float32 ``(N, blocks)``.
@@ -43,6 +44,7 @@ class Packed:
         means: how many block means the input must be extended by; 0 for none.
     """
 
+    inputs: int
     bits: int
     q: Bytes
     scales: Floats
@@ -86,7 +88,7 @@ def round8(weights: Floats) -> Packed:
     blocks = np.pad(weights, ((0, 0), (0, -k % BLOCK))).reshape(n, -1, BLOCK)
     scales = np.abs(blocks).max(-1) / 127
     q = np.rint(blocks / np.where(scales == 0, 1, scales)[..., None]) + 128
-    return Packed(8, q.astype(np.uint8), scales.astype(np.float32))
+    return Packed(k, 8, q.astype(np.uint8), scales.astype(np.float32))
 
 
 def _ordered(rows: NDArray[np.generic], order: NDArray[np.intp] | None) -> NDArray[np.generic]:
@@ -112,12 +114,14 @@ def _pairs(q: Bytes) -> Bytes:
 
 def _exact8(rows: Bytes) -> Packed:
     blocks = rows.reshape(len(rows), -1, 34)
-    return Packed(8, blocks[..., 2:] ^ np.uint8(0x80), _half(blocks, 0))  # two's complement to offset 128
+    return Packed(
+        blocks.shape[1] * BLOCK, 8, blocks[..., 2:] ^ np.uint8(0x80), _half(blocks, 0)
+    )  # two's complement to offset 128
 
 
 def _exact4(rows: Bytes) -> Packed:
     blocks = rows.reshape(len(rows), -1, 18)
-    return Packed(4, _pairs(_nibbles(blocks[..., 2:])), _half(blocks, 0))
+    return Packed(blocks.shape[1] * BLOCK, 4, _pairs(_nibbles(blocks[..., 2:])), _half(blocks, 0))
 
 
 def _affine4(rows: Bytes) -> Packed:
@@ -126,13 +130,14 @@ def _affine4(rows: Bytes) -> Packed:
     ideal = -m / np.where(d == 0, 1, d)
     if q.size < WIDEN_BELOW:
         zeros = np.clip(np.rint(16 * ideal), 0, 255).astype(np.uint8)
-        return Packed(8, q << np.uint8(4), d / np.float32(16), zeros)
+        return Packed(d.shape[1] * BLOCK, 8, q << np.uint8(4), d / np.float32(16), zeros)
     zeros = np.clip(np.rint(ideal), 0, 15)
     lost = BLOCK * (m + d * zeros)  # (N, blocks): the extended inputs are means, not sums
     means = lost.shape[1]
     groups = np.pad(lost, ((0, 0), (0, -means % BLOCK))).reshape(len(lost), -1, BLOCK)
     extra, scales, extra_zeros = _round4(groups)
     return Packed(
+        means * BLOCK + means,
         4,
         _pairs(np.concatenate([q, extra], axis=1)),
         np.concatenate([d, scales], axis=1),

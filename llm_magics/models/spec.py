@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, UnsupportedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,11 @@ class DecoderSpec:
                 raise ModelFileError(f"the model file gives {name} = {value!r}", hint="the file is damaged: fetch it again")
         if self.heads % self.kv_heads:
             raise ModelFileError(f"{self.heads} heads cannot share {self.kv_heads} KV heads", hint="fetch the file again")
-        if self.head_dim % 8:
-            raise ModelFileError(f"head_dim {self.head_dim} is no multiple of 8", hint="this model cannot be run yet")
-
-    @property
-    def kv_bytes_per_token(self) -> int:
-        """Bytes of float32 keys and values that one cached token takes, over all layers."""
-        return 2 * 4 * self.layers * self.kv_heads * self.head_dim
+        if self.head_dim % 16:
+            raise UnsupportedModel(
+                f"heads of {self.head_dim} dimensions cannot be run: the attention kernel takes multiples of 16",
+                hint="choose another model",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

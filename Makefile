@@ -1,0 +1,58 @@
+# make demo · make test · make lab · make bench · make lint · make clean
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check install --quiet --no-warn-script-location
+STAMP := .venv/.installed
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(STAMP)-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; try: make PYTHON=python3.12" >&2; exit 1; }
+	@echo "making .venv …"
+	@$(PYTHON) -m venv .venv || { echo "python3 -m venv failed; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(STAMP)-demo: $(STAMP)-venv pyproject.toml
+	@echo "installing what the main job needs (no torch) …"
+	@$(PIP) -e '.[notebook]'
+	@touch $@
+
+$(STAMP)-lab: $(STAMP)-demo
+	@echo "installing JupyterLab …"
+	@$(PIP) -e '.[lab,notebook]'
+	@touch $@
+
+# torch first and pinned: a bare torch would bring gigabytes of CUDA where its CPU build is preferred.
+$(STAMP)-test: $(STAMP)-venv pyproject.toml
+	@echo "installing what the tests need …"
+	@$(PIP) torch==2.13.0
+	@$(PIP) -e '.[test]'
+	@touch $@
+
+demo: $(STAMP)-demo ## set up, fetch the default model, run the quickstart notebook and print its answers
+	@$(PY) -m llm_magics pull
+	@$(PY) tools/demo.py
+
+lab: $(STAMP)-lab ## JupyterLab on the notebooks
+	@$(PY) -m jupyter lab notebooks
+
+lint: $(STAMP)-test ## ruff and mypy
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+test: $(STAMP)-test lint ## set up and pass every test there is
+	$(PY) -m pytest tests/unit tests/kernel tests/model
+	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
+
+bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes minutes
+	$(PY) benchmarks/decode.py
+
+clean: ## remove what was built here; the model cache stays
+	rm -rf .venv .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help demo lab lint test bench clean

@@ -1,0 +1,183 @@
+"""The magics as a user meets them: a real kernel and the real model."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from llm_magics.views.bundle import MIME, read_bundle
+from tests.kernel.conftest import Kernel
+
+FRANCE = "What is the capital of France?"
+
+
+def test_paris(kernel: Kernel) -> None:
+    result = kernel.run(f"%%llm -t 0\n{FRANCE}")
+    assert result.status == "ok" and not result.stdout
+    assert set(result.data) == {"text/plain", "text/markdown", MIME}
+    assert "Paris" in result.data["text/plain"]
+    answer = read_bundle(result.data)
+    assert answer.text == result.data["text/plain"] == result.data["text/markdown"]
+    assert answer.model.sha256.startswith("b179c952") and answer.stop_reason == "stop" and answer.options.temperature == 0
+
+
+def test_line_magic_with_a_question_mark(kernel: Kernel) -> None:
+    assert "Paris" in kernel.run(f"%llm -t 0 {FRANCE}").data["text/plain"]
+
+
+def test_streams_in_frames_and_then_one_bundle(kernel: Kernel) -> None:
+    seen: list[str] = []
+    result = kernel.run("%%llm -n 150 --seed 1\nTell me a long story.", on_display=lambda r: seen.append(r.data["text/plain"]))
+    assert len(seen) >= 5 and seen[0] and seen[-2].startswith(seen[1])
+    span = result.updates[-2] - result.updates[0]
+    assert (len(result.updates) - 2) / span <= 21
+    assert "raise it with -n" in seen[-1]
+
+
+def test_same_seed_same_text_whatever_came_between(kernel: Kernel) -> None:
+    def ask(seed: int) -> str:
+        return kernel.run(f"%%llm --seed {seed} -t 1 -n 60\nWrite a poem about rain.").data["text/plain"]
+
+    first = ask(1)
+    kernel.run("%%llm -n 20\nWrite a poem about snow.")
+    assert ask(1) == first != ask(2)
+
+
+def test_variables_are_expanded_once(kernel: Kernel) -> None:
+    kernel.run("name = 'Ada {danger}'; word = 'short'")
+    assert kernel.run("%%llm -n 2 -o a -s 'Be {word}.'\nHello {name}, {1 + 1} {{x}} $name").status == "ok"
+    prompt = kernel.value("a.prompt")
+    assert "Hello Ada {danger}, {1 + 1} {x} $name" in prompt and "Be short." in prompt
+
+
+def test_out_quiet_and_raw(kernel: Kernel) -> None:
+    result = kernel.run("%%llm -q -o b --raw -t 0 -n 5\nOnce upon a time")
+    assert result.outputs == [] and result.status == "ok"
+    assert kernel.value("(b.prompt, len(b.tokens), b.stop_reason)") == "('Once upon a time', 5, 'length')"
+
+
+@pytest.mark.parametrize(
+    ("options", "check"),
+    [
+        ("-n 3", "len(c.tokens) == 3"),
+        ("-t 0", "all(t.rank == 0 for t in c.tokens)"),
+        ("-t 2 --top-k 1", "all(t.rank == 0 for t in c.tokens)"),
+        ("-t 2 --top-p 0.0001 --top-k 0", "all(t.rank == 0 for t in c.tokens)"),
+        ("-t 2 --min-p 1", "all(t.rank == 0 for t in c.tokens)"),
+        ("-t 2 --seed 3 --top-k 0 --top-p 1 --min-p 0", "any(t.rank > 0 for t in c.tokens)"),
+        ("-t 0 --repetition-penalty 5 -n 60", "any(t.rank > 0 for t in c.tokens)"),
+        ("-t 0 --stop capital", "'capital' not in c.text and c.stop_reason == 'stop'"),
+        ("-t 0 -m smollm2-135m-instruct", "c.model.name == 'smollm2-135m-instruct'"),
+        ("-t 0 -p fp32", "c.model.precision == 'fp32' and 'Paris' in c.text"),
+        ("-t 0 --threads 1", "'Paris' in c.text"),
+    ],
+)
+def test_every_option_does_something(kernel: Kernel, options: str, check: str) -> None:
+    assert kernel.run(f"%%llm -q -o c {options}\n{FRANCE}").status == "ok"
+    assert kernel.value(check) == "True"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("%%llm --temprature 0\nhi", "did you mean --temperature?"),
+        ("%%llm -t 99\nhi", "temperature must be a number from 0 to 10"),
+        ("%%llm\nhi {nope}", "nope is not defined"),
+        ("%%llm -m gpt-5\nhi", "there is no model 'gpt-5'"),
+        ("%%llm -m missing.gguf\nhi", "there is no file missing.gguf"),
+        ("%%llm -p int3\nhi", "no precision 'int3'"),
+        ("long = 'word ' * 9000", ""),
+        ("%%llm\n{long}", "too many"),
+        ("%%llm\n\n", "prompt is empty"),
+    ],
+)
+def test_errors_are_one_short_block_and_fail_the_cell(kernel: Kernel, code: str, said: str) -> None:
+    result = kernel.run(code)
+    if said:
+        assert result.status == "error" and said in result.error
+        assert "Traceback" not in result.error and "→" in result.error and result.error.count("\n") <= 3
+        assert result.outputs == []
+
+
+def once(act: Callable[[], object]) -> Callable[[object], None]:
+    done: list[object] = []
+    return lambda _: None if done else done.append(act() or True)
+
+
+def test_interrupt_keeps_the_text_fails_the_cell_and_the_next_one_works(kernel: Kernel) -> None:
+    result = kernel.run(
+        "%%llm -n 3000 -t 1.5 -o cut\nWrite a very long story.", on_display=once(kernel.manager.interrupt_kernel)
+    )
+    assert result.status == "error" and "Interrupted: stopped after" in result.error and "Traceback" not in result.error
+    assert result.seconds < 2 and "interrupted after" in result.data["text/markdown"]
+    answer = read_bundle(result.data)
+    assert answer.stop_reason == "interrupted" and answer.text and result.data["text/plain"].startswith(answer.text)
+    assert kernel.value("cut.stop_reason") == "interrupted"
+    assert "Paris" in kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
+
+
+def test_interrupt_while_a_long_prompt_is_read(kernel: Kernel) -> None:
+    kernel.run("long = 'The quick brown fox jumps over the lazy dog. ' * 600")
+    # The first display says that it is reading.
+    result = kernel.run("%%llm -n 5\n{long}", on_display=once(kernel.manager.interrupt_kernel))
+    assert result.status == "error" and "stopped after 0 tokens" in result.error and result.seconds < 3
+    assert "Paris" in kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
+
+
+def test_status_and_help(kernel: Kernel) -> None:
+    kernel.run("%%llm -n 3\nhi")
+    status = kernel.run("%llm").stdout
+    for word in ("smollm2-135m-instruct", "precision", "repacked", "MB", "tokens/s", "apache-2.0", "8,192"):
+        assert word in status
+    assert "--repetition-penalty" in kernel.run("%llm --help").stdout
+
+
+def test_generation_and_trace_show_themselves(kernel: Kernel) -> None:
+    kernel.run("import llm_magics as lm\nanswer = lm.load().generate('hi', max_tokens=3)")
+    assert MIME in kernel.run("answer").data
+    shown = kernel.run("lm.load().score('The <b>cat</b> sat.')").data
+    assert "perplexity" in shown["text/plain"] and "&lt;b" in shown["text/html"]
+
+
+def test_reloading_the_extension(kernel: Kernel) -> None:
+    assert kernel.run("%reload_ext llm_magics").status == "ok"
+    assert "Paris" in kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
+    kernel.run("%unload_ext llm_magics")
+    assert "not found" in kernel.run("%%llm\nhi").error + kernel.run("%llm hi").error
+    kernel.run("%load_ext llm_magics")
+
+
+def test_lean_start(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("%load_ext llm_magics")
+    assert "Paris" in fresh_kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
+    loaded = fresh_kernel.value(
+        "sorted({'torch', 'transformers', 'onnx_ir', 'gguf', 'pandas'} & set(__import__('sys').modules))"
+    )
+    assert loaded == "[]"
+    high = fresh_kernel.value("open('/proc/self/status').read()") if os.path.exists("/proc/self/status") else ""
+    if peak := re.search(r"VmHWM:\s+(\d+) kB", high):
+        assert int(peak[1]) / 1024 <= 400
+
+
+def test_killed_while_generating_leaves_a_sound_cache(fresh_kernel: Kernel) -> None:
+    from llm_magics.models import store
+
+    fresh_kernel.run("%load_ext llm_magics\n%llm -n 2 hi")
+    pid = int(fresh_kernel.value("__import__('os').getpid()"))
+    fresh_kernel.client.execute("%%llm -n 3000 -t 1.5\nWrite a very long story.")
+    while fresh_kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "update_display_data":
+        pass
+    os.kill(pid, signal.SIGKILL)
+    before = store.cached()
+    assert any(key.startswith("smollm2-135m-instruct/auto") for key in before)
+    other = Kernel()
+    try:
+        other.run("%load_ext llm_magics")
+        assert "Paris" in other.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
+    finally:
+        other.close()
+    assert store.cached() == before

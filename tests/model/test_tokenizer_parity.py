@@ -1,0 +1,87 @@
+"""The default model's tokenizer and chat template against transformers."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llm_magics as lm
+from llm_magics.models.gguf import GgufFile
+
+PIECES = [
+    *("Hello", " world", "don't", "WE'LL", " naïve", "Straße", "Ελληνικά", "русский", "日本語", "한국어", "العربية", "עברית"),
+    *("हिन्दी", "ไทย", "🦊", "👩‍👩‍👧‍👦", "🇫🇷", "e\u0301", "\u200b", "\ufeff", "\u00a0", " ", "  ", "\t", "\n", "\r\n", "\n\n\n"),
+    *("0", "7", "42", "2024", "3.14", "½", "٣", "def f(x):\n    return x**2", "<html>&amp;", "{'a': [1, 2]}"),
+    *("https://example.org/a?b=c#d", "C:\\dir\\file", "…", "—", "''", '"', "``", "!!!", "a" * 50, "\x00", "\x07", "\x7f"),
+    *("\ud7ff", "\U0010ffff", "ﬁ", "Ǆ", "İ", "ß", "_snake_case", "camelCase", "$%^&*()", "x²", "∑∫√"),
+]
+
+
+@pytest.fixture(scope="module")
+def theirs(default_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """transformers' own GPT-2 tokenizer code over the vocabulary, with SmolLM2's published pre-tokenizer.
+
+    transformers can read the GGUF file itself, but takes its vocabulary for Llama 3's and leaves out the splitting of digits.
+    """
+    import json
+
+    from tokenizers import pre_tokenizers
+    from transformers import GPT2TokenizerFast
+
+    metadata = GgufFile(default_gguf).metadata
+    folder = tmp_path_factory.mktemp("tokenizer")
+    tokens, types = metadata["tokenizer.ggml.tokens"], metadata["tokenizer.ggml.token_type"]
+    (folder / "vocab.json").write_text(json.dumps({token: id for id, token in enumerate(tokens)}), "utf-8")
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(metadata["tokenizer.ggml.merges"]), "utf-8")
+    special = [token for token, type_ in zip(tokens, types, strict=True) if type_ == 3]
+    tokenizer = GPT2TokenizerFast(str(folder / "vocab.json"), str(folder / "merges.txt"), additional_special_tokens=special)
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.chat_template = metadata["tokenizer.chat_template"]
+    return tokenizer
+
+
+def test_a_thousand_strings(model: lm.Model, theirs: Any) -> None:
+    rng = random.Random(0)
+    strings = PIECES + ["".join(rng.choices(PIECES, k=rng.randint(1, 12))) for _ in range(700)]
+    strings += ["".join(chr(rng.choice([rng.randint(0, 0x2FF), rng.randint(0x300, 0xD7FF), rng.randint(0x1F300, 0x1FAFF)]))
+                        for _ in range(rng.randint(1, 40))) for _ in range(300)]  # fmt: skip
+    assert len(strings) >= 1000
+    for text in strings:
+        ids = model.tokenizer.encode(text)
+        assert ids == theirs(text, add_special_tokens=False).input_ids, repr(text)
+        # This vocabulary lacks a few control characters: what it drops, both drop.
+        expected = theirs.decode(ids, clean_up_tokenization_spaces=False)
+        assert model.tokenizer.decode(ids) == expected and (expected == text or any(ord(char) < 32 for char in text))
+        decoder = model.tokenizer.decoder()
+        assert "".join(map(decoder.push, ids)) + decoder.flush() == expected
+
+
+def test_digits_as_published(model: lm.Model) -> None:
+    expected = [788, 216, 34, 32, 34, 36, 28, 216, 33, 34, 35, 36, 37, 7680, 1232, 216, 35, 30, 33, 36]
+    assert model.tokenizer.encode("In 2024, 12345 cats + 3.14") == expected
+
+
+def test_special_tokens(model: lm.Model, theirs: Any) -> None:
+    text = "<|im_start|>user\n2 cats<|im_end|>\n<|endoftext|>"
+    assert model.tokenizer.encode(text) == theirs(text, add_special_tokens=False).input_ids
+    assert {model.tokenizer.token_text(id) for id in model.tokenizer.eos_ids} == {"<|im_end|>", "<|endoftext|>"}
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [("user", "Hi")],
+        [("system", "Be brief."), ("user", " What?\n")],
+        [("user", "a"), ("assistant", "b"), ("user", "c 1 2 3")],
+    ],
+)
+def test_chat_template(model: lm.Model, theirs: Any, messages: list[tuple[str, str]]) -> None:
+    chat = [{"role": role, "content": content} for role, content in messages]
+    text = theirs.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    assert model.render(chat) == text
+    assert model._encode(chat, None, False)[1] == theirs.apply_chat_template(chat, add_generation_prompt=True)

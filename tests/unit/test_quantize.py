@@ -1,0 +1,84 @@
+"""Packed weights, unpacked in numpy, are the source's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from gguf import GGMLQuantizationType
+from gguf.quants import quantize
+
+from llm_magics.models.gguf import GgufTensor
+from llm_magics.models.quantize import BLOCK, Packed, dense, pack
+
+
+def stored(kind: str, rows: int = 6, columns: int = 96, seed: int = 0) -> GgufTensor:
+    weights = np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32) + 0.3
+    blocks = quantize(weights, GGMLQuantizationType[kind]).view(np.uint8).reshape(rows, -1)
+    return GgufTensor("w", kind, (rows, columns), blocks)
+
+
+def unpack(packed: Packed, k: int) -> np.ndarray:
+    """What MatMulNBits multiplies by, (N, K), the extension folded back in."""
+    n, blocks = packed.scales.shape
+    if packed.bits == 8:
+        q = packed.q.astype(np.float64)
+        zeros = np.full((n, blocks), 128.0) if packed.zeros is None else packed.zeros.astype(np.float64)
+    else:
+        q = np.stack([packed.q & 15, packed.q >> 4], -1).reshape(n, blocks, BLOCK).astype(np.float64)
+        zeros = np.full((n, blocks), 8.0)
+        if packed.zeros is not None:
+            zeros = np.stack([packed.zeros & 15, packed.zeros >> 4], -1).reshape(n, -1)[:, :blocks].astype(np.float64)
+    flat = ((q - zeros[..., None]) * packed.scales[..., None]).reshape(n, -1)
+    weights, extra = flat[:, :k], flat[:, k : k + packed.means]
+    return weights + np.repeat(extra / BLOCK, BLOCK, axis=1) if packed.means else weights
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q8_0"])
+def test_whole_zero_points_are_exact(kind: str) -> None:
+    tensor = stored(kind)
+    np.testing.assert_array_equal(unpack(pack([tensor]), 96).astype(np.float32), tensor.dequantize())
+
+
+def test_small_q4_1_is_widened_to_8_bits() -> None:
+    tensor = stored("Q4_1")
+    packed = pack([tensor])
+    assert packed.bits == 8 and packed.means == 0
+    step = packed.scales.max() * 16  # the source's own d
+    assert np.abs(unpack(packed, 96) - tensor.dequantize()).max() <= step / 32 * 1.001
+
+
+def test_large_q4_1_keeps_4_bits_and_extends_the_input() -> None:
+    tensor = stored("Q4_1", 640, 1024)
+    packed = pack([tensor])
+    assert packed.bits == 4 and packed.means == 32
+    error = unpack(packed, 1024) - tensor.dequantize()
+    d = packed.scales[:, :32].mean()
+    assert np.sqrt(np.square(error).mean()) < d / 40
+    plain = Packed(1024, 4, packed.q, packed.scales, packed.zeros)  # without the means: what rounding the zero point would cost
+    assert np.sqrt(np.square(unpack(plain, 1024) - tensor.dequantize()).mean()) > d / 5
+
+
+@pytest.mark.parametrize("kind", ["F16", "Q5_0", "Q6_K"])
+def test_other_kinds_are_rounded_to_8_bits(kind: str) -> None:
+    source = np.random.default_rng(3).standard_normal((4, 256)).astype(np.float32)
+    if kind == "Q6_K":  # no encoder in the gguf package: 8 bits of float32 do as well
+        kind, blocks = "F32", source.view(np.uint8)
+    else:
+        blocks = quantize(source, GGMLQuantizationType[kind]).view(np.uint8).reshape(4, -1)
+    tensor = GgufTensor("w", kind, (4, 256), blocks)
+    packed = pack([tensor])
+    assert packed.bits == 8
+    assert np.abs(unpack(packed, 256) - tensor.dequantize()).max() <= packed.scales.max() / 2 * 1.001
+
+
+def test_stacking_and_row_order() -> None:
+    a, b = stored("Q4_0", seed=1), stored("Q4_0", seed=2)
+    order = np.array([5, 4, 3, 2, 1, 0])
+    expected = np.concatenate([a.dequantize()[order], b.dequantize()])
+    np.testing.assert_array_equal(unpack(pack([a, b], [order, None]), 96).astype(np.float32), expected)
+    np.testing.assert_array_equal(dense([a, b], [order, None]), expected.T)
+
+
+def test_blocks_of_zeros_stay_zero() -> None:
+    zero = GgufTensor("w", "Q4_1", (2, 64), np.zeros((2, 40), np.uint8))
+    assert not unpack(pack([zero]), 64).any()

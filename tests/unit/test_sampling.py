@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from llm_magics import SamplingOptions, UsageError
+from llm_magics.core.sampling import Sampler, candidates, penalised, top, weigh
+
+
+def logits(seed: int = 0, vocab: int = 1000) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal(vocab) * 3).astype(np.float32)
+
+
+@pytest.mark.parametrize("vocab", [1, 7, 127, 128, 129, 1000, 49_152])
+@pytest.mark.parametrize("k", [1, 10, 100])
+def test_top_is_the_head_of_a_full_sort(vocab: int, k: int) -> None:
+    x = logits(vocab, vocab)
+    expected = np.argsort(-x, kind="stable")[:k]
+    np.testing.assert_array_equal(top(x, k), expected)
+
+
+def test_top_breaks_ties_by_index() -> None:
+    np.testing.assert_array_equal(top(np.array([1, 3, 2, 3, 0], np.float32), 3), [1, 3, 2])
+
+
+def test_weigh_against_float64() -> None:
+    x = logits(5)
+    p = np.exp(x.astype(np.float64) - x.max())
+    p /= p.sum()
+    order = np.argsort(-x)
+    for place in (0, 1, 500, 999):
+        found = weigh(x, int(order[place]), 5)
+        assert found.rank == place
+        assert found.logprob == pytest.approx(np.log(p[order[place]]), abs=1e-5)
+        assert found.entropy == pytest.approx(-(p * np.log(p)).sum(), abs=1e-4)
+        assert found.top_ids == tuple(order[:5])
+        assert found.top_logprobs == pytest.approx(np.log(p[order[:5]]), abs=1e-5)
+
+
+def test_certainty_has_no_entropy() -> None:
+    x = np.full(100, -1e4, np.float32)
+    x[3] = 0
+    found = weigh(x, 3, 0)
+    assert (found.logprob, found.entropy, found.rank, found.top_ids) == (0, 0, 0, ())
+
+
+def test_greedy_is_the_maximum_and_the_penalty_moves_it() -> None:
+    x = logits(1)
+    best, second = top(x, 2).tolist()
+    assert Sampler(SamplingOptions(temperature=0)).choose(x, [best]) == best
+    assert Sampler(SamplingOptions(temperature=0, repetition_penalty=2.0)).choose(x, [best, best]) == second
+
+
+def test_penalty_divides_positive_and_multiplies_negative_once() -> None:
+    x = np.array([2.0, -2.0, 3.0], np.float32)
+    np.testing.assert_allclose(penalised(x, [0, 1, 1, 0], 2.0), [1.0, -4.0, 3.0])
+    np.testing.assert_allclose(x, [2.0, -2.0, 3.0])
+
+
+def test_same_seed_same_tokens_other_seed_others() -> None:
+    def draw(seed: int) -> list[int]:
+        sampler = Sampler(SamplingOptions(seed=seed, temperature=1.5, top_k=0, top_p=1, min_p=0))
+        return [sampler.choose(logits(n), []) for n in range(20)]
+
+    assert draw(3) == draw(3) != draw(4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"top_k": 5},
+        {"top_p": 0.5, "top_k": 0},
+        {"top_p": 0.999, "top_k": 0},
+        {"min_p": 0.2, "top_k": 0, "top_p": 1.0},
+        {"top_k": 0, "top_p": 1.0, "min_p": 0.0},
+    ],
+)
+def test_draws_follow_the_distribution(options: dict) -> None:
+    chosen = SamplingOptions(temperature=1.3, **options)
+    x = logits(9, 200)
+    ids, odds = candidates(x, chosen)
+    sampler = Sampler(chosen)
+    drawn = np.bincount([sampler.choose(x, []) for _ in range(4000)], minlength=200)[ids] / 4000
+    assert drawn.sum() == pytest.approx(1)
+    np.testing.assert_allclose(drawn, odds / odds.sum(), atol=0.035)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"temperature": -1}, {"temperature": float("nan")}, {"top_p": 0}, {"top_p": 1.1}, {"min_p": 2}, {"top_k": -1},
+        {"max_tokens": 0}, {"max_tokens": True}, {"seed": -1}, {"repetition_penalty": 0}, {"stop": ("",)},
+        {"alternatives": 101}, {"temperature": "hot"}, {"top_k": 1.5},
+    ],
+)  # fmt: skip
+def test_bad_options_are_named(bad: dict) -> None:
+    with pytest.raises(UsageError, match=next(iter(bad)).split("_")[0]):
+        SamplingOptions(**bad)
+
+
+def test_options_round_trip() -> None:
+    options = SamplingOptions(stop=["a", "b"], seed=5)  # type: ignore[arg-type]
+    assert SamplingOptions.from_dict(options.to_dict()) == options

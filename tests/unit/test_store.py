@@ -1,0 +1,158 @@
+"""The cache folder: atomic, locked, checked, healed. Real processes, really killed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from llm_magics import StoreError
+from llm_magics.models import store
+
+BUILD = """
+import sys, time
+from pathlib import Path
+from llm_magics.models import store
+def build(folder):
+    with open(Path(sys.argv[1]) / "builds", "a") as log: log.write("x")
+    (folder / "half").write_text("half made")
+    time.sleep(float(sys.argv[2]))
+    (folder / "data").write_text("whole")
+print(store.entry("m/key", build).joinpath("data").read_text())
+"""
+
+
+def child(tmp_path: Path, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILD, str(tmp_path), str(seconds)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(path: Path) -> None:
+    end = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def make(folder: Path) -> None:
+    (folder / "data").write_text("whole")
+
+
+def test_built_once_and_found_again(home: Path) -> None:
+    calls = []
+
+    def build(folder: Path) -> None:
+        calls.append(folder)
+        make(folder)
+
+    path = store.entry("m/key", build)
+    assert store.entry("m/key", build) == path and len(calls) == 1
+    assert store.cached().keys() == {"m/key"}
+    store.remove("m/key")
+    assert store.cached() == {} and not path.exists()
+
+
+@pytest.mark.parametrize("damage", ["shorter", "other", "missing", "manifest", "touched"])
+def test_damage_heals(home: Path, damage: str) -> None:
+    path = store.entry("m/key", make)
+    data = path / "data"
+    if damage == "shorter":
+        data.write_text("whol")
+    elif damage == "other":
+        data.write_text("hwole")
+    elif damage == "missing":
+        data.unlink()
+    elif damage == "manifest":
+        (path / store.MANIFEST).write_text("{")
+    else:
+        os.utime(data)
+    builds = []
+    store.entry("m/key", lambda folder: (builds.append(1), make(folder))[1])
+    assert data.read_text() == "whole" and store.sound(path)
+    assert len(builds) == (0 if damage == "touched" else 1)  # the same bytes with another time are sound
+
+
+def test_a_failing_build_leaves_nothing(home: Path) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.entry("m/key", fail)
+    assert list((home / "models" / "m").iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
+def test_killed_while_building_heals(home: Path, tmp_path: Path) -> None:
+    process = child(tmp_path, 60)
+    wait_for(tmp_path / "builds")
+    time.sleep(0.1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert [p.name.startswith(".making-") for p in (home / "models" / "m").iterdir()] == [True]
+    assert store.entry("m/key", make).joinpath("data").read_text() == "whole"
+    assert [p.name for p in (home / "models" / "m").iterdir()] == ["key"]
+
+
+def test_two_at_once_build_once(home: Path, tmp_path: Path) -> None:
+    first = child(tmp_path, 1)
+    wait_for(tmp_path / "builds")
+    second = child(tmp_path, 1)
+    for process in (first, second):
+        out, err = process.communicate(timeout=30)
+        assert out == "whole\n", err
+    assert "waiting" in err
+    assert (tmp_path / "builds").read_text() == "x"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are POSIX")
+def test_a_real_write_limit_is_a_clear_error(home: Path) -> None:
+    code = """
+import resource, signal
+from llm_magics.models import store
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
+try: store.entry("m/key", lambda folder: (folder / "data").write_bytes(bytes(1 << 20)))
+except store.StoreError as error: print(error)
+print([p.name for p in (store.home() / "models" / "m").iterdir()])
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "the disk is full" in out and "LLM_MAGICS_HOME" in out and out.endswith("[]\n")
+
+
+def test_a_full_disk_is_a_clear_error(home: Path) -> None:
+    def full(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(StoreError, match=r"disk is full.*MB free"):
+        store.entry("m/key", full)
+    assert list((home / "models" / "m").iterdir()) == []
+
+
+def test_too_little_room_is_said_beforehand(home: Path) -> None:
+    with pytest.raises(StoreError, match="needs 1,000,000,000 MB"):
+        store.require_room(home / "x", 10**15)
+
+
+def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLM_MAGICS_HOME", "~/x")
+    assert store.home() == Path.home() / "x"
+    monkeypatch.delenv("LLM_MAGICS_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    if sys.platform == "linux":
+        assert store.home() == tmp_path / "llm-magics"
+
+
+def test_the_manifest_lists_every_file(home: Path) -> None:
+    path = store.entry("m/key", make)
+    files = json.loads((path / store.MANIFEST).read_text())["files"]
+    assert files["data"][0] == 5 and files["data"][2] == store.sha256(path / "data")

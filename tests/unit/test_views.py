@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+
+import pytest
+
+from llm_magics import Generation, ModelFileError, ModelInfo, SamplingOptions, Token, Trace
+from llm_magics.core.records import Alternative
+from llm_magics.views import static
+from llm_magics.views.bundle import MIME, generation_bundle, read_bundle
+
+
+def generation(text: str = "Hi *there*", reason: str = "stop", tokens: int = 2) -> Generation:
+    token = Token(1, "Hi", -0.5, 1.0, 0, (Alternative(1, "Hi", -0.5), Alternative(2, "<b>", -1.5)), 0.1)
+    return Generation(text, (token,) * tokens, reason, "prompt", SamplingOptions(max_tokens=2), model=ModelInfo("m"))  # type: ignore[arg-type]
+
+
+def test_bundle_round_trip() -> None:
+    bundle = json.loads(json.dumps(generation_bundle(generation())))
+    assert read_bundle(bundle) == generation()
+    assert bundle["text/plain"] == bundle["text/markdown"] == "Hi *there*"
+    assert bundle[MIME]["model"]["name"] == "m" and bundle[MIME]["options"]["seed"] == 0
+
+
+@pytest.mark.parametrize("data", ["!", "", base64.b64encode(b"x").decode(), base64.b64encode(zlib.compress(b"{}")).decode(), 5])
+def test_damaged_records(data: object) -> None:
+    with pytest.raises(ModelFileError):
+        read_bundle({MIME: {"data": data}})
+    with pytest.raises(ModelFileError):
+        read_bundle({})
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = base64.b64encode(zlib.compress(b" " * (80 << 20), 9)).decode()
+    with pytest.raises(ModelFileError, match="too large"):
+        read_bundle({MIME: {"data": bomb}})
+
+
+def test_a_newer_schema_says_so() -> None:
+    with pytest.raises(ModelFileError, match="schema 99"):
+        Generation.from_dict({**generation().to_dict(), "schema": 99})
+
+
+def test_endings() -> None:
+    assert "interrupted after 2 tokens" in static.markdown(generation(reason="interrupted"))
+    assert "raise it with -n" in static.plain(generation(reason="length"))
+    assert "context is full" in static.plain(generation(reason="length", tokens=1))
+    assert "empty answer" in static.markdown(generation(""))
+    assert static.markdown(generation("```py\nx = 1", "length")).splitlines()[2:] == [
+        "```",
+        "",
+        "*— stopped at max_tokens=2; raise it with -n*",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<script>alert(1)</script>", "a <img src=x onerror=alert(1)>", "<!-- x -->", "<?x?>", "</div>", "\\`<img src=x>`",
+        "``` `<img src=x>` ```x\n<b>", "- x\n   ```\n<img src=x>", "> ```\n<img src=x>",
+        "`a\n<img src=x>`", "    ```\n<img src=x>",
+    ],
+)  # fmt: skip
+def test_html_shows_as_text(text: str) -> None:
+    safe = static.markdown_safe(text)
+    outside = re.sub(r"(?<![\\`])(`+)(?!`)[^\n]+?(?<!`)\1(?!`)", "", safe)
+    assert not re.search(r"<[A-Za-z/!?]", outside)
+
+
+@pytest.mark.parametrize("code", ["```html\n<b>x</b>\n```", "`<b>` and `vector<int>`", "~~~\n<b>\n~~~", "````\n```\n<b>\n````"])
+def test_code_keeps_its_letters(code: str) -> None:
+    assert static.markdown_safe(code) == code
+
+
+def test_text_after_a_fence_is_escaped_again() -> None:
+    assert static.markdown_safe("```\n<a>\n```\n<b>") == "```\n<a>\n```\n&lt;b>"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[x](javascript:alert(1))", "[x](#)"), ("[x]( JavaScript:alert)", "[x]( #)"), ("[x](data:text/html,x)", "[x](#)"),
+        ("[x](java&#115;cript:alert)", "[x](#)"), ("[x]: javascript:alert", "[x]: #"),
+        ("![p](https://t.example/p.png)", "[p](https://t.example/p.png)"),
+        ("[x](https://a.example/?q=1:2)", "[x](https://a.example/?q=1:2)"),
+        ("[x](#part) [y](a/b.md)", "[x](#part) [y](a/b.md)"),
+        ("2 < 3 and 3 > 2", "2 < 3 and 3 > 2"),
+    ],
+)  # fmt: skip
+def test_links_and_images(text: str, expected: str) -> None:
+    assert static.markdown_safe(text).startswith(expected[:-1])
+    assert "javascript:alert" not in static.markdown_safe(text).lower()
+
+
+def test_trace_html_escapes() -> None:
+    token = Token(1, '<b>"&', -3.0, 1.0, 7, (Alternative(2, "'><script>", -0.1),))
+    html = static.trace_html(Trace("x", (token, token)))
+    assert "<b>" not in html and "<script>" not in html and "4.3 bits, rank 7" in html
+    assert "rgba(224,112,32,0.00)" in html  # the first token was not predicted
+
+
+def test_the_terminal_is_not_driven() -> None:
+    from llm_magics.magics.show import _printable
+
+    assert _printable("a\x1b[2Jb\x9bc\td\n") == "a[2Jbc\td\n"
