@@ -5,6 +5,7 @@ Nothing here sorts the vocabulary: at 50k entries a sort costs 1 ms, the block m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from .options import SamplingOptions
 
 Floats = NDArray[np.float32]
-_BLOCK = 128
+_ROWS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,15 @@ def top(logits: Floats, k: int) -> NDArray[np.intp]:
     """
     size = len(logits)
     k = min(k, size)
-    whole = size // _BLOCK * _BLOCK
-    if k * _BLOCK >= whole:
+    columns = size // _ROWS
+    if k * 4 >= columns:
         candidates = np.arange(size)
     else:
-        blocks = logits[:whole].reshape(-1, _BLOCK).max(axis=1)
+        # A column is a block: its maximum is then taken by whole rows at once, eight times as fast as along them.
+        blocks = logits[: columns * _ROWS].reshape(_ROWS, columns).max(axis=0)
         best = np.argpartition(blocks, -k)[-k:]
-        candidates = np.concatenate([(best[:, None] * _BLOCK + np.arange(_BLOCK)).ravel(), np.arange(whole, size)])
+        inside = (np.arange(_ROWS)[:, None] * columns + best).ravel()
+        candidates = np.concatenate([inside, np.arange(columns * _ROWS, size)])
     values = logits[candidates]
     if k < len(candidates):
         keep = np.argpartition(values, -k)[-k:]
@@ -59,15 +62,13 @@ def weigh(logits: Floats, id: int, alternatives: int) -> Weighed:
     shifted = logits - peak
     odds = np.exp(shifted)
     total = float(odds.sum())
-    log_total = float(np.log(total))
-    entropy = log_total - float(odds @ shifted) / total
-    own = logits[id]
+    log_total = math.log(total)
     best = top(logits, alternatives) if alternatives else np.empty(0, np.intp)
     return Weighed(
         id=id,
         logprob=float(shifted[id]) - log_total,
-        entropy=max(entropy, 0.0),
-        rank=int(np.count_nonzero(logits > own)),
+        entropy=max(log_total - float(odds @ shifted) / total, 0.0),
+        rank=int(np.count_nonzero(logits > logits[id])),
         top_ids=tuple(best.tolist()),
         top_logprobs=tuple((shifted[best] - log_total).tolist()),
     )

@@ -7,7 +7,7 @@ Outputs: ``logits`` float32 (1, n, vocab); ``present_key.i``, ``present_value.i`
          GroupQueryAttention then appends in place.
 
 Fused as ONNX Runtime's CPU kernels want it: rotary embedding inside GroupQueryAttention, q/k/v in one product where they are
-packed alike, residual addition inside the norms, and a head computed only where logits are asked for.
+packed alike, gate and up too, residual addition inside the norms, and a head computed only where logits are asked for.
 """
 
 from __future__ import annotations
@@ -189,8 +189,11 @@ def build(spec: DecoderSpec, weights: Weights, *, quantized: bool) -> tuple[ir.M
         outputs += present
         skip = b.linear(f"o.{i}", attended, matrix([need("o", i, spec.hidden, q_rows)]))
         x, residual = norm(residual, skip, norm_weight("ffn_norm", i))
-        gate = b.linear(f"gate.{i}", x, matrix([need("gate", i, spec.ffn, spec.hidden)]))
-        up = b.linear(f"up.{i}", x, matrix([need("up", i, spec.ffn, spec.hidden)]))
+        pair = [need("gate", i, spec.ffn, spec.hidden), need("up", i, spec.ffn, spec.hidden)]
+        if len({tensor.kind for tensor in pair}) == 1:
+            gate, up = b.node("Split", [b.linear(f"gate_up.{i}", x, matrix(pair))], 2, axis=-1, num_outputs=2)
+        else:
+            gate, up = (b.linear(f"{name}.{i}", x, matrix([tensor])) for name, tensor in zip(("gate", "up"), pair, strict=True))
         active = b.node("Mul", [b.node("QuickGelu", [gate], domain=MS, alpha=1.0), up])  # alpha 1: SiLU
         skip = b.linear(f"down.{i}", active, matrix([need("down", i, spec.hidden, spec.ffn)]))
     x, _ = norm(residual, skip, norm_weight("final_norm", 0))
