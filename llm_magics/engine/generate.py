@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..core.options import SamplingOptions
 from ..core.records import Alternative, Generation, ModelInfo, StopReason, Timing, Token, Trace
-from ..core.sampling import Sampler, Weighed, weigh
+from ..core.sampling import Sampler, Weighed, Weigher
 from ..errors import ContextOverflow, UsageError
 from .base import Engine, Logits, Tokenizer
 
@@ -83,7 +83,8 @@ class Stream:
     def _run(self) -> Generator[Token, None, None]:
         engine, tokenizer, options = self._reader.engine, self._reader.tokenizer, self._options
         start = time.perf_counter()
-        sampler, decoder, held = Sampler(options), tokenizer.decoder(), HeldText(options.stop)
+        sampler, weigher = Sampler(options), Weigher(engine.vocab_size)
+        decoder, held = tokenizer.decoder(), HeldText(options.stop)
         room = min(options.max_tokens, engine.context_length - len(self._ids))
         self._cached = self._reusable()
         for index in range(room):
@@ -91,7 +92,7 @@ class Stream:
                 # The engine's array is its own until its next call: everything is taken from it under the lock.
                 logits = self._advance()[-1]
                 id = sampler.choose(logits, self._ids)
-                weighed = weigh(logits, id, options.alternatives)
+                weighed = weigher.weigh(logits, id, options.alternatives)
             self._ids.append(id)
             ended = id in tokenizer.eos_ids
             piece, stopped = held.push("" if ended else decoder.push(id))
@@ -135,7 +136,7 @@ def score(reader: Reader, ids: Sequence[int], *, text: str, predicted_from: int,
             not part of the text.
     """
     engine, tokenizer = reader.engine, reader.tokenizer
-    decoder = tokenizer.decoder()
+    decoder, weigher = tokenizer.decoder(), Weigher(engine.vocab_size)
     bos = 1 - predicted_from
     tokens = [] if bos else [Token(ids[0], decoder.push(ids[0]), 0.0, 0.0, 0)]
     over = len(ids) - engine.context_length
@@ -151,7 +152,7 @@ def score(reader: Reader, ids: Sequence[int], *, text: str, predicted_from: int,
         begin = 0
         for end in cuts(0, len(ids) - 1, SCORE_CHUNK):
             for place, logits in enumerate(engine.extend(ids[begin:end], every=True), begin + 1):
-                weighed = weigh(logits, ids[place], alternatives)
+                weighed = weigher.weigh(logits, ids[place], alternatives)
                 piece = decoder.push(ids[place])
                 if place == len(ids) - 1:
                     piece += decoder.flush()

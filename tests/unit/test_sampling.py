@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llm_magics import SamplingOptions, UsageError
-from llm_magics.core.sampling import Sampler, candidates, penalised, top, weigh
+from llm_magics.core.sampling import Sampler, Weigher, candidates, penalised, top
 
 
 def logits(seed: int = 0, vocab: int = 1000) -> np.ndarray:
@@ -29,7 +29,7 @@ def test_weigh_against_float64() -> None:
     p /= p.sum()
     order = np.argsort(-x)
     for place in (0, 1, 500, 999):
-        found = weigh(x, int(order[place]), 5)
+        found = Weigher(len(x)).weigh(x, int(order[place]), 5)
         assert found.rank == place
         assert found.logprob == pytest.approx(np.log(p[order[place]]), abs=1e-5)
         assert found.entropy == pytest.approx(-(p * np.log(p)).sum(), abs=1e-4)
@@ -40,7 +40,7 @@ def test_weigh_against_float64() -> None:
 def test_certainty_has_no_entropy() -> None:
     x = np.full(100, -1e4, np.float32)
     x[3] = 0
-    found = weigh(x, 3, 0)
+    found = Weigher(100).weigh(x, 3, 0)
     assert (found.logprob, found.entropy, found.rank, found.top_ids) == (0, 0, 0, ())
 
 
