@@ -50,6 +50,7 @@ test: $(STAMP)-test lint ## set up and pass every test there is
 	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
 
 bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes minutes
+	$(PY) benchmarks/start.py
 	$(PY) benchmarks/decode.py
 
 clean: ## remove what was built here; the model cache stays
