@@ -140,14 +140,14 @@ def test_generation_and_trace_show_themselves(kernel: Kernel) -> None:
     kernel.run("import llm_magics as lm\nanswer = lm.load().generate('hi', max_tokens=3)")
     assert MIME in kernel.run("answer").data
     shown = kernel.run("lm.load().score('The <b>cat</b> sat.')").data
-    assert "perplexity" in shown["text/plain"] and "&lt;b" in shown["text/html"]
+    assert "perplexity" in shown["text/plain"] and "&lt;" in shown["text/html"] and "<b>" not in shown["text/html"]
 
 
 def test_reloading_the_extension(kernel: Kernel) -> None:
     assert kernel.run("%reload_ext llm_magics").status == "ok"
     assert "Paris" in kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
     kernel.run("%unload_ext llm_magics")
-    assert "not found" in kernel.run("%%llm\nhi").error + kernel.run("%llm hi").error
+    assert kernel.run("%%llm\nhi").status == kernel.run("%llm hi").status == "error"
     kernel.run("%load_ext llm_magics")
 
 
