@@ -16,6 +16,7 @@ from .options import SamplingOptions
 
 Floats = NDArray[np.float32]
 _ROWS = 128
+_EXP_RANGE = 60.0  # e**60 times a million still fits float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,41 +43,41 @@ def top(logits: Floats, k: int) -> NDArray[np.intp]:
     size = len(logits)
     columns = size // _ROWS
     k = min(k, size)
-    bounds = logits[: columns * _ROWS].reshape(_ROWS, columns).max(axis=0) if k <= columns else logits
-    least = np.partition(bounds, -k)[-k]
-    reached = np.flatnonzero(logits >= least)
-    return reached[np.argsort(-logits[reached], kind="stable")[:k]]
+    bounds = logits[: columns * _ROWS].reshape(_ROWS, columns).max(axis=0) if k <= columns else logits.copy()
+    bounds.partition(len(bounds) - k)
+    reached: NDArray[np.intp] = (logits >= bounds[len(bounds) - k]).nonzero()[0]
+    return reached[(-logits[reached]).argsort(kind="stable")[:k]]
 
 
 class Weigher:
     """Describes tokens under softmax(logits).
 
-    Keeps its scratch arrays: at 200 kB each, taking them anew for every token would cost more than the arithmetic. And it
-    keeps away from BLAS, whose threads would have to be woken for each product.
+    Between two tokens the caches are cold, so what counts is how little memory and code is touched: one scratch array that is
+    kept, few passes, and no BLAS, whose threads would have to be woken.
     """
 
     def __init__(self, vocab_size: int) -> None:
-        self._shifted, self._odds = np.empty(vocab_size, np.float32), np.empty(vocab_size, np.float32)
+        self._odds = np.empty(vocab_size, np.float32)
 
     def weigh(self, logits: Floats, id: int, alternatives: int) -> Weighed:
         """Describe token ``id``; logits float32 (vocab,)."""
         best = top(logits, max(alternatives, 1))
-        shifted = np.subtract(logits, logits[best[0]], out=self._shifted)
-        odds = np.exp(shifted, out=self._odds)
+        if not -_EXP_RANGE < logits[best[0]] < _EXP_RANGE:  # softmax does not change when all move alike
+            logits = logits - logits[best[0]]
+        odds = np.exp(logits, out=self._odds)
         total = float(odds.sum())
         log_total = math.log(total)
-        entropy = log_total - float(np.einsum("i,i->", odds, shifted)) / total
-        own = logits[id]
+        entropy = log_total - float(np.einsum("i,i->", odds, logits)) / total
+        own, values = logits[id], logits[best]
         # Whatever is larger than one of the best is among the best itself.
-        larger = logits[best] if own >= logits[best[-1]] else logits
-        best = best[:alternatives]
+        larger = values if own >= values[-1] else logits
         return Weighed(
             id=id,
-            logprob=float(shifted[id]) - log_total,
+            logprob=float(own) - log_total,
             entropy=max(entropy, 0.0),
             rank=int(np.count_nonzero(larger > own)),
-            top_ids=tuple(best.tolist()),
-            top_logprobs=tuple((shifted[best] - log_total).tolist()),
+            top_ids=tuple(best[:alternatives].tolist()),
+            top_logprobs=tuple((values[:alternatives] - log_total).tolist()),
         )
 
 

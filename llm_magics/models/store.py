@@ -40,7 +40,8 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         advice = "set LLM_MAGICS_HOME to a folder where there is room and that you may write to"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        short = error.errno is None and "written" in str(error)  # numpy's tofile keeps the count and loses the number
+        if short or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StoreError(f"the disk is full: {path} could not be written ({_free(path)} free)", hint=advice) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             raise StoreError(f"{path} may not be written: {error.strerror}", hint=advice) from error
