@@ -14,6 +14,7 @@ Or from Python::
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from .models.model import Model, load, models
 
 __version__ = "0.1.0"
+
+# ONNX Runtime sends telemetry by default since 1.29. This must be set before it is imported, by whomever.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Where each public name lives. They are imported when first used, so that `import llm_magics` stays instant.
 _HOMES = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,9 +10,6 @@ from numpy.typing import NDArray
 
 from ..errors import ContextOverflow, ModelFileError, UsageError
 from .base import Logits
-
-# ONNX Runtime sends telemetry by default since 1.29. Must be set before it is imported, whoever imports it first here.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 FIRST_CAPACITY = 512  # tokens; doubled when full, up to the context length
 
@@ -33,6 +29,7 @@ class OrtEngine:
     ) -> None:
         import onnxruntime as ort
 
+        ort.disable_telemetry_events()  # once more, in case it was imported before this package could set the environment
         self.vocab_size, self.context_length = vocab_size, context_length
         self.owner: object | None = None
         options = ort.SessionOptions()

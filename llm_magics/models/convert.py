@@ -64,6 +64,8 @@ def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted
         OSError: the folder cannot be written (store.entry turns it into StoreError).
     """
     # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already converted.
+    from tqdm import tqdm
+
     from . import graph
     from .families import FAMILIES, spec_from_gguf
     from .gguf import GgufFile
@@ -76,7 +78,10 @@ def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted
     names = FAMILIES[spec.family].weights
     quantized = check_precision(precision) == "auto"
     model, bytes_per_token = graph.build(
-        spec, lambda role, layer: file.tensors.get(names[role].format(i=layer)), quantized=quantized
+        spec,
+        lambda role, layer: file.tensors.get(names[role].format(i=layer)),
+        quantized=quantized,
+        each=lambda layers: tqdm(layers, desc="converting", unit="layer", leave=False, delay=0.3),
     )
     graph.save(model, folder)
     template = file.metadata.get("tokenizer.chat_template")

@@ -12,7 +12,7 @@ packed alike, gate and up too, residual addition inside the norms, and a head co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -95,13 +95,16 @@ class _Builder:
         return rows, head
 
 
-def build(spec: DecoderSpec, weights: Weights, *, quantized: bool) -> tuple[ir.Model, int]:
+def build(
+    spec: DecoderSpec, weights: Weights, *, quantized: bool, each: Callable[[range], Iterable[int]] = iter
+) -> tuple[ir.Model, int]:
     """Build the decoder.
 
     Args:
         spec: the shape.
         weights: gives the stored tensor of a role in a layer, or None where the model has none.
         quantized: pack as quantize.py describes; otherwise everything in float32.
+        each: walks over the layers, to show progress.
 
     Returns:
         The model, and the bytes of weights that one decoded token reads.
@@ -165,7 +168,7 @@ def build(spec: DecoderSpec, weights: Weights, *, quantized: bool) -> tuple[ir.M
     if interleaved:
         unweave[:2] = _unweave(q_rows, spec.head_dim), _unweave(kv_rows, spec.head_dim)
     cache = (1, spec.kv_heads, "capacity", spec.head_dim)
-    for i in range(spec.layers):
+    for i in each(range(spec.layers)):
         x, residual = norm(residual, skip, norm_weight("attn_norm", i))
         qkv = [
             need("q", i, q_rows, spec.hidden),

@@ -240,9 +240,9 @@ def _load(name: str, precision: str, threads: int) -> Model:
     def build(folder: Path) -> None:
         source = path or fetch.downloaded(entry)
         began = time.perf_counter()
-        print(f"converting {info.name} ({precision}) …", end="", file=sys.stderr, flush=True)
+        print(f"converting {info.name} ({precision}) …", file=sys.stderr, flush=True)
         convert(source, folder, precision=precision)
-        print(f" {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
+        print(f"converted in {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
 
     folder = store.entry(f"{info.name}/{precision}-{FORMAT}-{info.sha256[:12]}", build)
     converted = Converted.read(folder)
