@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import json
 import re
+import threading
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -32,10 +32,12 @@ class TextTokenizer:
 
     def __init__(self, backend: Backend, *, bos_id: int | None, eos_ids: frozenset[int], add_bos: bool = False) -> None:
         self._backend = backend
-        self.vocab_size: int = backend.get_vocab_size()
         self.bos_id, self.eos_ids = bos_id, eos_ids
         self._bos = [bos_id] if add_bos and bos_id is not None else []
+        self._lock = threading.Lock()  # held while the backend's one switch for special tokens is set
         added = backend.get_added_tokens_decoder()
+        # Counting them together builds the whole table, 11 ms at 49k tokens.
+        self.vocab_size: int = max(backend.get_vocab_size(with_added_tokens=False), *(id + 1 for id in added), 0)
         self._added = {id: token.content for id, token in added.items()}
         self._special = {id for id, token in added.items() if token.special}
         literals = sorted((token.content for token in added.values() if token.special), key=len, reverse=True)
@@ -50,23 +52,25 @@ class TextTokenizer:
             ModelFileError: the file is missing, damaged or no byte-level tokenizer.
         """
         from tokenizers import Tokenizer as Backend
+        from tokenizers.decoders import ByteLevel
 
         try:
-            text = path.read_text("utf-8")
-            backend = Backend.from_str(text)
+            backend = Backend.from_buffer(path.read_bytes())
         except Exception as error:  # tokenizers raises plain Exception
             raise ModelFileError(
                 f"{path} cannot be read: {error}", hint="remove that folder and load the model again"
             ) from error
-        if '"ByteLevel"' not in text:
-            kind = json.loads(text).get("decoder")
+        if not isinstance(backend.decoder, ByteLevel):
+            kind = type(backend.decoder).__name__
             raise ModelFileError(f"{path} is no byte-level tokenizer (decoder {kind})", hint="choose another model")
         return cls(backend, bos_id=bos_id, eos_ids=eos_ids, add_bos=add_bos)
 
     def encode(self, text: str, *, special: bool = True) -> list[int]:
-        if special or not self.has_special(text):
-            return self._bos + list(self._backend.encode(text, add_special_tokens=False).ids)
-        return self._bos + self._plain(text)
+        plain = not special and self.has_special(text)
+        with self._lock:
+            self._backend.encode_special_tokens = plain  # true: they are spelt out like any other text
+            ids = list(self._backend.encode(text, add_special_tokens=False).ids)
+        return ids if ids[:1] == self._bos else self._bos + ids  # a chat template may have written the BOS token itself
 
     def has_special(self, text: str) -> bool:
         """Whether the text spells a special token such as ``<|im_start|>``."""
@@ -86,19 +90,6 @@ class TextTokenizer:
         """The bytes a token adds to a text: none for a special one."""
         return b"" if id in self._special else self._token_bytes(id)
 
-    def _plain(self, text: str) -> list[int]:
-        """Encode with special tokens read as the characters they are spelt with.
-
-        A special token can only be found whole, so the text is cut inside each one, after its first character.
-        """
-        assert self._literal is not None  # has_special said so
-        ids: list[int] = []
-        begin = 0
-        for match in self._literal.finditer(text):
-            ids += self._backend.encode(text[begin : match.start() + 1], add_special_tokens=False).ids
-            begin = match.start() + 1
-        return ids + list(self._backend.encode(text[begin:], add_special_tokens=False).ids)
-
     def _token_bytes(self, id: int) -> bytes:
         known = self._bytes.get(id)
         if known is None:
@@ -106,7 +97,9 @@ class TextTokenizer:
                 known = self._added[id].encode()
             else:
                 piece, byte_of = self._backend.id_to_token(id) or "", _byte_of()
-                known = b"".join(bytes([byte_of[char]]) if char in byte_of else char.encode() for char in piece)
+                # As `tokenizers` does: a token with any other character in it stands for itself.
+                whole = all(char in byte_of for char in piece)
+                known = bytes(byte_of[char] for char in piece) if whole else piece.encode()
             self._bytes[id] = known
         return known
 

@@ -13,11 +13,12 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
 
-from ..errors import StoreError
+from ..errors import LLMMagicsError, StoreError, UsageError
 
 MANIFEST = "manifest.json"
 _MAKING = ".making-"  # prefix of folders in the making; the process id follows
@@ -35,10 +36,12 @@ def home() -> Path:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the system's errors about ``path`` into a StoreError that says what to do."""
+    """Turn the system's errors about ``path`` into a StoreError that says what to do; those about files elsewhere pass."""
     try:
         yield
     except OSError as error:
+        if _elsewhere(error):
+            raise
         advice = "set LLM_MAGICS_HOME to a folder where there is room and that you may write to"
         short = error.errno is None and "written" in str(error)  # numpy's tofile keeps the count and loses the number
         if short or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -59,18 +62,27 @@ def require_room(path: Path, needed: int) -> None:
 
 
 @contextmanager
-def lock(name: str) -> Iterator[None]:
-    """Hold the lock of that name, across processes; says so once when another process has it."""
+def lock(name: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the lock of that name, across processes and threads; the system frees it when its holder dies.
+
+    When another has it, calls ``on_wait`` once (by default says so on stderr) and waits; Ctrl-C ends the wait.
+
+    Raises:
+        StoreError: the lock file could not be written.
+    """
     from filelock import FileLock, Timeout
 
-    path = home() / "locks" / (hashlib.sha256(name.encode()).hexdigest()[:24] + ".lock")
+    path = _lock_path(name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(path)
         try:
             held.acquire(timeout=0)
         except Timeout:
-            print(f"another process is preparing {name}; waiting for it …", file=sys.stderr, flush=True)
+            if on_wait:
+                on_wait()
+            else:
+                print(f"another process is preparing {name}; waiting for it …", file=sys.stderr, flush=True)
             held.acquire(poll_interval=0.1)
     try:
         yield
@@ -78,19 +90,31 @@ def lock(name: str) -> Iterator[None]:
         held.release()
 
 
-def entry(key: str, build: Callable[[Path], None]) -> Path:
+def entry(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], None] | None = None) -> Path:
     """The folder ``home()/models/key``, complete and sound; made by ``build(folder)`` when it is not there or damaged.
 
+    ``valid(folder)`` may look further and raise an LLMMagicsError when what is there will not do; it is then made anew.
+
     Raises:
-        StoreError: it could not be written. Whatever ``build`` raises goes through, and nothing is left behind.
+        StoreError: it could not be written. Whatever else ``build`` raises goes through, and nothing is left behind.
+        UsageError: the key leads out of the cache folder.
     """
-    path = home() / "models" / key
-    if sound(path):
+    path = _entry_path(key)
+
+    def good() -> bool:
+        with suppress(LLMMagicsError):
+            if sound(path):
+                if valid:
+                    valid(path)
+                return True
+        return False
+
+    if good():
         return path
     with lock(key):
-        if sound(path):  # another process made it while this one waited
+        if good():  # another process made it while this one waited
             return path
-        _sweep(path.parent)
+        _sweep(key)
         making = path.parent / f"{_MAKING}{os.getpid()}-{path.name}"
         try:
             with writing(path):
@@ -107,16 +131,26 @@ def entry(key: str, build: Callable[[Path], None]) -> Path:
 
 
 def sound(path: Path) -> bool:
-    """Whether every file is as the manifest says: its size always, its sha256 when its time has changed."""
+    """Whether every file is as the manifest says: its size always, its sha256 when its time has changed.
+
+    A new time on the right bytes (a copied cache) is noted where that may be written, so that it is summed once only.
+    """
+    moved = False
     try:
         files = json.loads((path / MANIFEST).read_text("utf-8"))["files"]
         for name, (size, mtime, digest) in files.items():
             state = (path / name).stat()
             if state.st_size != size or (state.st_mtime_ns != mtime and sha256(path / name) != digest):
                 return False
-        return bool(files)
-    except (OSError, ValueError, KeyError, TypeError):
+            if state.st_mtime_ns != mtime:
+                files[name] = [size, state.st_mtime_ns, digest]
+                moved = True
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
+    if moved:
+        with suppress(OSError):  # a shared cache may be read-only
+            write_atomic(path / MANIFEST, json.dumps({"files": files}, indent=1))
+    return bool(files)
 
 
 def sha256(path: Path) -> str:
@@ -131,19 +165,26 @@ def sha256(path: Path) -> str:
 def cached() -> dict[str, int]:
     """What is converted and sound: key → bytes."""
     root = home() / "models"
-    paths = [manifest.parent for manifest in root.glob(f"*/*/{MANIFEST}")]
-    return {str(path.relative_to(root)): sum(f.stat().st_size for f in path.iterdir()) for path in paths if sound(path)}
+    paths = [manifest.parent for manifest in root.glob(f"*/*/{MANIFEST}") if not manifest.parent.name.startswith(_MAKING)]
+    return {path.relative_to(root).as_posix(): sum(f.stat().st_size for f in _files(path)) for path in paths if sound(path)}
 
 
 def remove(key: str) -> None:
-    """Remove one converted model."""
-    with lock(key), writing(home() / "models" / key):
-        shutil.rmtree(home() / "models" / key)
+    """Remove one converted model.
+
+    Raises:
+        StoreError: it is not there or could not be removed. UsageError: the key leads out of the cache folder.
+    """
+    path = _entry_path(key)
+    if not path.is_dir():
+        raise StoreError(f"there is no {key} in {home()}", hint="store.cached() lists what is there")
+    with lock(key), writing(path):
+        shutil.rmtree(path)
 
 
 def write_atomic(path: Path, text: str) -> None:
     """Write under a temporary name and rename: readers see the old file or the new one."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         temporary.write_text(text, "utf-8")
         os.replace(temporary, path)
@@ -154,12 +195,14 @@ def write_atomic(path: Path, text: str) -> None:
 def _seal(folder: Path) -> None:
     """Flush every file to the disk and write the manifest, last."""
     files = {}
-    for path in sorted(folder.iterdir()):
+    for path in _files(folder):
         _sync(path)
         state = path.stat()
-        files[path.name] = [state.st_size, state.st_mtime_ns, sha256(path)]
+        files[path.relative_to(folder).as_posix()] = [state.st_size, state.st_mtime_ns, sha256(path)]
     write_atomic(folder / MANIFEST, json.dumps({"files": files}, indent=1))
     _sync(folder / MANIFEST)
+    for inside in [*(path for path in folder.rglob("*") if path.is_dir()), folder]:
+        _sync(inside)  # the names too
 
 
 def _sync(path: Path) -> None:
@@ -172,14 +215,44 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what dead processes left half made; the lock is held, so nobody is at work here under the same key."""
-    import psutil
+def _sweep(key: str) -> None:
+    """Remove what dead processes left half made beside ``key``, whose lock is held.
 
-    for path in folder.glob(f"{_MAKING}*"):
-        process = path.name[len(_MAKING) :].partition("-")[0]
-        if not process.isdigit() or int(process) == os.getpid() or not psutil.pid_exists(int(process)):
+    The locks say who lives: another key's folder goes only when its lock is free. A process id would not do: ids are used
+    again, and those of another machine or container on a shared disk mean nothing here.
+    """
+    from filelock import FileLock, Timeout
+
+    for path in _entry_path(key).parent.glob(f"{_MAKING}*"):
+        other = PurePosixPath(key).with_name(path.name[len(_MAKING) :].partition("-")[2] or "unnamed").as_posix()
+        if other == key:
             shutil.rmtree(path, ignore_errors=True)
+            continue
+        with suppress(Timeout, OSError), FileLock(_lock_path(other), timeout=0):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _entry_path(key: str) -> Path:
+    parts = key.split("/")
+    if not all(parts) or any(part in (".", "..") or "\\" in part or ":" in part for part in parts):
+        raise UsageError(f"{key!r} is no key of the cache", hint="keys look like name/precision-1-0123abcd")
+    return home().joinpath("models", *parts)
+
+
+def _lock_path(name: str) -> Path:
+    return home() / "locks" / (hashlib.sha256(name.encode()).hexdigest()[:24] + ".lock")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _elsewhere(error: OSError) -> bool:
+    """Whether the error names a file that is neither in the cache folder nor on the way to it."""
+    if not isinstance(error.filename, (str, os.PathLike)):
+        return False
+    path = Path(error.filename)
+    return not path.is_relative_to(home()) and not home().is_relative_to(path)
 
 
 def _existing(path: Path) -> Path:

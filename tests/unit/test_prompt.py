@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import time
+import tracemalloc
 
 import pytest
 
 from llm_magics import TemplateError, UsageError
+from llm_magics.core import prompt
 from llm_magics.core.prompt import render, segments
 from tests.tiny import TEMPLATE
 
@@ -38,6 +40,12 @@ def test_loop_variables_and_controls_work() -> None:
         "{% for x in messages %}",
         "{{ undefined.attribute }}",
         "{{ 1 / 0 }}",
+        "{{ [1] | slice(10) }}",
+        "{{ lipsum() }}",
+        "{{ (1).to_bytes(10**9, 'big') }}",
+        "{{ '{0.__class__}'.format(1) }}{{ undefined() }}",
+        "{% for a in range(1) %}" * 25 + "{% endfor %}" * 25,
+        "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
         "x" * (1 << 17),
     ],
 )
@@ -49,24 +57,69 @@ def test_a_template_that_fails_or_reaches_out(template: str) -> None:
 
 @pytest.mark.parametrize(
     "template",
-    [
+    [  # each once ran on, or took a gigabyte in one step
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
+        "{% set _counted = range %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(1) }}",
+        "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
+        "{% block b %}{{ self.b() }}{{ self.b() }}{% endblock %}",
+        "{% set l = range(99999) | list %}{{ ([l] * 1000) | map('sort') | map('length') | sum }}",
+        "{% set l = range(99999) | list %}{{ l | select('in', l) | list | reverse | select('in', l) | list | length }}",
+        "{% set l = range(99999) | list %}{{ ([l] * 600) | sum(start=[]) | length }}",
         "{{ 'x' * 10**12 }}",
         "{{ ('x' * 99999) * 99999 }}",
         "{{ [0] * 10**10 }}",
         "{{ 9 ** 9 ** 9 }}",
         "{{ 'x' | center(10**9) }}",
         "{{ 'x'.ljust(10000000000) }}",
+        "{{ '%9999999999d' % 1 }}",
+        "{{ 'a' | indent(10**10) }}",
+        "{{ [1] | tojson(indent=10**10) }}",
+        "{{ [1] | tojson(separators=('x' * 1000, 'x' * 1000)) }}",
+        "{{ strftime_now('%c' * 4000000) }}",
+        "{% set s = 'x' * 40000 %}{{ s.replace('x', s) | length }}",
+        "{% set s = 'x' * 40000 %}{{ s | replace('x', s) | length }}",
+        "{% set s = 'x' * 40000 %}{{ s.join(s) | length }}",
+        "{% set s = 'x' * 40000 %}{{ s | join(s) | length }}",
+        "{% set s = 'x' * 1000000 %}{% set n = namespace(l=[]) %}"
+        "{% for i in range(9999) %}{% set n.l = n.l + [s[1:]] %}{% endfor %}",
         "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{{ ns.s }}{% endfor %}",
+        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
+        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s %}{{ ns.s }}{{ ns.s }}{% endset %}{% endfor %}",
+        "{% set s %}{% for i in range(99999) %}" + "x" * 60_000 + "{% endfor %}{% endset %}",
+        "{% set ns = namespace(n=3) %}{% for i in range(60) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
     ],
 )
-def test_a_template_without_end(template: str) -> None:
+def test_a_template_without_end(template: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt, "MAX_SECONDS", 0.3)
     start = time.monotonic()
-    with pytest.raises(TemplateError):
-        render(HI, template)
-    assert time.monotonic() - start < 3
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateError):
+            render(HI, template)
+        assert tracemalloc.get_traced_memory()[1] < 512 << 20
+    finally:
+        tracemalloc.stop()
+    assert time.monotonic() - start < 5
+
+
+def test_what_honest_templates_do() -> None:
+    messages = [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "<think>x</think>\n c"}]
+    template = (
+        "{%- if tools is not none %}T{% endif %}{%- for m in messages[::-1] if m.role != 'system' %}"
+        "{{ loop.index ~ '/' ~ loop.length }}{{ m['content'].split('</think>')[-1].lstrip('\\n') | trim | upper }}{% endfor %}"
+        "{% generation %}{{ messages | map(attribute='role') | join(', ') | replace('user', 'U') }}{% endgeneration %}"
+        "{{ {'é': [1]} | tojson }}{{ messages | selectattr('role', 'equalto', 'user') | list | length }}"
+        "{{ '-'.join(['a', 'b']) ~ 'a\nb' | indent(2) ~ [1, 2] | sum }}{{ messages | sum(attribute='n', start=0) if false }}"
+    )
+    assert render(messages, template) == '1/2C2/2A BU, assistant{"é": [1]}1a-ba\n  b3'
+
+
+def test_a_long_conversation_fits() -> None:
+    messages = [{"role": "user", "content": "word " * 2000}] * 200  # 2 million characters
+    assert len(render(messages, TEMPLATE)) > 2_000_000
 
 
 @pytest.mark.parametrize("messages", [[], [{"role": "user"}], [{"role": "robot", "content": "x"}], [{"content": "x"}], ["x"]])
