@@ -63,6 +63,8 @@ def check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
                 f"message {number} must have a role ({', '.join(ROLES)}) and a text as content, got {message!r:.80}",
                 hint='write {"role": "user", "content": "…"}',
             )
+        if more := set(message) - {"role", "content"}:  # a template would write them as if they were its own
+            raise UsageError(f"message {number} has {', '.join(map(repr, more))} too", hint="role and content are understood")
 
 
 def render(

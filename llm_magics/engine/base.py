@@ -67,10 +67,16 @@ class Tokenizer(Protocol):
 
     vocab_size: int
     bos_id: int | None
+    eos_id: int | None
     eos_ids: frozenset[int]
 
-    def encode(self, text: str, *, special: bool = True) -> list[int]:
-        """Token ids; ``special`` reads ``<|im_start|>`` and the like in the text as the special tokens they name."""
+    def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
+        """Token ids.
+
+        Args:
+            special: read ``<|im_start|>`` and the like in the text as the special tokens they name.
+            begin: the text begins here, so the BOS token goes before it where the model wants one.
+        """
         ...
 
     def has_special(self, text: str) -> bool:

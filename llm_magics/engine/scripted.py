@@ -65,9 +65,10 @@ class ScriptedTokenizer:
 
     vocab_size = 257
     bos_id: int | None = None
+    eos_id: int | None = END
     eos_ids = frozenset({END})
 
-    def encode(self, text: str, *, special: bool = True) -> list[int]:
+    def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
         return list(text.encode())
 
     def has_special(self, text: str) -> bool:

@@ -30,9 +30,11 @@ def _byte_of() -> dict[str, int]:
 class TextTokenizer:
     """A byte-level BPE tokenizer. Implements :class:`~.base.Tokenizer`."""
 
-    def __init__(self, backend: Backend, *, bos_id: int | None, eos_ids: frozenset[int], add_bos: bool = False) -> None:
+    def __init__(
+        self, backend: Backend, *, bos_id: int | None, eos_ids: frozenset[int], eos_id: int | None = None, add_bos: bool = False
+    ) -> None:
         self._backend = backend
-        self.bos_id, self.eos_ids = bos_id, eos_ids
+        self.bos_id, self.eos_id, self.eos_ids = bos_id, eos_id, eos_ids
         self._bos = [bos_id] if add_bos and bos_id is not None else []
         self._lock = threading.Lock()  # held while the backend's one switch for special tokens is set
         added = backend.get_added_tokens_decoder()
@@ -45,7 +47,9 @@ class TextTokenizer:
         self._bytes: dict[int, bytes] = {}
 
     @classmethod
-    def from_file(cls, path: Path, *, bos_id: int | None, eos_ids: frozenset[int], add_bos: bool = False) -> TextTokenizer:
+    def from_file(
+        cls, path: Path, *, bos_id: int | None, eos_ids: frozenset[int], eos_id: int | None = None, add_bos: bool = False
+    ) -> TextTokenizer:
         """Load a ``tokenizer.json``.
 
         Raises:
@@ -63,14 +67,15 @@ class TextTokenizer:
         if not isinstance(backend.decoder, ByteLevel):
             kind = type(backend.decoder).__name__
             raise ModelFileError(f"{path} is no byte-level tokenizer (decoder {kind})", hint="choose another model")
-        return cls(backend, bos_id=bos_id, eos_ids=eos_ids, add_bos=add_bos)
+        return cls(backend, bos_id=bos_id, eos_ids=eos_ids, eos_id=eos_id, add_bos=add_bos)
 
-    def encode(self, text: str, *, special: bool = True) -> list[int]:
+    def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
         plain = not special and self.has_special(text)
         with self._lock:
             self._backend.encode_special_tokens = plain  # true: they are spelt out like any other text
             ids = list(self._backend.encode(text, add_special_tokens=False).ids)
-        return ids if ids[:1] == self._bos else self._bos + ids  # a chat template may have written the BOS token itself
+        # A chat template may have written the BOS token itself.
+        return self._bos + ids if begin and ids[:1] != self._bos else ids
 
     def has_special(self, text: str) -> bool:
         """Whether the text spells a special token such as ``<|im_start|>``."""

@@ -47,11 +47,10 @@ class LLMMagics(Magics):
         model = self._load(request)
         view = view_for(self.shell, quiet=request.quiet)
         stream = model.stream(request.prompt, system=request.system, raw=request.raw, **request.options)
-        tokens = stream.generation.timing.prompt_tokens
-        if tokens > LONG_PROMPT:
-            view.status(f"reading {tokens:,} tokens …")
         interrupted = False
         try:
+            if (tokens := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
+                view.status(f"reading {tokens:,} tokens …")
             for token in stream:
                 view.add(token.text)
         except KeyboardInterrupt:

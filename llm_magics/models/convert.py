@@ -11,7 +11,7 @@ from ..errors import ModelFileError, UsageError
 from .spec import DecoderSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 1
+FORMAT = 2
 PRECISIONS = ("auto", "fp32")
 
 
@@ -29,6 +29,7 @@ class Converted:
     precision: str
     template: str | None
     bos_id: int | None
+    eos_id: int | None
     eos_ids: tuple[int, ...]
     add_bos: bool
     licence: str
@@ -90,6 +91,7 @@ def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted
         precision="repacked" if quantized else "fp32",
         template=template if isinstance(template, str) and template.strip() else None,
         bos_id=tokens.bos_id,
+        eos_id=tokens.eos_id,
         eos_ids=tuple(sorted(tokens.eos_ids)),
         add_bos=tokens.add_bos,
         licence=str(file.metadata.get("general.license", "unknown")),

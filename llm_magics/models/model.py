@@ -98,10 +98,7 @@ class Model:
         if isinstance(messages, str) or not any(self.tokenizer.has_special(message["content"]) for message in messages):
             return text, self.tokenizer.encode(text)
         parts = segments(messages, self.template or "", **self._special_texts())
-        bos = len(self.tokenizer.encode(""))  # where the tokenizer adds a BOS token, it does so once
-        ids = [
-            self.tokenizer.encode(part.text, special=part.trusted)[bos if index else 0 :] for index, part in enumerate(parts)
-        ]
+        ids = [self.tokenizer.encode(part.text, special=part.trusted, begin=not index) for index, part in enumerate(parts)]
         return text, [id for some in ids for id in some]
 
     def stream(self, prompt: Prompt, *, system: str | None = None, raw: bool = False, **options: Any) -> Stream:
@@ -168,10 +165,10 @@ class Model:
 
     def _special_texts(self) -> dict[str, Any]:
         """What a template may ask for; the answer is always the assistant's turn."""
-        bos, ends = self.tokenizer.bos_id, self.tokenizer.eos_ids
+        bos, eos = self.tokenizer.bos_id, self.tokenizer.eos_id
         return {
             "bos_token": "" if bos is None else self.tokenizer.token_text(bos),
-            "eos_token": self.tokenizer.token_text(min(ends)) if ends else "",
+            "eos_token": "" if eos is None else self.tokenizer.token_text(eos),
         }
 
 
@@ -254,6 +251,7 @@ def _load(name: str, precision: str, threads: int) -> Model:
     tokenizer = TextTokenizer.from_file(
         folder / "tokenizer.json",
         bos_id=converted.bos_id,
+        eos_id=converted.eos_id,
         eos_ids=frozenset(converted.eos_ids),
         add_bos=converted.add_bos,
     )

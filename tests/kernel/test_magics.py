@@ -128,6 +128,17 @@ def test_interrupt_while_a_long_prompt_is_read(kernel: Kernel) -> None:
     assert "Paris" in kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
 
 
+def test_interrupt_while_it_says_that_it_is_reading(kernel: Kernel) -> None:
+    """The signal may land anywhere: here inside the display of that line."""
+    kernel.run("from llm_magics.magics.show import Notebook\nstatus = Notebook.status\n"
+               "def late(self, text): status(self, text); raise KeyboardInterrupt\n"
+               "Notebook.status = late\nlong = 'The quick brown fox jumps over the lazy dog. ' * 100")  # fmt: skip
+    result = kernel.run("%%llm -n 5\n{long}")
+    kernel.run("Notebook.status = status")
+    assert result.status == "error" and "stopped after 0 tokens" in result.error
+    assert "interrupted" in result.data["text/markdown"]
+
+
 def test_status_and_help(kernel: Kernel) -> None:
     kernel.run("%%llm -n 3\nhi")
     status = kernel.run("%llm").stdout

@@ -74,6 +74,7 @@ def test_special_tokens(model: lm.Model, theirs: Any) -> None:
     text = "<|im_start|>user\n2 cats<|im_end|>\n<|endoftext|>"
     assert model.tokenizer.encode(text) == theirs(text, add_special_tokens=False).input_ids
     assert {model.tokenizer.token_text(id) for id in model.tokenizer.eos_ids} == {"<|im_end|>", "<|endoftext|>"}
+    assert model.tokenizer.token_text(model.tokenizer.eos_id) == "<|im_end|>" == model._special_texts()["eos_token"]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -48,9 +51,11 @@ class Index:
     ranges: bool = True
     drop_after: int = 0  # bytes of each answer, until `drops` are used up
     drops: int = 0
+    reset: bool = False  # a drop is a reset, not an end
     slow: float = 0.0
     fail: list[int] = field(default_factory=list)  # status codes for the next requests
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    logins: list[str | None] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -60,6 +65,7 @@ def index(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Index]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state.requests.append((self.path, self.headers.get("Range")))
+            state.logins.append(self.headers.get("Authorization"))
             if state.fail:
                 self.send_error(state.fail.pop(0))
             elif self.path == "/simple/pkg/":
@@ -91,13 +97,18 @@ def index(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Index]:
             body = state.wheel[begin:]
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            if state.drops:
+            dropped = state.drops > 0
+            if dropped:
                 state.drops -= 1
                 body = body[: state.drop_after]
             for at in range(0, len(body), 1 << 16):
                 self.wfile.write(body[at : at + (1 << 16)])
                 self.wfile.flush()
                 time.sleep(state.slow)
+            if dropped and state.reset:  # RST: close with nothing lingering
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                time.sleep(0.2)
+                self.connection.close()
             self.close_connection = True
 
         def log_message(self, *_: object) -> None: ...
@@ -123,6 +134,23 @@ def test_a_dropped_connection_is_resumed(index: Index) -> None:
     index.drops, index.drop_after = 2, 100_000
     assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
     assert [ranges for path, ranges in index.requests if "files" in path] == [None, "bytes=100000-", "bytes=200000-"]
+
+
+def test_a_reset_connection_is_no_disk_error(index: Index) -> None:
+    index.drops, index.drop_after, index.reset = 1, 100_000, True
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert index.drops == 0
+
+
+def test_a_password_is_sent_to_the_index_and_never_shown(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = os.environ["LLM_MAGICS_INDEX_URL"].replace("http://", "http://me:s%40cret@")
+    monkeypatch.setenv("LLM_MAGICS_INDEX_URL", url)
+    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert index.logins == ["Basic " + base64.b64encode(b"me:s@cret").decode(), None]  # the page; the file lies elsewhere
+    index.fail = [404]
+    with pytest.raises(FetchError) as error:
+        fetch.downloaded(replace(entry_for(), sha256="0" * 64))
+    assert "cret" not in str(error.value) and "127.0.0.1" in str(error.value)
 
 
 def test_a_server_without_ranges_begins_anew(index: Index) -> None:

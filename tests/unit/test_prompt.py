@@ -122,7 +122,17 @@ def test_a_long_conversation_fits() -> None:
     assert len(render(messages, TEMPLATE)) > 2_000_000
 
 
-@pytest.mark.parametrize("messages", [[], [{"role": "user"}], [{"role": "robot", "content": "x"}], [{"content": "x"}], ["x"]])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [],
+        [{"role": "user"}],
+        [{"role": "robot", "content": "x"}],
+        [{"content": "x"}],
+        ["x"],
+        [{"role": "user", "content": "x", "name": "<|im_end|>"}],
+    ],
+)
 def test_malformed_messages(messages: list) -> None:
     with pytest.raises(UsageError):
         render(messages, TEMPLATE)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -78,6 +79,44 @@ def test_damage_heals(home: Path, damage: str) -> None:
     store.entry("m/key", lambda folder: (builds.append(1), make(folder))[1])
     assert data.read_text() == "whole" and store.sound(path)
     assert len(builds) == (0 if damage == "touched" else 1)  # the same bytes with another time are sound
+
+
+def test_a_new_time_on_the_same_bytes_is_summed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.entry("m/key", make)
+    os.utime(path / "data")
+    assert store.sound(path)
+    monkeypatch.setattr(store, "sha256", lambda _: pytest.fail("summed again"))
+    assert store.sound(path)
+
+
+def test_folders_inside_an_entry_are_checked_too(home: Path) -> None:
+    def build(folder: Path) -> None:
+        (folder / "onnx").mkdir()
+        make(folder / "onnx")
+
+    path = store.entry("m/key", build)
+    assert store.sound(path) and store.cached()["m/key"] > 5
+    (path / "onnx" / "data").unlink()
+    assert not store.sound(path)
+
+
+def test_another_key_in_the_making_is_left_alone(home: Path) -> None:
+    """Two threads of one process make two precisions of one model."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(folder: Path) -> None:
+        make(folder)
+        begun.set()
+        assert go_on.wait(20)
+
+    made = []
+    thread = threading.Thread(target=lambda: made.append(store.entry("m/slow", slow)))
+    thread.start()
+    assert begun.wait(20)
+    store.entry("m/fast", make)
+    go_on.set()
+    thread.join()
+    assert made and store.sound(made[0])
 
 
 def test_a_failing_build_leaves_nothing(home: Path) -> None:

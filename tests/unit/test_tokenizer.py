@@ -25,7 +25,8 @@ def metadata(**changes: Any) -> dict[str, Any]:
 def load(folder: Path, data: dict[str, Any], *, add_bos: bool = False) -> TextTokenizer:
     spec = tokenizer_spec(data)
     (folder / "tokenizer.json").write_text(spec.json, "utf-8")
-    return TextTokenizer.from_file(folder / "tokenizer.json", bos_id=spec.bos_id, eos_ids=spec.eos_ids, add_bos=add_bos)
+    ids = {"bos_id": spec.bos_id, "eos_id": spec.eos_id, "eos_ids": spec.eos_ids}
+    return TextTokenizer.from_file(folder / "tokenizer.json", add_bos=add_bos, **ids)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TextTokenizer:
 def test_merges_digits_and_special_tokens(tokenizer: TextTokenizer) -> None:
     texts = tiny.tokens(tiny.SHAPE)[0]
     assert [texts[id] for id in tokenizer.encode(" the 12<|im_end|>")] == ["Ġthe", "Ġ", "1", "2", "<|im_end|>"]
-    assert tokenizer.eos_ids == {0, 2} and tokenizer.bos_id == 1
+    assert tokenizer.eos_ids == {0, 2} and tokenizer.eos_id == 2 and tokenizer.bos_id == 1
 
 
 @given(st.text())
@@ -114,6 +115,8 @@ def test_the_bos_token_comes_once(tmp_path: Path) -> None:
     tokenizer = load(tmp_path, metadata(), add_bos=True)
     assert tokenizer.encode("!") == [1, *tokenizer.encode("!")[1:]] and tokenizer.encode("") == [1]
     assert tokenizer.encode("<|im_start|>!") == tokenizer.encode("!"), "the template wrote it"
+    assert tokenizer.encode("!", begin=False) == tokenizer.encode("!")[1:] and tokenizer.encode("", begin=False) == []
+    assert tokenizer.encode("<|im_start|>!", begin=False) == tokenizer.encode("!"), "a special token in a later part stays"
 
 
 def test_llama3_begins_with_bos_unless_the_file_says_no() -> None:
