@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ModelFileError, UsageError
 from .spec import DecoderSpec
 
+if TYPE_CHECKING:
+    from .gguf_tokenizer import TokenizerSpec
+    from .weights import Weights
+
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 2
+FORMAT = 3
 PRECISIONS = ("auto", "fp32")
 
 
@@ -58,46 +63,71 @@ def check_precision(precision: str) -> str:
 
 
 def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted:
-    """Convert a GGUF file into ``folder``, which exists and is empty.
+    """Convert a GGUF file, or a folder as the Hub has it, into ``folder``, which exists and is empty.
 
     Raises:
-        ModelFileError: the file is damaged. UnsupportedModel: it holds something this version cannot run.
+        ModelFileError: the source is damaged. UnsupportedModel: it holds something this version cannot run.
         OSError: the folder cannot be written (store.entry turns it into StoreError).
     """
     # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already converted.
     from tqdm import tqdm
 
     from . import graph
-    from .families import FAMILIES, spec_from_gguf
-    from .gguf import GgufFile
-    from .gguf_tokenizer import tokenizer_spec
+    from .quantize import Recipe
 
-    file = GgufFile(source)
-    tokens = tokenizer_spec(file.metadata)
-    vocab = len(file.metadata["tokenizer.ggml.tokens"])
-    spec = spec_from_gguf(file.metadata, vocab)
-    names = FAMILIES[spec.family].weights
-    quantized = check_precision(precision) == "auto"
-    model, bytes_per_token = graph.build(
-        spec,
-        lambda role, layer: file.tensors.get(names[role].format(i=layer)),
-        quantized=quantized,
-        each=lambda layers: tqdm(layers, desc="converting", unit="layer", leave=False, delay=0.3),
-    )
-    graph.save(model, folder)
-    template = file.metadata.get("tokenizer.chat_template")
+    recipe = Recipe(check_precision(precision))
+    weights, tokens, licence, release = _gguf(source) if source.is_file() else _checkpoint(source)
+
+    def each(layers: range) -> Iterator[int]:
+        for layer in tqdm(layers, desc="converting", unit="layer", leave=False, delay=0.3):
+            yield layer
+            release()  # what was read of the source is done with
+
+    _, bytes_per_token = graph.build(weights, folder, recipe, each=each)
     converted = Converted(
-        spec=spec,
-        precision="repacked" if quantized else "fp32",
-        template=template if isinstance(template, str) and template.strip() else None,
+        spec=weights.spec,
+        precision=recipe.label(weights.matrix("o").kind),
+        template=tokens.template,
         bos_id=tokens.bos_id,
         eos_id=tokens.eos_id,
         eos_ids=tuple(sorted(tokens.eos_ids)),
         add_bos=tokens.add_bos,
-        licence=str(file.metadata.get("general.license", "unknown")),
+        licence=licence,
         bytes_per_token=bytes_per_token,
         weights_bytes=(folder / "weights.bin").stat().st_size,
     )
     (folder / "tokenizer.json").write_text(tokens.json, "utf-8")
     (folder / "model.json").write_text(json.dumps(converted.to_dict(), indent=1), "utf-8")
     return converted
+
+
+Opened = tuple["Weights", "TokenizerSpec", str, Callable[[], None]]
+
+
+def _gguf(path: Path) -> Opened:
+    from .config import config_from_gguf
+    from .families import FAMILIES, spec_of
+    from .gguf import GgufFile
+    from .gguf_tokenizer import tokenizer_spec
+    from .weights import Weights
+
+    file = GgufFile(path)
+    tokens = tokenizer_spec(file.metadata)
+    embed = file.tensors.get("token_embd.weight")
+    if embed is None:
+        raise ModelFileError(f"{path.name} has no token_embd.weight", hint="fetch the file again")
+    spec = spec_of(config_from_gguf(file.metadata, embed.shape[0], file.tensors))
+    layout = FAMILIES[spec.family].gguf
+    return Weights(spec, layout, file.tensors), tokens, str(file.metadata.get("general.license", "unknown")), file.release
+
+
+def _checkpoint(folder: Path) -> Opened:
+    from .config import Config
+    from .families import FAMILIES, spec_of
+    from .safetensors import Safetensors
+    from .tokenizer_files import spec_from_folder
+    from .weights import Weights
+
+    spec = spec_of(Config.read(folder / "config.json"))
+    tensors = Safetensors(folder)
+    return Weights(spec, FAMILIES[spec.family].hub, tensors), spec_from_folder(folder), "unknown", tensors.release

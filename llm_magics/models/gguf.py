@@ -8,42 +8,17 @@ from __future__ import annotations
 
 import mmap
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ModelFileError, UnsupportedModel
+from .tensors import Tensor
 
 MAX_KEYS, MAX_TENSORS, MAX_ARRAY, MAX_STRING = 10_000, 100_000, 5_000_000, 16 << 20
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
-
-
-@dataclass(frozen=True, slots=True)
-class GgufTensor:
-    """One weight as stored.
-
-    Attributes:
-        kind: GGML type name, such as "Q4_1".
-        shape: as numpy has it, slowest dimension first: ``(out, in)`` for a matrix.
-        blocks: uint8 ``(rows, bytes a row)``, a view of the mapped file.
-    """
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-    blocks: NDArray[np.uint8]
-
-    def dequantize(self) -> NDArray[np.float32]:
-        """The weights in float32, of ``shape``."""
-        from gguf import GGMLQuantizationType
-        from gguf.quants import dequantize
-
-        weights = dequantize(self.blocks, GGMLQuantizationType[self.kind])
-        return np.ascontiguousarray(weights, dtype=np.float32).reshape(self.shape)
 
 
 class GgufFile:
@@ -75,6 +50,11 @@ class GgufFile:
             raise self._bad(f"its alignment is {alignment!r}")
         start = -(-self._at // alignment) * alignment
         self.tensors = {header[0]: self._tensor(start, *header) for header in headers}
+
+    def release(self) -> None:
+        """Let go of the pages read so far: they are the system's cache again, and no longer this process's memory."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED)
 
     def _bad(self, what: str) -> ModelFileError:
         return ModelFileError(f"{self.path.name} is damaged or no GGUF file: {what}", hint="fetch the file again")
@@ -124,7 +104,7 @@ class GgufFile:
         shape = tuple(self._read("<Q") for _ in range(n_dims))[::-1]
         return name, shape, self._read("<I"), self._read("<Q")
 
-    def _tensor(self, start: int, name: str, shape: tuple[int, ...], kind: int, offset: int) -> GgufTensor:
+    def _tensor(self, start: int, name: str, shape: tuple[int, ...], kind: int, offset: int) -> Tensor:
         from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 
         try:
@@ -144,4 +124,4 @@ class GgufFile:
         if start + offset + count > len(self._map):
             raise self._bad(f"tensor {name!r} reaches past its end")
         blocks = np.frombuffer(self._map, np.uint8, count, start + offset).reshape(rows, -1)
-        return GgufTensor(name, GGMLQuantizationType(kind).name, shape, blocks)
+        return Tensor(name, GGMLQuantizationType(kind).name, shape, blocks)

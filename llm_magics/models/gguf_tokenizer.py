@@ -53,6 +53,7 @@ class TokenizerSpec:
         eos_id: what the file calls the end token, if any; templates may write it.
         eos_ids: every token that ends an answer.
         add_bos: whether a text begins with the BOS token.
+        template: the chat template (Jinja), if any.
     """
 
     json: str
@@ -60,6 +61,7 @@ class TokenizerSpec:
     eos_id: int | None
     eos_ids: frozenset[int]
     add_bos: bool
+    template: str | None = None
 
 
 def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
@@ -107,6 +109,7 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
             "merges": [_merge(merge, vocab) for merge in merges],
         },
     }  # fmt: skip
+    template = metadata.get("tokenizer.chat_template")
     special = {token["content"]: token["id"] for token in added if token["special"]}
     eos = {_id(metadata, f"{name}_token_id", len(tokens)) for name in ("eos", "eot", "eom")}
     return TokenizerSpec(
@@ -115,6 +118,7 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
         eos_id=_id(metadata, "eos_token_id", len(tokens)),
         eos_ids=frozenset(eos - {None}) | {id for text, id in special.items() if text in _ENDS},  # type: ignore[arg-type]
         add_bos=metadata.get("tokenizer.ggml.add_bos_token", pre in _BEGINS) is True,
+        template=template if isinstance(template, str) and template.strip() else None,
     )
 
 

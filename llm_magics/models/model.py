@@ -246,7 +246,7 @@ def _load(name: str, precision: str, threads: int) -> Model:
     spec = converted.spec
     engine = OrtEngine(
         folder / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context, threads=threads,
-        cache_shape=(spec.layers, spec.kv_heads, spec.head_dim),
+        cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
     )  # fmt: skip
     tokenizer = TextTokenizer.from_file(
         folder / "tokenizer.json",

@@ -15,19 +15,20 @@ like this:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .gguf import GgufTensor
+from .tensors import Floats, Tensor, stack
 
 BLOCK = 32
 # Below this many weights a second byte each is cheaper than two more operators (measured: 332k against 553k).
 WIDEN_BELOW = 400_000
 
-Floats = NDArray[np.float32]
+CHUNK = 1 << 22  # weights that are turned into floats at once: 16 MB
+
 Bytes = NDArray[np.uint8]
 
 
@@ -56,30 +57,58 @@ class Packed:
         return self.q.nbytes + self.scales.nbytes + (0 if self.zeros is None else self.zeros.nbytes)
 
 
-def pack(tensors: Sequence[GgufTensor], order: Sequence[NDArray[np.intp] | None] | None = None) -> Packed:
-    """Pack matrices that share their input, stacked along the outputs.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How the matrices of one model are packed, by the name of a precision (see convert.PRECISIONS)."""
 
-    Args:
-        tensors: of one kind and one K.
-        order: for each matrix the order its rows are to take, or None to leave it.
-    """
-    order = order or [None] * len(tensors)
-    kinds = {tensor.kind for tensor in tensors}
-    kind = kinds.pop() if len(kinds) == 1 else "mixed"
-    if kind in ("Q4_0", "Q4_1", "Q8_0"):
-        blocks = np.concatenate([_ordered(tensor.blocks, rows) for tensor, rows in zip(tensors, order, strict=True)])
-        if kind == "Q8_0":
-            return _exact8(blocks)
-        return _exact4(blocks) if kind == "Q4_0" else _affine4(blocks)
-    rows = [_ordered(tensor.dequantize(), rows) for tensor, rows in zip(tensors, order, strict=True)]
-    return round8(np.concatenate(rows))
+    precision: str
+
+    @property
+    def accuracy_level(self) -> int:
+        """Of MatMulNBits: 4 takes activations in 8 bits, 0 in float32."""
+        return 4
+
+    def label(self, kind: str) -> str:
+        """What the weights are then held in, for a source of that kind of tensors."""
+        return self.precision if self.precision != "auto" else "int8" if kind in ("F32", "F16", "BF16") else "repacked"
+
+    def pack(self, role: str, tensors: Sequence[Tensor], *, layer: int | None = None) -> Packed | Floats:
+        """Matrices that share their input and their kind, one below the other; dense ones as ``(K, N)``."""
+        return self.dense(tensors) if self.precision == "fp32" else pack(tensors)
+
+    def dense(self, tensors: Sequence[Tensor]) -> Floats:
+        """The same in float32, ``(K, N)``."""
+        return np.ascontiguousarray(stack(tensors).dequantize().T)
+
+    def table(self, tensor: Tensor, *, tied: bool) -> Packed | None:
+        """The embedding in 8 bits, or None for float32."""
+        if self.precision == "fp32":
+            return None
+        return _in_chunks(tensor, _exact8 if tensor.kind == "Q8_0" else None)
+
+    def expert(self, tensors: Sequence[Tensor]) -> Packed | Floats:
+        """One expert's matrices for the MoE kernels, ``(N, K)``; of two, the rows take turns."""
+        weights = np.stack([tensor.dequantize() for tensor in tensors], axis=1)
+        weights = weights.reshape(-1, weights.shape[-1])
+        return weights if self.precision == "fp32" else round8(weights)
 
 
-def dense(tensors: Sequence[GgufTensor], order: Sequence[NDArray[np.intp] | None] | None = None) -> Floats:
-    """The same matrices in float32, ``(K, N)``."""
-    order = order or [None] * len(tensors)
-    rows = [_ordered(tensor.dequantize(), rows) for tensor, rows in zip(tensors, order, strict=True)]
-    return np.ascontiguousarray(np.concatenate(rows).T)
+def pack(tensors: Sequence[Tensor]) -> Packed:
+    """Pack matrices that share their input, stacked along the outputs: of one kind and one K."""
+    tensor = stack(tensors)
+    exact = {"Q4_0": _exact4, "Q4_1": _affine4, "Q8_0": _exact8}.get(tensor.kind)
+    return exact(tensor.blocks) if exact else _in_chunks(tensor)
+
+
+def _in_chunks(tensor: Tensor, exact: Callable[[Bytes], Packed] | None = None) -> Packed:
+    """8 bits, some rows at a time: the floats of a large table need never be there all at once."""
+    if exact:
+        return exact(tensor.blocks)
+    step = max(1, CHUNK // tensor.shape[1])
+    parts = [round8(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, tensor.shape[0], step)]
+    if len(parts) == 1:
+        return parts[0]
+    return Packed(parts[0].inputs, 8, np.concatenate([p.q for p in parts]), np.concatenate([p.scales for p in parts]))
 
 
 def round8(weights: Floats) -> Packed:
@@ -89,10 +118,6 @@ def round8(weights: Floats) -> Packed:
     scales = np.abs(blocks).max(-1) / 127
     q = np.rint(blocks / np.where(scales == 0, 1, scales)[..., None]) + 128
     return Packed(k, 8, q.astype(np.uint8), scales.astype(np.float32))
-
-
-def _ordered(rows: NDArray[np.generic], order: NDArray[np.intp] | None) -> NDArray[np.generic]:
-    return rows if order is None else rows[order]
 
 
 def _half(blocks: Bytes, at: int) -> Floats:

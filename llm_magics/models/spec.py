@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import ModelFileError, UnsupportedModel
+
+Norm = Literal["rms", "layer"]
+Block = Literal["pre", "post", "sandwich", "parallel"]
+Positions = Literal["rope", "alibi", "learned"]
+Activation = Literal["silu", "gelu", "gelu_tanh", "relu"]
+
+_SIZES = {"layers": 1_000, "hidden": 1 << 17, "heads": 1_024, "kv_heads": 1_024, "head_dim": 1_024, "ffn": 1 << 19,
+          "vocab": 1 << 21, "context": 1 << 24}  # fmt: skip
+_CHOICES = {"norm": ("rms", "layer"), "block": ("pre", "post", "sandwich", "parallel"),
+            "positions": ("rope", "alibi", "learned"), "activation": ("silu", "gelu", "gelu_tanh", "relu"),
+            "qk_norm": ("", "head", "full")}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +28,23 @@ class DecoderSpec:
     Attributes:
         family: the row in families.py.
         layers, hidden, heads, kv_heads, head_dim, ffn, vocab, context: sizes; ``context`` in tokens.
-        norm_eps: epsilon of the RMS norms.
-        rope_theta: base of the rotary embedding (Su et al. 2021, arXiv:2104.09864).
+        norm_eps, norm: epsilon and kind of the norms (RMS or layer norm).
+        rope_theta, rotary_dim, rope_scaling: base of the rotary embedding (Su et al. 2021, arXiv:2104.09864), how many
+            dimensions of a head it turns (0: all), and how its frequencies are stretched (see rotary.py).
+        positions: rotary, ALiBi (Press et al. 2021, arXiv:2108.12409) or a learned table.
+        block: where the norms stand: before each part ("pre"), behind it ("post"), both ("sandwich"), or before attention
+            and MLP that read the same residual ("parallel").
+        activation, gated: of the MLP; gated is act(gate)·up.
+        qk_norm: RMS norm of queries and keys, by "head" or over the "full" width.
+        scale: of the attention scores; 0 stands for head_dim ** -0.5.
+        softcap, final_softcap: c·tanh(x/c) on scores and on logits; 0 for none.
+        window: of sliding attention in tokens, this one counted in; 0 for none.
+        sliding: the layers it applies to; empty for all.
+        local_theta: rope_theta of the sliding layers; 0 for the same.
+        no_rope: the layers without rotary embedding.
+        embed_scale: what embeddings are multiplied by.
+        experts, experts_used, expert_ffn: of a mixture of experts; 0 experts is a dense model.
+        normalize_experts: the weights of the chosen experts sum to one.
     """
 
     family: str
@@ -29,26 +57,84 @@ class DecoderSpec:
     vocab: int
     context: int
     norm_eps: float
-    rope_theta: float
+    rope_theta: float = 10_000.0
+    norm: Norm = "rms"
+    rotary_dim: int = 0
+    rope_scaling: Mapping[str, Any] | None = None
+    positions: Positions = "rope"
+    block: Block = "pre"
+    activation: Activation = "silu"
+    gated: bool = True
+    qk_norm: Literal["", "head", "full"] = ""
+    scale: float = 0.0
+    softcap: float = 0.0
+    final_softcap: float = 0.0
+    window: int = 0
+    sliding: tuple[int, ...] = ()
+    local_theta: float = 0.0
+    no_rope: tuple[int, ...] = ()
+    embed_scale: float = 1.0
+    experts: int = 0
+    experts_used: int = 0
+    expert_ffn: int = 0
+    normalize_experts: bool = True
 
     def __post_init__(self) -> None:
-        limits = {"layers": 1_000, "hidden": 1 << 17, "heads": 1_024, "kv_heads": 1_024, "head_dim": 1_024,
-                  "ffn": 1 << 19, "vocab": 1 << 21, "context": 1 << 24}  # fmt: skip
-        for name, most in limits.items():
+        for name, most in _SIZES.items():
+            _whole(name, getattr(self, name), 1, most)
+        for name, most in {"rotary_dim": self.head_dim, "window": 1 << 30, "experts": 1_024, "experts_used": self.experts,
+                           "expert_ffn": 1 << 19}.items():  # fmt: skip
+            _whole(name, getattr(self, name), 0, most)
+        for name in ("norm_eps", "rope_theta", "scale", "softcap", "final_softcap", "local_theta", "embed_scale"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-                raise ModelFileError(f"the model file gives {name} = {value!r}", hint="the file is damaged: fetch it again")
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+                raise _absurd(name, value)
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise _absurd(name, getattr(self, name))
+        for name in ("sliding", "no_rope"):
+            if not all(isinstance(layer, int) and 0 <= layer < self.layers for layer in getattr(self, name)):
+                raise _absurd(name, getattr(self, name))
         if self.heads % self.kv_heads:
             raise ModelFileError(f"{self.heads} heads cannot share {self.kv_heads} KV heads", hint="fetch the file again")
-        if self.head_dim % 16:
+        if self.rope_theta <= 0 or self.rotary_dim % 2 or (self.positions == "rope" and self.head_dim % 2):
+            raise _absurd("rotary embedding", (self.rope_theta, self.rotary_dim, self.head_dim))
+        if self.experts and not (self.experts_used and self.gated and self.block == "pre"):
             raise UnsupportedModel(
-                f"heads of {self.head_dim} dimensions cannot be run: the attention kernel takes multiples of 16",
-                hint="choose another model",
+                "experts of this shape cannot be run yet", hint="choose a model of the Mixtral or Qwen3 kind"
             )
+        if self.qk_norm and self.head_dim != self.cache_dim:
+            raise UnsupportedModel(
+                f"heads of {self.head_dim} dimensions with normed queries cannot be run yet", hint="choose another model"
+            )
+
+    @property
+    def cache_dim(self) -> int:
+        """head_dim as the attention kernel takes it: multiples of 16; what is added stays zero."""
+        return -(-self.head_dim // 16) * 16
+
+    @property
+    def attention_scale(self) -> float:
+        return self.scale or self.head_dim**-0.5
+
+    def slides(self, layer: int) -> bool:
+        """Whether the layer sees only the last ``window`` tokens."""
+        return self.window > 0 and (not self.sliding or layer in self.sliding)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> DecoderSpec:
-        return cls(**{field.name: data[field.name] for field in fields(cls)})
+    def from_dict(cls, data: Mapping[str, Any]) -> DecoderSpec:
+        """Raises TypeError for a field that is missing or unknown."""
+        lists = {field.name: tuple(data[field.name]) for field in fields(cls) if isinstance(data.get(field.name), list)}
+        return cls(**{**data, **lists})
+
+
+def _whole(name: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise _absurd(name, value)
+
+
+def _absurd(name: str, value: object) -> ModelFileError:
+    return ModelFileError(f"the model file gives {name} = {value!r:.60}", hint="the file is damaged: fetch it again")

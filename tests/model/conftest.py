@@ -36,7 +36,7 @@ def oracle(default_gguf: Path) -> Any:
     for name in weights:
         if name.endswith(("attn_q.weight", "attn_k.weight")):
             weights[name] = weights[name].reshape(-1, 32, 2, 576).swapaxes(1, 2).reshape(-1, 576)
-    assert FAMILIES["llama"].interleaved_rope
+    assert FAMILIES["llama"].gguf.woven
     return tiny.oracle(weights, shape, rope_theta=100_000.0)
 
 

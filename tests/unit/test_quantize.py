@@ -7,14 +7,15 @@ import pytest
 from gguf import GGMLQuantizationType
 from gguf.quants import quantize
 
-from llm_magics.models.gguf import GgufTensor
-from llm_magics.models.quantize import BLOCK, Packed, dense, pack
+import llm_magics.models.quantize as quantize_module
+from llm_magics.models.quantize import BLOCK, Packed, Recipe, pack
+from llm_magics.models.tensors import Tensor
 
 
-def stored(kind: str, rows: int = 6, columns: int = 96, seed: int = 0) -> GgufTensor:
+def stored(kind: str, rows: int = 6, columns: int = 96, seed: int = 0) -> Tensor:
     weights = np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32) + 0.3
     blocks = quantize(weights, GGMLQuantizationType[kind]).view(np.uint8).reshape(rows, -1)
-    return GgufTensor("w", kind, (rows, columns), blocks)
+    return Tensor("w", kind, (rows, columns), blocks)
 
 
 def unpack(packed: Packed, k: int) -> np.ndarray:
@@ -65,7 +66,7 @@ def test_other_kinds_are_rounded_to_8_bits(kind: str) -> None:
         kind, blocks = "F32", source.view(np.uint8)
     else:
         blocks = quantize(source, GGMLQuantizationType[kind]).view(np.uint8).reshape(4, -1)
-    tensor = GgufTensor("w", kind, (4, 256), blocks)
+    tensor = Tensor("w", kind, (4, 256), blocks)
     packed = pack([tensor])
     assert packed.bits == 8
     assert np.abs(unpack(packed, 256) - tensor.dequantize()).max() <= packed.scales.max() / 2 * 1.001
@@ -75,10 +76,27 @@ def test_stacking_and_row_order() -> None:
     a, b = stored("Q4_0", seed=1), stored("Q4_0", seed=2)
     order = np.array([5, 4, 3, 2, 1, 0])
     expected = np.concatenate([a.dequantize()[order], b.dequantize()])
-    np.testing.assert_array_equal(unpack(pack([a, b], [order, None]), 96).astype(np.float32), expected)
-    np.testing.assert_array_equal(dense([a, b], [order, None]), expected.T)
+    np.testing.assert_array_equal(unpack(pack([a.take(order), b]), 96).astype(np.float32), expected)
+    np.testing.assert_array_equal(Recipe("fp32").pack("q", [a.take(order), b]), expected.T)
+
+
+def test_large_tables_are_packed_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    tensor = Tensor.of("w", np.random.default_rng(0).standard_normal((37, 96)).astype(np.float32))
+    whole = pack([tensor])
+    monkeypatch.setattr(quantize_module, "CHUNK", 96 * 5)
+    parts = pack([tensor])
+    np.testing.assert_array_equal(whole.q, parts.q)
+    np.testing.assert_array_equal(whole.scales, parts.scales)
+
+
+@pytest.mark.parametrize("kind", ["F16", "BF16", "F32"])
+def test_floats_are_read_as_the_gguf_package_reads_them(kind: str) -> None:
+    tensor = stored(kind)
+    from gguf.quants import dequantize
+
+    np.testing.assert_array_equal(tensor.dequantize(), dequantize(tensor.blocks, GGMLQuantizationType[kind]))
 
 
 def test_blocks_of_zeros_stay_zero() -> None:
-    zero = GgufTensor("w", "Q4_1", (2, 64), np.zeros((2, 40), np.uint8))
+    zero = Tensor("w", "Q4_1", (2, 64), np.zeros((2, 40), np.uint8))
     assert not unpack(pack([zero]), 64).any()

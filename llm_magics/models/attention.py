@@ -1,0 +1,144 @@
+"""The attention part of a layer, around ONNX Runtime's GroupQueryAttention."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from .nodes import MS, Nodes, value
+from .quantize import Recipe
+from .rotary import tables
+from .tensors import Floats, Tensor
+from .weights import Weights
+
+
+class Attention:
+    """Builds the attention of one layer after the other; keeps the inputs and outputs of the KV cache."""
+
+    def __init__(self, b: Nodes, weights: Weights, recipe: Recipe, ids: ir.Value, seqlens: ir.Value, total: ir.Value) -> None:
+        self.inputs: list[ir.Value] = []
+        self.outputs: list[ir.Value] = []
+        self._b, self._w, self._recipe, self._spec = b, weights, recipe, weights.spec
+        self._seqlens, self._total = seqlens, total
+        self._tables: dict[bool, tuple[ir.Value, ir.Value]] = {}
+        self._bias = self._alibi(ids, total) if self._spec.positions == "alibi" else None
+
+    def __call__(self, i: int, x: ir.Value) -> ir.Value:
+        b, spec = self._b, self._spec
+        rotates = spec.positions == "rope" and i not in spec.no_rope
+        cos, sin = self._rotary(i) if rotates else (None, None)
+        cache = ("B", spec.kv_heads, "capacity", spec.cache_dim)
+        past = [value(f"past_{part}.{i}", ir.DataType.FLOAT, *cache) for part in ("key", "value")]
+        inputs = [*self._qkv(i, x), *past, self._seqlens, self._total, cos, sin]
+        if self._bias is not None:
+            inputs += [None, self._bias]
+        more = {"local_window_size": spec.window} if spec.slides(i) else {}
+        attended, *present = b.node(
+            "GroupQueryAttention", inputs, 3, MS, num_heads=spec.heads, kv_num_heads=spec.kv_heads, do_rotary=int(rotates),
+            rotary_interleaved=0, scale=spec.attention_scale, softcap=spec.softcap, **more,
+        )  # fmt: skip
+        for part, kept in zip(("key", "value"), present, strict=True):
+            kept.name, kept.shape, kept.type = f"present_{part}.{i}", ir.Shape(cache), ir.TensorType(ir.DataType.FLOAT)
+        self.inputs += past
+        self.outputs += present
+        width = spec.heads * spec.head_dim
+        if spec.cache_dim != spec.head_dim:  # cut off what was added to the heads
+            attended = b.node("Reshape", [attended, b.shape(0, 0, spec.heads, spec.cache_dim)])
+            attended = b.node("Slice", [attended, b.shape(0), b.shape(spec.head_dim), b.shape(3)])
+            attended = b.node("Reshape", [attended, b.shape(0, 0, width)])
+        weight = self._recipe.pack("o", [self._w.matrix("o", i, (spec.hidden, width))], layer=i)
+        return b.linear(f"o.{i}", attended, weight, self._w.vector("o", i, size=spec.hidden, kind="bias"))
+
+    def _qkv(self, i: int, x: ir.Value) -> list[ir.Value | None]:
+        """Queries, keys and values; packed into the first where one product gives all three."""
+        b, w, spec = self._b, self._w, self._spec
+        rows = {"q": spec.heads * spec.head_dim, "k": spec.kv_heads * spec.head_dim, "v": spec.kv_heads * spec.head_dim}
+        parts = {role: self._padded(role, w.matrix(role, i, (count, spec.hidden))) for role, count in rows.items()}
+        found = {role: w.vector(role, i, size=count, kind="bias") for role, count in rows.items()}
+        biases = {role: None if bias is None else self._padded_bias(role, bias) for role, bias in found.items()}
+        if not spec.qk_norm and len({tensor.kind for tensor in parts.values()}) == 1:
+            bias = None
+            if any(each is not None for each in biases.values()):
+                bias = np.concatenate([np.zeros(parts[role].shape[0], np.float32) if each is None else each
+                                       for role, each in biases.items()])  # fmt: skip
+            return [b.linear(f"qkv.{i}", x, self._recipe.pack("qkv", list(parts.values()), layer=i), bias), None, None]
+        # Each keeps its own kind, exactly.
+        q, k, v = (b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor], layer=i), biases[role])
+                   for role, tensor in parts.items())  # fmt: skip
+        if spec.qk_norm:
+            q, k = self._normed("q_norm", i, q, spec.heads), self._normed("k_norm", i, k, spec.kv_heads)
+        return [q, k, v]
+
+    def _normed(self, role: str, i: int, x: ir.Value, heads: int) -> ir.Value:
+        b, spec = self._b, self._spec
+        by_head = spec.qk_norm == "head"
+        weight = b.constant(f"{role}.{i}", self._w.norm(role, i, spec.head_dim if by_head else heads * spec.head_dim))
+        if by_head:
+            x = b.node("Reshape", [x, b.shape(0, 0, heads, spec.head_dim)])
+        x = b.node("SimplifiedLayerNormalization", [x, weight], epsilon=spec.norm_eps, axis=-1)
+        return b.node("Reshape", [x, b.shape(0, 0, heads * spec.head_dim)]) if by_head else x
+
+    def _rotary(self, i: int) -> tuple[ir.Value, ir.Value]:
+        local = bool(self._spec.local_theta) and self._spec.slides(i)
+        if local not in self._tables:
+            name = "local_" if local else ""
+            cos, sin = tables(self._spec, local=local, factors=self._w.vector("rope_factors"))
+            self._tables[local] = self._b.constant(f"{name}cos", cos), self._b.constant(f"{name}sin", sin)
+        return self._tables[local]
+
+    def _order(self) -> NDArray[np.intp] | None:
+        """Where the dimensions of a head of q or k go in one of cache_dim, or None when they stay.
+
+        The kernel turns pairs that lie half a head apart. Dimensions that are not turned fill up both halves; what is
+        added stays zero. Scores only need q and k to agree.
+        """
+        spec = self._spec
+        turned = (spec.rotary_dim or spec.head_dim) if spec.positions == "rope" else 0
+        if turned in (0, spec.head_dim, spec.cache_dim) and spec.cache_dim == spec.head_dim:
+            return None
+        half, wide = turned // 2, spec.cache_dim // 2
+        free = np.concatenate([np.arange(half, wide), np.arange(wide + half, 2 * wide)])
+        return np.concatenate([np.arange(half), wide + np.arange(half), free[: spec.head_dim - turned]])
+
+    def _padded(self, role: str, tensor: Tensor) -> Tensor:
+        dim, wide = self._spec.head_dim, self._spec.cache_dim
+        order = self._order() if role != "v" else None
+        if order is None:
+            if wide == dim:
+                return tensor
+            order = np.arange(dim)
+        blocks = np.zeros((tensor.shape[0] // dim, wide, tensor.blocks.shape[1]), np.uint8)  # zeros are weight 0 in every kind
+        blocks[:, order] = tensor.blocks.reshape(-1, dim, tensor.blocks.shape[1])
+        return Tensor(tensor.name, tensor.kind, (blocks.shape[0] * wide, tensor.shape[1]), blocks.reshape(-1, blocks.shape[2]))
+
+    def _padded_bias(self, role: str, bias: Floats) -> Floats:
+        return self._padded(role, Tensor.of("bias", bias[:, None])).dequantize()[:, 0]
+
+    def _alibi(self, ids: ir.Value, total: ir.Value) -> ir.Value:
+        """Attention bias (1, heads, S, total): slope · place of the key, rounded to bfloat16 as Falcon was trained with it."""
+        b, spec = self._b, self._spec
+        bias = np.outer(_bfloat16(alibi_slopes(spec.heads)), _bfloat16(np.arange(spec.context, dtype=np.float32)))
+        table = b.constant("alibi", _bfloat16(bias.astype(np.float32))[None, :, None] * np.float32(spec.attention_scale))
+        end = b.node("Unsqueeze", [b.node("Cast", [total], to=int(ir.DataType.INT64)), b.shape(0)])
+        seen = b.node("Slice", [table, b.shape(0), end, b.shape(3)])
+        size = b.node("Shape", [ids], start=1, end=2)
+        wanted = b.node("Concat", [b.shape(1), b.shape(spec.heads), size, end], axis=0)
+        return b.node("Expand", [seen, wanted])  # type: ignore[no-any-return]
+
+
+def alibi_slopes(heads: int) -> Floats:
+    """Slopes of ALiBi's heads (Press et al. 2021): a geometric row, with every second one of a finer row behind it."""
+    power = 2 ** math.floor(math.log2(heads))
+    slopes = [2 ** (-(8 / power) * (n + 1)) for n in range(power)]
+    slopes += [2 ** (-(4 / power) * (2 * n + 1)) for n in range(heads - power)]
+    return np.array(slopes, np.float32)
+
+
+def _bfloat16(x: Floats) -> Floats:
+    """Rounded to bfloat16, half to even, and back."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)

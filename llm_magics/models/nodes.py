@@ -1,0 +1,110 @@
+"""Nodes and weights of a graph in the making. Large weights go to the file at once and are never all in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from numpy.typing import NDArray
+
+from .quantize import BLOCK, Packed
+from .tensors import Floats
+
+MS = "com.microsoft"
+WEIGHTS_FILE = "weights.bin"
+_PAGE = 4096
+_SMALL = 1024  # bytes: what stays inside the .onnx file
+
+
+class Nodes:
+    """Collects nodes and initialisers, and counts the bytes a decoded token reads.
+
+    Args:
+        folder: where ``weights.bin`` is written.
+        accuracy_level: of the products with packed weights: 4 takes 8-bit activations, 0 floats.
+    """
+
+    def __init__(self, folder: Path, *, accuracy_level: int = 4) -> None:
+        self.nodes: list[ir.Node] = []
+        self.initializers: list[ir.Value] = []
+        self.bytes_per_token = 0
+        self._folder, self._accuracy = folder, accuracy_level
+        self._file = open(folder / WEIGHTS_FILE, "wb")  # noqa: SIM115  closed by close()
+        self._extended: dict[ir.Value, ir.Value] = {}
+
+    def close(self) -> None:
+        self._file.close()
+
+    def constant(self, name: str, array: NDArray[Any]) -> ir.Value:
+        array = np.ascontiguousarray(array)
+        tensor: ir.TensorProtocol = ir.tensor(array, name=name)
+        if array.nbytes > _SMALL:
+            # On whole pages, so that they can be mapped.
+            self._file.write(b"\0" * (-self._file.tell() % _PAGE))
+            begin = self._file.tell()
+            array.tofile(self._file)
+            tensor = ir.ExternalTensor(
+                WEIGHTS_FILE, begin, array.nbytes, tensor.dtype, shape=ir.Shape(array.shape), name=name, base_dir=self._folder
+            )
+        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+        self.initializers.append(value)
+        return value
+
+    def shape(self, *sizes: int) -> ir.Value:
+        """A constant list of sizes, as Reshape and its like want it."""
+        return self.constant(f"shape.{len(self.initializers)}", np.array(sizes, np.int64))
+
+    def node(self, op: str, inputs: Sequence[ir.Value | None], outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
+        node = ir.node(op, inputs, attributes, domain=domain, num_outputs=outputs, name=f"{op}.{len(self.nodes)}")
+        for index, value in enumerate(node.outputs):
+            value.name = f"{node.name}.{index}"
+        self.nodes.append(node)
+        return node.outputs[0] if outputs == 1 else node.outputs
+
+    def _with_means(self, x: ir.Value) -> ir.Value:
+        """x (B, S, K) → (B, S, K + K/32): the mean of each block of 32 behind it. Once for all who read x."""
+        if x not in self._extended:
+            means = self.node("AveragePool", [x], kernel_shape=[BLOCK], strides=[BLOCK])
+            self._extended[x] = self.node("Concat", [x, means], axis=-1)
+        return self._extended[x]
+
+    def linear(self, name: str, x: ir.Value, weight: Packed | Floats, bias: Floats | None = None) -> ir.Value:
+        """x (B, S, K) → (B, S, N)."""
+        self.bytes_per_token += weight.nbytes
+        if not isinstance(weight, Packed):
+            out = self.node("MatMul", [x, self.constant(name, weight)])
+        else:
+            parts = [self.constant(f"{name}.q", weight.q), self.constant(f"{name}.scales", weight.scales)]
+            zeros = None if weight.zeros is None else self.constant(f"{name}.zeros", weight.zeros)
+            if weight.means:
+                x = self._with_means(x)
+            out = self._nbits(x, [*parts, zeros], weight)
+        return out if bias is None else self.node("Add", [out, self.constant(f"{name}.bias", bias)])  # type: ignore[no-any-return]
+
+    def _nbits(self, x: ir.Value, parts: list[ir.Value | None], weight: Packed) -> ir.Value:
+        return self.node(  # type: ignore[no-any-return]
+            "MatMulNBits", [x, *parts], domain=MS, N=len(weight.q), K=weight.inputs, bits=weight.bits, block_size=BLOCK,
+            accuracy_level=self._accuracy,
+        )  # fmt: skip
+
+    def rows(self, name: str, table: Packed, ids: ir.Value) -> tuple[ir.Value, list[ir.Value | None]]:
+        """Rows (B, S, K) of an 8-bit table, and its parts for a product with the very same table."""
+        blocks = table.scales.shape[1]
+        q, scales = self.constant(f"{name}.q", table.q), self.constant(f"{name}.scales", table.scales)
+        row_scales = self.constant(f"{name}.row_scales", table.scales[..., None])
+        rows = self.node("GatherBlockQuantized", [q, ids, row_scales], domain=MS, bits=8, block_size=BLOCK, quantize_axis=2)
+        rows = self.node("Reshape", [rows, self.shape(0, 0, blocks * BLOCK)])
+        return rows, [q, scales, None]
+
+    def tied(self, x: ir.Value, parts: list[ir.Value | None], table: Packed) -> ir.Value:
+        """The head over the table of :meth:`rows`."""
+        self.bytes_per_token += table.nbytes
+        return self._nbits(x, parts, table)
+
+
+def value(name: str, dtype: ir.DataType, *shape: int | str) -> ir.Value:
+    """An input of a graph."""
+    return ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(dtype))

@@ -1,0 +1,92 @@
+"""Tables of the rotary embedding: cosines and sines for every position a model knows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelFileError, UnsupportedModel
+from .spec import DecoderSpec
+from .tensors import Floats
+
+# "dynamic" stretches beyond the trained context only, which is where this package ends a text.
+_PLAIN = ("default", "dynamic", "none", "mrope")
+
+
+def tables(spec: DecoderSpec, *, local: bool = False, factors: Floats | None = None) -> tuple[Floats, Floats]:
+    """Cosines and sines, each float32 ``(context, cache_dim // 2)``.
+
+    Args:
+        spec: the shape.
+        local: for the sliding layers, where these have a base of their own (Gemma 3).
+        factors: what the frequencies are divided by, ``(rotary_dim // 2,)``, where the file has such a table.
+    """
+    dim = spec.rotary_dim or spec.head_dim
+    theta = spec.local_theta if local else spec.rope_theta
+    frequency, scale = theta ** -(np.arange(0, dim, 2) / dim), 1.0
+    if factors is not None:
+        frequency = frequency / _fitting(factors, frequency)
+    elif spec.rope_scaling and not local:
+        frequency, scale = _stretched(spec, frequency, spec.rope_scaling, theta, dim)
+    angle = np.outer(np.arange(spec.context), frequency)
+    rest = ((0, 0), (0, (spec.cache_dim - dim) // 2))  # dimensions that are not turned, behind those that are in each half
+    cos, sin = np.pad(np.cos(angle) * scale, rest, constant_values=1), np.pad(np.sin(angle) * scale, rest)
+    return cos.astype(np.float32), sin.astype(np.float32)
+
+
+def _stretched(
+    spec: DecoderSpec, frequency: NDArray[np.float64], how: Any, theta: float, dim: int
+) -> tuple[NDArray[np.float64], float]:
+    """Frequencies and a factor on cosine and sine. Formulas: transformers/modeling_rope_utils.py."""
+    kind = how.get("rope_type", how.get("type", "default"))
+
+    def number(key: str, default: float | None = None) -> float:
+        value = how.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
+            raise ModelFileError(f"rope scaling {kind!r} has {key} = {value!r:.60}", hint="fetch the model again")
+        return float(value)
+
+    if kind in _PLAIN:
+        return frequency, 1.0
+    if kind == "linear":
+        return frequency / number("factor"), 1.0
+    if kind == "llama3":
+        factor, low, high = number("factor"), number("low_freq_factor"), number("high_freq_factor")
+        turns = number("original_max_position_embeddings") * frequency / (2 * np.pi)  # turns within the first context
+        smooth = np.clip((turns - low) / (high - low), 0, 1)
+        return (1 - smooth) * frequency / factor + smooth * frequency, 1.0
+    if kind == "yarn":  # Peng et al. 2023, arXiv:2309.00071
+        factor, first = number("factor"), number("original_max_position_embeddings", spec.context)
+
+        def place(turns: float) -> float:
+            return dim * math.log(first / (turns * 2 * math.pi)) / (2 * math.log(theta))
+
+        low, high = place(number("beta_fast", 32)), place(number("beta_slow", 1))
+        if how.get("truncate", True):
+            low, high = math.floor(low), math.ceil(high)
+        low, high = max(low, 0), min(high, dim - 1)
+        keep = 1 - np.clip((np.arange(dim // 2) - low) / max(high - low, 0.001), 0, 1)
+        scale = number("attention_factor", 0.1 * math.log(factor) + 1 if factor > 1 else 1)
+        return frequency / factor * (1 - keep) + frequency * keep, scale
+    if kind in ("longrope", "su"):
+        # The short factors: families.py ends the context where the long ones would begin.
+        first = number("original_max_position_embeddings", spec.context)
+        factor = number("factor", 1)
+        default = math.sqrt(1 + math.log(factor) / math.log(first)) if factor > 1 else 1.0
+        return frequency / _fitting(how.get("short_factor"), frequency), number("attention_factor", default)
+    raise UnsupportedModel(f"rope scaling {kind!r:.40} is not supported yet", hint="choose a model without it")
+
+
+def _fitting(factors: Any, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+    try:
+        table = np.asarray(factors, np.float64)
+    except (TypeError, ValueError):
+        table = np.zeros(0)
+    if table.shape != frequency.shape or not (table > 0).all():
+        raise ModelFileError(
+            f"the rope factors of shape {table.shape} do not fit {frequency.shape}", hint="choose another file of this model"
+        )
+    return table

@@ -1,0 +1,136 @@
+"""Where a family keeps its weights, and how they are taken out: by role, one layer at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelFileError
+from .spec import DecoderSpec
+from .tensors import Floats, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How one kind of file names and stores the weights of a family.
+
+    Attributes:
+        names: role → name without ".weight" or ".bias"; ``{i}`` stands for the layer, ``{e}`` for the expert.
+        prefixes: what may stand before all of these names.
+        qkv: how queries, keys and values share one matrix under the role "qkv": all queries first ("stacked"), or
+            the queries, the key and the value of one KV head after the other ("grouped").
+        woven: rows of q and k are stored so that rotary pairs are neighbours (llama.cpp permutes Llama's).
+        transposed: matrices are stored ``(in, out)``.
+        norm_plus: what is added to the weights of norms.
+    """
+
+    names: Mapping[str, str]
+    prefixes: tuple[str, ...] = ("",)
+    qkv: Literal["stacked", "grouped"] = "stacked"
+    woven: bool = False
+    transposed: bool = False
+    norm_plus: float = 0.0
+
+
+class Weights:
+    """The weights of one model by role. Every matrix comes as ``(out, in)``; rotary pairs come as halves."""
+
+    def __init__(self, spec: DecoderSpec, layout: Layout, tensors: Mapping[str, Tensor]) -> None:
+        self.spec, self._layout, self._tensors = spec, layout, tensors
+        embed = layout.names["embed"] + ".weight"
+        self._prefix = next((prefix for prefix in layout.prefixes if prefix + embed in tensors), layout.prefixes[0])
+
+    def matrix(self, role: str, layer: int = 0, shape: tuple[int, int] | None = None, *, expert: int = 0) -> Tensor:
+        """The matrix of a role, checked against ``shape`` (out, in).
+
+        Raises:
+            ModelFileError: it is missing or has another shape.
+        """
+        found = self._matrix(role, layer, expert)
+        if found is None:
+            raise ModelFileError(f"the model file has no {role} weight for layer {layer}", hint="fetch it again")
+        if shape and found.shape != shape:
+            raise ModelFileError(f"{found.name} has shape {found.shape}, not {shape}", hint="fetch it again")
+        return found
+
+    def vector(self, role: str, layer: int = 0, *, size: int = 0, kind: str = "weight", plus: float = 0.0) -> Floats | None:
+        """A weight or a bias of one dimension, float32 ``(size,)``; None where the model has none."""
+        part, rows = self._part(role)
+        stored = self._find(part, layer, kind)
+        if stored is None:
+            return None
+        values = stored.dequantize().reshape(-1)
+        if part != role and len(rows) and int(rows.max()) < len(values):
+            values = values[rows]
+        if size and values.shape != (size,):
+            raise ModelFileError(f"{stored.name} has shape {values.shape}, not {(size,)}", hint="fetch it again")
+        if role in ("q", "k") and self._layout.woven:
+            values = values[unweave(len(values), self.spec.head_dim)]
+        return values + np.float32(plus) if plus else values
+
+    def norm(self, role: str, layer: int = 0, size: int = 0) -> Floats:
+        """The weights of a norm; an error when they are missing."""
+        found = self.vector(role, layer, size=size or self.spec.hidden, plus=self._layout.norm_plus)
+        if found is None:
+            raise ModelFileError(f"the model file has no {role} weight for layer {layer}", hint="fetch it again")
+        return found
+
+    def has(self, role: str, layer: int = 0) -> bool:
+        return self._find(self._part(role)[0], layer, "weight") is not None
+
+    def _matrix(self, role: str, layer: int, expert: int) -> Tensor | None:
+        part, rows = self._part(role)
+        found = self._find(part, layer, "weight", expert)
+        if found is None:
+            return None
+        if self._layout.transposed and role not in ("embed", "positions", "head"):
+            found = found.transposed
+        if role.startswith("expert_") and len(found.shape) == 3:
+            size = found.shape[1]
+            found = found.flat.take(slice(expert * size, (expert + 1) * size))
+        if len(found.shape) != 2:
+            raise ModelFileError(f"{found.name} has shape {found.shape}", hint="fetch it again")
+        if part != role:
+            if int(rows.max()) >= found.shape[0]:
+                raise ModelFileError(f"{found.name} has {found.shape[0]} rows, too few", hint="fetch it again")
+            found = found.take(rows)
+        if role in ("q", "k") and self._layout.woven:
+            if found.shape[0] % self.spec.head_dim:
+                raise ModelFileError(f"{found.name} has shape {found.shape}", hint="fetch it again")
+            found = found.take(unweave(found.shape[0], self.spec.head_dim))
+        return found
+
+    def _part(self, role: str) -> tuple[str, NDArray[np.intp]]:
+        """The role of the stored matrix that holds this one, and its rows there."""
+        if role in ("q", "k", "v") and role not in self._layout.names:
+            return "qkv", qkv_rows(self.spec, self._layout.qkv)[role]
+        if role in ("gate", "up") and role not in self._layout.names:
+            return "gate_up", np.arange(self.spec.ffn) + (self.spec.ffn if role == "up" else 0)
+        return role, np.arange(0)
+
+    def _find(self, role: str, layer: int, kind: str, expert: int = 0) -> Tensor | None:
+        name = self._layout.names.get(role)
+        if name is None:
+            return None
+        name = f"{name.format(i=layer, e=expert)}.{kind}"
+        return self._tensors.get(self._prefix + name) or self._tensors.get(name)
+
+
+def qkv_rows(spec: DecoderSpec, how: str) -> dict[str, NDArray[np.intp]]:
+    """Which rows of a shared matrix are q, k and v."""
+    heads, kv, dim = spec.heads, spec.kv_heads, spec.head_dim
+    if how == "stacked":
+        ends = np.cumsum([heads * dim, kv * dim, kv * dim])
+        return {name: np.arange(begin, end) for name, begin, end in zip("qkv", (0, *ends[:2]), ends, strict=True)}
+    each = heads // kv
+    rows = np.arange(kv * (each + 2) * dim).reshape(kv, each + 2, dim)
+    return {"q": rows[:, :each].reshape(-1), "k": rows[:, each].reshape(-1), "v": rows[:, each + 1].reshape(-1)}
+
+
+def unweave(rows: int, head_dim: int) -> NDArray[np.intp]:
+    """Row order that turns neighbouring rotary pairs (0 1 | 2 3 | …) into halves (0 2 4 … | 1 3 5 …), head by head."""
+    return np.arange(rows).reshape(-1, head_dim // 2, 2).swapaxes(1, 2).reshape(-1)
