@@ -226,6 +226,12 @@ def _environment(budget: _Budget) -> Any:
                 return False
             return super().is_safe_attribute(obj, attr, value)
 
+        def wrap_str_format(self, value: Any) -> Any:
+            # The sandbox hands str.format out before it asks is_safe_attribute; a width in it makes text of any length.
+            if getattr(value, "__name__", "") in ("format", "format_map") and isinstance(getattr(value, "__self__", None), str):
+                raise refuse("format")
+            return None
+
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if operator == "**" or (operator == "%" and isinstance(left, (str, bytes))):
                 raise refuse(operator)

@@ -8,8 +8,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from ..errors import UnsupportedModel
 from .nodes import MS, Nodes, value
-from .quantize import Recipe
+from .recipe import Recipe
 from .rotary import tables
 from .tensors import Floats, Tensor
 from .weights import Weights
@@ -49,7 +50,7 @@ class Attention:
             attended = b.node("Reshape", [attended, b.shape(0, 0, spec.heads, spec.cache_dim)])
             attended = b.node("Slice", [attended, b.shape(0), b.shape(spec.head_dim), b.shape(3)])
             attended = b.node("Reshape", [attended, b.shape(0, 0, width)])
-        weight = self._recipe.pack("o", [self._w.matrix("o", i, (spec.hidden, width))], layer=i)
+        weight = self._recipe.pack("o", [self._w.matrix("o", i, (spec.hidden, width))])
         return b.linear(f"o.{i}", attended, weight, self._w.vector("o", i, size=spec.hidden, kind="bias"))
 
     def _qkv(self, i: int, x: ir.Value) -> list[ir.Value | None]:
@@ -64,9 +65,9 @@ class Attention:
             if any(each is not None for each in biases.values()):
                 bias = np.concatenate([np.zeros(parts[role].shape[0], np.float32) if each is None else each
                                        for role, each in biases.items()])  # fmt: skip
-            return [b.linear(f"qkv.{i}", x, self._recipe.pack("qkv", list(parts.values()), layer=i), bias), None, None]
+            return [b.linear(f"qkv.{i}", x, self._recipe.pack("qkv", list(parts.values())), bias), None, None]
         # Each keeps its own kind, exactly.
-        q, k, v = (b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor], layer=i), biases[role])
+        q, k, v = (b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor]), biases[role])
                    for role, tensor in parts.items())  # fmt: skip
         if spec.qk_norm:
             q, k = self._normed("q_norm", i, q, spec.heads), self._normed("k_norm", i, k, spec.kv_heads)
@@ -120,6 +121,10 @@ class Attention:
     def _alibi(self, ids: ir.Value, total: ir.Value) -> ir.Value:
         """Attention bias (1, heads, S, total): slope · place of the key, rounded to bfloat16 as Falcon was trained with it."""
         b, spec = self._b, self._spec
+        if spec.heads * spec.context > 1 << 22:
+            raise UnsupportedModel(
+                f"ALiBi over {spec.context:,} tokens and {spec.heads} heads is too large", hint="choose another"
+            )
         bias = np.outer(_bfloat16(alibi_slopes(spec.heads)), _bfloat16(np.arange(spec.context, dtype=np.float32)))
         table = b.constant("alibi", _bfloat16(bias.astype(np.float32))[None, :, None] * np.float32(spec.attention_scale))
         end = b.node("Unsqueeze", [b.node("Cast", [total], to=int(ir.DataType.INT64)), b.shape(0)])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import ModelFileError, UsageError
+from ..errors import ModelFileError
+from .recipe import Recipe
 from .spec import DecoderSpec
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
 FORMAT = 3
-PRECISIONS = ("auto", "fp32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Converted:
     """What model.json says.
 
     Attributes:
-        precision: what the weights are held in: "fp32", or "repacked" when each keeps the bits of its source.
+        precision: what the weights are held in: a name from recipe.py, "repacked" where each keeps the bits of its source.
         bytes_per_token: bytes of weights that one decoded token reads.
         weights_bytes: size of weights.bin.
     """
@@ -56,12 +56,6 @@ class Converted:
         return cls(spec=spec, eos_ids=ends, **rest)
 
 
-def check_precision(precision: str) -> str:
-    if precision not in PRECISIONS:
-        raise UsageError(f"there is no precision {precision!r}", hint="choose from " + ", ".join(PRECISIONS))
-    return precision
-
-
 def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted:
     """Convert a GGUF file, or a folder as the Hub has it, into ``folder``, which exists and is empty.
 
@@ -73,9 +67,8 @@ def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted
     from tqdm import tqdm
 
     from . import graph
-    from .quantize import Recipe
 
-    recipe = Recipe(check_precision(precision))
+    recipe = Recipe(precision)
     weights, tokens, licence, release = _gguf(source) if source.is_file() else _checkpoint(source)
 
     def each(layers: range) -> Iterator[int]:

@@ -15,6 +15,8 @@ from .spec import DecoderSpec
 from .weights import Layout
 
 Fields = dict[str, Any]
+# Tokens. Longer ones are promised by some models; the rotary tables of a million would take a gigabyte.
+MAX_CONTEXT = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ def _phi3(c: Config) -> Fields:
         # Beyond the first context these models take other factors for the whole text; the context ends there.
         first = c.whole("original_max_position_embeddings", default=c.context)
         scaling = {"factor": c.context / first, "original_max_position_embeddings": first, **scaling}
-        fields |= {"rope_scaling": scaling, "context": min(first, c.context)}
+        fields |= {"rope_scaling": scaling, "context": min(first, c.context, MAX_CONTEXT)}
     return fields
 
 
@@ -267,7 +269,7 @@ def spec_of(config: Config) -> DecoderSpec:
         "layers": config.layers, "hidden": config.hidden, "heads": heads, "kv_heads": config.kv_heads(heads),
         "head_dim": config.whole("head_dim", default=config.hidden // max(heads, 1)), "vocab": config.whole("vocab_size"),
         "ffn": config.whole("intermediate_size", "n_inner", "ffn_hidden_size", default=4 * config.hidden),
-        "context": config.context,
+        "context": min(config.context, MAX_CONTEXT),
     }  # fmt: skip
     if sizes["vocab"] > 1 << 21 or sizes["layers"] > 1_000:
         raise ModelFileError(f"the model file gives absurd sizes: {sizes}"[:200], hint="fetch it again")

@@ -21,7 +21,8 @@ import onnx_ir as ir
 from .attention import Attention
 from .mlp import experts, mlp
 from .nodes import MS, Nodes, value
-from .quantize import BLOCK, Recipe
+from .quantize import BLOCK
+from .recipe import Recipe
 from .weights import Weights
 
 
@@ -137,9 +138,9 @@ class _Decoder:
         b, spec, w = self.b, self.spec, self.weights
         table = w.matrix("embed", shape=(spec.vocab, spec.hidden))
         own, bias = w.has("head"), w.vector("head", size=spec.vocab, kind="bias")
-        packed = None if spec.hidden % BLOCK else self.recipe.table(table, tied=not own)
+        packed = None if spec.hidden % BLOCK else self.recipe.table(table)
         if packed is None:
-            embedded = b.node("Gather", [b.constant("embed", table.dequantize()), ids])
+            embedded = b.node("Gather", [b.floats("embed", self.recipe.half(table.dequantize())), ids])
         else:
             embedded, parts = b.rows("embed", packed, ids)
             if not own:

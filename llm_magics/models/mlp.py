@@ -6,7 +6,8 @@ import numpy as np
 import onnx_ir as ir
 
 from .nodes import MS, Nodes
-from .quantize import BLOCK, Packed, Recipe
+from .quantize import BLOCK, Packed
+from .recipe import Recipe
 from .weights import Weights
 
 
@@ -15,7 +16,7 @@ def mlp(b: Nodes, w: Weights, recipe: Recipe, i: int, x: ir.Value) -> ir.Value:
     spec = w.spec
 
     def linear(role: str, out: int, inner: int, x: ir.Value) -> ir.Value:
-        packed = recipe.pack(role, [w.matrix(role, i, (out, inner))], layer=i)
+        packed = recipe.pack(role, [w.matrix(role, i, (out, inner))])
         return b.linear(f"{role}.{i}", x, packed, w.vector(role, i, size=out, kind="bias"))
 
     if not spec.gated:
@@ -24,7 +25,7 @@ def mlp(b: Nodes, w: Weights, recipe: Recipe, i: int, x: ir.Value) -> ir.Value:
     biases = [w.vector(role, i, size=spec.ffn, kind="bias") for role in ("gate", "up")]
     if len({tensor.kind for tensor in pair}) == 1 and (biases[0] is None) == (biases[1] is None):
         bias = None if biases[0] is None or biases[1] is None else np.concatenate([biases[0], biases[1]])
-        both = b.linear(f"gate_up.{i}", x, recipe.pack("gate_up", pair, layer=i), bias)
+        both = b.linear(f"gate_up.{i}", x, recipe.pack("gate_up", pair), bias)
         gate, up = b.node("Split", [both], 2, axis=-1, num_outputs=2)
     else:
         gate, up = linear("gate", spec.ffn, spec.hidden, x), linear("up", spec.ffn, spec.hidden, x)

@@ -18,7 +18,8 @@ from ..engine.base import Engine, Tokenizer
 from ..engine.generate import Reader, Stream, score
 from ..errors import ModelNotFound, UsageError
 from . import catalog, fetch, store
-from .convert import FORMAT, Converted, check_precision, convert
+from .convert import FORMAT, Converted, convert
+from .recipe import check_precision
 
 if TYPE_CHECKING:
     from .catalog import CatalogEntry

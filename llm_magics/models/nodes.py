@@ -11,7 +11,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from .quantize import BLOCK, Packed
-from .tensors import Floats
+from .tensors import Floats, Halves
 
 MS = "com.microsoft"
 WEIGHTS_FILE = "weights.bin"
@@ -33,6 +33,7 @@ class Nodes:
         self.bytes_per_token = 0
         self._folder, self._accuracy = folder, accuracy_level
         self._file = open(folder / WEIGHTS_FILE, "wb")  # noqa: SIM115  closed by close()
+        self._meant: dict[ir.Value, ir.Value] = {}
         self._extended: dict[ir.Value, ir.Value] = {}
 
     def close(self) -> None:
@@ -64,24 +65,36 @@ class Nodes:
         self.nodes.append(node)
         return node.outputs[0] if outputs == 1 else node.outputs
 
+    def _means(self, x: ir.Value) -> ir.Value:
+        """x (B, S, K) → (B, S, K/32): the mean of each block of 32. Once for all who read x."""
+        if x not in self._meant:
+            self._meant[x] = self.node("AveragePool", [x], kernel_shape=[BLOCK], strides=[BLOCK])
+        return self._meant[x]
+
     def _with_means(self, x: ir.Value) -> ir.Value:
-        """x (B, S, K) → (B, S, K + K/32): the mean of each block of 32 behind it. Once for all who read x."""
+        """x (B, S, K) → (B, S, K + K/32): its means behind it."""
         if x not in self._extended:
-            means = self.node("AveragePool", [x], kernel_shape=[BLOCK], strides=[BLOCK])
-            self._extended[x] = self.node("Concat", [x, means], axis=-1)
+            self._extended[x] = self.node("Concat", [x, self._means(x)], axis=-1)
         return self._extended[x]
 
-    def linear(self, name: str, x: ir.Value, weight: Packed | Floats, bias: Floats | None = None) -> ir.Value:
+    def floats(self, name: str, array: Floats | Halves) -> ir.Value:
+        """A float32 value; what is stored in float16 is widened once, when the session is made."""
+        constant = self.constant(name, array)
+        return constant if array.dtype == np.float32 else self.node("Cast", [constant], to=int(ir.DataType.FLOAT))
+
+    def linear(self, name: str, x: ir.Value, weight: Packed | Floats | Halves, bias: Floats | None = None) -> ir.Value:
         """x (B, S, K) → (B, S, N)."""
-        self.bytes_per_token += weight.nbytes
         if not isinstance(weight, Packed):
-            out = self.node("MatMul", [x, self.constant(name, weight)])
+            self.bytes_per_token += weight.size * 4
+            out = self.node("MatMul", [x, self.floats(name, weight)])
         else:
+            self.bytes_per_token += weight.nbytes
             parts = [self.constant(f"{name}.q", weight.q), self.constant(f"{name}.scales", weight.scales)]
             zeros = None if weight.zeros is None else self.constant(f"{name}.zeros", weight.zeros)
-            if weight.means:
-                x = self._with_means(x)
-            out = self._nbits(x, [*parts, zeros], weight)
+            out = self._nbits(self._with_means(x) if weight.means else x, [*parts, zeros], weight)
+            if weight.offsets is not None:
+                offsets = self.constant(f"{name}.offsets", weight.offsets)
+                out = self.node("Add", [out, self.node("MatMul", [self._means(x), offsets])])
         return out if bias is None else self.node("Add", [out, self.constant(f"{name}.bias", bias)])  # type: ignore[no-any-return]
 
     def _nbits(self, x: ir.Value, parts: list[ir.Value | None], weight: Packed) -> ir.Value:

@@ -15,7 +15,7 @@ like this:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,7 @@ class Packed:
         scales: float32 ``(N, blocks)``.
         zeros: packed zero points, or None for the middle (8 or 128).
         means: how many block means the input must be extended by; 0 for none.
+        offsets: float32 ``(blocks, N)``, to be multiplied by the means of the input's blocks and added; None for none.
     """
 
     inputs: int
@@ -51,59 +52,71 @@ class Packed:
     scales: Floats
     zeros: Bytes | None = None
     means: int = 0
+    offsets: Floats | None = None
 
     @property
     def nbytes(self) -> int:
-        return self.q.nbytes + self.scales.nbytes + (0 if self.zeros is None else self.zeros.nbytes)
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How the matrices of one model are packed, by the name of a precision (see convert.PRECISIONS)."""
-
-    precision: str
-
-    @property
-    def accuracy_level(self) -> int:
-        """Of MatMulNBits: 4 takes activations in 8 bits, 0 in float32."""
-        return 4
-
-    def label(self, kind: str) -> str:
-        """What the weights are then held in, for a source of that kind of tensors."""
-        return self.precision if self.precision != "auto" else "int8" if kind in ("F32", "F16", "BF16") else "repacked"
-
-    def pack(self, role: str, tensors: Sequence[Tensor], *, layer: int | None = None) -> Packed | Floats:
-        """Matrices that share their input and their kind, one below the other; dense ones as ``(K, N)``."""
-        return self.dense(tensors) if self.precision == "fp32" else pack(tensors)
-
-    def dense(self, tensors: Sequence[Tensor]) -> Floats:
-        """The same in float32, ``(K, N)``."""
-        return np.ascontiguousarray(stack(tensors).dequantize().T)
-
-    def table(self, tensor: Tensor, *, tied: bool) -> Packed | None:
-        """The embedding in 8 bits, or None for float32."""
-        if self.precision == "fp32":
-            return None
-        return _in_chunks(tensor, _exact8 if tensor.kind == "Q8_0" else None)
-
-    def expert(self, tensors: Sequence[Tensor]) -> Packed | Floats:
-        """One expert's matrices for the MoE kernels, ``(N, K)``; of two, the rows take turns."""
-        weights = np.stack([tensor.dequantize() for tensor in tensors], axis=1)
-        weights = weights.reshape(-1, weights.shape[-1])
-        return weights if self.precision == "fp32" else round8(weights)
+        return sum(part.nbytes for part in (self.q, self.scales, self.zeros, self.offsets) if part is not None)
 
 
 def pack(tensors: Sequence[Tensor]) -> Packed:
     """Pack matrices that share their input, stacked along the outputs: of one kind and one K."""
     tensor = stack(tensors)
-    exact = {"Q4_0": _exact4, "Q4_1": _affine4, "Q8_0": _exact8}.get(tensor.kind)
-    return exact(tensor.blocks) if exact else _in_chunks(tensor)
+    if tensor.kind == "Q4_1":
+        blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
+        return _affine4(_half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:]))
+    return _exact4(tensor.blocks) if tensor.kind == "Q4_0" else pack8(tensor)
 
 
-def _in_chunks(tensor: Tensor, exact: Callable[[Bytes], Packed] | None = None) -> Packed:
-    """8 bits, some rows at a time: the floats of a large table need never be there all at once."""
-    if exact:
-        return exact(tensor.blocks)
+def pack_exact(tensors: Sequence[Tensor]) -> Packed | None:
+    """The bits of the source and nothing rounded, Q4_1's offsets apart in float32; None for what has no such form."""
+    tensor = stack(tensors)
+    if tensor.kind != "Q4_1":
+        return pack([tensor]) if tensor.kind in ("Q4_0", "Q8_0") else None
+    blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
+    d, m, q = _half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:])
+    offsets = np.ascontiguousarray((BLOCK * (m + 8 * d)).T)
+    return Packed(tensor.shape[1], 4, _pairs(q), d, offsets=offsets)
+
+
+def pack4(tensor: Tensor) -> Packed:
+    """4 bits from floats, w = d·q + m a block, kept like Q4_1: the range is clipped to the least squared error."""
+    n, k = tensor.shape
+    if n * k < WIDEN_BELOW or k % BLOCK:
+        return pack8(tensor)
+    step = max(1, CHUNK // k)
+    parts = [round4(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, n, step)]
+    d, m, q = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return _affine4(d, m, q)
+
+
+def round4(weights: Floats) -> tuple[Floats, Floats, Bytes]:
+    """d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of the nearest d·q + m."""
+    groups = weights.reshape(len(weights), -1, BLOCK)
+    low, high = groups.min(-1), groups.max(-1)
+    best: tuple[Floats, Floats, Floats, Bytes] | None = None
+    for share in (1.0, 0.95, 0.9, 0.85):
+        middle, reach = (low + high) / 2, (high - low) / 2 * np.float32(share)
+        d = np.maximum(reach * 2 / 15, 1e-12).astype(np.float32)
+        m = (middle - reach).astype(np.float32)
+        q = np.clip(np.rint((groups - m[..., None]) / d[..., None]), 0, 15)
+        error = np.square(d[..., None] * q + m[..., None] - groups).sum(-1)
+        new = (error, d, m, q.astype(np.uint8))
+        if best is None:
+            best = new
+        else:
+            better = error < best[0]
+            best = (np.where(better, error, best[0]), np.where(better, d, best[1]), np.where(better, m, best[2]),
+                    np.where(better[..., None], new[3], best[3]))  # fmt: skip
+    if best is None:  # the loop above always runs; said for the type checker
+        raise AssertionError
+    return best[1:]
+
+
+def pack8(tensor: Tensor) -> Packed:
+    """8 bits, exactly so from Q8_0; some rows at a time: the floats of a large table need never be there all at once."""
+    if tensor.kind == "Q8_0":
+        return _exact8(tensor.blocks)
     step = max(1, CHUNK // tensor.shape[1])
     parts = [round8(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, tensor.shape[0], step)]
     if len(parts) == 1:
@@ -149,9 +162,7 @@ def _exact4(rows: Bytes) -> Packed:
     return Packed(blocks.shape[1] * BLOCK, 4, _pairs(_nibbles(blocks[..., 2:])), _half(blocks, 0))
 
 
-def _affine4(rows: Bytes) -> Packed:
-    blocks = rows.reshape(len(rows), -1, 20)
-    d, m, q = _half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:])
+def _affine4(d: Floats, m: Floats, q: Bytes) -> Packed:
     ideal = -m / np.where(d == 0, 1, d)
     if q.size < WIDEN_BELOW:
         zeros = np.clip(np.rint(16 * ideal), 0, 255).astype(np.uint8)

@@ -8,7 +8,9 @@ from gguf import GGMLQuantizationType
 from gguf.quants import quantize
 
 import llm_magics.models.quantize as quantize_module
-from llm_magics.models.quantize import BLOCK, Packed, Recipe, pack
+from llm_magics import UsageError
+from llm_magics.models.quantize import BLOCK, Packed, pack, pack4, pack_exact
+from llm_magics.models.recipe import Recipe, check_precision
 from llm_magics.models.tensors import Tensor
 
 
@@ -100,3 +102,37 @@ def test_floats_are_read_as_the_gguf_package_reads_them(kind: str) -> None:
 def test_blocks_of_zeros_stay_zero() -> None:
     zero = Tensor("w", "Q4_1", (2, 64), np.zeros((2, 40), np.uint8))
     assert not unpack(pack([zero]), 64).any()
+
+
+def test_four_bits_of_floats_are_the_nearest_and_find_a_grid_again() -> None:
+    tensor = stored("Q4_1", 640, 1024)
+    floats = Tensor.of("w", tensor.dequantize())
+    np.testing.assert_allclose(unpack(pack4(floats), 1024), unpack(pack([tensor]), 1024), atol=0.02)
+    random = Tensor.of("w", np.random.default_rng(0).standard_normal((640, 1024)).astype(np.float32))
+    error = unpack(pack4(random), 1024) - random.dequantize()
+    assert 0.003 < np.square(error).mean() < 0.0075  # (range / 15)² / 12 of a normal distribution is 0.0062
+
+
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q8_0"])
+def test_exact_keeps_every_bit(kind: str) -> None:
+    tensor = stored(kind)
+    packed = pack_exact([tensor])
+    assert packed is not None
+    weights = unpack(packed, 96)
+    if packed.offsets is not None:
+        weights = weights + np.repeat(packed.offsets.T / BLOCK, BLOCK, axis=1)
+    np.testing.assert_allclose(weights, tensor.dequantize(), rtol=0, atol=2e-7)
+    assert pack_exact([stored("F16")]) is None
+
+
+def test_int4_gives_8_bits_to_what_it_would_harm() -> None:
+    smooth = np.random.default_rng(0).standard_normal((640, 1024)).astype(np.float32)
+    spiky = smooth.copy()
+    spiky[:, ::32] *= 12  # one outlier a block takes the range from the other 31
+    assert Recipe("int4").pack("o", [Tensor.of("w", smooth)]).bits == 4
+    assert Recipe("int4").pack("o", [Tensor.of("w", spiky)]).bits == 8
+
+
+def test_unknown_precision() -> None:
+    with pytest.raises(UsageError, match=r"did you mean int4"):
+        check_precision("int44")
