@@ -102,7 +102,8 @@ def main() -> None:
             seconds, peak = map(float, re.findall(r"[\d.]+", done.stdout)[:2])
             size = (out / "weights.bin").stat().st_size / 2**20
             bound = 1.3 * size + 500
-            print(f"{precision}: output {size:,.0f} MB in {seconds:.0f} s ({time.perf_counter() - start:.0f} s with the start), "
+            took = time.perf_counter() - start
+            print(f"{precision}: output {size:,.0f} MB in {seconds:.0f} s ({took:.0f} s with the start), "
                   f"peak {peak:,.0f} MB, bound {bound:,.0f} MB: {peak / bound:.2f} of it")  # fmt: skip
 
 

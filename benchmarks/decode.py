@@ -76,8 +76,8 @@ def main() -> None:
     print(table(result))
 
 
-def worker(name: str, asked: dict[str, Any]) -> dict[str, Any]:
-    environment, script, _ = PEERS[name]
+def worker(name: str, asked: dict[str, Any], peers: dict[str, tuple[str | None, str, bool]] = PEERS) -> dict[str, Any]:
+    environment, script, _ = peers[name]
     python = python_of(environment) if environment else sys.executable
     env = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": str(asked["threads"]), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([python, HERE / "workers" / script, json.dumps(asked)], capture_output=True, text=True, env=env)

@@ -104,11 +104,12 @@ class Nodes:
         )  # fmt: skip
 
     def rows(self, name: str, table: Packed, ids: ir.Value) -> tuple[ir.Value, list[ir.Value | None]]:
-        """Rows (B, S, K) of an 8-bit table, and its parts for a product with the very same table."""
+        """Rows (B, S, K) of a packed table with no zero points, and its parts for a product with the very same table."""
         blocks = table.scales.shape[1]
         q, scales = self.constant(f"{name}.q", table.q), self.constant(f"{name}.scales", table.scales)
         row_scales = self.constant(f"{name}.row_scales", table.scales[..., None])
-        rows = self.node("GatherBlockQuantized", [q, ids, row_scales], domain=MS, bits=8, block_size=BLOCK, quantize_axis=2)
+        how = {"bits": table.bits, "block_size": BLOCK, "quantize_axis": 2}
+        rows = self.node("GatherBlockQuantized", [q, ids, row_scales], domain=MS, **how)
         rows = self.node("Reshape", [rows, self.shape(0, 0, blocks * BLOCK)])
         return rows, [q, scales, None]
 

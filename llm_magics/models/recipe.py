@@ -67,10 +67,10 @@ class Recipe:
         return self.half(np.ascontiguousarray(stack(tensors).dequantize().T))
 
     def table(self, tensor: Tensor) -> Packed | None:
-        """The embedding in 8 bits, or None where it stays in floats."""
-        if self.precision in ("fp32", "fp16") or (self.precision == "exact" and tensor.kind != "Q8_0"):
+        """The embedding in 8 bits, exactly where its kind allows; None where it stays in floats."""
+        if self.precision in ("fp32", "fp16") or (self.precision == "exact" and tensor.kind not in ("Q8_0", "Q4_0")):
             return None
-        return pack8(tensor)
+        return pack([tensor]) if tensor.kind == "Q4_0" else pack8(tensor)
 
     def expert(self, tensors: Sequence[Tensor]) -> Packed | Floats:
         """One expert's matrices for the MoE kernels, ``(N, K)``; of two, the rows take turns."""

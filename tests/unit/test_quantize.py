@@ -136,3 +136,22 @@ def test_int4_gives_8_bits_to_what_it_would_harm() -> None:
 def test_unknown_precision() -> None:
     with pytest.raises(UsageError, match=r"did you mean int4"):
         check_precision("int44")
+
+
+@pytest.mark.parametrize("kind", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"])
+def test_k_quants_are_rounded_to_8_bits(kind: str) -> None:
+    """The gguf package has no encoder for them: blocks of any bytes, with scales that are numbers, are as good."""
+    from gguf import GGML_QUANT_SIZES
+    from gguf.quants import dequantize
+
+    width, size = GGML_QUANT_SIZES[GGMLQuantizationType[kind]]
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 256, (8, 512 // width, size), np.uint8)
+    halves = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}.get(kind, (0,))
+    for at in halves:
+        blocks[..., at : at + 2] = rng.uniform(0.001, 0.01, (8, 512 // width, 1)).astype(np.float16).view(np.uint8)
+    tensor = Tensor("w", kind, (8, 512), blocks.reshape(8, -1))
+    expected = dequantize(tensor.blocks, GGMLQuantizationType[kind])
+    np.testing.assert_array_equal(tensor.dequantize(), expected)
+    packed = pack([tensor])
+    assert packed.bits == 8 and np.abs(unpack(packed, 512) - expected).max() <= packed.scales.max() / 2 * 1.001
