@@ -27,7 +27,7 @@ import llm_magics as lm
 from llm_magics.models import catalog, fetch
 
 HERE = Path(__file__).resolve().parent
-PROSE = HERE.parent / "tests" / "golden" / "prose.txt"
+PROSE = HERE.parent / "llm_magics" / "models" / "prose.txt"
 # 21 tokens; the model's greedy continuation is longer than 128.
 PROMPT = "The old lighthouse keeper climbed the stairs every single evening, and when he reached the top he always said that"
 PEERS = {  # name → (environment, worker, KL is measured)

@@ -35,7 +35,10 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .magics import load_ipython_extension, unload_ipython_extension
-    from .models.model import Model, load, models
+    from .models.fidelity import Fidelity
+    from .models.load import load, models
+    from .models.map import Answers
+    from .models.model import Model
 
 __version__ = "0.1.0"
 
@@ -52,14 +55,19 @@ _HOMES = {
         "TemplateError", "UnsupportedModel", "UsageError",
     ),
     "magics": ("load_ipython_extension", "unload_ipython_extension"),
-    "models.model": ("Model", "load", "models"),
+    "models.fidelity": ("Fidelity",),
+    "models.load": ("load", "models"),
+    "models.map": ("Answers",),
+    "models.model": ("Model",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Alternative",
+    "Answers",
     "ContextOverflow",
     "FetchError",
+    "Fidelity",
     "Generation",
     "Interrupted",
     "LLMMagicsError",

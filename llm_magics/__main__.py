@@ -12,10 +12,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m llm_magics")
     verbs = parser.add_subparsers(dest="verb", required=True)
     pull = verbs.add_parser("pull", help="fetch and convert a model")
-    pull.add_argument("name", nargs="?", help="a name of the catalogue, or a .gguf file; the default model if left out")
+    pull.add_argument("name", nargs="?", help="a catalogue name, org/name on the Hub, or a path; default model if left out")
     pull.add_argument("--precision", default="auto")
     arguments = parser.parse_args()
-    from .models.model import load
+    from .models.load import load
 
     try:
         model = load(arguments.name, precision=arguments.precision)

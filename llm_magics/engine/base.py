@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -77,6 +77,10 @@ class Tokenizer(Protocol):
             special: read ``<|im_start|>`` and the like in the text as the special tokens they name.
             begin: the text begins here, so the BOS token goes before it where the model wants one.
         """
+        ...
+
+    def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
+        """Token ids of texts that follow one another, each with whether its special tokens are read as such."""
         ...
 
     def has_special(self, text: str) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core.options import SamplingOptions
-from ..core.records import Alternative, Generation, ModelInfo, StopReason, Timing, Token, Trace
-from ..core.sampling import Sampler, Weighed, Weigher
-from ..errors import ContextOverflow, UsageError
+from ..core.records import Generation, ModelInfo, Token, Trace
+from ..core.sampling import Weighed, Weigher
+from ..errors import ContextOverflow
+from .answer import Answer, token_record
 from .base import Engine, Logits, Tokenizer
+from .speculate import Guesser
 
 CHUNK = 128  # prompt tokens a call: between two calls an interrupt is heard
 SCORE_CHUNK = 64  # logits of this many positions are held at once: 13 MB at a 50k vocabulary
@@ -31,24 +32,28 @@ class Stream:
 
     ``generation`` is what there is so far. Dropping or closing the stream stops it; its stop_reason is then "interrupted".
     Two streams of one model may be read in turns: each finds its own place in the KV cache again.
+
+    Args:
+        ids: the prompt.
+        prompt, model: what they are called in the record.
+        speculate: check several guessed tokens in one engine call (speculate.py). Whatever is guessed, a token is what the
+            model chooses after those before it, with the same random number. In fp32 the text is the same; a quantised
+            model's kernels round otherwise for several tokens than for one, so two tokens it holds about equally likely
+            may change places.
+
+    Raises:
+        ContextOverflow: the prompt is too long. UsageError: it is empty.
     """
 
-    def __init__(self, reader: Reader, ids: Sequence[int], options: SamplingOptions, *, prompt: str, model: ModelInfo) -> None:
-        limit = reader.engine.context_length
-        over = len(ids) + 1 - limit  # one place for the answer's first token
-        if over > 0:
-            raise ContextOverflow(
-                f"the prompt has {len(ids):,} tokens and the context holds {limit:,}: {over:,} too many",
-                over=over,
-                hint="shorten the prompt, or choose a model with a longer context",
-            )
-        if not ids:
-            raise UsageError("the prompt is empty", hint="write something in the cell")
-        self._reader, self._ids, self._options = reader, list(ids), options
-        self._prompt, self._model = prompt, model
-        self._tokens: list[Token] = []
-        self._stop_reason: StopReason = "interrupted"
-        self._cached = 0
+    def __init__(
+        self, reader: Reader, ids: Sequence[int], options: SamplingOptions, *, prompt: str, model: ModelInfo,
+        speculate: bool = True,
+    ) -> None:  # fmt: skip
+        context, tokenizer = reader.engine.context_length, reader.tokenizer
+        self._answer = Answer(ids, options, tokenizer, context_length=context, prompt=prompt, model=model)
+        self._reader, self._ids = reader, self._answer.ids
+        self._weigher = Weigher(reader.engine.vocab_size)
+        self._guesser = Guesser() if speculate else None
         self._loop = self._run()
 
     def __iter__(self) -> Iterator[Token]:
@@ -63,49 +68,48 @@ class Stream:
 
     @property
     def generation(self) -> Generation:
-        times = [token.time_s for token in self._tokens]
-        span = times[-1] - times[0] if len(times) > 1 else 0.0
-        return Generation(
-            text="".join(token.text for token in self._tokens),
-            tokens=tuple(self._tokens),
-            stop_reason=self._stop_reason,
-            prompt=self._prompt,
-            options=self._options,
-            timing=Timing(
-                first_token_s=times[0] if times else 0.0,
-                decode_tokens_per_s=(len(times) - 1) / span if span > 0 else 0.0,
-                prompt_tokens=len(self._ids) - len(self._tokens),
-                cached_tokens=self._cached,
-            ),
-            model=self._model,
-        )
+        return self._answer.generation
 
     def _run(self) -> Generator[Token, None, None]:
-        engine, tokenizer, options = self._reader.engine, self._reader.tokenizer, self._options
-        start = time.perf_counter()
-        sampler, weigher = Sampler(options), Weigher(engine.vocab_size)
-        decoder, held = tokenizer.decoder(), HeldText(options.stop)
-        room = min(options.max_tokens, engine.context_length - len(self._ids))
-        self._cached = self._reusable()
-        for index in range(room):
-            with self._reader.lock:
-                # The engine's array is its own until its next call: everything is taken from it under the lock.
-                logits = self._advance()[-1]
-                id = sampler.choose(logits, self._ids)
-                weighed = weigher.weigh(logits, id, options.alternatives)
-            self._ids.append(id)
-            ended = id in tokenizer.eos_ids
-            piece, stopped = held.push("" if ended else decoder.push(id))
-            last = ended or stopped or index + 1 == room
-            if last and not stopped:
-                tail, stopped = held.push(decoder.flush())
-                piece += tail if stopped else tail + held.rest()
-            self._tokens.append(token_record(tokenizer, weighed, piece, time.perf_counter() - start))
-            if last:
-                self._stop_reason = "stop" if ended or stopped else "length"
-            yield self._tokens[-1]
-            if last:
-                return
+        answer = self._answer
+        answer.begin()
+        answer.cached_tokens = self._reusable()
+        while not answer.ended:
+            for weighed in self._decide():
+                yield answer.take(weighed)
+                if answer.ended:  # by a stop string: what was decided after it is dropped
+                    break
+
+    def _decide(self) -> list[Weighed]:
+        """The next tokens, by one engine call: the guesses that the model agrees with, and its own choice after them.
+
+        Comparing each guess with a token drawn as always leaves every token's distribution as it is, and its random number:
+        with guesses that are certain, this is what speculative sampling comes to (Leviathan et al. 2022, arXiv:2211.17192).
+        """
+        engine, answer = self._reader.engine, self._answer
+        decided: list[Weighed] = []
+        guessed: list[int] = []
+        with self._reader.lock:
+            # The engine's array is its own until its next call: everything is taken from it under the lock.
+            if engine.owner is self and len(engine.cached) == len(self._ids) - 1:
+                if self._guesser:
+                    guessed = self._guesser.guess(self._ids, answer.room - 1)
+                logits = engine.extend([self._ids[-1], *guessed], every=True)
+            else:
+                logits = self._refill()
+            seen = list(self._ids)
+            for row, guess in zip(logits, [*guessed, None], strict=True):
+                decided.append(answer.choose(row, self._weigher, seen))
+                id = decided[-1].id
+                if id != guess or id in self._reader.tokenizer.eos_ids:
+                    break
+                seen.append(id)
+            right = len(seen) - len(self._ids)
+            if right < len(guessed):
+                engine.rewind(len(seen))
+        if self._guesser:
+            self._guesser.learn(len(guessed), right)
+        return decided
 
     def _reusable(self) -> int:
         """How many leading ids the cache holds already, in a state that a fresh computation would give bit for bit."""
@@ -114,11 +118,9 @@ class Stream:
         # A single token would be computed by other kernels than it is within a whole prompt: take one more with it.
         return keep - 1 if 0 < keep == len(self._ids) - 1 else keep
 
-    def _advance(self) -> Logits:
-        """Logits after all ids so far; only what the cache lacks is computed."""
+    def _refill(self) -> Logits:
+        """Logits after all ids so far, (1, vocab); what the cache holds of them already is not computed again."""
         engine = self._reader.engine
-        if engine.owner is self and len(engine.cached) == len(self._ids) - 1:
-            return engine.extend(self._ids[-1:])
         engine.rewind(self._reusable())
         engine.owner = self
         begin = len(engine.cached)
@@ -161,14 +163,6 @@ def score(reader: Reader, ids: Sequence[int], *, text: str, predicted_from: int,
     return Trace(text, tuple(tokens), model, predicted_from)
 
 
-def token_record(tokenizer: Tokenizer, weighed: Weighed, text: str, time_s: float) -> Token:
-    others = tuple(
-        Alternative(id, tokenizer.token_text(id), logprob)
-        for id, logprob in zip(weighed.top_ids, weighed.top_logprobs, strict=True)
-    )
-    return Token(weighed.id, text, weighed.logprob, weighed.entropy, weighed.rank, others, time_s)
-
-
 def cuts(begin: int, end: int, size: int) -> Iterator[int]:
     """Where to cut [begin, end) into calls of at most ``size`` ≥ 3 tokens, none of a single one unless that is all there is."""
     while begin < end:
@@ -185,28 +179,3 @@ def common_prefix(a: Sequence[int], b: Sequence[int]) -> int:
             break
         n += 1
     return n
-
-
-class HeldText:
-    """Holds back text that may be the beginning of a stop string."""
-
-    def __init__(self, stop: Sequence[str]) -> None:
-        self._stop = stop
-        self._held = ""
-
-    def push(self, piece: str) -> tuple[str, bool]:
-        """The text that may be shown now, and whether a stop string is complete."""
-        if not self._stop:
-            return piece, False
-        self._held += piece
-        found = [at for at in map(self._held.find, self._stop) if at >= 0]
-        if found:
-            return self._held[: min(found)], True
-        keep = max((n for stop in self._stop for n in range(1, len(stop)) if self._held.endswith(stop[:n])), default=0)
-        out = self._held[: len(self._held) - keep]
-        self._held = self._held[len(out) :]
-        return out, False
-
-    def rest(self) -> str:
-        """What was held back for nothing."""
-        return self._held

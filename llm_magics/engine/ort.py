@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from ..errors import ContextOverflow, ModelFileError, UsageError
 from .base import Logits
+from .slots import OrtSlots
 
 FIRST_CAPACITY = 512  # tokens; doubled when full, up to the context length
+KEPT_ROWS = 16  # of logits: memory is taken by those that are used
 
 
 class OrtEngine:
@@ -48,7 +50,7 @@ class OrtEngine:
         self._settled = 0
         self._layers, self._kv_heads, self._head_dim = cache_shape
         self._kv = self._allocate(min(FIRST_CAPACITY, context_length))
-        self._logits: Logits = np.empty((0, vocab_size), np.float32)
+        self._logits: Logits = np.empty((KEPT_ROWS, vocab_size), np.float32)
 
     @property
     def cached(self) -> Sequence[int]:
@@ -62,6 +64,13 @@ class OrtEngine:
     def cache_bytes(self) -> int:
         """Bytes of the KV buffer."""
         return self._kv.nbytes
+
+    def slots(self, rows: int) -> OrtSlots:
+        """A cache of ``rows`` sequences of their own, for batch.py; this engine's own sequence stays as it is."""
+        return OrtSlots(
+            self._session, vocab_size=self.vocab_size, context_length=self.context_length, rows=rows,
+            cache_shape=(self._layers, self._kv_heads, self._head_dim),
+        )  # fmt: skip
 
     def rewind(self, length: int) -> None:
         del self._cached[length:]
@@ -83,20 +92,19 @@ class OrtEngine:
         if total > self._kv.shape[3]:
             self._grow(total)
         at = np.arange(n, dtype=np.int64) if every else np.array([n - 1], np.int64)
-        if len(self._logits) != len(at):
-            self._logits = np.empty((len(at), self.vocab_size), np.float32)
+        logits = self._logits[: len(at)] if len(at) <= KEPT_ROWS else np.empty((len(at), self.vocab_size), np.float32)
         bind = self._binding
         bind.bind_cpu_input("input_ids", np.array([ids], np.int64))
         bind.bind_cpu_input("seqlens_k", np.array([total - 1], np.int32))
         bind.bind_cpu_input("total_length", np.array(total, np.int32))
         bind.bind_cpu_input("logits_at", at)
-        bind.bind_output("logits", "cpu", 0, np.float32, (1, *self._logits.shape), self._logits.ctypes.data)
+        bind.bind_output("logits", "cpu", 0, np.float32, (1, *logits.shape), logits.ctypes.data)
         self._session.run_with_iobinding(bind)
         # Only now: had the run been interrupted, the cache would still be what the list says, and be overwritten next time.
         if n > 1 and self._settled == before:
             self._settled = total
         self._cached.extend(ids)
-        return self._logits
+        return logits
 
     def _allocate(self, capacity: int) -> NDArray[np.float32]:
         """A KV buffer ``(layers, 2, KV heads, capacity, head_dim)``, bound as the past and the present of every layer."""

@@ -28,6 +28,7 @@ class CellRequest:
     model: str | None = None
     precision: str = "auto"
     threads: int | None = None
+    file: str | None = None
     system: str | None = None
     raw: bool = False
     quiet: bool = False
@@ -51,7 +52,7 @@ def _unescape(text: str) -> str:
 
 
 OPTIONS = (
-    Option(("-m", "--model"), "model", "NAME of a model, or a .gguf file", sampling=False),
+    Option(("-m", "--model"), "model", "NAME of a model, org/name on the Hub, or a path", sampling=False),
     Option(("-s", "--system"), "system", "TEXT of the system message", sampling=False),
     Option(("-n", "--max-tokens"), "max_tokens", "at most N new tokens (256)", int),
     Option(("-t", "--temperature"), "temperature", "0 is greedy; higher is more varied (0.7)", float),
@@ -62,7 +63,8 @@ OPTIONS = (
     Option(("--seed",), "seed", "the same seed gives the same text (0)", int),
     Option(("--stop",), "stop", "TEXT that ends the answer; \\n is a line break; may be given more than once", _unescape),
     Option(("-o", "--out"), "out", "VAR that takes the Generation", sampling=False),
-    Option(("-p", "--precision"), "precision", "auto or fp32", sampling=False),
+    Option(("-p", "--precision"), "precision", "auto, fp32, fp16, int8, int4 or exact", sampling=False),
+    Option(("--file",), "file", "which FILE of a repository or folder that has several", sampling=False),
     Option(("--threads",), "threads", "N threads for the engine", int, sampling=False),
     Option(("--raw",), "raw", "continue the text, with no chat template", None, sampling=False),
     Option(("-q", "--quiet"), "quiet", "show nothing", None, sampling=False),
@@ -99,7 +101,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     if values.pop("help", False):
         return CellRequest("help")
     sampling = {option.name for option in OPTIONS if option.sampling}
-    for name in ("model", "system", "out", "precision"):
+    for name in ("model", "system", "out", "precision", "file"):
         if name in values:
             values[name] = expand(values[name], namespace)
     out = values.get("out")
@@ -107,7 +109,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         raise UsageError(f"{out!r} cannot be the name of a variable", hint="for example -o answer")
     if cell is None:
         if not rest:
-            if set(values) - {"model", "precision", "threads"}:
+            if set(values) - {"model", "precision", "threads", "file"}:
                 raise UsageError("there is no prompt", hint="write it behind the options, or use %%llm and a cell")
             return CellRequest("status", **values)
         prompt = expand(rest, namespace)

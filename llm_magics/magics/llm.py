@@ -24,7 +24,7 @@ class LLMMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self._models: dict[tuple[str | None, str, int | None], Model] = {}
+        self._models: dict[tuple[str | None, str, int | None, str | None], Model] = {}
         self._current: Model | None = None
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
@@ -67,9 +67,10 @@ class LLMMagics(Magics):
     def _load(self, request: CellRequest) -> Model:
         import llm_magics
 
-        key = (request.model, request.precision, request.threads)
+        key = (request.model, request.precision, request.threads, request.file)
         if key not in self._models:
-            self._models[key] = llm_magics.load(request.model, precision=request.precision, threads=request.threads)
+            name, precision, threads, file = key
+            self._models[key] = llm_magics.load(name, precision=precision, threads=threads, file=file)
         self._current = self._models[key]
         return self._current
 
@@ -90,6 +91,7 @@ class LLMMagics(Magics):
             "revision": f"{model.info.revision}, sha256 {model.info.sha256[:12]}…",
             "licence": model.info.licence,
             "precision": model.info.precision,
+            "fidelity": str(model.fidelity or "not measured yet: Model.measure_fidelity() does it"),
             "context": f"{model.context_length:,} tokens",
             "memory": f"{model.memory_bytes / 1e6:,.0f} MB weights and KV cache",
             "speed": f"{last.timing.decode_tokens_per_s:.0f} tokens/s, first after {last.timing.first_token_s * 1000:.0f} ms"

@@ -38,15 +38,7 @@ class Config:
         Raises:
             ModelFileError: it is missing or damaged.
         """
-        try:
-            if path.stat().st_size > MAX_BYTES:
-                raise ValueError("it is too large")
-            raw = json.loads(path.read_text("utf-8"))
-            if not isinstance(raw, dict):
-                raise ValueError("it is no table")
-        except (OSError, ValueError, RecursionError) as error:
-            raise ModelFileError(f"{path} cannot be read: {error}", hint="fetch the model again") from error
-        return cls(raw)
+        return cls(read_table(path))
 
     def _bad(self, key: str, value: object) -> ModelFileError:
         return ModelFileError(f"the configuration gives {key} = {value!r:.60}", hint="the file is damaged: fetch it again")
@@ -118,6 +110,23 @@ class Config:
         if self.flag("new_decoder_architecture"):
             return self.whole("num_kv_heads", default=heads)
         return 1 if self.flag("multi_query", default=True) else heads
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of bounded size.
+
+    Raises:
+        ModelFileError: it is missing or damaged.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError("it is too large")
+        raw = json.loads(path.read_text("utf-8"))
+        if not isinstance(raw, dict):
+            raise ValueError("it is no table")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelFileError(f"{path} cannot be read: {error}", hint="fetch the model again") from error
+    return raw
 
 
 # general.architecture → model_type. "llama" also holds Mistral and Mixtral, told apart by what they have.

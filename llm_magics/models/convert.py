@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .weights import Weights
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Converted:
         return cls(spec=spec, eos_ids=ends, **rest)
 
 
-def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted:
+def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str = "unknown") -> Converted:
     """Convert a GGUF file, or a folder as the Hub has it, into ``folder``, which exists and is empty.
 
     Raises:
@@ -69,7 +69,7 @@ def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted
     from . import graph
 
     recipe = Recipe(precision)
-    weights, tokens, licence, release = _gguf(source) if source.is_file() else _checkpoint(source)
+    weights, tokens, stated, release = _gguf(source) if source.is_file() else _checkpoint(source)
 
     def each(layers: range) -> Iterator[int]:
         for layer in tqdm(layers, desc="converting", unit="layer", leave=False, delay=0.3):
@@ -85,7 +85,7 @@ def convert(source: Path, folder: Path, *, precision: str = "auto") -> Converted
         eos_id=tokens.eos_id,
         eos_ids=tuple(sorted(tokens.eos_ids)),
         add_bos=tokens.add_bos,
-        licence=licence,
+        licence=stated if licence == "unknown" else licence,
         bytes_per_token=bytes_per_token,
         weights_bytes=(folder / "weights.bin").stat().st_size,
     )

@@ -3,44 +3,70 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ModelFileError, UnsupportedModel
-
-# Token types of the format; the others are ordinary.
-_CONTROL, _USER_DEFINED = 3, 4
+from .sentencepiece import CONTROL as _CONTROL
+from .sentencepiece import USER_DEFINED as _USER_DEFINED
+from .sentencepiece import Pieces, tokenizer_json
 
 _GPT2 = [{"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}]
 _DIGITS = [{"type": "Digits", "individual_digits": True}]
 
 
-def _split(pattern: str) -> list[dict[str, Any]]:
-    """Split by a regular expression of the model's own, then bytes."""
-    return [
-        {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False},
-        {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
-    ]
+def _isolated(pattern: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
 
 
-_LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-# tokenizer.ggml.pre → what happens before the merges, as each model's own tokenizer.json has it.
+def _split(*patterns: str, then: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Split by regular expressions of the model's own, one after the other, then bytes."""
+    return [*map(_isolated, patterns), *then, {**_GPT2[0], "use_regex": False}]
+
+
+_SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_LLAMA3 = _SHORT + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_QWEN2 = _LLAMA3.replace("{1,3}", "")
+_QWEN35 = _QWEN2.replace(r"\p{L}+", r"[\p{L}\p{M}]+").replace(r"[^\s\p{L}", r"[^\s\p{L}\p{M}")
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_CASED = rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+SHORT|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*SHORT|"
+_SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_CHINESE = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"
+_DEEPSEEK3 = (
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_DEEPSEEK_CODER = (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+")
+
+# tokenizer.ggml.pre → what happens before the merges, as each model's own tokenizer.json has it. The expressions are told in
+# https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, beside those that llama.cpp makes of them.
 PRE_TOKENIZERS = {
-    "smollm": _DIGITS + _GPT2,
-    "gpt-2": _GPT2,
-    "default": _GPT2,
-    "llama-bpe": _split(_LLAMA3),
-    "qwen2": _split(_LLAMA3.replace("{1,3}", "")),
-}
+    **dict.fromkeys(("gpt-2", "default", "phi-2", "mpt", "olmo"), _GPT2),
+    **dict.fromkeys(("smollm", "starcoder", "refact", "command-r"), _DIGITS + _GPT2),
+    **dict.fromkeys(("llama-bpe", "llama3", "llama-v3", "dbrx", "smaug-bpe"), _split(_LLAMA3)),
+    **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "stablelm2"), _split(_QWEN2)),
+    "qwen35": _split(_QWEN35),
+    "tekken": _split(_CASED.replace("SHORT", "") + r"\p{N}" + _SIGNS),
+    **dict.fromkeys(("gpt-4o", "llama4"), _split(_CASED.replace("SHORT", _SHORT + "?") + r"\p{N}{1,3}" + _SIGNS)),
+    "falcon": [
+        {"type": "Punctuation", "behavior": "Contiguous"}, *_GPT2, {"type": "Digits", "individual_digits": False},
+        _isolated("[0-9][0-9][0-9]"),
+    ],
+    "deepseek-coder": _split(*_DEEPSEEK_CODER, then=_DIGITS),
+    "deepseek-v3": _split(r"\p{N}{1,3}", _CHINESE, _DEEPSEEK3),
+}  # fmt: skip
 
 # Rows whose own tokenizer.json composes characters first (é of two code points becomes one). llama.cpp does not.
-_NORMALIZED = {"qwen2"}
-# Rows that begin texts with the BOS token where the file does not say: llama.cpp's llama-vocab.cpp has the same rule.
-_BEGINS = {"llama-bpe"}
+_NORMALIZED = {"qwen2", "qwen35", "deepseek-r1-qwen", "olmo", "mpt", "command-r"}
+# Rows where a word that is in the vocabulary is taken as it is, and rows that begin texts with the BOS token where the file
+# does not say: llama.cpp's llama-vocab.cpp has the same rules.
+_WHOLE_WORDS = _BEGINS = {"llama-bpe", "llama3", "llama-v3", "tekken"}
 
 # Control tokens that end an answer, whatever the metadata calls "eos".
-_ENDS = {"<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|end|>", "<|eom_id|>", "</s>"}
+ENDS = {"<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|end|>", "<|eom_id|>", "</s>", "<end_of_turn>",
+        "<|eot|>", "<|eom|>", "<|end_of_turn|>", "<|END_OF_TURN_TOKEN|>", "<\uff5cend\u2581of\u2581sentence\uff5c>",
+        "<end_of_utterance>"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,58 +101,91 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
     for key, value in (("model", kind), ("pre", pre)):
         if not isinstance(value, str):
             raise _bad(f"tokenizer.ggml.{key} is missing or of the wrong type")
-    if kind != "gpt2":
+    if kind not in ("gpt2", "llama"):
         raise UnsupportedModel(
-            f"the tokenizer kind {kind!r} is not supported yet", hint="supported today: gpt2 (byte-level BPE)"
+            f"the tokenizer kind {kind!r:.60} is not supported yet",
+            hint="supported today: gpt2 (byte-level BPE) and llama (SentencePiece BPE)",
         )
-    if pre not in PRE_TOKENIZERS:
-        raise UnsupportedModel(
-            f"the pre-tokenizer {pre!r} is not supported yet", hint="supported today: " + ", ".join(PRE_TOKENIZERS)
-        )
-    tokens = _list(metadata, "tokens", str)
-    types = _list(metadata, "token_type", int)
-    merges = _list(metadata, "merges", str)
+    tokens, types = _list(metadata, "tokens", str), _list(metadata, "token_type", int)
     if len(types) != len(tokens):
         raise _bad(f"{len(tokens):,} tokens but {len(types):,} token types")
+    if kind == "llama":
+        text, begins = _sentencepiece(metadata, tokens, types), True
+    else:
+        text, begins = _byte_level(metadata, pre, tokens, types), pre in _BEGINS
+    ids = {name: _id(metadata, f"{name}_token_id", len(tokens)) for name in ("bos", "eos", "eot", "eom")}
+    ends = {id for id, token in enumerate(tokens) if token in ENDS and types[id] == _CONTROL}
+    template = metadata.get("tokenizer.chat_template")
+    return TokenizerSpec(
+        json=text,
+        bos_id=ids["bos"],
+        eos_id=ids["eos"],
+        eos_ids=frozenset(ends | {id for name in ("eos", "eot", "eom") if (id := ids[name]) is not None}),
+        add_bos=metadata.get("tokenizer.ggml.add_bos_token", begins) is True,
+        template=template if isinstance(template, str) and template.strip() else None,
+    )
+
+
+def _byte_level(metadata: Mapping[str, Any], pre: str, tokens: list[str], types: list[int]) -> str:
+    if pre not in PRE_TOKENIZERS:
+        raise UnsupportedModel(
+            f"the pre-tokenizer {pre!r:.60} is not supported yet", hint="supported today: " + ", ".join(PRE_TOKENIZERS)
+        )
     vocab = {token: id for id, token in enumerate(tokens)}
     if len(vocab) != len(tokens):
         raise _bad("two tokens are the same")
-    added = [
-        {"id": id, "content": token, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
-         "special": type_ == _CONTROL}
-        for id, (token, type_) in enumerate(zip(tokens, types, strict=True)) if type_ in (_CONTROL, _USER_DEFINED)
-    ]  # fmt: skip
+    added = [(id, token, type_ == _CONTROL) for id, (token, type_) in enumerate(zip(tokens, types, strict=True))
+             if type_ in (_CONTROL, _USER_DEFINED)]  # fmt: skip
+    return byte_level_json(pre, vocab, [_merge(merge, vocab) for merge in _list(metadata, "merges", str)], added)
+
+
+def byte_level_json(pre: str, vocab: Mapping[str, int], merges: list[str], added: Iterable[tuple[int, str, bool]]) -> str:
+    """The text of tokenizer.json for a byte-level BPE tokenizer.
+
+    Args:
+        pre: a name of PRE_TOKENIZERS.
+        merges: "left right", checked.
+        added: id, text and whether it is a special one, of each token that is found before anything else happens.
+    """
     data = {
         "version": "1.0",
-        "added_tokens": added,
+        "added_tokens": [
+            {"id": id, "content": token, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+             "special": special} for id, token, special in added
+        ],
         "normalizer": {"type": "NFC"} if pre in _NORMALIZED else None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": PRE_TOKENIZERS[pre]},
         "post_processor": None,
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {
             "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
-            "fuse_unk": False, "byte_fallback": False, "ignore_merges": pre == "llama-bpe", "vocab": vocab,
-            "merges": [_merge(merge, vocab) for merge in merges],
+            "fuse_unk": False, "byte_fallback": False, "ignore_merges": pre in _WHOLE_WORDS, "vocab": vocab, "merges": merges,
         },
     }  # fmt: skip
-    template = metadata.get("tokenizer.chat_template")
-    special = {token["content"]: token["id"] for token in added if token["special"]}
-    eos = {_id(metadata, f"{name}_token_id", len(tokens)) for name in ("eos", "eot", "eom")}
-    return TokenizerSpec(
-        json=json.dumps(data, ensure_ascii=False),
-        bos_id=_id(metadata, "bos_token_id", len(tokens)),
-        eos_id=_id(metadata, "eos_token_id", len(tokens)),
-        eos_ids=frozenset(eos - {None}) | {id for text, id in special.items() if text in _ENDS},  # type: ignore[arg-type]
-        add_bos=metadata.get("tokenizer.ggml.add_bos_token", pre in _BEGINS) is True,
-        template=template if isinstance(template, str) and template.strip() else None,
-    )
+    return json.dumps(data, ensure_ascii=False)
+
+
+def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: list[int]) -> str:
+    """As llama.cpp reads it: scores order the merges, and a space goes before a text unless the file says no."""
+    flags = {"add_space_prefix": True, "remove_extra_whitespaces": False}
+    for key in flags:
+        flags[key] = metadata.get(f"tokenizer.ggml.{key}", flags[key])
+        if not isinstance(flags[key], bool):
+            raise _bad(f"tokenizer.ggml.{key} is of the wrong type")
+    pieces = Pieces(tokens, _list(metadata, "scores", float), types, prefix=flags["add_space_prefix"],
+                    squeeze=flags["remove_extra_whitespaces"])  # fmt: skip
+    # The format has no place for it: llama.cpp goes by the name too.
+    name = str(metadata.get("general.name", "")).lower()
+    swallow = "phi-3" in name or "phi3" in name
+    controls = {token for token, type_ in zip(tokens, types, strict=True) if type_ == _CONTROL}
+    return tokenizer_json(pieces, rstrip=frozenset(controls - {"<s>", "<|endoftext|>"} if swallow else ()))
 
 
 def _merge(text: str, vocab: Mapping[str, int]) -> str:
     """The merge, checked. It stays one string: `tokenizers` reads pairs too, but takes a quarter longer to load them."""
     left, space, right = text.partition(" ")
     if not space or " " in right or left + right not in vocab or left not in vocab or right not in vocab:
-        raise _bad(f"the merge {text!r} names unknown tokens")
+        raise _bad(f"the merge {text!r:.100} names unknown tokens")
     return text
 
 
@@ -140,7 +199,7 @@ def _list(metadata: Mapping[str, Any], key: str, kind: type) -> list[Any]:
 def _id(metadata: Mapping[str, Any], key: str, vocab: int) -> int | None:
     value = metadata.get(f"tokenizer.ggml.{key}")
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < vocab):
-        raise _bad(f"tokenizer.ggml.{key} is {value!r}")
+        raise _bad(f"tokenizer.ggml.{key} is {value!r:.60}")
     return value
 
 

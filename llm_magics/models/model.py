@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
-import time
-import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.options import MAX_ALTERNATIVES, SamplingOptions
 from ..core.prompt import render, segments
 from ..core.records import Generation, ModelInfo, Trace
 from ..engine.base import Engine, Tokenizer
+from ..engine.batch import ROWS
 from ..engine.generate import Reader, Stream, score
-from ..errors import ModelNotFound, UsageError
-from . import catalog, fetch, store
-from .convert import FORMAT, Converted, convert
-from .recipe import check_precision
-
-if TYPE_CHECKING:
-    from .catalog import CatalogEntry
+from ..errors import UsageError
+from . import store
+from .fidelity import TOKENS, Fidelity, keep, measure, prose
+from .map import Answers, map_prompts
 
 Prompt = str | Sequence[Mapping[str, str]]
 
@@ -39,16 +34,23 @@ class Model:
 
     Attributes:
         last: the newest finished or interrupted :class:`Generation`, or None.
+        fidelity: what packing cost, where it was measured (see :meth:`measure_fidelity`), or None.
+        folder: where the converted model lies, or None.
+        last_map: what the newest :meth:`map` has made so far, or None.
+        load_reference: gives the same model in fp32, or is None.
     """
 
     def __init__(
         self, engine: Engine, tokenizer: Tokenizer, info: ModelInfo, *, template: str | None = None, weights_bytes: int = 0,
-        bytes_per_token: int = 0,
+        bytes_per_token: int = 0, folder: Path | None = None,
     ) -> None:  # fmt: skip
         self.engine, self.tokenizer, self.info, self.template = engine, tokenizer, info, template
-        self.weights_bytes, self.bytes_per_token = weights_bytes, bytes_per_token
+        self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
+        self.fidelity: Fidelity | None = None
+        self.load_reference: Callable[[], Model] | None = None
         self._reader = Reader(engine, tokenizer, threading.RLock())
         self._last: Stream | None = None
+        self.last_map: Answers | None = None
 
     def __repr__(self) -> str:
         return f"<Model {self.name} ({self.info.precision}), context {self.context_length:,} tokens>"
@@ -99,16 +101,18 @@ class Model:
         if isinstance(messages, str) or not any(self.tokenizer.has_special(message["content"]) for message in messages):
             return text, self.tokenizer.encode(text)
         parts = segments(messages, self.template or "", **self._special_texts())
-        ids = [self.tokenizer.encode(part.text, special=part.trusted, begin=not index) for index, part in enumerate(parts)]
-        return text, [id for some in ids for id in some]
+        return text, self.tokenizer.encode_parts((part.text, part.trusted) for part in parts)
 
-    def stream(self, prompt: Prompt, *, system: str | None = None, raw: bool = False, **options: Any) -> Stream:
+    def stream(
+        self, prompt: Prompt, *, system: str | None = None, raw: bool = False, speculate: bool = True, **options: Any
+    ) -> Stream:
         """Answer token by token.
 
         Args:
             prompt: a text, or messages ``{"role": "user", "content": …}``.
             system: a system message to put first.
             raw: continue the text, with no chat template.
+            speculate: check guesses from the text itself several at a time, where that pays; see :class:`Stream`.
             **options: the fields of :class:`SamplingOptions`.
 
         Raises:
@@ -116,22 +120,26 @@ class Model:
         """
         chosen = sampling_options(options)
         text, ids = self._encode(prompt, system, raw)
-        self._last = Stream(self._reader, ids, chosen, prompt=text, model=self.info)
+        self._last = Stream(self._reader, ids, chosen, prompt=text, model=self.info, speculate=speculate)
         return self._last
 
-    def generate(self, prompt: Prompt, *, system: str | None = None, raw: bool = False, **options: Any) -> Generation:
+    def generate(
+        self, prompt: Prompt, *, system: str | None = None, raw: bool = False, speculate: bool = True, **options: Any
+    ) -> Generation:
         """Answer; the arguments are those of :meth:`stream`.
 
         A KeyboardInterrupt goes through; what was made until then is in :attr:`last`.
         """
-        stream = self.stream(prompt, system=system, raw=raw, **options)
+        stream = self.stream(prompt, system=system, raw=raw, speculate=speculate, **options)
         for _ in stream:
             pass
         return stream.generation
 
-    async def agenerate(self, prompt: Prompt, *, system: str | None = None, raw: bool = False, **options: Any) -> Generation:
+    async def agenerate(
+        self, prompt: Prompt, *, system: str | None = None, raw: bool = False, speculate: bool = True, **options: Any
+    ) -> Generation:
         """Answer in a thread while the event loop goes on. Cancelling stops within one token."""
-        stream = self.stream(prompt, system=system, raw=raw, **options)
+        stream = self.stream(prompt, system=system, raw=raw, speculate=speculate, **options)
         stop = threading.Event()
 
         def work() -> Generation:
@@ -144,6 +152,59 @@ class Model:
             return await asyncio.to_thread(work)
         finally:
             stop.set()
+
+    def map(
+        self, prompts: Iterable[Any], *, system: str | None = None, raw: bool = False, rows: int = ROWS, progress: bool = True,
+        answers: Answers | None = None, **options: Any,
+    ) -> Answers:  # fmt: skip
+        """Answer many prompts, several at a time: a list or a pandas column in, a list of answers in its order out.
+
+        A row that cannot be answered has its error in its place. A KeyboardInterrupt goes through; what was made until then
+        is in ``answers``, if one was passed, and in :attr:`last_map`.
+
+        Args:
+            prompts: texts, or lists of messages.
+            rows: at most so many at a time.
+            progress: show a bar.
+            answers: filled in place.
+            **options: the fields of :class:`SamplingOptions`, the same for each row.
+
+        Raises:
+            UsageError: ``prompts`` is a single text or a table, or an option is out of its range.
+        """
+        chosen = sampling_options(options)
+        self.last_map = Answers() if answers is None else answers
+        return map_prompts(
+            self, prompts, chosen, system=system, raw=raw, rows=rows, progress=progress, answers=self.last_map
+        )  # fmt: skip
+
+    def measure_fidelity(self) -> Fidelity:
+        """Compare this model with its own source in fp32 over some prose; kept beside the converted model.
+
+        The source is converted to fp32 for it, once, and takes four bytes a weight of disk and memory meanwhile.
+
+        Raises:
+            UsageError: this model was not converted from a source that is still known.
+        """
+        if self.load_reference is None or self.folder is None:
+            raise UsageError(f"the source of {self.name} is not known here", hint="load it from where it was converted from")
+        reference = self.load_reference()
+        ids = self.tokenizer.encode(prose(), special=False)[: min(TOKENS, self.context_length)]
+        with self._reader.lock:
+            self.engine.owner = reference.engine.owner = None
+            self.fidelity = measure(self.engine, reference.engine, ids)
+        keep(self.folder, self.fidelity)
+        return self.fidelity
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the converted model into a new folder, which :func:`load` takes; gives its path.
+
+        Raises:
+            UsageError: the folder exists, or this model was not converted. StoreError: it cannot be written.
+        """
+        if self.folder is None:
+            raise UsageError(f"{self.name} was not converted by this package", hint="copy the files it came from")
+        return store.export(self.folder, Path(folder).expanduser())
 
     def score(self, text: str, *, alternatives: int = 10) -> Trace:
         """Read ``text`` and record each token's logprob, rank, entropy and alternatives as the model expected them.
@@ -186,77 +247,3 @@ def sampling_options(given: Mapping[str, Any]) -> SamplingOptions:
                 hint=f"did you mean {near[0]}?" if near else "one of " + ", ".join(known),
             )
     return SamplingOptions(**given)
-
-
-_loaded: weakref.WeakValueDictionary[tuple[str, str, int], Model] = weakref.WeakValueDictionary()
-_loading = threading.Lock()
-
-
-def load(name: str | None = None, *, precision: str = "auto", threads: int | None = None) -> Model:
-    """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
-
-    Args:
-        name: a name from :func:`models`, or the path of a ``.gguf`` file; None is the default model.
-        precision: "auto" keeps the bits of the source as quantize.py describes; "fp32" is exact and larger.
-        threads: of the engine; None takes one a physical core.
-
-    Returns:
-        The same object as long as an earlier one with the same arguments is alive.
-
-    Raises:
-        ModelNotFound, FetchError, StoreError, ModelFileError, UnsupportedModel, UsageError.
-    """
-    check_precision(precision)
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise UsageError(f"threads must be a whole number of at least 1, got {threads!r}", hint="leave it out")
-    key = (name or catalog.DEFAULT, precision, threads or 0)
-    with _loading:
-        model = _loaded.get(key)
-        if model is None:
-            model = _loaded[key] = _load(*key)
-        return model
-
-
-def models() -> list[CatalogEntry]:
-    """The models that :func:`load` knows by name."""
-    return list(catalog.entries().values())
-
-
-def _load(name: str, precision: str, threads: int) -> Model:
-    from ..engine.ort import OrtEngine
-    from ..engine.tokenizer import TextTokenizer
-
-    if name.endswith(".gguf"):
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise ModelNotFound(f"there is no file {name}", hint="check the path")
-        info = ModelInfo(path.stem, str(path.name), store.sha256(path))
-    else:
-        entry = catalog.find(name)
-        info, path = ModelInfo(entry.name, entry.revision, entry.sha256), None
-
-    def build(folder: Path) -> None:
-        source = path or fetch.downloaded(entry)
-        began = time.perf_counter()
-        print(f"converting {info.name} ({precision}) …", file=sys.stderr, flush=True)
-        convert(source, folder, precision=precision)
-        print(f"converted in {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
-
-    folder = store.entry(f"{info.name}/{precision}-{FORMAT}-{info.sha256[:12]}", build)
-    converted = Converted.read(folder)
-    spec = converted.spec
-    engine = OrtEngine(
-        folder / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context, threads=threads,
-        cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
-    )  # fmt: skip
-    tokenizer = TextTokenizer.from_file(
-        folder / "tokenizer.json",
-        bos_id=converted.bos_id,
-        eos_id=converted.eos_id,
-        eos_ids=frozenset(converted.eos_ids),
-        add_bos=converted.add_bos,
-    )
-    return Model(
-        engine, tokenizer, ModelInfo(info.name, info.revision, info.sha256, converted.precision, converted.licence),
-        template=converted.template, weights_bytes=converted.weights_bytes, bytes_per_token=converted.bytes_per_token,
-    )  # fmt: skip

@@ -69,7 +69,8 @@ def shards(path: Path) -> list[Path]:
         return [path]
     index = path / _INDEX
     if not index.is_file():
-        found = sorted(path.glob("*.safetensors"))
+        whole = path / "model.safetensors"
+        found = [whole] if whole.is_file() else sorted(path.glob("*.safetensors"))
         if len(found) != 1:
             what = "no .safetensors file" if not found else f"{len(found)} .safetensors files and no {_INDEX}"
             raise ModelFileError(f"{path} has {what}", hint="check the folder, or fetch the model again")

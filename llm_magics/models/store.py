@@ -182,6 +182,26 @@ def remove(key: str) -> None:
         shutil.rmtree(path)
 
 
+def export(entry: Path, target: Path) -> Path:
+    """Copy an entry out of the cache, whole or not at all.
+
+    Raises:
+        UsageError: the target exists. StoreError: it cannot be written.
+    """
+    if target.exists():
+        raise UsageError(f"{target} exists already", hint="choose a new folder")
+    making = target.with_name(f".{target.name}.making-{os.getpid()}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(entry, making)  # times too: the manifest has them
+        os.rename(making, target)
+    except (OSError, shutil.Error) as error:
+        raise StoreError(f"{target} could not be written: {error}", hint="choose a folder with room for it") from error
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return target
+
+
 def write_atomic(path: Path, text: str) -> None:
     """Write under a temporary name and rename: readers see the old file or the new one."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")

@@ -142,7 +142,7 @@ def test_interrupt_while_it_says_that_it_is_reading(kernel: Kernel) -> None:
 def test_status_and_help(kernel: Kernel) -> None:
     kernel.run("%%llm -n 3\nhi")
     status = kernel.run("%llm").stdout
-    for word in ("smollm2-135m-instruct", "precision", "repacked", "MB", "tokens/s", "apache-2.0", "8,192"):
+    for word in ("smollm2-135m-instruct", "precision", "repacked", "MB", "tokens/s", "Apache-2.0", "8,192", "fidelity"):
         assert word in status
     assert "--repetition-penalty" in kernel.run("%llm --help").stdout
 

@@ -10,10 +10,11 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.models.families import FAMILIES
+from llm_magics.models.fidelity import prose as shipped_prose
 from llm_magics.models.gguf import GgufFile
 from tests import tiny
 
-PROSE = (Path(__file__).parents[1] / "golden" / "prose.txt").read_text("utf-8")
+PROSE = shipped_prose()
 TOKENS = 600
 
 

@@ -1,4 +1,4 @@
-"""The default model's tokenizer and chat template against transformers."""
+"""The default model's tokenizer and chat template, and model folders of every kind, against transformers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.core.prompt import render
+from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
 from llm_magics.models.gguf import GgufFile
-from llm_magics.models.gguf_tokenizer import tokenizer_spec
+from llm_magics.models.gguf_tokenizer import byte_level_json, tokenizer_spec
+from llm_magics.models.tokenizer_files import spec_from_folder
+from tests.pieces import corpus, strings, train
 
 PIECES = [
     *("Hello", " world", "don't", "WE'LL", " naïve", "Straße", "Ελληνικά", "русский", "日本語", "한국어", "العربية", "עברית"),
@@ -150,3 +153,100 @@ def test_it_loads_fast(default_gguf: Path, tmp_path: Path) -> None:
         TextTokenizer.from_file(tmp_path / "tokenizer.json", bos_id=1, eos_ids=frozenset())
         times.append(time.perf_counter() - start)
     assert min(times) < 0.24, "70 to 90 ms on the development machine; twice 120 ms leaves room for a busy one"
+
+
+TEMPLATE = "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+
+
+def llama(folder: Path, **options: Any) -> Any:
+    from transformers import LlamaTokenizerFast
+
+    (folder / "tokenizer.model").write_bytes(train(control_symbols=["<|im_start|>", "<|im_end|>"], user_defined_symbols=["QQ"]))
+    return LlamaTokenizerFast(str(folder / "tokenizer.model"), **options)
+
+
+def gemma(folder: Path) -> Any:
+    from transformers import GemmaTokenizerFast
+
+    symbols = {"control_symbols": ["<start_of_turn>", "<end_of_turn>"], "pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3}
+    data = train(**symbols, add_dummy_prefix=False, split_digits=True, bos_piece="<bos>", eos_piece="<eos>", pad_piece="<pad>")
+    (folder / "tokenizer.model").write_bytes(data)
+    return GemmaTokenizerFast(str(folder / "tokenizer.model"))
+
+
+def byte_level(folder: Path, kind: str, **options: Any) -> Any:
+    import transformers
+    from tokenizers import ByteLevelBPETokenizer
+
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(strings(200), vocab_size=500, special_tokens=["<|endoftext|>"], show_progress=False)
+    trained.save_model(str(folder))
+    return getattr(transformers, kind)(str(folder / "vocab.json"), str(folder / "merges.txt"), **options)
+
+
+def trained(pre: str, begins: bool = False) -> Any:
+    """A tokenizer with one of our rows before the merges, or with spaces as ▁ and no bytes."""
+    from tokenizers import Tokenizer, decoders, pre_tokenizers, processors, trainers
+    from tokenizers.models import BPE, Unigram
+    from transformers import PreTrainedTokenizerFast
+
+    if pre:
+        backend = read_backend(byte_level_json(pre, {}, [], ()).encode())
+        backend.model = BPE()
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        trainer = trainers.BpeTrainer(vocab_size=600, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet)
+    else:
+        backend = Tokenizer(Unigram())
+        backend.pre_tokenizer, backend.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+        trainer = trainers.UnigramTrainer(vocab_size=600, special_tokens=["<s>", "</s>", "<unk>"], unk_token="<unk>")
+    backend.train_from_iterator(corpus(), trainer=trainer)
+    if begins:
+        backend.post_processor = processors.TemplateProcessing(single="<s> $A", pair=None, special_tokens=[("<s>", 0)])
+    return PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
+
+
+# How each makes a folder's tokenizer; what transformers then saves is read again.
+FOLDERS = {
+    "Llama 2": lambda folder: llama(folder, add_prefix_space=True),
+    "Llama 2, newer": lambda folder: llama(folder, add_prefix_space=True, legacy=False),
+    "Llama 2, no prefix, no BOS": lambda folder: llama(folder, add_prefix_space=False, add_bos_token=False),
+    "Gemma": gemma,
+    "GPT-2": lambda folder: byte_level(folder, "GPT2TokenizerFast"),
+    "Qwen 2": lambda folder: byte_level(folder, "Qwen2TokenizerFast"),
+}
+# Those that only ever come as tokenizer.json.
+READY = {
+    "Falcon": lambda folder: trained("falcon"),
+    "GPT-NeoX": lambda folder: trained("olmo"),
+    "Mistral Nemo": lambda folder: trained("tekken", begins=True),
+    "Metaspace": lambda folder: trained("", begins=True),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "ready"), [*((name, True) for name in {**FOLDERS, **READY}), *((name, False) for name in FOLDERS)]
+)
+def test_folders_as_transformers_reads_them(name: str, ready: bool, tmp_path: Path) -> None:
+    made, saved = tmp_path / "made", tmp_path / "saved"
+    made.mkdir()
+    theirs = {**FOLDERS, **READY}[name](made)
+    theirs.chat_template = TEMPLATE
+    theirs.add_tokens(["<|later|>"], special_tokens=True)
+    theirs.add_tokens(["<plain>"])
+    theirs.save_pretrained(saved)
+    if not ready:
+        (saved / "tokenizer.json").unlink()
+        for path in made.iterdir():
+            (saved / path.name).write_bytes(path.read_bytes())
+    spec = spec_from_folder(saved)
+    tokenizer = TextTokenizer(
+        read_backend(spec.json.encode()), bos_id=spec.bos_id, eos_id=spec.eos_id, eos_ids=spec.eos_ids, add_bos=spec.add_bos
+    )
+    assert (spec.template, spec.bos_id, spec.eos_id) == (TEMPLATE, theirs.bos_token_id, theirs.eos_token_id)
+    assert spec.eos_id in spec.eos_ids
+    for text in [*strings(300), "a<|later|> b", "<plain>QQ <plain>", f"x{theirs.eos_token}y", "<|im_end|>\n<|im_start|>z"]:
+        ids = theirs(text).input_ids
+        assert tokenizer.encode(text) == ids, repr(text)
+        decoder = tokenizer.decoder()
+        shown = "".join(map(decoder.push, ids)) + decoder.flush()
+        assert shown == theirs.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from llm_magics import ContextOverflow, Generation, Model, ModelInfo, Trace, UsageError
-from llm_magics.engine.generate import CHUNK, HeldText, common_prefix, cuts
+from llm_magics.engine.answer import HeldText
+from llm_magics.engine.generate import CHUNK, common_prefix, cuts
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
 
 
@@ -23,6 +24,13 @@ def test_whole_answer() -> None:
     assert answer.tokens[-1].text == "" and all("\ufffd" not in token.text for token in answer.tokens)
     assert answer.prompt == "hi" and answer.timing.prompt_tokens == 2
     assert len(answer.tokens[0].alternatives) == 10 and answer.tokens[0].alternatives[0].text == "H"
+
+
+@pytest.mark.parametrize("length", [1, CHUNK, CHUNK + 1, 3 * CHUNK])
+def test_a_prompt_of_several_calls(length: int) -> None:
+    model = scripted("the whole answer", "and another")
+    assert model.generate("x" * length, temperature=0).text == "the whole answer"
+    assert model.generate("x" * length, temperature=0).text == "and another"
 
 
 def test_max_tokens_cuts_and_half_a_character_comes_out_replaced() -> None:

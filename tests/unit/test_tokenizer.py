@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import ModelFileError, UnsupportedModel
+from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer, _byte_of
 from llm_magics.models.gguf_tokenizer import PRE_TOKENIZERS, tokenizer_spec
 from tests import tiny
@@ -137,10 +138,33 @@ def test_every_pre_tokenizer_loads_and_loses_nothing(pre: str, tmp_path: Path) -
 
 
 def test_what_is_not_supported_is_named() -> None:
-    with pytest.raises(UnsupportedModel, match="llama"):
-        tokenizer_spec(metadata(model="llama"))
-    with pytest.raises(UnsupportedModel, match="mystery"):
+    with pytest.raises(UnsupportedModel, match=r"'bert'.*\n.*gpt2"):
+        tokenizer_spec(metadata(model="bert"))
+    with pytest.raises(UnsupportedModel, match=r"mystery.*\n.*smollm"):
         tokenizer_spec(metadata(pre="mystery"))
+
+
+# Read off the expressions by hand.
+SPLIT_TEXT = "It's CaféABC 12345!=\n\n   x <= 中文が."
+SPLITS = {
+    "gpt-2": "It|'s| CaféABC| 12345|!=|\n\n  | x| <=| 中文が|.",
+    "smollm": "It|'s| CaféABC| |1|2|3|4|5|!=|\n\n  | x| <=| 中文が|.",
+    "llama-bpe": "It|'s| CaféABC| |123|45|!=\n\n|  | x| <=| 中文が|.",
+    "qwen2": "It|'s| CaféABC| |1|2|3|4|5|!=\n\n|  | x| <=| 中文が|.",
+    "qwen35": "It|'s| CaféABC| |1|2|3|4|5|!=\n\n|  | x| <=| 中文が|.",
+    "gpt-4o": "It's| Café|ABC| |123|45|!=\n\n|  | x| <=| 中文が|.",
+    "tekken": "It|'s| Café|ABC| |1|2|3|4|5|!=\n\n|  | x| <=| 中文が|.",
+    "falcon": "It|'|s| CaféABC| |123|45|!=|\n\n  | x| |<=| 中文が|.",
+    "deepseek-coder": "It|'|s| CaféABC| |1|2|3|4|5|!|=|\n|\n|  | x| <=| |中文が|.",
+    "deepseek-v3": "It|'s| CaféABC| |123|45|!=\n\n|  | x| <=| |中文が|.",
+}
+
+
+@pytest.mark.parametrize("pre", SPLITS)
+def test_texts_are_split_as_each_model_does(pre: str) -> None:
+    backend = read_backend(tokenizer_spec(metadata(pre=pre)).json.encode())
+    made = [SPLIT_TEXT[a:b] for _, (a, b) in backend.pre_tokenizer.pre_tokenize_str(SPLIT_TEXT)]
+    assert "|".join(made) == SPLITS[pre]
 
 
 @pytest.mark.parametrize(
@@ -160,9 +184,200 @@ def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
         TextTokenizer.from_file(tmp_path / "t.json", bos_id=None, eos_ids=frozenset())
 
 
-def test_another_kind_of_tokenizer_is_named(tmp_path: Path) -> None:
-    data = json.loads(tokenizer_spec(metadata()).json)
-    data["decoder"] = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
-    (tmp_path / "t.json").write_text(json.dumps(data))
-    with pytest.raises(ModelFileError, match="Metaspace"):
+@pytest.mark.parametrize(
+    "text", ["{}", "[]", "null", "[" * 100_000, '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["b c"]}}']
+)
+def test_what_is_no_tokenizer_is_a_clear_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.json").write_text(text)
+    with pytest.raises(ModelFileError, match="cannot be read"):
         TextTokenizer.from_file(tmp_path / "t.json", bos_id=None, eos_ids=frozenset())
+
+
+# SentencePiece in GGUF metadata.
+WORDS = ["\u2581the", "\u2581", "t", "h", "e", "\u2581t", "he", "H", "H" + "e", "QQ", "é", "\u2581world"]
+
+
+def sentencepiece(**changes: Any) -> dict[str, Any]:
+    tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *WORDS, "<|end|>"]
+    types = [2, 3, 3, *[6] * 256, *[4 if word == "QQ" else 1 for word in WORDS], 3]
+    scores = [0.0] * 259 + [-float(n) for n in range(len(WORDS))] + [-1000.0]
+    return metadata(
+        **{"model": "llama", "pre": None, "tokens": tokens, "token_type": types, "merges": None, "scores": scores, **changes}
+    )
+
+
+def shown(tokenizer: TextTokenizer, ids: list[int]) -> list[str]:
+    return [tokenizer.token_text(id) for id in ids]
+
+
+def test_sentencepiece_in_gguf(tmp_path: Path) -> None:
+    tokenizer = load(tmp_path, sentencepiece(), add_bos=True)
+    ids = tokenizer.encode("the\n heé🦊<|end|>")
+    assert shown(tokenizer, ids) == ["<s>", " the", "\n", " ", "he", "é", *["\ufffd"] * 4, "<|end|>"]
+    assert tokenizer.decode(ids, skip_special=True) == "the\n heé🦊" and tokenizer.token_text(3 + 0x41) == "A"
+    assert tokenizer_spec(sentencepiece()).add_bos and not tokenizer_spec(sentencepiece(add_bos_token=False)).add_bos
+    assert tokenizer.eos_ids == {2, 259 + len(WORDS)} and tokenizer.bos_id == 1
+
+
+def test_flags_of_sentencepiece_in_gguf(tmp_path: Path) -> None:
+    tokenizer = load(tmp_path, sentencepiece(add_space_prefix=False))
+    assert shown(tokenizer, tokenizer.encode("he the")) == ["he", " the"] and tokenizer.decode(tokenizer.encode(" he")) == " he"
+    tokenizer = load(tmp_path, sentencepiece(remove_extra_whitespaces=True))
+    assert shown(tokenizer, tokenizer.encode("  the   the ")) == [" the", " the"]
+    assert tokenizer_spec({**sentencepiece(), "tokenizer.chat_template": "{{ x }}"}).template == "{{ x }}"
+    assert tokenizer_spec({**sentencepiece(), "tokenizer.chat_template": " "}).template is None
+    phi = load(tmp_path, {**sentencepiece(), "general.name": "Phi-3 mini"})
+    assert phi.encode("<|end|>\nhe") == phi.encode("<|end|>he")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"scores": None}, {"scores": [0.0]}, {"scores": [1] * (260 + len(WORDS))}, {"add_space_prefix": 1},
+     {"tokens": ["a"] * (260 + len(WORDS))},     {"scores": [float("nan")] * (260 + len(WORDS))}, {"token_type": None}],
+)  # fmt: skip
+def test_damage_to_sentencepiece_in_gguf_is_a_clear_error(changes: dict[str, Any]) -> None:
+    with pytest.raises(ModelFileError):
+        tokenizer_spec(sentencepiece(**changes))
+
+
+# Every decoder against the `tokenizers` library's own.
+VOCAB = [
+    "<s>",
+    "</s>",
+    "a",
+    "\u2581",
+    "\u2581world",
+    "##ing",
+    ".",
+    "low</w>",
+    "er</w>",
+    "\u2581\u2581b",
+    "don",
+    "'t",
+    "é",
+    "\u0120x",
+    "|",
+    "🦊",
+]
+VOCAB += [f"<0x{byte:02X}>" for byte in (0x20, 0x0A, 0xC3, 0xA9, 0xE2, 0x82, 0xAC)]
+SPM = [{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]
+STRIP = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+DECODERS: dict[str, Any] = {
+    "Llama": {"type": "Sequence", "decoders": [*SPM, STRIP]},
+    "Gemma": {"type": "Sequence", "decoders": SPM},
+    "two spaces": {"type": "Sequence", "decoders": [*SPM, {**STRIP, "start": 2}]},
+    "Metaspace": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True},
+    "Metaspace, never": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "never", "split": True},
+    "WordPiece": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+    "BPE": {"type": "BPEDecoder", "suffix": "</w>"},
+    "CTC": {"type": "CTC", "pad_token": "<s>", "word_delimiter_token": "|", "cleanup": False},
+    "no fuse": {"type": "Sequence", "decoders": [SPM[0], STRIP]},
+    "bytes": LEVEL,
+    "one in a row": {"type": "Sequence", "decoders": [LEVEL]},
+    "none": None,
+}  # fmt: skip
+# Whole characters only: where bytes are none, `tokenizers` gives up the whole run and SentencePiece and we do not.
+GROUPS = [[id] for id, text in enumerate(VOCAB) if not text.startswith("<0x") or text in ("<0x20>", "<0x0A>")]
+GROUPS += [[VOCAB.index(f"<0x{byte:02X}>") for byte in text.encode()] for text in "é€"] + [[len(VOCAB) + 5]]
+
+
+def decoding(name: str) -> TextTokenizer:
+    words = {"type": "WordLevel", "vocab": {text: id for id, text in enumerate(VOCAB)}, "unk_token": "a"}
+    added = [{"id": id, "content": VOCAB[id], "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
+              "special": id < 2} for id in (0, 1, 6)]  # fmt: skip
+    data = {"version": "1.0", "added_tokens": added, "decoder": DECODERS[name], "model": words}
+    return TextTokenizer(read_backend(json.dumps(data).encode()), bos_id=0, eos_ids=frozenset({1}))
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@given(groups=st.lists(st.sampled_from(GROUPS), max_size=20))
+def test_pushes_make_what_the_library_decodes(name: str, groups: list[list[int]]) -> None:
+    tokenizer, ids = decoding(name), [id for group in groups for id in group]
+    decoder = tokenizer.decoder()
+    whole = tokenizer._backend.decode(ids, skip_special_tokens=True)
+    assert "".join(map(decoder.push, ids)) + decoder.flush() == whole == tokenizer.decode(ids, skip_special=True)
+    assert tokenizer.decode(ids) == tokenizer._backend.decode(ids, skip_special_tokens=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Llama", [" world", ".", "\ufffd", "\n"]), ("Metaspace", [" world", ".", "<0xC3>", "<0x0A>"]),
+     ("WordPiece", [" \u2581world", ".", " <0xC3>", " <0x0A>"]), ("bytes", ["\u2581world", ".", "<0xC3>", "<0x0A>"])],
+)  # fmt: skip
+def test_a_token_by_itself_is_shown_as_inside_a_text(name: str, expected: list[str]) -> None:
+    assert shown(decoding(name), [VOCAB.index(text) for text in ("\u2581world", ".", "<0xC3>", "<0x0A>")]) == expected
+    assert decoding(name).token_text(0) == "<s>"
+
+
+def test_half_a_character_in_byte_pieces_waits() -> None:
+    decoder = decoding("Llama").decoder()
+    ids = [VOCAB.index(f"<0x{byte:02X}>") for byte in "€".encode()]
+    assert [decoder.push(id) for id in ids] == ["", "", "€"]
+    assert [decoder.push(ids[0]), decoder.push(2), decoder.push(ids[0]), decoder.flush()] == ["", "\ufffda", "", "\ufffd"]
+
+
+def test_a_wish_to_cut_or_fill_texts_is_not_heard(tmp_path: Path) -> None:
+    data = json.loads(tokenizer_spec(metadata()).json)
+    data["truncation"] = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
+    data["padding"] = {"strategy": {"Fixed": 50}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                       "pad_type_id": 0, "pad_token": "<|endoftext|>"}  # fmt: skip
+    (tmp_path / "t.json").write_text(json.dumps(data))
+    tokenizer = TextTokenizer.from_file(tmp_path / "t.json", bos_id=None, eos_ids=frozenset())
+    assert tokenizer.encode("a" * 20) == [3 + list(_byte_of().values()).index(ord("a"))] * 20
+
+
+@pytest.mark.parametrize("where", ["ByteLevel", "Metaspace"])
+def test_a_later_part_has_no_space_before_it(tmp_path: Path, where: str) -> None:
+    data = json.loads(tokenizer_spec(metadata()).json)
+    if where == "ByteLevel":
+        data["pre_tokenizer"]["pretokenizers"][-1]["add_prefix_space"] = True
+    else:
+        data = json.loads(tokenizer_spec(sentencepiece()).json)
+        data["normalizer"], data["pre_tokenizer"] = (
+            None,
+            {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always"},
+        )
+    tokenizer = TextTokenizer(read_backend(json.dumps(data).encode()), bos_id=None, eos_ids=frozenset())
+    assert shown(tokenizer, tokenizer.encode("the")) == [" the"]
+    assert "".join(shown(tokenizer, tokenizer.encode("the", begin=False))) == "the"
+    assert shown(tokenizer, tokenizer.encode("the")) == [" the"], "and the next text has it again"
+    assert tokenizer.encode_parts([(" the", True), (" the", False)]) == tokenizer.encode(" the the")
+
+
+def test_a_vocabulary_that_lacks_what_it_needs_is_a_clear_error() -> None:
+    data = {"version": "1.0", "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "[UNK]"}}
+    tokenizer = TextTokenizer(read_backend(json.dumps(data).encode()), bos_id=None, eos_ids=frozenset())
+    with pytest.raises(ModelFileError, match="tokenizer fails"):
+        tokenizer.encode("b")
+
+
+def test_an_expression_that_takes_too_long_is_a_clear_error(tmp_path: Path) -> None:
+    """The library panics, with an exception that `except Exception` does not see."""
+    data = json.loads(tokenizer_spec(metadata()).json)
+    split = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
+    data["pre_tokenizer"]["pretokenizers"].insert(0, split)
+    tokenizer = TextTokenizer(read_backend(json.dumps(data).encode()), bos_id=None, eos_ids=frozenset())
+    with pytest.raises(ModelFileError, match="tokenizer fails"):
+        tokenizer.encode("a" * 40 + "b")
+    assert tokenizer.decode(tokenizer.encode("b")) == "b", "and it goes on"
+
+
+def test_chance_is_left_out() -> None:
+    data = json.loads(tokenizer_spec(metadata()).json)
+    data["model"]["dropout"] = 0.9
+    tokenizer = TextTokenizer(read_backend(json.dumps(data).encode()), bos_id=None, eos_ids=frozenset())
+    assert {len(tokenizer.encode(" the")) for _ in range(20)} == {1}
+
+
+def test_merges_that_spell_a_special_token_do_not_make_one(tmp_path: Path) -> None:
+    """As in many published files: letters of a message would end the turn."""
+    data = json.loads(tokenizer_spec(sentencepiece()).json)
+    for text in ("<", "/", "s", ">", "</", "s>"):
+        data["model"]["vocab"][text] = len(data["model"]["vocab"])
+    data["model"]["merges"] = ["< /", "s >", "</ s>"]
+    tokenizer = TextTokenizer(read_backend(json.dumps(data).encode()), bos_id=1, eos_ids=frozenset({2}))
+    assert tokenizer._backend.model.tokenize("</s>")[0].id == 2
+    for text in ("</s>", "a</s></s>the", "<</s>/s>"):
+        ids = tokenizer.encode(text, special=False)
+        assert 2 not in ids and tokenizer.decode(ids) == text

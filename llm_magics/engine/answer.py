@@ -1,0 +1,134 @@
+"""One answer in the making: decided tokens go in, Token records come out, until it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..core.options import SamplingOptions
+from ..core.records import Alternative, Generation, ModelInfo, StopReason, Timing, Token
+from ..core.sampling import Sampler, Weighed, Weigher
+from ..errors import ContextOverflow, UsageError
+from .base import Logits, Tokenizer
+
+
+class Answer:
+    """What one request has come to. Knows no engine: it is given logits, wherever they come from.
+
+    Args:
+        ids: the prompt.
+        context_length: prompt and answer together hold at most so many tokens.
+        prompt, model: what they are called in the record.
+
+    Attributes:
+        ids: prompt and answer so far.
+        room: how many more tokens it may have.
+        ended: whether it is complete.
+        cached_tokens: how much of the prompt was not computed again; for the record.
+
+    Raises:
+        ContextOverflow: the prompt leaves no room for an answer. UsageError: it is empty.
+    """
+
+    def __init__(
+        self, ids: Sequence[int], options: SamplingOptions, tokenizer: Tokenizer, *, context_length: int, prompt: str,
+        model: ModelInfo,
+    ) -> None:  # fmt: skip
+        over = len(ids) + 1 - context_length  # one place for the answer's first token
+        if over > 0:
+            raise ContextOverflow(
+                f"the prompt has {len(ids):,} tokens and the context holds {context_length:,}: {over:,} too many",
+                over=over,
+                hint="shorten the prompt, or choose a model with a longer context",
+            )
+        if not ids:
+            raise UsageError("the prompt is empty", hint="write something in the cell")
+        self.ids, self.options, self.ended, self.cached_tokens = list(ids), options, False, 0
+        self.room = min(options.max_tokens, context_length - len(ids))
+        self._tokenizer, self._prompt, self._model = tokenizer, prompt, model
+        self._sampler, self._decoder, self._held = Sampler(options), tokenizer.decoder(), HeldText(options.stop)
+        self._tokens: list[Token] = []
+        self._stop_reason: StopReason = "interrupted"
+        self._start = 0.0
+
+    def begin(self) -> None:
+        """The request begins now: tokens' times count from here."""
+        self._start = time.perf_counter()
+
+    def choose(self, logits: Logits, weigher: Weigher, seen: Sequence[int]) -> Weighed:
+        """Decide on one token, each of which takes its random number in turn; :meth:`take` it in the same order.
+
+        Args:
+            logits: (vocab,) after ``seen``, which are :attr:`ids` and the tokens decided on but not yet taken.
+        """
+        return weigher.weigh(logits, self._sampler.choose(logits, seen), self.options.alternatives)
+
+    def take(self, weighed: Weighed) -> Token:
+        """Append one token; :attr:`ended` tells whether it was the last."""
+        id, tokenizer, held = weighed.id, self._tokenizer, self._held
+        self.ids.append(id)
+        self.room -= 1
+        end = id in tokenizer.eos_ids
+        piece, stopped = held.push("" if end else self._decoder.push(id))
+        self.ended = end or stopped or self.room == 0
+        if self.ended and not stopped:
+            tail, stopped = held.push(self._decoder.flush())
+            piece += tail if stopped else tail + held.rest()
+        token = token_record(tokenizer, weighed, piece, time.perf_counter() - self._start)
+        self._tokens.append(token)
+        if self.ended:
+            self._stop_reason = "stop" if end or stopped else "length"
+        return token
+
+    @property
+    def generation(self) -> Generation:
+        """The record of what there is so far."""
+        times = [token.time_s for token in self._tokens]
+        span = times[-1] - times[0] if len(times) > 1 else 0.0
+        return Generation(
+            text="".join(token.text for token in self._tokens),
+            tokens=tuple(self._tokens),
+            stop_reason=self._stop_reason,
+            prompt=self._prompt,
+            options=self.options,
+            timing=Timing(
+                first_token_s=times[0] if times else 0.0,
+                decode_tokens_per_s=(len(times) - 1) / span if span > 0 else 0.0,
+                prompt_tokens=len(self.ids) - len(self._tokens),
+                cached_tokens=self.cached_tokens,
+            ),
+            model=self._model,
+        )
+
+
+def token_record(tokenizer: Tokenizer, weighed: Weighed, text: str, time_s: float) -> Token:
+    others = tuple(
+        Alternative(id, tokenizer.token_text(id), logprob)
+        for id, logprob in zip(weighed.top_ids, weighed.top_logprobs, strict=True)
+    )
+    return Token(weighed.id, text, weighed.logprob, weighed.entropy, weighed.rank, others, time_s)
+
+
+class HeldText:
+    """Holds back text that may be the beginning of a stop string."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self._stop = stop
+        self._held = ""
+
+    def push(self, piece: str) -> tuple[str, bool]:
+        """The text that may be shown now, and whether a stop string is complete."""
+        if not self._stop:
+            return piece, False
+        self._held += piece
+        found = [at for at in map(self._held.find, self._stop) if at >= 0]
+        if found:
+            return self._held[: min(found)], True
+        keep = max((n for stop in self._stop for n in range(1, len(stop)) if self._held.endswith(stop[:n])), default=0)
+        out = self._held[: len(self._held) - keep]
+        self._held = self._held[len(out) :]
+        return out, False
+
+    def rest(self) -> str:
+        """What was held back for nothing."""
+        return self._held

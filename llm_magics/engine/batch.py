@@ -1,0 +1,212 @@
+"""Many prompts, answered side by side: rows that end are filled again at once (continuous batching, Yu et al. 2022, Orca).
+
+One engine call decodes a token of every row. Reading the weights is what a call of one token costs most, so this is several
+times as fast as one answer after the other. A row has its own options, seed and stop strings, and its tokens are those it would
+have alone: in fp32 the greedy text is that of a Stream; a quantised model's kernels round otherwise for several tokens than for
+one, so two tokens that it holds about equally likely may change places. What the other rows are never changes a row's text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from ..core.options import SamplingOptions
+from ..core.records import Generation, ModelInfo
+from ..core.sampling import Weigher
+from ..errors import LLMMagicsError, UsageError
+from .answer import Answer
+from .base import Logits
+from .generate import CHUNK, Reader, Stream, cuts
+
+ROWS = 32
+
+
+class Slots(Protocol):
+    """KV caches of several sequences, the rows."""
+
+    token_bytes: int
+    """What a row's token takes, in bytes."""
+
+    def begin(self, row: int, ids: Sequence[int]) -> int:
+        """Empty ``row`` for a sequence that starts with ``ids``; how many of them it holds already, fewer than all."""
+        ...
+
+    def extend(self, row: int, ids: Sequence[int]) -> Logits:
+        """Append ``ids`` (n ≥ 1) to ``row``; logits after the last of them, float32 (1, vocab), valid until the next call."""
+        ...
+
+    def step(self, ids: Sequence[int]) -> Logits:
+        """Append ``ids[r]`` to row r, for the first n rows; logits float32 (n, vocab), valid until the next call."""
+        ...
+
+    def copy(self, source: int, target: int) -> None:
+        """Make row ``target`` what row ``source`` is."""
+        ...
+
+
+@runtime_checkable
+class HasSlots(Protocol):
+    """An engine that decodes several sequences at once."""
+
+    def slots(self, rows: int) -> Slots: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked in one row: the prompt's ids, and its text for the record."""
+
+    ids: Sequence[int]
+    prompt: str
+    options: SamplingOptions
+
+
+Result = Generation | LLMMagicsError
+
+
+class Batch:
+    """Answers to many requests, in the order in which they end: an iterator of ``(index, result)``.
+
+    Args:
+        reader: the model; its lock is held for one engine call at a time.
+        requests: read one by one as rows become free. One that is an error is its own result.
+        model: what it is called in the records.
+        rows: at most so many are answered at a time.
+        memory: bytes that their KV caches may come to; one row always runs. None: a quarter of what the machine has free.
+
+    A request that cannot be answered (its prompt is too long) has its error as a result, and the others go on. Dropping or
+    closing the batch stops it; ``results`` holds what was made until then.
+    """
+
+    def __init__(
+        self, reader: Reader, requests: Iterable[Request | LLMMagicsError], *, model: ModelInfo, rows: int = ROWS,
+        memory: int | None = None,
+    ) -> None:  # fmt: skip
+        self._reader, self._model, self._rows = reader, model, rows
+        self._memory = _quarter_of_free() if memory is None else memory
+        self._requests = enumerate(requests)
+        self._waiting: tuple[int, Answer] | None = None  # the next request, when there was no memory for it yet
+        self._active: list[tuple[int, Answer]] = []  # by row
+        self._results: dict[int, Result] = {}
+        self._fresh: deque[int] = deque()  # those not yet given out
+        self._weigher = Weigher(reader.engine.vocab_size)
+        self._loop = self._run(reader.engine) if isinstance(reader.engine, HasSlots) else self._one_by_one()
+
+    def __iter__(self) -> Iterator[tuple[int, Result]]:
+        return self
+
+    def __next__(self) -> tuple[int, Result]:
+        return next(self._loop)
+
+    def close(self) -> None:
+        """Stop here."""
+        self._loop.close()
+
+    @property
+    def results(self) -> dict[int, Result]:
+        """What there is so far, by index: complete, or begun and then with stop_reason "interrupted"."""
+        return self._results | {index: answer.generation for index, answer in self._active}
+
+    def _run(self, engine: HasSlots) -> Generator[tuple[int, Result], None, None]:
+        slots, active = engine.slots(self._rows), self._active
+        while True:
+            while len(active) < self._rows and (item := self._start(slots, len(active))):
+                active.append(item)
+            while self._fresh:
+                index = self._fresh.popleft()
+                yield index, self._results[index]
+            if not active:
+                return
+            with self._reader.lock:
+                logits = slots.step([answer.ids[-1] for _, answer in active])
+            for (_, answer), row_logits in zip(active, logits, strict=True):
+                answer.take(answer.choose(row_logits, self._weigher, answer.ids))
+            for row in reversed(range(len(active))):  # from the end, so that the last row is never one that has ended
+                if active[row][1].ended:
+                    self._replace(slots, row)
+
+    def _replace(self, slots: Slots, row: int) -> None:
+        """Take the answer that has ended out of ``row``; the next request goes there, or else the last row."""
+        index, answer = self._active[row]
+        self._end(index, answer.generation)
+        item = self._start(slots, row)
+        if item is None:
+            item = self._active.pop()
+            if row == len(self._active):
+                return
+            slots.copy(len(self._active), row)
+        self._active[row] = item
+
+    def _start(self, slots: Slots, row: int) -> tuple[int, Answer] | None:
+        """Begin the next request in ``row`` and decide its first token; None when there is none, or no memory for it."""
+        while item := self._waiting or self._next():
+            index, answer = item
+            running = [other for _, other in self._active if not other.ended]
+            needed = sum(len(each.ids) + each.room for each in [*running, answer])
+            self._waiting = item if running and needed * slots.token_bytes > self._memory else None
+            if self._waiting:
+                return None
+            answer.begin()
+            begin = answer.cached_tokens = slots.begin(row, answer.ids)
+            for end in cuts(begin, len(answer.ids), CHUNK):
+                with self._reader.lock:
+                    logits = slots.extend(row, answer.ids[begin:end])
+                begin = end
+            answer.take(answer.choose(logits[0], self._weigher, answer.ids))
+            if not answer.ended:
+                return item
+            self._end(index, answer.generation)
+        return None
+
+    def _next(self) -> tuple[int, Answer] | None:
+        """The next request that can be answered."""
+        for index, request in self._requests:
+            if isinstance(request, LLMMagicsError):
+                self._end(index, request)
+                continue
+            try:
+                return index, self._answer(request)
+            except LLMMagicsError as error:
+                self._end(index, error)
+        return None
+
+    def _answer(self, request: Request) -> Answer:
+        if not all(0 <= id < self._reader.engine.vocab_size for id in request.ids):
+            raise UsageError("the prompt has token ids that the model does not know", hint="encode with this model's tokenizer")
+        return Answer(
+            request.ids, request.options, self._reader.tokenizer, context_length=self._reader.engine.context_length,
+            prompt=request.prompt, model=self._model,
+        )  # fmt: skip
+
+    def _end(self, index: int, result: Result) -> None:
+        self._results[index] = result
+        self._fresh.append(index)
+
+    def _one_by_one(self) -> Generator[tuple[int, Result], None, None]:
+        """For engines that hold one sequence."""
+        for index, request in self._requests:
+            if isinstance(request, LLMMagicsError):
+                self._results[index] = request
+            else:
+                self._alone(index, request)
+            yield index, self._results[index]
+
+    def _alone(self, index: int, request: Request) -> None:
+        try:
+            stream = Stream(self._reader, request.ids, request.options, prompt=request.prompt, model=self._model)
+        except LLMMagicsError as error:
+            self._results[index] = error
+            return
+        try:
+            for _ in stream:
+                pass
+        finally:
+            self._results[index] = stream.generation
+
+
+def _quarter_of_free() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available) // 4

@@ -1,0 +1,76 @@
+"""How far packed weights are from their source: both read the same prose, and their distributions are compared."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine.base import Engine
+from . import store
+
+TOKENS = 600
+_CHUNK = 50  # tokens whose logits are held at once
+_FILE = "fidelity.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Fidelity:
+    """What packing cost.
+
+    Attributes:
+        kl: mean Kullback-Leibler divergence from the source's distribution, nats per token.
+        same_argmax: share of tokens where both hold the same token for the likeliest.
+        tokens: how many were read.
+    """
+
+    kl: float
+    same_argmax: float
+    tokens: int
+
+    def __str__(self) -> str:
+        return (
+            f"KL {self.kl:.4f} nats per token from the source, same first choice {self.same_argmax:.1%} ({self.tokens} tokens)"
+        )
+
+
+@cache
+def prose() -> str:
+    """Some 600 tokens of prose, written for this."""
+    return files(__package__).joinpath("prose.txt").read_text("utf-8")
+
+
+def measure(engine: Engine, reference: Engine, ids: list[int]) -> Fidelity:
+    """Compare two engines of one vocabulary over ``ids``; both caches are begun anew."""
+    engine.rewind(0)
+    reference.rewind(0)
+    divergence, same = 0.0, 0
+    for at in range(0, len(ids), _CHUNK):
+        theirs, ours = (_log_softmax(each.extend(ids[at : at + _CHUNK], every=True)) for each in (reference, engine))
+        divergence += float((np.exp(theirs) * (theirs - ours)).sum())
+        same += int((theirs.argmax(-1) == ours.argmax(-1)).sum())
+    return Fidelity(divergence / len(ids), same / len(ids), len(ids))
+
+
+def kept(folder: Path) -> Fidelity | None:
+    """What was measured for a converted model, if it was."""
+    with suppress(OSError, ValueError, TypeError):
+        return Fidelity(**json.loads((folder / _FILE).read_text("utf-8")))
+    return None
+
+
+def keep(folder: Path, found: Fidelity) -> None:
+    """Note it beside the converted model. The manifest does not name the file: losing it costs a measurement."""
+    with store.writing(folder / _FILE):
+        store.write_atomic(folder / _FILE, json.dumps(asdict(found)))
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    x = logits.astype(np.float64) - logits.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))  # type: ignore[no-any-return]

@@ -1,0 +1,249 @@
+"""The Hugging Face Hub, through huggingface_hub: which files of a repository make a model, and having them here.
+
+Its cache, its token and its environment variables (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_HUB_OFFLINE) are used as
+they are. Only data is ever fetched: safetensors, GGUF, ONNX and the JSON beside them; no pickle, no code.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
+from . import store
+from .repository import Choice, choose
+from .sources import Source
+
+TRIES = 4
+_LONGEST_WAIT_S = 20.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A revision of a repository: its commit, and file name → bytes (0 where unknown)."""
+
+    commit: str
+    files: Mapping[str, int]
+    licence: str
+
+
+def resolve(repository: str, revision: str | None, *, file: str | None = None) -> Source:
+    """What ``org/name`` stands for; with no network, what of it is in the cache.
+
+    Raises:
+        ModelNotFound: no such repository, revision or file. FetchError: it may not be read, or the Hub is out of reach.
+        UnsupportedModel, UsageError: what it holds cannot be used, or there is a choice to make.
+    """
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(repository)
+    except HFValidationError:
+        raise ModelNotFound(f"{repository!r} cannot be the name of a repository", hint="names look like org/name") from None
+    listing = _cached(repository, revision) if _offline() or _is_commit(revision) else None
+    if listing is None:
+        try:
+            listing = _listed(repository, revision)
+        except FetchError:
+            listing = _cached(repository, revision)
+            if listing is None:
+                raise
+    choice = choose(repository, listing.files, file)
+    commit, names = listing.commit, choice.files
+
+    def fetch() -> Path:
+        path = _fetch(repository, commit, choice, {name: listing.files.get(name, 0) for name in names})
+        note = _note(repository, revision)
+        with store.writing(note):
+            note.parent.mkdir(parents=True, exist_ok=True)
+            store.write_atomic(note, json.dumps(asdict(listing)))
+        return path
+
+    digest = hashlib.sha256("\0".join([repository, commit, *sorted(names)]).encode()).hexdigest()
+    return Source(choice.kind, repository, commit, digest, listing.licence, fetch)
+
+
+def _listed(repository: str, revision: str | None) -> _Listing:
+    from huggingface_hub import HfApi
+
+    if _offline():
+        raise FetchError(
+            f"{repository} is not in the cache, and HF_HUB_OFFLINE is set", hint="unset it, or copy the cache here"
+        )
+    info = _asked(
+        lambda: HfApi(endpoint=_endpoint()).model_info(repository, revision=revision, files_metadata=True, timeout=20),
+        repository, revision,
+    )  # fmt: skip
+    files = {str(each.rfilename): int(each.size or 0) for each in info.siblings or []}
+    for name in files:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+            raise FetchError(f"{repository} lists the file {name!r:.80}", hint="do not use this repository")
+    if info.sha is None or not _is_commit(info.sha):
+        raise FetchError(f"the Hub names no commit of {repository}", hint="check HF_ENDPOINT")
+    card: Any = info.card_data
+    licence = card.get("license") if card else None
+    return _Listing(info.sha, files, licence if isinstance(licence, str) else "unknown")
+
+
+def _cached(repository: str, revision: str | None) -> _Listing | None:
+    """What was found out before, or what huggingface_hub's cache holds of a revision."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(_note(repository, revision).read_text("utf-8"))
+        if _is_commit(known["commit"]):
+            return _Listing(known["commit"], {str(name): int(size) for name, size in known["files"].items()}, known["licence"])
+    place = _cache() / ("models--" + repository.replace("/", "--"))
+    commit = revision or "main"
+    try:
+        if not _is_commit(commit):
+            commit = (place / "refs" / commit).read_text("utf-8").strip()
+        folder = place / "snapshots" / commit
+        files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    except (OSError, UnicodeDecodeError):
+        return None
+    return _Listing(commit, files, "unknown") if files and _is_commit(commit) else None
+
+
+def _note(repository: str, revision: str | None) -> Path:
+    """Where the listing of a revision is kept for the day there is no network."""
+    name = hashlib.sha256(f"{_endpoint()}\0{repository}\0{revision}".encode()).hexdigest()[:24]
+    return store.home() / "hub" / f"{name}.json"
+
+
+def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int]) -> Path:
+    """Download what is not here yet; gives the file or folder that the choice names."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    cache = _cache()
+    have = {name for name in sizes
+            if isinstance(try_to_load_from_cache(repository, name, cache_dir=cache, revision=commit), str)}  # fmt: skip
+    missing = {name: size for name, size in sizes.items() if name not in have}
+    if missing:
+        store.require_room(cache, sum(missing.values()))
+    for name, size in sizes.items():
+        path = Path(
+            _asked(
+                lambda name=name: hf_hub_download(  # type: ignore[misc]  # bound here, called at once
+                    repository, name, revision=commit, cache_dir=cache, endpoint=_endpoint(), local_files_only=name in have
+                ),
+                repository, commit,
+            )
+        )  # fmt: skip
+        if size and path.stat().st_size != size:
+            raise FetchError(f"{name} of {repository} has {path.stat().st_size:,} bytes, not {size:,}", hint=f"remove {path}")
+    folder = path.parents[len(PurePosixPath(name).parts) - 1]
+    return folder / choice.path if choice.path else folder
+
+
+def _asked(request: Callable[[], T], repository: str, revision: str | None) -> T:
+    """The answer to a request, tried again when it is worth it; errors in our words."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return request()
+        except LLMMagicsError:
+            raise
+        except Exception as error:
+            if not _of_the_network(error):
+                raise
+            if attempt == TRIES or not _passing(error):
+                raise _explained(error, repository, revision) from error
+            time.sleep(_wait(error, attempt))
+    raise AssertionError  # the loop above returns or raises; said for the type checker
+
+
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _of_the_network(error: Exception) -> bool:
+    # requests' errors are OSErrors; later versions of huggingface_hub use httpx, whose are not.
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in (
+        "httpx",
+        "httpcore",
+        "requests",
+        "urllib3",
+    )
+
+
+def _passing(error: Exception) -> bool:
+    """Whether the same request may go well a moment later."""
+    status = _status(error)
+    if status is not None:
+        return status in (408, 429) or status >= 500
+    return not isinstance(error, FileNotFoundError) and getattr(error, "errno", None) not in _DISK
+
+
+def _wait(error: Exception, attempt: int) -> float:
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    asked = str(headers.get("Retry-After", ""))
+    return min(float(asked) if asked.isdigit() else 0.25 * 2**attempt, _LONGEST_WAIT_S)
+
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def _explained(error: Exception, repository: str, revision: str | None) -> LLMMagicsError:
+    from huggingface_hub import errors
+
+    page = f"{_endpoint() or 'https://huggingface.co'}/{repository}"
+    login = "then run `hf auth login`, or set HF_TOKEN"
+    status = _status(error)
+    if getattr(error, "errno", None) in _DISK:
+        return StoreError(f"{repository} could not be written: {error}", hint="make room, or set HF_HOME to another disk")
+    if isinstance(error, errors.GatedRepoError):
+        return FetchError(f"{repository} is gated: its licence must be accepted first", hint=f"accept it at {page}, {login}")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return ModelNotFound(f"{repository} has no revision {revision!r}", hint=f"see {page}/commits")
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return FetchError(f"{repository} cannot be reached, and is not in the cache whole", hint="try again with a network")
+    if isinstance(error, errors.EntryNotFoundError):
+        return ModelNotFound(f"{repository} lacks a file that it lists", hint="try again, or another revision")
+    if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
+        return ModelNotFound(f"the Hub has no {repository}", hint=f"check the name; if it is private, {login}")
+    if status in (401, 403):
+        return FetchError(f"the Hub does not let you read {repository} ({status})", hint=f"ask for access at {page}, {login}")
+    if status == 429:
+        return FetchError(
+            "the Hub asks to wait: too many requests (429)", hint=f"wait some minutes; {login} for a higher limit"
+        )
+    if status is not None:
+        return FetchError(f"the Hub answered {status} for {repository}", hint="it is the server's fault: try again later")
+    what = type(error).__name__
+    return FetchError(
+        f"{repository} could not be fetched from {_endpoint() or 'https://huggingface.co'}: {what}",
+        hint="check the network, or copy the model's folder here and give its path",
+    )
+
+
+def _endpoint() -> str | None:
+    return (os.environ.get("HF_ENDPOINT") or "").rstrip("/") or None
+
+
+def _offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _cache() -> Path:
+    """huggingface_hub's cache folder."""
+    from huggingface_hub import constants
+
+    if given := os.environ.get("HF_HUB_CACHE"):
+        return Path(given).expanduser()
+    if given := os.environ.get("HF_HOME"):
+        return Path(given).expanduser() / "hub"
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _is_commit(text: object) -> bool:
+    return isinstance(text, str) and len(text) == 40 and all(char in "0123456789abcdef" for char in text)

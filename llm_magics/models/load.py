@@ -1,0 +1,138 @@
+"""From a name to a model that answers: resolve, fetch, convert once, open."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import weakref
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.records import ModelInfo
+from ..errors import ModelFileError, UnsupportedModel, UsageError
+from . import catalog, fidelity, store
+from .convert import FORMAT, Converted, convert
+from .model import Model
+from .recipe import check_precision
+
+if TYPE_CHECKING:
+    from .catalog import CatalogEntry
+    from .sources import Source
+
+_Key = tuple[str, str, int, str | None]
+_loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
+_loading = threading.Lock()
+
+
+def load(name: str | None = None, *, precision: str = "auto", threads: int | None = None, file: str | None = None) -> Model:
+    """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
+
+    Args:
+        name: a name from :func:`models`; ``org/name`` or ``org/name@revision`` on the Hugging Face Hub; a ``.gguf`` file; or
+            a folder: a Hub checkpoint, an ONNX export, or what :meth:`Model.save` made. None is the default model.
+        precision: a key of recipe.PRECISIONS: "auto" (within KL 0.01 of the source), "fp32", "fp16", "int8", "int4", "exact".
+        threads: of the engine; None takes one a physical core.
+        file: which file of a repository or folder, where there are several (``.gguf``, ``.onnx``, ``.safetensors``).
+
+    Returns:
+        The same object as long as an earlier one with the same arguments is alive.
+
+    Raises:
+        ModelNotFound, FetchError, StoreError, ModelFileError, UnsupportedModel, UsageError.
+    """
+    check_precision(precision)
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise UsageError(f"threads must be a whole number of at least 1, got {threads!r}", hint="leave it out")
+    key = (name or catalog.DEFAULT, precision, threads or 0, file)
+    with _loading:
+        model = _loaded.get(key)
+        if model is None:
+            model = _loaded[key] = _load(*key)
+        return model
+
+
+def models() -> list[CatalogEntry]:
+    """The models that :func:`load` knows by name."""
+    return list(catalog.entries().values())
+
+
+def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
+    from .sources import resolve
+
+    source = resolve(name, file=file)
+    info = ModelInfo(source.name, source.revision, source.fingerprint, licence=source.licence)
+    if source.kind == "onnx":
+        from .ready import open_ready
+
+        return open_ready(source.fetch(), info, threads=threads)
+    if source.kind == "saved":
+        if not store.sound(source.fetch()):
+            raise ModelFileError(
+                f"{source.fetch()} is damaged: a file is not as its manifest says", hint="save the model again"
+            )
+        return _open(source.fetch(), info, threads)
+
+    def build(folder: Path) -> None:
+        path = source.fetch()
+        began = time.perf_counter()
+        print(f"converting {source.name} ({precision}) …", file=sys.stderr, flush=True)
+        _convert(source, path, folder, precision)
+        print(f"converted in {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
+
+    folder = store.entry(f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}", build)
+    if (folder / "model.onnx").exists():
+        from .ready import open_ready
+
+        return open_ready(folder / "model.onnx", replace(info, precision=precision), threads=threads)
+    return _open(folder, info, threads, reference=(name, file))
+
+
+def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:
+    try:
+        convert(path, folder, precision=precision, licence=source.licence)
+    except UnsupportedModel:
+        if path.is_file() or not _no_row(path):
+            raise
+        from .optimum import export  # an architecture with no row here
+
+        for leftover in folder.iterdir():
+            leftover.unlink()
+        export(path, folder, precision=precision)
+
+
+def _no_row(folder: Path) -> bool:
+    from .config import read_table
+    from .families import FAMILIES
+
+    return read_table(folder / "config.json").get("model_type") not in FAMILIES
+
+
+def _open(folder: Path, info: ModelInfo, threads: int, *, reference: tuple[str, str | None] | None = None) -> Model:
+    from ..engine.ort import OrtEngine
+    from ..engine.tokenizer import TextTokenizer
+
+    converted = Converted.read(folder)
+    spec = converted.spec
+    engine = OrtEngine(
+        folder / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context, threads=threads,
+        cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
+    )  # fmt: skip
+    tokenizer = TextTokenizer.from_file(
+        folder / "tokenizer.json",
+        bos_id=converted.bos_id,
+        eos_id=converted.eos_id,
+        eos_ids=frozenset(converted.eos_ids),
+        add_bos=converted.add_bos,
+    )
+    licence = info.licence if info.licence != "unknown" else converted.licence
+    model = Model(
+        engine, tokenizer, replace(info, precision=converted.precision, licence=licence), template=converted.template,
+        weights_bytes=converted.weights_bytes, bytes_per_token=converted.bytes_per_token, folder=folder,
+    )  # fmt: skip
+    model.fidelity = fidelity.kept(folder)
+    if reference:
+        name, file = reference
+        model.load_reference = lambda: load(name, precision="fp32", threads=threads or None, file=file)
+    return model

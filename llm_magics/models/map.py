@@ -1,0 +1,87 @@
+"""One model, many prompts: a list or a pandas column in, a list of answers in the same order out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..core.options import SamplingOptions
+from ..core.records import Generation
+from ..engine.batch import ROWS, Batch, Request
+from ..errors import Interrupted, LLMMagicsError, UsageError
+
+if TYPE_CHECKING:
+    from .model import Model
+
+
+class Answers(list[Generation | LLMMagicsError]):
+    """What became of each prompt, in order: a :class:`Generation`, or the error that this row alone had.
+
+    After an interrupt: the answers that were complete, those that were begun (stop_reason "interrupted"), and an
+    :class:`Interrupted` error where nothing had been done yet.
+    """
+
+    @property
+    def texts(self) -> list[str | None]:
+        """The texts, None where there is an error: fit for a column."""
+        return [row.text if isinstance(row, Generation) else None for row in self]
+
+    @property
+    def errors(self) -> dict[int, LLMMagicsError]:
+        """The errors, by row number (from 0)."""
+        return {number: row for number, row in enumerate(self) if isinstance(row, LLMMagicsError)}
+
+
+def map_prompts(
+    model: Model, prompts: Iterable[Any], options: SamplingOptions, *, system: str | None = None, raw: bool = False,
+    rows: int = ROWS, progress: bool = True, answers: Answers | None = None,
+) -> Answers:  # fmt: skip
+    """Answer every prompt; several are worked on at a time.
+
+    Args:
+        prompts: texts, or lists of messages: any iterable of known end, such as a list or a pandas column.
+        options: of every row; each has the seed to itself, so a row's answer does not depend on its place.
+        system, raw: as in :meth:`Model.stream`.
+        rows: at most so many at a time; fewer where memory is short.
+        progress: a bar on stderr.
+        answers: filled in place, so that its holder has what was made when a KeyboardInterrupt goes through.
+
+    Raises:
+        UsageError: ``prompts`` is a single text or a whole table, or ``rows`` is no count.
+    """
+    from tqdm import tqdm
+
+    if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
+        raise UsageError(f"map takes many prompts, got one {type(prompts).__name__}", hint="pass a list of texts")
+    if hasattr(prompts, "columns"):
+        raise UsageError("map takes one column, got a table", hint='name the column of the prompts: table["prompt"]')
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+        raise UsageError(f"rows must be a whole number of at least 1, got {rows!r}", hint="leave it out")
+    asked = list(prompts)
+    answers = Answers() if answers is None else answers
+    answers[:] = [Interrupted("this row was not reached", hint="map it again")] * len(asked)
+
+    def requests() -> Iterator[Request | LLMMagicsError]:
+        for prompt in asked:
+            yield _request(model, prompt, options, system, raw)
+
+    batch = Batch(model._reader, requests(), model=model.info, rows=max(min(rows, len(asked)), 1))
+    try:
+        for number, result in tqdm(batch, total=len(asked), desc="answering", unit="prompt", disable=not progress):
+            answers[number] = result
+    finally:
+        batch.close()
+        for number, result in batch.results.items():
+            answers[number] = result
+    return answers
+
+
+def _request(model: Model, prompt: Any, options: SamplingOptions, system: str | None, raw: bool) -> Request | LLMMagicsError:
+    """One row made ready, or what is wrong with it."""
+    if not isinstance(prompt, (str, list, tuple)):
+        return UsageError(f"a prompt must be a text or a list of messages, got {prompt!r:.80}", hint="drop or fill this row")
+    try:
+        text, ids = model._encode(prompt, system, raw)
+    except LLMMagicsError as error:
+        return error
+    return Request(ids, text, options)

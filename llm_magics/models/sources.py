@@ -1,0 +1,142 @@
+"""One way to name every model: what a name stands for, and what it takes to have it here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from ..errors import ModelNotFound, UnsupportedModel, UsageError
+from . import catalog, fetch, store
+
+Kind = Literal["gguf", "safetensors", "onnx", "saved"]
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt", "generation_config.json", "chat_template.jinja",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a model comes from.
+
+    Attributes:
+        kind: a GGUF file, a checkpoint in safetensors, an ONNX model that is ready to run, or a saved conversion.
+        name: for people.
+        revision: commit on the Hub, else what tells one version from another.
+        fingerprint: sha256 that changes when the source does; part of the cache's key.
+        licence: as the source states it, or "unknown".
+        fetch: gives the path of the file or folder, fetched when it is not here.
+    """
+
+    kind: Kind
+    name: str
+    revision: str
+    fingerprint: str
+    licence: str
+    fetch: Callable[[], Path]
+
+    @property
+    def key(self) -> str:
+        """The name as a folder of the cache."""
+        return "".join(char if char.isalnum() or char in "._-" else "-" for char in self.name).strip(".") or "model"
+
+
+def resolve(name: str | None, *, file: str | None = None) -> Source:
+    """What a name stands for. A path that exists wins over a name of the Hub.
+
+    Args:
+        name: of the catalogue, ``org/name[@revision]``, or a path; None is the default model.
+        file: which file of a repository or folder.
+
+    Raises:
+        ModelNotFound: there is nothing of that name. UnsupportedModel, ModelFileError: there is, and it cannot be used.
+    """
+    if name is None or name in catalog.entries():
+        if file:
+            raise UsageError(f"{name or catalog.DEFAULT} is a single file", hint="leave out the file")
+        entry = catalog.find(name)
+        return Source("gguf", entry.name, entry.revision, entry.sha256, entry.licence, lambda: fetch.downloaded(entry))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _folder(path, file)
+    if path.is_file():
+        return _file(path, name)
+    return _elsewhere(name, file)
+
+
+def _elsewhere(name: str, file: str | None) -> Source:
+    repository, _, revision = name.partition("@")
+    if repository.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith((".gguf", ".onnx")):
+        from . import hub
+
+        return hub.resolve(repository, revision or None, file=file)
+    if name.endswith((".gguf", ".onnx")) or name.startswith((".", "/", "~")):
+        raise ModelNotFound(f"there is no file {name}", hint="check the path")
+    near = get_close_matches(name, catalog.entries(), 3, 0.4)
+    raise ModelNotFound(
+        f"there is no model {name!r}: no name of the catalogue, no path",
+        hint=(f"did you mean {' or '.join(near)}? " if near else "")
+        + f"known: {', '.join(catalog.entries())}; org/name on the Hub; a .gguf file; a folder",
+    )
+
+
+def _file(path: Path, name: str) -> Source:
+    if path.suffix == ".gguf":
+        return Source("gguf", path.stem, path.name, store.sha256(path), "unknown", lambda: path)
+    if path.suffix == ".onnx":
+        return _onnx(path, path.stem)
+    raise UnsupportedModel(f"{name} is neither .gguf nor .onnx", hint="name the folder of a checkpoint, not a file in it")
+
+
+def _folder(path: Path, file: str | None) -> Source:
+    name = path.resolve().name
+    if file:
+        chosen = path / file
+        if not chosen.resolve().is_relative_to(path.resolve()) or not chosen.is_file():
+            raise ModelNotFound(f"{path} has no file {file}", hint="check the name")
+        if chosen.suffix != ".safetensors":
+            return _file(chosen, file)
+    if (path / "model.json").is_file() and (path / "decoder.onnx").is_file():
+        return Source("saved", name, "saved", _fingerprint([path / store.MANIFEST]), "unknown", lambda: path)
+    if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
+        parts = [path / "config.json", *(path / part for part in TOKENIZER_FILES), *sorted(path.glob("*.safetensors"))]
+        return Source(
+            "safetensors", name, "local", _fingerprint([part for part in parts if part.is_file()]), "unknown", lambda: path
+        )
+    ggufs = sorted(path.glob("*.gguf"))
+    if len(ggufs) == 1:
+        return _file(ggufs[0], ggufs[0].name)
+    if len(ggufs) > 1:
+        raise UsageError(
+            f"{path} has {len(ggufs)} GGUF files", hint="choose: file=" + " or ".join(part.name for part in ggufs[:8])
+        )
+    for part in ("model.onnx", "onnx/model.onnx"):
+        if (path / part).is_file():
+            return _onnx(path / part, name)
+    if any(path.glob("*.bin")) or any(path.glob("*.pt*")):
+        raise UnsupportedModel(
+            f"{path} has pickled weights only, which can run code when they are read",
+            hint="choose a copy in safetensors or GGUF",
+        )
+    raise ModelNotFound(f"{path} holds no model", hint="it needs config.json and .safetensors, a .gguf, or model.onnx")
+
+
+def _onnx(path: Path, name: str) -> Source:
+    return Source("onnx", name, path.name, _fingerprint([path]), "unknown", lambda: path)
+
+
+def _fingerprint(paths: list[Path]) -> str:
+    """Of small files the whole, of large ones size, time and beginning: to read gigabytes at each start would cost seconds."""
+    digest = hashlib.sha256()
+    for path in paths:
+        state = path.stat()
+        digest.update(f"{path.name}\0{state.st_size}\0".encode())
+        with open(path, "rb") as file:
+            digest.update(file.read(1 << 20))
+        if state.st_size > 1 << 20:
+            digest.update(str(state.st_mtime_ns).encode())
+    return digest.hexdigest()

@@ -1,0 +1,276 @@
+"""The tokenizer of a model folder as the Hugging Face Hub lays it out → :class:`~.gguf_tokenizer.TokenizerSpec`.
+
+The tokens come from ``tokenizer.json``, else from ``tokenizer.model`` (SentencePiece), else from ``vocab.json`` and
+``merges.txt`` (GPT-2). Other files say which of them begin and end a text, and how a chat is written. Everything is data:
+nothing named in these files is ever imported or run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..engine.backend import careful, read_backend
+from ..errors import ModelFileError, UnsupportedModel
+from .gguf_tokenizer import ENDS, TokenizerSpec, byte_level_json
+from .sentencepiece import read_model, tokenizer_json
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
+
+MAX_TOKENIZER = 128 << 20  # bytes of tokenizer.json; Gemma 3's has 33 million
+MAX_SMALL = 16 << 20  # bytes of any other file
+
+# transformers' classes that put BOS before a text by add_bos_token alone, whatever tokenizer.json has.
+_REBUILT = {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer"}
+# The pre-tokenizers of classes that come as vocab.json and merges.txt.
+_BYTE_LEVEL = {"GPT2Tokenizer": "gpt-2", "CodeGenTokenizer": "gpt-2", "Qwen2Tokenizer": "qwen2"}
+_NAMED = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
+
+
+def spec_from_folder(folder: Path) -> TokenizerSpec:
+    """Read the tokenizer of a model folder.
+
+    Raises:
+        ModelFileError: there is none, or a file is damaged, too large or does not fit the others.
+        UnsupportedModel: it is of a kind that this version cannot use.
+    """
+    config = _table(folder / "tokenizer_config.json")
+    names, special = _names(config, _table(folder / "special_tokens_map.json"))
+    kind = _typed(config, "tokenizer_class", str, "").removesuffix("Fast")
+    ready = (folder / "tokenizer.json").is_file()
+    if ready:
+        text = _text(folder / "tokenizer.json", MAX_TOKENIZER)
+    elif (folder / "tokenizer.model").is_file():
+        kind = kind or "LlamaTokenizer"
+        text = _from_sentencepiece(folder / "tokenizer.model", config, names)
+    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        text = _from_vocab(folder, config, kind or "GPT2Tokenizer")
+    else:
+        raise ModelFileError(
+            f"{folder} has no tokenizer.json, no tokenizer.model, and no vocab.json with merges.txt",
+            hint="fetch the model again, or choose a copy that comes with tokenizer.json",
+        )
+    try:
+        backend = read_backend(text.encode())
+    except ValueError as error:
+        raise _bad(folder / "tokenizer.json", str(error)) from error
+    changed = _complete(backend, _declared(folder, config, special), special | set(names.values()), strict=not ready)
+    if ready:
+        changed |= _set_prefix(backend, config)
+
+    bos_id, eos_id = (None if name is None else backend.token_to_id(name) for name in map(names.get, _NAMED[:2]))
+    first = _first_added(backend)
+    begins = first is not None
+    if kind in _REBUILT:
+        begins = _typed(config, "add_bos_token", bool, True)
+    elif first is not None:
+        bos_id = first
+    named = {id for id in (*_end_ids(folder), eos_id) if id is not None and backend.id_to_token(id) is not None}
+    added = backend.get_added_tokens_decoder()
+    return TokenizerSpec(
+        json=backend.to_str() if changed else text,
+        bos_id=bos_id,
+        eos_id=eos_id,
+        eos_ids=frozenset(named | {id for id, token in added.items() if token.special and token.content in ENDS}),
+        add_bos=begins and bos_id is not None,
+        template=_template(folder, config),
+    )
+
+
+def _from_sentencepiece(path: Path, config: dict[str, Any], names: dict[str, str]) -> str:
+    pieces = read_model(_read(path, MAX_SMALL))
+    pieces = replace(pieces, prefix=_typed(config, "add_prefix_space", bool, pieces.prefix))
+    for name, text in (("bos_token", pieces.bos), ("eos_token", pieces.eos)):
+        if pieces.control(text) is not None:
+            names.setdefault(name, text)
+    return tokenizer_json(pieces, every=_typed(config, "legacy", bool, True))
+
+
+def _from_vocab(folder: Path, config: dict[str, Any], kind: str) -> str:
+    if kind not in _BYTE_LEVEL or config.get("add_prefix_space"):
+        raise UnsupportedModel(
+            f"the tokenizer class {kind!r:.60} cannot be made from vocab.json and merges.txt"
+            + (" with a space put before texts" if kind in _BYTE_LEVEL else ""),
+            hint="choose a copy of the model that comes with tokenizer.json",
+        )
+    path = folder / "vocab.json"
+    vocab = _table(path)
+    ids = vocab.values()
+    if not vocab or not all(type(id) is int and 0 <= id < 1 << 24 for id in ids) or len(set(ids)) != len(vocab):
+        raise _bad(path, "it must give every token an id of its own")
+    lines = _text(folder / "merges.txt", MAX_SMALL).split("\n")
+    merges = [line for line in lines if line.strip() and not line.startswith("#version")]
+    return byte_level_json(_BYTE_LEVEL[kind], vocab, merges, ())
+
+
+def _names(config: dict[str, Any], special_map: dict[str, Any]) -> tuple[dict[str, str], set[str]]:
+    """The tokens with a role, by role, and the texts of other special tokens."""
+    names: dict[str, str] = {}
+    special: set[str] = set()
+    for table in (config, special_map):
+        for key in _NAMED:
+            if key in table and table[key] is not None:
+                names.setdefault(key, _content(table[key], key))
+        special |= {_content(item, "additional_special_tokens") for item in _more(table)}
+    return names, special
+
+
+def _more(table: dict[str, Any]) -> list[Any]:
+    """Newer files have a table where older ones have a list."""
+    value = table.get("additional_special_tokens") or []
+    found = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(found, list):
+        raise _bad("tokenizer_config.json", f"additional_special_tokens is {value!r:.60}")
+    return found
+
+
+def _content(value: Any, key: str) -> str:
+    """A token written as a text or as a table."""
+    text = value.get("content") if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        raise _bad("tokenizer_config.json", f"{key} is {value!r:.60}")
+    return text
+
+
+def _declared(folder: Path, config: dict[str, Any], special: set[str]) -> dict[int, dict[str, Any]]:
+    """Tokens that were added to a vocabulary, by id: in tokenizer_config.json, or added_tokens.json in older folders."""
+    found: dict[int, dict[str, Any]] = {}
+    for text, id in _table(folder / "added_tokens.json").items():
+        found[_as_id(id)] = {"content": text, "special": text in special}
+    for id, token in _typed(config, "added_tokens_decoder", dict, {}).items():
+        flags = ("special", "lstrip", "rstrip", "single_word", "normalized")
+        if not isinstance(token, dict) or any(not isinstance(token.get(flag, False), bool) for flag in flags):
+            raise _bad("tokenizer_config.json", f"added_tokens_decoder has {token!r:.60}")
+        known = {flag: token[flag] for flag in flags if flag in token}
+        found[_as_id(id)] = {**known, "content": _content(token, "added_tokens_decoder")}
+    return {id: token for id, token in sorted(found.items()) if token["content"]}
+
+
+def _as_id(value: Any) -> int:
+    number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 9 else value
+    if type(number) is not int or not 0 <= number < 1 << 24:
+        raise _bad("tokenizer_config.json", f"{value!r:.60} is no token id")
+    return number
+
+
+def _complete(backend: Backend, declared: dict[int, dict[str, Any]], special: set[str], *, strict: bool) -> bool:
+    """Add the tokens that other files declare, and mark special ones; whether there was anything to do."""
+    from tokenizers import AddedToken
+
+    known = {token.content for token in backend.get_added_tokens_decoder().values()}
+    new, end = [], backend.get_vocab_size()
+    for id, token in declared.items():
+        place = backend.token_to_id(token["content"])
+        if token["content"] in known or (place is None and id != end):
+            if strict and place is None:
+                raise _bad("tokenizer_config.json", f"the token {token['content']!r:.60} cannot have the id {id:,}")
+            continue
+        end += place is None
+        new.append(
+            AddedToken(**{"normalized": False, **token, "special": token.get("special", False) or token["content"] in special})
+        )
+        known.add(token["content"])
+    new += [
+        AddedToken(text, special=True, normalized=False)
+        for text in sorted(special - known) if text and backend.token_to_id(text) is not None
+    ]  # fmt: skip
+    backend.add_tokens(new)
+    return bool(new)
+
+
+def _set_prefix(backend: Backend, config: dict[str, Any]) -> bool:
+    """As transformers does: what the configuration says of the space before a text goes for a byte-level pre-tokenizer."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    now, wanted = backend.pre_tokenizer, _typed(config, "add_prefix_space", bool, False)
+    if not config or not isinstance(now, ByteLevel) or now.add_prefix_space == wanted:
+        return False
+    now.add_prefix_space = wanted
+    backend.pre_tokenizer = now
+    return True
+
+
+def _first_added(backend: Backend) -> int | None:
+    """The one token that the post-processor puts before a text; several are left to chat templates."""
+    backend.no_truncation()
+    backend.no_padding()
+    with careful():
+        plain: list[int] = backend.encode("a", add_special_tokens=False).ids
+        full: list[int] = backend.encode("a", add_special_tokens=True).ids
+    return full[0] if plain and full[1 : 1 + len(plain)] == plain and full[: len(plain)] != plain else None
+
+
+def _end_ids(folder: Path) -> Iterator[int]:
+    """The ends that generation_config.json and config.json name."""
+    for path in (folder / "generation_config.json", folder / "config.json"):
+        table = _table(path)
+        for part in (table, table.get("text_config")):
+            value = part.get("eos_token_id") if isinstance(part, dict) else None
+            for id in value if isinstance(value, list) else [value]:
+                if id is not None and type(id) is not int:
+                    raise _bad(path, f"eos_token_id is {value!r:.60}")
+                if id is not None and 0 <= id < 1 << 31:
+                    yield id
+
+
+def _template(folder: Path, config: dict[str, Any]) -> str | None:
+    """The chat template; of several, the one named "default"."""
+    found: Any = config.get("chat_template")
+    if (folder / "chat_template.jinja").is_file():
+        found = _text(folder / "chat_template.jinja", MAX_SMALL)
+    elif found is None:
+        found = _table(folder / "chat_template.json").get("chat_template")
+    if isinstance(found, list):
+        named = {item.get("name"): item.get("template") for item in found
+                 if isinstance(item, dict) and isinstance(item.get("name"), str)}  # fmt: skip
+        found = named.get("default")
+    if found is not None and not isinstance(found, str):
+        raise _bad(folder / "tokenizer_config.json", f"chat_template is {found!r:.60}")
+    return found if found and found.strip() else None
+
+
+def _typed(table: dict[str, Any], key: str, kind: type, default: Any) -> Any:
+    """A value of that type; null is as good as missing."""
+    value = table.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise _bad("tokenizer_config.json", f"{key} is {value!r:.60}")
+    return default if value is None else value
+
+
+def _table(path: Path) -> dict[str, Any]:
+    """A JSON object; empty when there is no such file."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(_text(path, MAX_SMALL))
+    except (ValueError, RecursionError) as error:
+        raise _bad(path, str(error)) from error
+    if not isinstance(value, dict):
+        raise _bad(path, "it is no table")
+    return value
+
+
+def _text(path: Path, limit: int) -> str:
+    try:
+        return _read(path, limit).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _bad(path, str(error)) from error
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise _bad(path, str(error)) from error
+    if len(data) > limit:
+        raise _bad(path, f"it has more than {limit:,} bytes")
+    return data
+
+
+def _bad(path: Path | str, what: str) -> ModelFileError:
+    return ModelFileError(f"{path} cannot be used: {what}", hint="fetch the model again")

@@ -1,0 +1,116 @@
+"""The ways to a model, end to end: a checkpoint's folder, a saved model, shards, precisions, what it cost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import llm_magics as lm
+from llm_magics.models.gguf import GgufFile
+from llm_magics.models.gguf_tokenizer import tokenizer_spec
+from tests import families, tiny
+
+
+@pytest.fixture(scope="module")
+def hub_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama as the Hub has it, in two shards and bfloat16, with a byte-level tokenizer."""
+    folder = tmp_path_factory.mktemp("hub") / "tiny-llama"
+    oracle = families.make("llama", folder)
+    shutil.rmtree(folder)
+    import torch
+
+    oracle.to(torch.bfloat16).save_pretrained(folder, max_shard_size="100KB")
+    assert len(list(folder.glob("*.safetensors"))) > 1
+    gguf = folder.parent / "t.gguf"
+    shape = tiny.Shape(vocab=293)
+    tiny.write(gguf, {"token_embd.weight": np.zeros((293, 64), np.float32)}, shape)
+    (folder / "tokenizer.json").write_text(tokenizer_spec(GgufFile(gguf).metadata).json)
+    config = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "chat_template": tiny.TEMPLATE}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return folder
+
+
+def test_a_checkpoint_answers_as_transformers_does(hub_folder: Path, home: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = lm.load(str(hub_folder), precision="fp32")
+    answer = model.generate("the river", raw=True, max_tokens=40, temperature=0)
+    oracle = AutoModelForCausalLM.from_pretrained(hub_folder, dtype=torch.float32).eval()
+    ids = model.tokenizer.encode("the river")
+    with torch.no_grad():
+        theirs = oracle.generate(torch.tensor([ids]), max_new_tokens=40, do_sample=False, eos_token_id=None, pad_token_id=0)
+    assert [token.id for token in answer.tokens] == theirs[0, len(ids) :].tolist()[: len(answer.tokens)]
+    assert model.render("hi").startswith("<|im_start|>user\nhi<|im_end|>")
+    assert 2 in model.tokenizer.eos_ids and model.info.precision == "fp32"
+
+
+@pytest.mark.parametrize("precision", ["auto", "int8", "int4", "fp16", "exact"])
+def test_precisions_and_what_they_cost(hub_folder: Path, home: Path, precision: str) -> None:
+    model = lm.load(str(hub_folder), precision=precision)
+    assert model.fidelity is None
+    found = model.measure_fidelity()
+    assert 0 <= found.kl < (1e-5 if precision in ("fp16", "exact") else 0.02) and found.same_argmax > 0.9
+    assert model.info.precision == ("int8" if precision == "auto" else precision)
+    del model
+    assert lm.load(str(hub_folder), precision=precision).fidelity == found, "it is kept beside the model"
+
+
+def test_saved_and_loaded_again_with_no_source(hub_folder: Path, home: Path, tmp_path: Path) -> None:
+    model = lm.load(str(hub_folder))
+    said = model.generate("hi", max_tokens=20, seed=3).text
+    folder = model.save(tmp_path / "mine")
+    with pytest.raises(lm.UsageError, match="exists already"):
+        model.save(folder)
+    again = lm.load(str(folder))
+    assert again is not model and again.generate("hi", max_tokens=20, seed=3).text == said
+    with pytest.raises(lm.UsageError, match="source"):
+        again.measure_fidelity()
+    (folder / "weights.bin").write_bytes(b"\0" * (folder / "weights.bin").stat().st_size)
+    with pytest.raises(lm.ModelFileError, match="manifest"):
+        lm.load(str(folder), threads=1)
+
+
+def test_a_changed_checkpoint_is_converted_anew(hub_folder: Path, home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(hub_folder, folder)
+    before = lm.load(str(folder)).info.sha256
+    shard = sorted(folder.glob("*.safetensors"))[0]
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    assert lm.load(str(folder), threads=1).info.sha256 != before
+
+
+def test_map_keeps_the_order_and_its_errors(hub_folder: Path, home: Path) -> None:
+    model = lm.load(str(hub_folder), precision="fp32")
+    prompts: list[Any] = ["one", None, "the third", "x" * 4000, "five"]
+    answers = model.map(prompts, raw=True, max_tokens=8, temperature=0, progress=False)
+    assert list(answers.errors) == [1, 3] and isinstance(answers.errors[3], lm.ContextOverflow)
+    for number in (0, 2, 4):
+        assert answers.texts[number] == model.generate(prompts[number], raw=True, max_tokens=8, temperature=0).text
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [({}, "holds no model"), ({"pytorch_model.bin": b"x"}, "pickled"), ({"a.gguf": b"x", "b.gguf": b"x"}, "2 GGUF files")],
+)
+def test_folders_that_will_not_do(made: dict[str, bytes], said: str, home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    for name, data in made.items():
+        (folder / name).write_bytes(data)
+    with pytest.raises(lm.LLMMagicsError, match=said) as error:
+        lm.load(str(folder))
+    assert error.value.hint
+
+
+def test_names_that_are_nothing(home: Path) -> None:
+    with pytest.raises(lm.ModelNotFound, match="no path") as error:
+        lm.load("smollm2-135-instruct")
+    assert "did you mean smollm2-135m-instruct" in error.value.hint
