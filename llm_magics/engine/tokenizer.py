@@ -94,6 +94,21 @@ class TextTokenizer:
             ) from error
         return cls(backend, bos_id=bos_id, eos_ids=eos_ids, eos_id=eos_id, add_bos=add_bos)
 
+    @classmethod
+    def from_text(
+        cls, text: str, *, bos_id: int | None, eos_ids: frozenset[int], eos_id: int | None = None, add_bos: bool = False
+    ) -> TextTokenizer:
+        """Read the text of a ``tokenizer.json``.
+
+        Raises:
+            ModelFileError: it is damaged.
+        """
+        try:
+            backend = read_backend(text.encode())
+        except ValueError as error:
+            raise ModelFileError(f"the tokenizer cannot be read: {error}", hint="fetch the model again") from error
+        return cls(backend, bos_id=bos_id, eos_ids=eos_ids, eos_id=eos_id, add_bos=add_bos)
+
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
         ids = self._encode(text, special, begin)
         return self._with_bos(ids) if begin else ids

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.records import ModelInfo
-from ..errors import ModelFileError, UnsupportedModel, UsageError
+from ..errors import ModelFileError, UsageError
 from . import catalog, fidelity, store
 from .convert import FORMAT, Converted, convert
 from .model import Model
@@ -90,19 +90,16 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
 
 
 def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:
-    try:
-        convert(path, folder, precision=precision, licence=source.licence)
-    except UnsupportedModel:
-        if path.is_file() or not _no_row(path):
-            raise
-        from .optimum import export  # an architecture with no row here
+    if path.is_dir() and _no_row(path):
+        from .optimum import export
 
-        for leftover in folder.iterdir():
-            leftover.unlink()
         export(path, folder, precision=precision)
+    else:
+        convert(path, folder, precision=precision, licence=source.licence)
 
 
 def _no_row(folder: Path) -> bool:
+    """Whether a checkpoint is of an architecture with no row in families.py."""
     from .config import read_table
     from .families import FAMILIES
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import shutil
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import llm_magics as lm
 from llm_magics.models import catalog, store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and limits are POSIX")
@@ -40,8 +42,11 @@ def entries(home: Path) -> list[Path]:
     return list((home / "models" / catalog.DEFAULT).iterdir())
 
 
-def test_killed_while_converting(filled: Path) -> None:
-    for seconds in (0.1, 0.4, 0.8):  # after the conversion has begun
+def test_killed_while_converting_at_ten_random_moments(filled: Path) -> None:
+    rng = random.Random(1)
+    moments = [rng.uniform(0, 2.0) for _ in range(10)]  # a conversion takes about one second
+    left, sums = [], set()
+    for seconds in moments:
         process = pull()
         assert process.stderr is not None
         while "converting" not in process.stderr.read(len("converting")):
@@ -49,11 +54,19 @@ def test_killed_while_converting(filled: Path) -> None:
         time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert all(store.sound(path) or path.name.startswith(".making-") for path in entries(filled))
+        left += [path.name.startswith(".making-") for path in entries(filled)]
+        whole = [path for path in entries(filled) if not path.name.startswith(".making-")]
+        assert all(store.sound(path) for path in whole)
+        if whole:  # it was done by then: the next one begins anew
+            sums.add(store.sha256(whole[0] / "weights.bin"))
+            shutil.rmtree(whole[0])
+    assert any(left), "no kill hit a conversion in the middle"
     out, err = pull().communicate(timeout=120)
     assert "is ready" in out, err
     (made,) = entries(filled)
     assert store.sound(made) and {path.name for path in made.iterdir()} == KEY_FILES
+    assert sums <= {store.sha256(made / "weights.bin")}
+    assert lm.load().generate("What is the capital of France?", temperature=0).text == "The capital of France is Paris."
 
 
 def test_two_at_once_convert_once_and_both_answer(filled: Path) -> None:

@@ -1,0 +1,124 @@
+"""ONNX models that are ready to run: used as they are, once their files are seen to stay where they belong."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from ..core.records import ModelInfo
+from ..errors import ModelFileError
+from . import store
+from .config import read_table
+from .tokenizer_files import spec_from_folder
+
+if TYPE_CHECKING:
+    from .model import Model
+
+_CONTEXT = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length", "max_seq_len")
+_VOCAB = ("vocab_size", "n_vocab")
+MAX_GRAPH = 2 << 30  # bytes of the .onnx file itself: what protobuf can hold
+
+
+def open_ready(path: Path, info: ModelInfo, *, threads: int) -> Model:
+    """A model around a graph that others exported.
+
+    Args:
+        path: of the .onnx file; config.json and the tokenizer lie beside it, or one folder up.
+
+    Raises:
+        ModelFileError: a file is missing, damaged, or keeps its weights elsewhere. UnsupportedModel: it is no decoder.
+    """
+    from ..engine.exported import ExportedEngine
+    from ..engine.tokenizer import TextTokenizer
+    from .model import Model
+
+    folder = next((place for place in (path.parent, path.parent.parent) if (place / "config.json").is_file()), None)
+    if folder is None:
+        raise ModelFileError(f"there is no config.json beside {path.name}", hint="put it there, with the tokenizer's files")
+    raw = read_table(folder / "config.json")
+    inner = raw.get("text_config")
+    config = {**raw, **inner} if isinstance(inner, dict) else raw
+    tokens = spec_from_folder(folder)
+    graph, size = _checked(path)
+    engine = ExportedEngine(
+        graph,
+        vocab_size=_whole(config, _VOCAB, 1 << 21),
+        context_length=_whole(config, _CONTEXT, 1 << 24, 2048),
+        threads=threads,
+    )
+    tokenizer = TextTokenizer.from_text(
+        tokens.json, bos_id=tokens.bos_id, eos_id=tokens.eos_id, eos_ids=tokens.eos_ids, add_bos=tokens.add_bos
+    )
+    precision = info.precision or "as exported"
+    return Model(
+        engine,
+        tokenizer,
+        replace(info, precision=precision),
+        template=tokens.template,
+        weights_bytes=size,
+        bytes_per_token=size,
+    )
+
+
+def _checked(path: Path) -> tuple[Path, int]:
+    """A path that ONNX Runtime may open, and the bytes of graph and weights.
+
+    Weights in files of their own must lie in the graph's folder. In the Hub's cache these are links to elsewhere, which
+    ONNX Runtime refuses: such a model is linked, or copied, into a folder of our own.
+
+    Raises:
+        ModelFileError: the graph is damaged, or names files outside its folder.
+    """
+    import onnx_ir as ir
+
+    try:
+        if path.stat().st_size > MAX_GRAPH:
+            raise ValueError("it is too large")
+        model = ir.load(path)
+        values = [value.const_value for graph in model.graphs() for value in graph.initializers.values()]
+        names = {str(tensor.location) for tensor in values if isinstance(tensor, ir.ExternalTensor)}
+    except Exception as error:  # protobuf's errors, and whatever a damaged graph brings about
+        raise ModelFileError(f"{path.name} cannot be read: {str(error)[:200]}", hint="fetch or export it again") from error
+    for name in names:
+        parts = PurePosixPath(name)
+        if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name:
+            raise ModelFileError(f"{path.name} keeps weights in {name!r:.80}, outside its folder", hint="do not use this model")
+        if not (path.parent / name).is_file():
+            raise ModelFileError(f"{path.name} keeps weights in {name!r:.80}, which is not there", hint="fetch it again")
+    files = [path, *(path.parent / name for name in names)]
+    for file in files:
+        if not _at_home(file, path.parent.resolve()):
+            raise ModelFileError(f"{file.name} is a link to another folder", hint="copy the model's files into one folder")
+    size = sum(file.stat().st_size for file in files)
+    if not names or not any(file.is_symlink() for file in files):
+        return path, size
+    key = hashlib.sha256("\0".join(str(file.resolve()) for file in files).encode()).hexdigest()[:24]
+
+    def build(target: Path) -> None:
+        for file in files:
+            place = target / file.relative_to(path.parent)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(file.resolve(), place)
+            except OSError:  # another disk
+                shutil.copyfile(file, place)
+
+    return store.entry(f"linked/{key}", build) / path.name, size
+
+
+def _at_home(file: Path, folder: Path) -> bool:
+    """Whether a file lies in the model's folder; in the Hub's cache it is a link into the repository's blobs."""
+    real = file.resolve()
+    blobs = real.parent
+    return real.is_relative_to(folder) or (blobs.name == "blobs" and folder.is_relative_to(blobs.parent / "snapshots"))
+
+
+def _whole(config: dict[str, object], keys: tuple[str, ...], most: int, default: int | None = None) -> int:
+    value = next((config[key] for key in keys if config.get(key) is not None), default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise ModelFileError(f"config.json gives {keys[0]} = {value!r:.60}", hint="fetch the model again")
+    return value
