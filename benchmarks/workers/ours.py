@@ -14,7 +14,7 @@ load_s = time.perf_counter() - start
 
 def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
     model.engine.rewind(0)
-    tokens = list(model.stream(model.tokenizer.decode(ids), raw=True, max_tokens=new, temperature=0))
+    tokens = list(model.stream(model.tokenizer.decode(ids), raw=True, max_tokens=new, temperature=0, speculate=False))
     assert len(tokens) == new, "the prompt's greedy answer ends early: choose another"
     assert model.last and model.last.timing.prompt_tokens == len(ids)
     span = tokens[-1].time_s - tokens[0].time_s
