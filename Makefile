@@ -52,6 +52,9 @@ test: $(STAMP)-test lint ## set up and pass every test there is
 bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes minutes
 	$(PY) benchmarks/start.py
 	$(PY) benchmarks/decode.py
+	$(PY) benchmarks/larger.py
+	$(PY) benchmarks/speed.py
+	$(PY) benchmarks/convert.py
 
 clean: ## remove what was built here; the model cache stays
 	rm -rf .venv .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
