@@ -1,4 +1,4 @@
-"""The two narrow interfaces everything else is written against."""
+"""The narrow interfaces everything else is written against."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..errors import ContextOverflow, UsageError
 
 Logits = NDArray[np.float32]
 
@@ -48,6 +50,26 @@ class Engine(Protocol):
             ``(n, vocab)`` if ``every`` else ``(1, vocab)``. Valid until the next call: copy what you keep.
         """
         ...
+
+
+def check_ids(ids: Sequence[int], before: int, *, vocab_size: int, context_length: int) -> int:
+    """How long the cache is after ``ids`` come to the ``before`` tokens it holds.
+
+    Raises:
+        UsageError: there are none, or one is no token. ContextOverflow: they do not fit.
+    """
+    if len(ids) < 1:
+        raise UsageError("extend needs at least one token", hint="pass one or more token ids")
+    total = before + len(ids)
+    if total > context_length:
+        raise ContextOverflow(
+            f"{total:,} tokens do not fit the context of {context_length:,}: {total - context_length:,} too many",
+            over=total - context_length,
+            hint="shorten the prompt, or choose a model with a longer context",
+        )
+    if min(ids) < 0 or max(ids) >= vocab_size:
+        raise UsageError(f"token ids must be from 0 to {vocab_size - 1:,}", hint="encode with this model's tokenizer")
+    return total
 
 
 class Decoder(Protocol):

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ContextOverflow, ModelFileError, UnsupportedModel, UsageError
-from .base import Logits
+from ..errors import ModelFileError, UnsupportedModel
+from .base import Logits, check_ids
 
 _PAST = re.compile(r"past_key_values\.(\d+)\.(key|value)$")
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -78,17 +78,7 @@ class ExportedEngine:
         import onnxruntime as ort
 
         n, before = len(ids), len(self._cached)
-        if n < 1:
-            raise UsageError("extend needs at least one token", hint="pass one or more token ids")
-        total = before + n
-        if total > self.context_length:
-            raise ContextOverflow(
-                f"{total:,} tokens do not fit the context of {self.context_length:,}: {total - self.context_length:,} too many",
-                over=total - self.context_length,
-                hint="shorten the prompt, or choose a model with a longer context",
-            )
-        if min(ids) < 0 or max(ids) >= self.vocab_size:
-            raise UsageError(f"token ids must be from 0 to {self.vocab_size - 1:,}", hint="encode with this model's tokenizer")
+        total = check_ids(ids, before, vocab_size=self.vocab_size, context_length=self.context_length)
         self._cut(before)
         feeds = {
             "input_ids": np.array([ids], np.int64),

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ContextOverflow, ModelFileError, UsageError
-from .base import Logits
+from ..errors import ModelFileError
+from .base import Logits, check_ids
 from .slots import OrtSlots
 
 FIRST_CAPACITY = 512  # tokens; doubled when full, up to the context length
@@ -78,17 +78,7 @@ class OrtEngine:
 
     def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
         n, before = len(ids), len(self._cached)
-        if n < 1:
-            raise UsageError("extend needs at least one token", hint="pass one or more token ids")
-        total = before + n
-        if total > self.context_length:
-            raise ContextOverflow(
-                f"{total:,} tokens do not fit the context of {self.context_length:,}: {total - self.context_length:,} too many",
-                over=total - self.context_length,
-                hint="shorten the prompt, or choose a model with a longer context",
-            )
-        if min(ids) < 0 or max(ids) >= self.vocab_size:
-            raise UsageError(f"token ids must be from 0 to {self.vocab_size - 1:,}", hint="encode with this model's tokenizer")
+        total = check_ids(ids, before, vocab_size=self.vocab_size, context_length=self.context_length)
         if total > self._kv.shape[3]:
             self._grow(total)
         at = np.arange(n, dtype=np.int64) if every else np.array([n - 1], np.int64)
