@@ -27,12 +27,13 @@ SHAPE = {
 CHILD = """
 import sys, time, re
 from pathlib import Path
-from llm_magics.models import convert, graph
-from llm_magics.models.config import Config
-from llm_magics.models.families import FAMILIES, spec_of
-from llm_magics.models.recipe import Recipe
-from llm_magics.models.safetensors import Safetensors
-from llm_magics.models.weights import Weights
+from llm_magics.models import convert
+from llm_magics.decoder import graph
+from llm_magics.formats.config import Config
+from llm_magics.decoder.families import FAMILIES, spec_of
+from llm_magics.decoder.recipe import Recipe
+from llm_magics.formats.safetensors import Safetensors
+from llm_magics.decoder.weights import Weights
 source, out, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 spec, tensors = spec_of(Config.read(source / "config.json")), Safetensors(source)
 def each(layers):

@@ -24,7 +24,8 @@ import numpy as np
 from environments import checkpoint, python_of
 
 import llm_magics as lm
-from llm_magics.models import catalog, fetch
+from llm_magics.sources import catalog
+from llm_magics.sources import index as fetch
 
 HERE = Path(__file__).resolve().parent
 PROSE = HERE.parent / "llm_magics" / "models" / "prose.txt"

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from decode import HERE, processor, read_bandwidth, worker
 
-from llm_magics.models import catalog, fetch, store
+from llm_magics.sources import catalog, store
+from llm_magics.sources import index as fetch
 
 PEERS = {"ours": (None, "ours_ids.py", False), "llama.cpp": ("llamacpp", "llamacpp.py", False)}
 

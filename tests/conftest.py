@@ -27,6 +27,7 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def default_gguf() -> Path:
     """The default model's file, fetched once into the cache."""
-    from llm_magics.models import catalog, fetch
+    from llm_magics.sources import catalog
+    from llm_magics.sources import index as fetch
 
     return fetch.downloaded(catalog.find())

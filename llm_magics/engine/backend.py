@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..core.guard import tokenizer_errors
 from ..errors import ModelFileError
 
 if TYPE_CHECKING:
@@ -22,26 +22,10 @@ def read_backend(data: bytes) -> Backend:
     from tokenizers import Tokenizer as Backend
 
     try:
-        with careful():
+        with tokenizer_errors():
             return Backend.from_buffer(data)
     except ModelFileError as error:
         raise ValueError(error.message) from error
-
-
-@contextmanager
-def careful() -> Iterator[None]:
-    """What a bad file makes the library do becomes a ModelFileError: plain Exceptions, and panics, which are not even that.
-
-    A vocabulary may lack what its tokenizer needs; an expression to split by may take too many steps on some text.
-    """
-    try:
-        yield
-    except BaseException as error:
-        if type(error) is not Exception and type(error).__name__ != "PanicException":
-            raise
-        raise ModelFileError(
-            f"the model's tokenizer fails: {error}", hint="fetch the model again, or choose another"
-        ) from error
 
 
 def state(part: Any) -> dict[str, Any]:

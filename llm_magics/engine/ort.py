@@ -17,7 +17,7 @@ KEPT_ROWS = 16  # of logits: memory is taken by those that are used
 
 
 class OrtEngine:
-    """Runs ``decoder.onnx`` (see models/graph.py for its inputs and outputs). Implements :class:`~.base.Engine`.
+    """Runs ``decoder.onnx`` (see decoder/graph.py for its inputs and outputs). Implements :class:`~.base.Engine`.
 
     Args:
         path: the graph; its weights lie beside it.

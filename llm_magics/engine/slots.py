@@ -18,7 +18,7 @@ FIRST_CAPACITY = 256  # tokens a row; doubled when one is full
 
 
 class OrtSlots:
-    """Rows of a KV buffer over a session of the decoder (models/graph.py). Implements :class:`~.batch.Slots`.
+    """Rows of a KV buffer over a session of the decoder (decoder/graph.py). Implements :class:`~.batch.Slots`.
 
     A row's part of every layer lies in one piece, so a prompt is computed by itself, in its row, with no padding. Memory that
     no row has reached yet is not taken from the system.

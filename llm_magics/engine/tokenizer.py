@@ -20,8 +20,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..core.guard import tokenizer_errors
 from ..errors import ModelFileError
-from .backend import careful, read_backend, state, without_prefix
+from .backend import read_backend, state, without_prefix
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
@@ -165,7 +166,7 @@ class TextTokenizer:
                 self._backend.normalizer, self._backend.pre_tokenizer = self._parts[later]  # type: ignore[misc]
                 self._is_later = later
             self._backend.encode_special_tokens = plain  # true: they are spelt out like any other text
-            with careful():
+            with tokenizer_errors():
                 return list(self._backend.encode(text, add_special_tokens=False).ids)
 
     def has_special(self, text: str) -> bool:
@@ -179,7 +180,7 @@ class TextTokenizer:
         return _stripped(data.decode("utf-8", self._errors), self._strip)
 
     def _decode_other(self, ids: Sequence[int], skip_special: bool = True) -> str:
-        with self._lock, careful():
+        with self._lock, tokenizer_errors():
             text: str = self._backend.decode(list(ids), skip_special_tokens=skip_special)
             return text
 

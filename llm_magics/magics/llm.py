@@ -76,7 +76,7 @@ class LLMMagics(Magics):
 
     def _status(self, request: CellRequest) -> str:
         if self._current is None and request.model is None:
-            from ..models import catalog
+            from ..sources import catalog
 
             entry = catalog.find()
             return (

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..decoder.recipe import Recipe
+from ..decoder.spec import DecoderSpec
 from ..errors import ModelFileError
-from .recipe import Recipe
-from .spec import DecoderSpec
 
 if TYPE_CHECKING:
-    from .gguf_tokenizer import TokenizerSpec
-    from .weights import Weights
+    from ..decoder.weights import Weights
+    from ..formats.tokenizers.gguf import TokenizerSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
 FORMAT = 4
@@ -66,7 +66,7 @@ def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str
     # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already converted.
     from tqdm import tqdm
 
-    from . import graph
+    from ..decoder import graph
 
     recipe = Recipe(precision)
     weights, tokens, stated, release = _gguf(source) if source.is_file() else _checkpoint(source)
@@ -98,11 +98,11 @@ Opened = tuple["Weights", "TokenizerSpec", str, Callable[[], None]]
 
 
 def _gguf(path: Path) -> Opened:
-    from .config import config_from_gguf
-    from .families import FAMILIES, spec_of
-    from .gguf import GgufFile
-    from .gguf_tokenizer import tokenizer_spec
-    from .weights import Weights
+    from ..decoder.families import FAMILIES, spec_of
+    from ..decoder.weights import Weights
+    from ..formats.config import config_from_gguf
+    from ..formats.gguf import GgufFile
+    from ..formats.tokenizers.gguf import tokenizer_spec
 
     file = GgufFile(path)
     tokens = tokenizer_spec(file.metadata)
@@ -115,11 +115,11 @@ def _gguf(path: Path) -> Opened:
 
 
 def _checkpoint(folder: Path) -> Opened:
-    from .config import Config
-    from .families import FAMILIES, spec_of
-    from .safetensors import Safetensors
-    from .tokenizer_files import spec_from_folder
-    from .weights import Weights
+    from ..decoder.families import FAMILIES, spec_of
+    from ..decoder.weights import Weights
+    from ..formats.config import Config
+    from ..formats.safetensors import Safetensors
+    from ..formats.tokenizers.folder import spec_from_folder
 
     spec = spec_of(Config.read(folder / "config.json"))
     tensors = Safetensors(folder)

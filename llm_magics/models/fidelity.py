@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine.base import Engine
-from . import store
+from ..sources import store
 
 TOKENS = 600
 _CHUNK = 50  # tokens whose logits are held at once

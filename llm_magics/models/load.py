@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.records import ModelInfo
+from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, UsageError
-from . import catalog, fidelity, store
+from ..sources import catalog, store
+from . import fidelity
 from .convert import FORMAT, Converted, convert
 from .model import Model
-from .recipe import check_precision
 
 if TYPE_CHECKING:
-    from .catalog import CatalogEntry
-    from .sources import Source
+    from ..sources.catalog import CatalogEntry
+    from ..sources.source import Source
 
 _Key = tuple[str, str, int, str | None]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
@@ -59,7 +60,7 @@ def models() -> list[CatalogEntry]:
 
 
 def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
-    from .sources import resolve
+    from ..sources.names import resolve
 
     source = resolve(name, file=file)
     info = ModelInfo(source.name, source.revision, source.fingerprint, licence=source.licence)
@@ -100,8 +101,8 @@ def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:
 
 def _no_row(folder: Path) -> bool:
     """Whether a checkpoint is of an architecture with no row in families.py."""
-    from .config import read_table
-    from .families import FAMILIES
+    from ..decoder.families import FAMILIES
+    from ..formats.config import read_table
 
     return read_table(folder / "config.json").get("model_type") not in FAMILIES
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from ..core.options import SamplingOptions
-from ..core.records import Generation
-from ..engine.batch import ROWS, Batch, Request
+from ..core.records import Generation, ModelInfo
+from ..engine.batch import Batch, Request
+from ..engine.generate import Reader
 from ..errors import Interrupted, LLMMagicsError, UsageError
-
-if TYPE_CHECKING:
-    from .model import Model
 
 
 class Answers(list[Generation | LLMMagicsError]):
@@ -33,15 +31,23 @@ class Answers(list[Generation | LLMMagicsError]):
 
 
 def map_prompts(
-    model: Model, prompts: Iterable[Any], options: SamplingOptions, *, system: str | None = None, raw: bool = False,
-    rows: int = ROWS, progress: bool = True, answers: Answers | None = None,
-) -> Answers:  # fmt: skip
+    reader: Reader,
+    encode: Callable[[Any], tuple[str, list[int]]],
+    prompts: Iterable[Any],
+    options: SamplingOptions,
+    *,
+    info: ModelInfo,
+    rows: int,
+    progress: bool,
+    answers: Answers,
+) -> Answers:
     """Answer every prompt; several are worked on at a time.
 
     Args:
+        encode: a prompt → its text and ids.
         prompts: texts, or lists of messages: any iterable of known end, such as a list or a pandas column.
         options: of every row; each has the seed to itself, so a row's answer does not depend on its place.
-        system, raw: as in :meth:`Model.stream`.
+        info: what the model is called in the records.
         rows: at most so many at a time; fewer where memory is short.
         progress: a bar on stderr.
         answers: filled in place, so that its holder has what was made when a KeyboardInterrupt goes through.
@@ -58,14 +64,13 @@ def map_prompts(
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise UsageError(f"rows must be a whole number of at least 1, got {rows!r}", hint="leave it out")
     asked = list(prompts)
-    answers = Answers() if answers is None else answers
     answers[:] = [Interrupted("this row was not reached", hint="map it again")] * len(asked)
 
     def requests() -> Iterator[Request | LLMMagicsError]:
         for prompt in asked:
-            yield _request(model, prompt, options, system, raw)
+            yield _request(encode, prompt, options)
 
-    batch = Batch(model._reader, requests(), model=model.info, rows=max(min(rows, len(asked)), 1))
+    batch = Batch(reader, requests(), model=info, rows=max(min(rows, len(asked)), 1))
     try:
         for number, result in tqdm(batch, total=len(asked), desc="answering", unit="prompt", disable=not progress):
             answers[number] = result
@@ -76,12 +81,12 @@ def map_prompts(
     return answers
 
 
-def _request(model: Model, prompt: Any, options: SamplingOptions, system: str | None, raw: bool) -> Request | LLMMagicsError:
+def _request(encode: Callable[[Any], tuple[str, list[int]]], prompt: Any, options: SamplingOptions) -> Request | LLMMagicsError:
     """One row made ready, or what is wrong with it."""
     if not isinstance(prompt, (str, list, tuple)):
         return UsageError(f"a prompt must be a text or a list of messages, got {prompt!r:.80}", hint="drop or fill this row")
     try:
-        text, ids = model._encode(prompt, system, raw)
+        text, ids = encode(prompt)
     except LLMMagicsError as error:
         return error
     return Request(ids, text, options)

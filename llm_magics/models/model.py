@@ -15,7 +15,7 @@ from ..engine.base import Engine, Tokenizer
 from ..engine.batch import ROWS
 from ..engine.generate import Reader, Stream, score
 from ..errors import UsageError
-from . import store
+from ..sources import store
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
 from .map import Answers, map_prompts
 
@@ -175,8 +175,15 @@ class Model:
         chosen = sampling_options(options)
         self.last_map = Answers() if answers is None else answers
         return map_prompts(
-            self, prompts, chosen, system=system, raw=raw, rows=rows, progress=progress, answers=self.last_map
-        )  # fmt: skip
+            self._reader,
+            lambda prompt: self._encode(prompt, system, raw),
+            prompts,
+            chosen,
+            info=self.info,
+            rows=rows,
+            progress=progress,
+            answers=self.last_map,
+        )
 
     def measure_fidelity(self) -> Fidelity:
         """Compare this model with its own source in fp32 over some prose; kept beside the converted model.

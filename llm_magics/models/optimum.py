@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from ..decoder.families import FAMILIES
+from ..decoder.quantize import BLOCK, round8
 from ..errors import UnsupportedModel, UsageError
-from .config import read_table
-from .families import FAMILIES
-from .quantize import BLOCK, round8
-from .sources import TOKENIZER_FILES
+from ..formats.config import read_table
+from ..sources.repository import TOKENIZER_FILES
 
 MS = "com.microsoft"
 PRECISIONS = ("auto", "int8", "fp32")

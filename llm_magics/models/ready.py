@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..core.records import ModelInfo
 from ..errors import ModelFileError
-from . import store
-from .config import read_table
-from .tokenizer_files import spec_from_folder
+from ..formats.config import read_table
+from ..formats.tokenizers.folder import spec_from_folder
+from ..sources import store
 
 if TYPE_CHECKING:
     from .model import Model

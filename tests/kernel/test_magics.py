@@ -175,7 +175,7 @@ def test_lean_start(fresh_kernel: Kernel) -> None:
 
 
 def test_killed_while_generating_leaves_a_sound_cache(fresh_kernel: Kernel) -> None:
-    from llm_magics.models import store
+    from llm_magics.sources import store
 
     fresh_kernel.run("%load_ext llm_magics\n%llm -n 2 hi")
     pid = int(fresh_kernel.value("__import__('os').getpid()"))

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.models.families import FAMILIES
+from llm_magics.decoder.families import FAMILIES
+from llm_magics.formats.gguf import GgufFile
 from llm_magics.models.fidelity import prose as shipped_prose
-from llm_magics.models.gguf import GgufFile
 from tests import tiny
 
 PROSE = shipped_prose()

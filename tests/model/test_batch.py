@@ -11,7 +11,6 @@ import llm_magics as lm
 from llm_magics.engine.batch import Batch, Request
 from llm_magics.engine.generate import Stream
 from llm_magics.engine.slots import OrtSlots
-from llm_magics.models.map import map_prompts
 
 PROMPTS = [
     "What is the capital of France?",
@@ -103,8 +102,8 @@ def test_rows_of_logits(exact: lm.Model, prose: list[int], reference: np.ndarray
 
 
 def test_map(model: lm.Model) -> None:
-    options = lm.SamplingOptions(max_tokens=16, temperature=0)
-    answers = map_prompts(model, [PROMPTS[0], "word " * 9000, None, PROMPTS[1]], options, progress=False)
+    options = {"max_tokens": 16, "temperature": 0}
+    answers = model.map([PROMPTS[0], "word " * 9000, None, PROMPTS[1]], **options, progress=False)
     assert answers.texts[0] is not None and "Paris" in answers.texts[0] and answers.texts[3]
     assert sorted(answers.errors) == [1, 2] and isinstance(answers[1], lm.ContextOverflow)
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llm_magics.decoder import graph
+from llm_magics.decoder.families import FAMILIES, spec_of
+from llm_magics.decoder.recipe import Recipe
+from llm_magics.decoder.weights import Weights
 from llm_magics.engine.ort import OrtEngine
-from llm_magics.models import graph
-from llm_magics.models.config import Config, config_from_gguf
-from llm_magics.models.families import FAMILIES, spec_of
-from llm_magics.models.gguf import GgufFile
-from llm_magics.models.recipe import Recipe
-from llm_magics.models.safetensors import Safetensors
-from llm_magics.models.weights import Weights
+from llm_magics.formats.config import Config, config_from_gguf
+from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.safetensors import Safetensors
 from tests import families, family_gguf
 from tests.model.test_default_model import log_softmax
 

@@ -57,7 +57,7 @@ def test_fp32(pair: Any, home: Path) -> None:
 )  # fmt: skip
 def test_quantised(pair: Any, home: Path, kind: str, embed: str) -> None:
     """Against transformers over the very weights that the file holds: only activations and zero points may round."""
-    from llm_magics.models.gguf import GgufFile
+    from llm_magics.formats.gguf import GgufFile
 
     folder, weights, shape = pair
     path = folder / f"{kind}.gguf"

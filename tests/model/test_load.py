@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.models.gguf import GgufFile
-from llm_magics.models.gguf_tokenizer import tokenizer_spec
+from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.tokenizers.gguf import tokenizer_spec
 from tests import families, tiny
 
 

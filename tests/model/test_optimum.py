@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.models.families import FAMILIES
+from llm_magics.decoder.families import FAMILIES
 from llm_magics.models.optimum import export
 from tests.model.test_default_model import log_softmax, read
 from tests.model.test_load import hub_folder  # noqa: F401  a fixture: its tokenizer is used here

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from llm_magics.decoder import graph
+from llm_magics.decoder.families import FAMILIES, spec_of
+from llm_magics.decoder.recipe import Recipe
+from llm_magics.decoder.weights import Weights
 from llm_magics.engine.ort import OrtEngine
-from llm_magics.models import graph
-from llm_magics.models.config import config_from_gguf
-from llm_magics.models.families import FAMILIES, spec_of
-from llm_magics.models.gguf import GgufFile
-from llm_magics.models.recipe import Recipe
-from llm_magics.models.tensors import Tensor
-from llm_magics.models.weights import Weights
+from llm_magics.formats.config import config_from_gguf
+from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.tensors import Tensor
 from tests.model.test_default_model import log_softmax
 
 # (from, precision) → largest mean KL in nats per token, least share of equal arg-max, largest weights.bin in MB

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import llm_magics as lm
-from llm_magics.models import catalog, store
+from llm_magics.sources import catalog, store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and limits are POSIX")
 KEY_FILES = {"decoder.onnx", "weights.bin", "tokenizer.json", "model.json", store.MANIFEST}

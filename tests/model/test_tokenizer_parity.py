@@ -13,9 +13,9 @@ import llm_magics as lm
 from llm_magics.core.prompt import render
 from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
-from llm_magics.models.gguf import GgufFile
-from llm_magics.models.gguf_tokenizer import byte_level_json, tokenizer_spec
-from llm_magics.models.tokenizer_files import spec_from_folder
+from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.tokenizers.folder import spec_from_folder
+from llm_magics.formats.tokenizers.gguf import byte_level_json, tokenizer_spec
 from tests.pieces import corpus, strings, train
 
 PIECES = [

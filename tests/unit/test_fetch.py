@@ -23,8 +23,9 @@ from pathlib import Path
 import pytest
 
 from llm_magics import FetchError, ModelNotFound, StoreError
-from llm_magics.models import catalog, fetch, store
-from llm_magics.models.catalog import CatalogEntry
+from llm_magics.sources import catalog, store
+from llm_magics.sources import index as fetch
+from llm_magics.sources.catalog import CatalogEntry
 
 PAYLOAD = bytes(range(256)) * 2000
 _ZIP = io.BytesIO()
@@ -231,7 +232,7 @@ def test_too_little_room(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
 def test_killed_while_downloading_resumes(index: Index) -> None:
     index.slow = 0.3
-    code = "import json, sys; from llm_magics.models import catalog, fetch; "
+    code = "import json, sys; from llm_magics.sources import catalog; from llm_magics.sources import index as fetch; "
     code += "fetch.downloaded(catalog.CatalogEntry(**json.loads(sys.argv[1])))"
     process = subprocess.Popen([sys.executable, "-c", code, json.dumps(asdict(entry_for()))], stderr=subprocess.DEVNULL)
     end = time.monotonic() + 20

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from llm_magics import ModelFileError, UnsupportedModel
-from llm_magics.models.config import Config, config_from_gguf
+from llm_magics.decoder.families import spec_of
+from llm_magics.decoder.spec import DecoderSpec
+from llm_magics.formats.config import Config, config_from_gguf
+from llm_magics.formats.gguf import GgufFile
 from llm_magics.models.convert import Converted, convert
-from llm_magics.models.families import spec_of
-from llm_magics.models.gguf import GgufFile
-from llm_magics.models.spec import DecoderSpec
 from tests import tiny
 
 

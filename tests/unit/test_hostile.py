@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from llm_magics import LLMMagicsError, TemplateError
 from llm_magics.core.prompt import render
+from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.safetensors import Safetensors
 from llm_magics.models.convert import convert
-from llm_magics.models.gguf import GgufFile
-from llm_magics.models.safetensors import Safetensors
 from tests import tiny
 
 HUGE = 1 << 60

@@ -15,11 +15,11 @@ import pytest
 from huggingface_hub import constants
 
 import llm_magics as lm
-from llm_magics.models import hub as hub_module
-from llm_magics.models import sources
-from llm_magics.models.gguf import GgufFile
-from llm_magics.models.gguf_tokenizer import tokenizer_spec
-from llm_magics.models.repository import choose
+from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.tokenizers.gguf import tokenizer_spec
+from llm_magics.sources import hub as hub_module
+from llm_magics.sources import names as sources
+from llm_magics.sources.repository import choose
 from tests import tiny
 from tests.hubstub import COMMIT, OTHER, Hub, serve
 
@@ -251,5 +251,5 @@ def test_what_a_listing_means() -> None:
 
 
 def test_names_of_the_catalogue_do_not_ask_the_hub() -> None:
-    code = "import sys; from llm_magics.models import sources; sources.resolve(None); print('huggingface_hub' in sys.modules)"
+    code = "import sys; from llm_magics.sources import names; names.resolve(None); print('huggingface_hub' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"

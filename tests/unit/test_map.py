@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from llm_magics import ContextOverflow, Generation, Interrupted, LLMMagicsError, Model, ModelInfo, SamplingOptions, UsageError
+from llm_magics import ContextOverflow, Generation, Interrupted, LLMMagicsError, Model, ModelInfo, UsageError
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedSlots, ScriptedTokenizer
-from llm_magics.models.map import Answers, map_prompts
+from llm_magics.models.map import Answers
 
-GREEDY = SamplingOptions(temperature=0)
+GREEDY: dict[str, Any] = {"temperature": 0}
 
 
 def scripted(*answers: str, template: str | None = None, context_length: int = 100) -> Model:
@@ -30,25 +32,25 @@ class Column:
     "kind", [list, tuple, iter, lambda values: Column(*values)], ids=["list", "tuple", "iterator", "column"]
 )
 def test_answers_are_in_order(kind: object, capsys: pytest.CaptureFixture[str]) -> None:
-    answers = map_prompts(scripted("a long one", "b", "ccc"), kind(["x", "y", "z"]), GREEDY, rows=2)  # type: ignore[operator]
+    answers = scripted("a long one", "b", "ccc").map(kind(["x", "y", "z"]), **GREEDY, rows=2)  # type: ignore[operator]
     assert answers.texts == ["a long one", "b", "ccc"] and answers.errors == {}
     assert [row.prompt for row in answers if isinstance(row, Generation)] == ["x", "y", "z"]
     assert "3/3" in capsys.readouterr().err
 
 
 def test_no_prompts() -> None:
-    assert map_prompts(scripted("a"), [], GREEDY) == []
+    assert scripted("a").map([], **GREEDY) == []
 
 
 def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    map_prompts(scripted("a"), ["x"], GREEDY, progress=False)
+    scripted("a").map(["x"], **GREEDY, progress=False)
     assert capsys.readouterr().err == ""
 
 
 def test_a_bad_row_is_an_error_in_that_row() -> None:
     template = "{{ messages[-1].content }}{% if messages[-1].content == 'bad' %}{{ raise_exception('no') }}{% endif %}"
     prompts = ["x", float("nan"), None, 3, "y" * 200, [{"role": "user"}], "", "bad", [{"role": "user", "content": "z"}]]
-    answers = map_prompts(scripted("one", "two", template=template), prompts, GREEDY, progress=False)
+    answers = scripted("one", "two", template=template).map(prompts, **GREEDY, progress=False)
     assert answers.texts == ["one", None, None, None, None, None, None, None, "two"]
     assert sorted(answers.errors) == [1, 2, 3, 4, 5, 6, 7] and isinstance(answers[4], ContextOverflow)
     assert all(isinstance(error, LLMMagicsError) and error.hint for error in answers.errors.values())
@@ -57,8 +59,8 @@ def test_a_bad_row_is_an_error_in_that_row() -> None:
 
 def test_system_and_raw() -> None:
     template = "{% for m in messages %}{{ m.role }}:{{ m.content }};{% endfor %}"
-    told = map_prompts(scripted("a", template=template), ["x"], GREEDY, system="be brief", progress=False)[0]
-    raw = map_prompts(scripted("a", template=template), ["x"], GREEDY, raw=True, progress=False)[0]
+    told = scripted("a", template=template).map(["x"], **GREEDY, system="be brief", progress=False)[0]
+    raw = scripted("a", template=template).map(["x"], **GREEDY, raw=True, progress=False)[0]
     assert isinstance(told, Generation) and told.prompt == "system:be brief;user:x;"
     assert isinstance(raw, Generation) and raw.prompt == "x"
 
@@ -75,14 +77,14 @@ def test_system_and_raw() -> None:
 )
 def test_what_is_no_column(prompts: object, hint: str) -> None:
     with pytest.raises(UsageError) as error:
-        map_prompts(scripted("a"), prompts, GREEDY)  # type: ignore[arg-type]
+        scripted("a").map(prompts, **GREEDY)  # type: ignore[arg-type]
     assert hint in error.value.hint
 
 
 @pytest.mark.parametrize("rows", [0, -1, True, 2.5])
 def test_rows_is_a_count(rows: int) -> None:
     with pytest.raises(UsageError, match="rows"):
-        map_prompts(scripted("a"), ["x"], GREEDY, rows=rows)
+        scripted("a").map(["x"], **GREEDY, rows=rows)
 
 
 def test_an_interrupt_goes_through_and_keeps_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +101,7 @@ def test_an_interrupt_goes_through_and_keeps_what_there_is(monkeypatch: pytest.M
     monkeypatch.setattr(ScriptedSlots, "step", interrupted)
     answers = Answers()
     with pytest.raises(KeyboardInterrupt):
-        map_prompts(scripted("ab", "abcdefgh", "cdefgh", "x"), ["p"] * 4, GREEDY, rows=2, progress=False, answers=answers)
+        scripted("ab", "abcdefgh", "cdefgh", "x").map(["p"] * 4, **GREEDY, rows=2, progress=False, answers=answers)
     assert answers.texts == ["ab", "abcd", "cd", None]
     assert [row.stop_reason for row in answers if isinstance(row, Generation)] == ["stop", "interrupted", "interrupted"]
     assert isinstance(answers[3], Interrupted)

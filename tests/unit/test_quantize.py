@@ -7,11 +7,11 @@ import pytest
 from gguf import GGMLQuantizationType
 from gguf.quants import quantize
 
-import llm_magics.models.quantize as quantize_module
+import llm_magics.decoder.quantize as quantize_module
 from llm_magics import UsageError
-from llm_magics.models.quantize import BLOCK, Packed, pack, pack4, pack_exact
-from llm_magics.models.recipe import Recipe, check_precision
-from llm_magics.models.tensors import Tensor
+from llm_magics.decoder.quantize import BLOCK, Packed, pack, pack4, pack_exact
+from llm_magics.decoder.recipe import Recipe, check_precision
+from llm_magics.formats.tensors import Tensor
 
 
 def stored(kind: str, rows: int = 6, columns: int = 96, seed: int = 0) -> Tensor:

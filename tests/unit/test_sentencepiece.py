@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from llm_magics import LLMMagicsError, ModelFileError, UnsupportedModel
 from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
-from llm_magics.models.gguf_tokenizer import tokenizer_spec
-from llm_magics.models.sentencepiece import MAX_PIECE, Pieces, read_model, tokenizer_json
+from llm_magics.formats.tokenizers.gguf import tokenizer_spec
+from llm_magics.formats.tokenizers.sentencepiece import MAX_PIECE, Pieces, read_model, tokenizer_json
 from tests.pieces import strings, train
 
 STRINGS = strings(500)
@@ -242,14 +242,14 @@ def test_what_is_not_supported_is_named() -> None:
 
 
 def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_magics.models.sentencepiece.MAX_BYTES", 10)
+    monkeypatch.setattr("llm_magics.formats.tokenizers.sentencepiece.MAX_BYTES", 10)
     with pytest.raises(ModelFileError, match="bytes"):
         read_model(proto(GOOD))
-    monkeypatch.setattr("llm_magics.models.sentencepiece.MAX_BYTES", 10_000)
-    monkeypatch.setattr("llm_magics.models.sentencepiece.MAX_PIECES", 3)
+    monkeypatch.setattr("llm_magics.formats.tokenizers.sentencepiece.MAX_BYTES", 10_000)
+    monkeypatch.setattr("llm_magics.formats.tokenizers.sentencepiece.MAX_PIECES", 3)
     with pytest.raises(ModelFileError, match="pieces"):
         read_model(proto(GOOD))
-    monkeypatch.setattr("llm_magics.models.sentencepiece.MAX_MERGES", 5)
+    monkeypatch.setattr("llm_magics.formats.tokenizers.sentencepiece.MAX_MERGES", 5)
     with pytest.raises(ModelFileError, match="merges"):
         tokenizer_json(model(["a", "aa", "aaa", "aaaa"]))
 

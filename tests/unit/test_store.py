@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from llm_magics import StoreError
-from llm_magics.models import store
+from llm_magics.sources import store
 
 BUILD = """
 import sys, time
 from pathlib import Path
-from llm_magics.models import store
+from llm_magics.sources import store
 def build(folder):
     with open(Path(sys.argv[1]) / "builds", "a") as log: log.write("x")
     (folder / "half").write_text("half made")
@@ -156,7 +156,7 @@ def test_two_at_once_build_once(home: Path, tmp_path: Path) -> None:
 def test_a_real_write_limit_is_a_clear_error(home: Path) -> None:
     code = """
 import resource, signal
-from llm_magics.models import store
+from llm_magics.sources import store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
 try: store.entry("m/key", lambda folder: (folder / "data").write_bytes(bytes(1 << 20)))

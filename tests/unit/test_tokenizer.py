@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from llm_magics import ModelFileError, UnsupportedModel
 from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer, _byte_of
-from llm_magics.models.gguf_tokenizer import PRE_TOKENIZERS, tokenizer_spec
+from llm_magics.formats.tokenizers.gguf import PRE_TOKENIZERS, tokenizer_spec
 from tests import tiny
 
 

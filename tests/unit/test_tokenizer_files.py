@@ -10,9 +10,9 @@ import pytest
 from llm_magics import ModelFileError, UnsupportedModel
 from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
-from llm_magics.models import tokenizer_files
-from llm_magics.models.gguf_tokenizer import TokenizerSpec, byte_level_json
-from llm_magics.models.tokenizer_files import spec_from_folder
+from llm_magics.formats.tokenizers import folder as tokenizer_files
+from llm_magics.formats.tokenizers.folder import spec_from_folder
+from llm_magics.formats.tokenizers.gguf import TokenizerSpec, byte_level_json
 from tests.pieces import train
 
 LETTERS = ["<s>", "</s>", "<|im_end|>", "Ġ", "a", "b", "ab", "Ġab"]

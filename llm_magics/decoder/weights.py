@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
+from ..formats.tensors import Floats, Tensor
 from .spec import DecoderSpec
-from .tensors import Floats, Tensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,12 @@ from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from ..errors import ModelNotFound, UnsupportedModel, UsageError
-from .sources import TOKENIZER_FILES, Kind
+from .source import Kind
+
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
+    "merges.txt", "generation_config.json", "chat_template.jinja",
+)  # fmt: skip
 
 # Of several GGUF files the smallest that keeps the model whole, else the largest that is smaller.
 _GGUF_ORDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "BF16", "F16", "F32")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import UsageError
+from ..formats.tensors import Floats, Halves, Tensor, stack
 from .quantize import BLOCK, Packed, pack, pack4, pack8, pack_exact, round4
-from .tensors import Floats, Halves, Tensor, stack
 
 PRECISIONS = {
     "auto": "keeps the bits of a quantised file, 8 bits of a float one: within KL 0.01 of the source",

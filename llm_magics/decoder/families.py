@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ModelFileError, UnsupportedModel
-from .config import Config
+from ..formats.config import Config
 from .spec import DecoderSpec
 from .weights import Layout
 

@@ -3,46 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
 
 from ..errors import ModelNotFound, UnsupportedModel, UsageError
-from . import catalog, fetch, store
-
-Kind = Literal["gguf", "safetensors", "onnx", "saved"]
-TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt", "generation_config.json", "chat_template.jinja",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model comes from.
-
-    Attributes:
-        kind: a GGUF file, a checkpoint in safetensors, an ONNX model that is ready to run, or a saved conversion.
-        name: for people.
-        revision: commit on the Hub, else what tells one version from another.
-        fingerprint: sha256 that changes when the source does; part of the cache's key.
-        licence: as the source states it, or "unknown".
-        fetch: gives the path of the file or folder, fetched when it is not here.
-    """
-
-    kind: Kind
-    name: str
-    revision: str
-    fingerprint: str
-    licence: str
-    fetch: Callable[[], Path]
-
-    @property
-    def key(self) -> str:
-        """The name as a folder of the cache."""
-        return "".join(char if char.isalnum() or char in "._-" else "-" for char in self.name).strip(".") or "model"
+from . import catalog, index, store
+from .repository import TOKENIZER_FILES
+from .source import Source
 
 
 def resolve(name: str | None, *, file: str | None = None) -> Source:
@@ -59,7 +26,7 @@ def resolve(name: str | None, *, file: str | None = None) -> Source:
         if file:
             raise UsageError(f"{name or catalog.DEFAULT} is a single file", hint="leave out the file")
         entry = catalog.find(name)
-        return Source("gguf", entry.name, entry.revision, entry.sha256, entry.licence, lambda: fetch.downloaded(entry))
+        return Source("gguf", entry.name, entry.revision, entry.sha256, entry.licence, lambda: index.downloaded(entry))
     path = Path(name).expanduser()
     if path.is_dir():
         return _folder(path, file)

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .tensors import Floats, Tensor, stack
+from ..formats.tensors import Floats, Tensor, stack
 
 BLOCK = 32
 # Below this many weights a second byte each is cheaper than two more operators (measured: 332k against 553k).

@@ -9,10 +9,10 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from ..errors import UnsupportedModel
+from ..formats.tensors import Floats, Tensor
 from .nodes import MS, Nodes, value
 from .recipe import Recipe
 from .rotary import tables
-from .tensors import Floats, Tensor
 from .weights import Weights
 
 

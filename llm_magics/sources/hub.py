@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
 from . import store
 from .repository import Choice, choose
-from .sources import Source
+from .source import Source
 
 TRIES = 4
 _LONGEST_WAIT_S = 20.0

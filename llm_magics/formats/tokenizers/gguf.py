@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ModelFileError, UnsupportedModel
+from ...errors import ModelFileError, UnsupportedModel
 from .sentencepiece import CONTROL as _CONTROL
 from .sentencepiece import USER_DEFINED as _USER_DEFINED
 from .sentencepiece import Pieces, tokenizer_json

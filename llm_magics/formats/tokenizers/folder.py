@@ -1,4 +1,4 @@
-"""The tokenizer of a model folder as the Hugging Face Hub lays it out → :class:`~.gguf_tokenizer.TokenizerSpec`.
+"""The tokenizer of a model folder as the Hugging Face Hub lays it out → :class:`~.gguf.TokenizerSpec`.
 
 The tokens come from ``tokenizer.json``, else from ``tokenizer.model`` (SentencePiece), else from ``vocab.json`` and
 ``merges.txt`` (GPT-2). Other files say which of them begin and end a text, and how a chat is written. Everything is data:
@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engine.backend import careful, read_backend
-from ..errors import ModelFileError, UnsupportedModel
-from .gguf_tokenizer import ENDS, TokenizerSpec, byte_level_json
+from ...core.guard import tokenizer_errors
+from ...errors import ModelFileError, UnsupportedModel
+from .gguf import ENDS, TokenizerSpec, byte_level_json
 from .sentencepiece import read_model, tokenizer_json
 
 if TYPE_CHECKING:
@@ -54,10 +54,7 @@ def spec_from_folder(folder: Path) -> TokenizerSpec:
             f"{folder} has no tokenizer.json, no tokenizer.model, and no vocab.json with merges.txt",
             hint="fetch the model again, or choose a copy that comes with tokenizer.json",
         )
-    try:
-        backend = read_backend(text.encode())
-    except ValueError as error:
-        raise _bad(folder / "tokenizer.json", str(error)) from error
+    backend = _backend(folder / "tokenizer.json", text)
     changed = _complete(backend, _declared(folder, config, special), special | set(names.values()), strict=not ready)
     if ready:
         changed |= _set_prefix(backend, config)
@@ -194,11 +191,21 @@ def _set_prefix(backend: Backend, config: dict[str, Any]) -> bool:
     return True
 
 
+def _backend(path: Path, text: str) -> Backend:
+    from tokenizers import Tokenizer as Backend
+
+    try:
+        with tokenizer_errors():
+            return Backend.from_buffer(text.encode())
+    except (ModelFileError, ValueError) as error:
+        raise _bad(path, str(error).splitlines()[0]) from error
+
+
 def _first_added(backend: Backend) -> int | None:
     """The one token that the post-processor puts before a text; several are left to chat templates."""
     backend.no_truncation()
     backend.no_padding()
-    with careful():
+    with tokenizer_errors():
         plain: list[int] = backend.encode("a", add_special_tokens=False).ids
         full: list[int] = backend.encode("a", add_special_tokens=True).ids
     return full[0] if plain and full[1 : 1 + len(plain)] == plain and full[: len(plain)] != plain else None

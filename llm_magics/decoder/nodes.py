@@ -10,8 +10,8 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from ..formats.tensors import Floats, Halves
 from .quantize import BLOCK, Packed
-from .tensors import Floats, Halves
 
 MS = "com.microsoft"
 WEIGHTS_FILE = "weights.bin"

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..errors import ModelFileError, UnsupportedModel
+from ...errors import ModelFileError, UnsupportedModel
 
 # Types of pieces, the same in both kinds of file; 5 is a piece that is never produced.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError, UnsupportedModel
+from ..formats.tensors import Floats
 from .spec import DecoderSpec
-from .tensors import Floats
 
 # "dynamic" stretches beyond the trained context only, which is where this package ends a text.
 _PLAIN = ("default", "dynamic", "none", "mrope")

@@ -1,0 +1,24 @@
+"""What the ``tokenizers`` library does to a bad file becomes an error of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import ModelFileError
+
+
+@contextmanager
+def tokenizer_errors() -> Iterator[None]:
+    """What a bad file makes the library do becomes a ModelFileError: plain Exceptions, and panics, which are not even that.
+
+    A vocabulary may lack what its tokenizer needs; an expression to split by may take too many steps on some text.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error) is not Exception and type(error).__name__ != "PanicException":
+            raise
+        raise ModelFileError(
+            f"the model's tokenizer fails: {error}", hint="fetch the model again, or choose another"
+        ) from error

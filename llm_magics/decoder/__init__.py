@@ -1,0 +1,1 @@
+"""The graph: what a decoder is, and how it is built from weights."""
