@@ -1,9 +1,10 @@
-"""Peak memory and time of converting a made-up checkpoint of the shape of Llama 3.2 1B: random weights, bfloat16, in shards.
+"""Peak memory and time of converting a made-up checkpoint of the shape of Llama 3.2 1B: random weights,
+bfloat16, in shards.
 
     python benchmarks/convert.py [--layers 16] [--precisions auto int4]
 
-The bound of the project is 1.3 × the output file + 500 MB. Each conversion runs in its own process; the peak is the system's
-VmHWM, the pages of the mapped source counted in.
+The bound of the project is 1.3 × the output file + 500 MB. Each conversion runs in its own process; the peak
+is the system's VmHWM, the pages of the mapped source counted in.
 """
 
 from __future__ import annotations
@@ -20,10 +21,18 @@ from pathlib import Path
 import numpy as np
 
 SHAPE = {
-    "model_type": "llama", "hidden_size": 2048, "intermediate_size": 8192, "num_attention_heads": 32, "num_key_value_heads": 8,
-    "head_dim": 64, "vocab_size": 128256, "max_position_embeddings": 4096, "rms_norm_eps": 1e-5, "rope_theta": 500000.0,
+    "model_type": "llama",
+    "hidden_size": 2048,
+    "intermediate_size": 8192,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+    "vocab_size": 128256,
+    "max_position_embeddings": 4096,
+    "rms_norm_eps": 1e-5,
+    "rope_theta": 500000.0,
     "tie_word_embeddings": True,
-}  # fmt: skip
+}
 CHILD = """
 import sys, time, re
 from pathlib import Path
@@ -55,13 +64,19 @@ def checkpoint(folder: Path, layers: int) -> int:
     parts = [base]
     for i in range(layers):
         at = f"model.layers.{i}."
-        parts.append({
-            f"{at}input_layernorm.weight": (hidden,), f"{at}post_attention_layernorm.weight": (hidden,),
-            **{f"{at}self_attn.{name}_proj.weight": (rows, hidden) for name, rows in
-               (("q", hidden), ("k", kv), ("v", kv), ("o", hidden))},
-            f"{at}mlp.gate_proj.weight": (ffn, hidden), f"{at}mlp.up_proj.weight": (ffn, hidden),
-            f"{at}mlp.down_proj.weight": (hidden, ffn),
-        })  # fmt: skip
+        parts.append(
+            {
+                f"{at}input_layernorm.weight": (hidden,),
+                f"{at}post_attention_layernorm.weight": (hidden,),
+                **{
+                    f"{at}self_attn.{name}_proj.weight": (rows, hidden)
+                    for name, rows in (("q", hidden), ("k", kv), ("v", kv), ("o", hidden))
+                },
+                f"{at}mlp.gate_proj.weight": (ffn, hidden),
+                f"{at}mlp.up_proj.weight": (ffn, hidden),
+                f"{at}mlp.down_proj.weight": (hidden, ffn),
+            }
+        )
     rng, total, index = np.random.default_rng(0), 0, {}
     for number, shapes in enumerate(parts):
         name = f"model-{number:05}.safetensors"
@@ -75,7 +90,9 @@ def checkpoint(folder: Path, layers: int) -> int:
             file.write(len(text).to_bytes(8, "little") + text)
             for key, shape in shapes.items():
                 for rows in np.array_split(np.arange(shape[0]), max(1, shape[0] // 4096)):
-                    values = rng.standard_normal((len(rows), *shape[1:]), np.float32) * 0.02 + (1 if "norm" in key else 0)
+                    values = rng.standard_normal((len(rows), *shape[1:]), np.float32) * 0.02 + (
+                        1 if "norm" in key else 0
+                    )
                     (values.view(np.uint32) >> 16).astype(np.uint16).tofile(file)
                 total += int(np.prod(shape))
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
@@ -92,20 +109,27 @@ def main() -> None:
         source.mkdir()
         count = checkpoint(source, given.layers)
         read = sum(path.stat().st_size for path in source.iterdir()) / 2**20
-        print(f"{count / 1e9:.2f} billion weights, {read:,.0f} MB of safetensors in {given.layers + 1} shards")
+        print(
+            f"{count / 1e9:.2f} billion weights, {read:,.0f} MB of safetensors in {given.layers + 1} shards"
+        )
         for precision in given.precisions:
             out = Path(place) / precision
             out.mkdir()
             start = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, "-c", CHILD, str(source), str(out), precision], capture_output=True, text=True, check=True
+                [sys.executable, "-c", CHILD, str(source), str(out), precision],
+                capture_output=True,
+                text=True,
+                check=True,
             )
             seconds, peak = map(float, re.findall(r"[\d.]+", done.stdout)[:2])
             size = (out / "weights.bin").stat().st_size / 2**20
             bound = 1.3 * size + 500
             took = time.perf_counter() - start
-            print(f"{precision}: output {size:,.0f} MB in {seconds:.0f} s ({took:.0f} s with the start), "
-                  f"peak {peak:,.0f} MB, bound {bound:,.0f} MB: {peak / bound:.2f} of it")  # fmt: skip
+            print(
+                f"{precision}: output {size:,.0f} MB in {seconds:.0f} s ({took:.0f} s with the start), "
+                f"peak {peak:,.0f} MB, bound {bound:,.0f} MB: {peak / bound:.2f} of it"
+            )
 
 
 if __name__ == "__main__":

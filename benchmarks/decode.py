@@ -1,7 +1,8 @@
-"""Decoding speed and fidelity beside the peers, in one run: ``python benchmarks/decode.py`` or ``make bench``.
+"""Decoding speed and fidelity beside the peers, in one run: ``python benchmarks/decode.py`` or ``make
+bench``.
 
-Every round starts every peer's process afresh, one at a time, in rotated order; the table has the medians. Ours goes through
-the public streaming API with ten alternatives a token; llama.cpp is timed by its own clock.
+Every round starts every peer's process afresh, one at a time, in rotated order; the table has the medians.
+Ours goes through the public streaming API with ten alternatives a token; llama.cpp is timed by its own clock.
 """
 
 from __future__ import annotations
@@ -24,13 +25,15 @@ import numpy as np
 from environments import checkpoint, python_of
 
 import llm_magics as lm
-from llm_magics.sources import catalog
-from llm_magics.sources import index as fetch
+from llm_magics.sources import catalog, index
 
 HERE = Path(__file__).resolve().parent
 PROSE = HERE.parent / "llm_magics" / "models" / "prose.txt"
 # 21 tokens; the model's greedy continuation is longer than 128.
-PROMPT = "The old lighthouse keeper climbed the stairs every single evening, and when he reached the top he always said that"
+PROMPT = (
+    "The old lighthouse keeper climbed the stairs every single evening, "
+    "and when he reached the top he always said that"
+)
 PEERS = {  # name → (environment, worker, KL is measured)
     "ours": (None, "ours.py", True),
     "llama.cpp": ("llamacpp", "llamacpp.py", False),
@@ -48,15 +51,19 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE / "results" / "decode.json")
     arguments = parser.parse_args()
     names = arguments.peers.split(",")
-    gguf = fetch.downloaded(catalog.find())
+    gguf = index.downloaded(catalog.find())
     tokenizer = lm.load(str(gguf)).tokenizer
     prompt, prose = tokenizer.encode(PROMPT), tokenizer.encode(PROSE.read_text("utf-8"))[:600]
     assert len(prompt) == 21 and len(prose) == 600
     asked: dict[str, Any] = {
-        "gguf": str(gguf), "threads": arguments.threads, "prompt": prompt, "new": arguments.new, "prose": prose,
+        "gguf": str(gguf),
+        "threads": arguments.threads,
+        "prompt": prompt,
+        "new": arguments.new,
+        "prose": prose,
         "cache": str(checkpoint(gguf)) if {"transformers", "optimum"} & set(names) else "",
         "long": [prose[:50], (prose * 3)[:1500]],
-    }  # fmt: skip
+    }
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     bandwidth = []
     with tempfile.TemporaryDirectory() as folder:
@@ -70,25 +77,40 @@ def main() -> None:
     result = {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "machine": f"{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}",
-        "threads": arguments.threads, "rounds": arguments.rounds, "bandwidth_gb_s": max(bandwidth), "rows": rows, "runs": runs,
-    }  # fmt: skip
+        "threads": arguments.threads,
+        "rounds": arguments.rounds,
+        "bandwidth_gb_s": max(bandwidth),
+        "rows": rows,
+        "runs": runs,
+    }
     arguments.output.parent.mkdir(exist_ok=True)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     print(table(result))
 
 
-def worker(name: str, asked: dict[str, Any], peers: dict[str, tuple[str | None, str, bool]] = PEERS) -> dict[str, Any]:
+def worker(
+    name: str, asked: dict[str, Any], peers: dict[str, tuple[str | None, str, bool]] = PEERS
+) -> dict[str, Any]:
     environment, script, _ = peers[name]
     python = python_of(environment) if environment else sys.executable
-    env = {**os.environ, "ORT_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": str(asked["threads"]), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([python, HERE / "workers" / script, json.dumps(asked)], capture_output=True, text=True, env=env)
+    env = {
+        **os.environ,
+        "ORT_DISABLE_TELEMETRY": "1",
+        "OMP_NUM_THREADS": str(asked["threads"]),
+        "HF_HUB_OFFLINE": "1",
+    }
+    done = subprocess.run(
+        [python, HERE / "workers" / script, json.dumps(asked)], capture_output=True, text=True, env=env
+    )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
     return json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
 
 
 def summary(name: str, runs: list[dict[str, Any]], folder: Path, prose: list[int]) -> dict[str, Any]:
-    row: dict[str, Any] = {key: median(run[key] for run in runs) for key in ("load_s", "first_s", "decode", "short_peak_mb")}
+    row: dict[str, Any] = {
+        key: median(run[key] for run in runs) for key in ("load_s", "first_s", "decode", "short_peak_mb")
+    }
     if runs[0]["long"]:
         row["long"] = {key: median(run["long"][key] for run in runs) for key in runs[0]["long"]}
         row["long_ratio"] = median(run["long"]["at_1500"] / run["long"]["at_50"] for run in runs)
@@ -126,18 +148,26 @@ def read_bandwidth(threads: int) -> float:
 def processor() -> str:
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
 
 
 def table(result: dict[str, Any]) -> str:
     rows, base = result["rows"], result["rows"].get("llama.cpp")
     lines = [
         f"{result['machine']}, {result['threads']} threads, medians of {result['rounds']}",
-        f"{'':14}{'load s':>8}{'first ms':>10}{'× llama':>9}{'tok/s':>8}{'× llama':>9}{'peak MB':>9}{'KL':>9}{'argmax':>8}"
+        f"{'':14}{'load s':>8}{'first ms':>10}{'× llama':>9}{'tok/s':>8}{'× llama':>9}{'peak MB':>9}"
+        f"{'KL':>9}{'argmax':>8}"
         f"{'1500/50':>9}",
     ]
     for name, row in rows.items():
-        ratios = (row["first_s"] / base["first_s"], row["decode"] / base["decode"]) if base else (float("nan"),) * 2
+        ratios = (
+            (row["first_s"] / base["first_s"], row["decode"] / base["decode"])
+            if base
+            else (float("nan"),) * 2
+        )
         kl = f"{row['kl']:9.5f}{row['same_argmax']:8.1%}" if "kl" in row else f"{'–':>9}{'–':>8}"
         long = f"{row['long_ratio']:9.2f}" if "long_ratio" in row else f"{'–':>9}"
         speeds = f"{row['first_s'] * 1e3:10.1f}{ratios[0]:9.2f}{row['decode']:8.1f}{ratios[1]:9.2f}"
@@ -145,7 +175,8 @@ def table(result: dict[str, Any]) -> str:
     if "ours" in rows:
         floor = result["bandwidth_gb_s"] * 1e9 / rows["ours"]["bytes_per_token"]
         lines.append(
-            f"Memory read at {result['bandwidth_gb_s']:.1f} GB/s; ours reads {rows['ours']['bytes_per_token'] / 1e6:.0f} MB"
+            f"Memory read at {result['bandwidth_gb_s']:.1f} GB/s; ours reads "
+            f"{rows['ours']['bytes_per_token'] / 1e6:.0f} MB"
             f" a token: at most {floor:.0f} tok/s, of which {rows['ours']['decode'] / floor:.0%} reached."
         )
     return "\n".join(lines)

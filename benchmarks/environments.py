@@ -10,7 +10,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
     "llamacpp": [["xllamacpp"]],
     # torch first and pinned, or optimum would bring another one.
-    "optimum": [["torch==2.13.0"], ["optimum-onnx==0.1.0", "transformers<4.58", "onnxruntime", "gguf", "accelerate"]],
+    "optimum": [
+        ["torch==2.13.0"],
+        ["optimum-onnx==0.1.0", "transformers<4.58", "onnxruntime", "gguf", "accelerate"],
+    ],
 }
 
 
@@ -32,5 +35,7 @@ def checkpoint(gguf: Path) -> Path:
     folder = ROOT / ".cache" / "bench" / gguf.stem
     if not (Path(f"{folder}-onnx") / "model.onnx").exists():
         print("preparing the peers' checkpoints …", file=sys.stderr)
-        subprocess.run([python_of("optimum"), ROOT / "benchmarks" / "workers" / "prepare.py", gguf, folder], check=True)
+        subprocess.run(
+            [python_of("optimum"), ROOT / "benchmarks" / "workers" / "prepare.py", gguf, folder], check=True
+        )
     return folder

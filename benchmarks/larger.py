@@ -1,5 +1,5 @@
-"""Prefill of 512 tokens and decoding beside llama.cpp, on the same files: the default model, and a made-up one of the shape of
-Llama 3.2 1B in Q4_0 (random weights; speed does not depend on what they say).
+"""Prefill of 512 tokens and decoding beside llama.cpp, on the same files: the default model, and a made-up
+one of the shape of Llama 3.2 1B in Q4_0 (random weights; speed does not depend on what they say).
 
     python benchmarks/larger.py [--rounds 3] [--models default 1b]
 """
@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from decode import HERE, processor, read_bandwidth, worker
 
-from llm_magics.sources import catalog, store
-from llm_magics.sources import index as fetch
+from llm_magics.sources import catalog, index, store
 
 PEERS = {"ours": (None, "ours_ids.py", False), "llama.cpp": ("llamacpp", "llamacpp.py", False)}
 
@@ -42,7 +41,10 @@ def made_up(path: Path) -> Path:
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("llama-bpe")
-    letters = [chr(code) for code in (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100), *range(0x100, 0x144))]
+    letters = [
+        chr(code)
+        for code in (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100), *range(0x100, 0x144))
+    ]
     writer.add_token_list([*letters, *(f"x{n}" for n in range(vocab - len(letters) - 1)), "<|end|>"])
     writer.add_token_types([1] * (vocab - 1) + [3])
     writer.add_token_merges(["x 0"])  # llama.cpp wants some
@@ -56,9 +58,18 @@ def made_up(path: Path) -> Path:
 
     shapes = {"token_embd": (vocab, hidden)}
     for i in range(layers):
-        shapes |= {f"blk.{i}.{name}": shape for name, shape in {
-            "attn_q": (hidden, hidden), "attn_k": (kv, hidden), "attn_v": (kv, hidden), "attn_output": (hidden, hidden),
-            "ffn_gate": (ffn, hidden), "ffn_up": (ffn, hidden), "ffn_down": (hidden, ffn)}.items()}  # fmt: skip
+        shapes |= {
+            f"blk.{i}.{name}": shape
+            for name, shape in {
+                "attn_q": (hidden, hidden),
+                "attn_k": (kv, hidden),
+                "attn_v": (kv, hidden),
+                "attn_output": (hidden, hidden),
+                "ffn_gate": (ffn, hidden),
+                "ffn_up": (ffn, hidden),
+                "ffn_down": (hidden, ffn),
+            }.items()
+        }
         for name in ("attn_norm", "ffn_norm"):
             writer.add_tensor(f"blk.{i}.{name}.weight", np.ones(hidden, np.float32))
     writer.add_tensor("output_norm.weight", np.ones(hidden, np.float32))
@@ -81,12 +92,26 @@ def main() -> None:
     given = parser.parse_args()
     place = HERE.parent / ".cache" / "bench"
     place.mkdir(parents=True, exist_ok=True)
-    files = {"default": lambda: fetch.downloaded(catalog.find()), "1b": lambda: made_up(place / "made-up-1b-Q4_0.gguf")}
-    out: dict[str, Any] = {"machine": processor(), "threads": given.threads, "rounds": given.rounds, "rows": {}}
+    files = {
+        "default": lambda: index.downloaded(catalog.find()),
+        "1b": lambda: made_up(place / "made-up-1b-Q4_0.gguf"),
+    }
+    out: dict[str, Any] = {
+        "machine": processor(),
+        "threads": given.threads,
+        "rounds": given.rounds,
+        "rows": {},
+    }
     os.environ["LLM_MAGICS_HOME"] = str(store.home())
     for model in given.models:
-        asked = {"gguf": str(files[model]()), "threads": given.threads, "new": 64, "long": [], "logits": None,
-                 "prompt": np.random.default_rng(1).integers(1000, 20_000, 512).tolist()}  # fmt: skip
+        asked = {
+            "gguf": str(files[model]()),
+            "threads": given.threads,
+            "new": 64,
+            "long": [],
+            "logits": None,
+            "prompt": np.random.default_rng(1).integers(1000, 20_000, 512).tolist(),
+        }
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in PEERS}
         bandwidth = 0.0
         for turn in range(given.rounds + 1):  # the first one converts, and is not counted
@@ -95,9 +120,18 @@ def main() -> None:
                 done = worker(name, asked, PEERS)
                 if turn:
                     runs[name].append(done)
-        rows = {name: {key: median(run[key] for run in each) for key in ("load_s", "first_s", "decode", "short_peak_mb")}
-                for name, each in runs.items()}  # fmt: skip
-        out["rows"][model] = {**rows, "bandwidth_gb_s": bandwidth, "bytes_per_token": runs["ours"][0]["bytes_per_token"]}
+        rows = {
+            name: {
+                key: median(run[key] for run in each)
+                for key in ("load_s", "first_s", "decode", "short_peak_mb")
+            }
+            for name, each in runs.items()
+        }
+        out["rows"][model] = {
+            **rows,
+            "bandwidth_gb_s": bandwidth,
+            "bytes_per_token": runs["ours"][0]["bytes_per_token"],
+        }
         print(row(model, out["rows"][model]), flush=True)
     given.output.parent.mkdir(exist_ok=True)
     given.output.write_text(json.dumps(out, indent=1) + "\n", "utf-8")
@@ -107,8 +141,10 @@ def row(model: str, values: dict[str, Any]) -> str:
     ours, theirs = values["ours"], values["llama.cpp"]
     floor = values["bandwidth_gb_s"] * 1e9 / values["bytes_per_token"]
     return (
-        f"{model}: prefill of 512 {512 / ours['first_s']:.0f} tok/s, llama.cpp {512 / theirs['first_s']:.0f}: "
-        f"{theirs['first_s'] / ours['first_s']:.2f} ×; decode {ours['decode']:.1f} tok/s, llama.cpp {theirs['decode']:.1f}: "
+        f"{model}: prefill of 512 {512 / ours['first_s']:.0f} tok/s, llama.cpp "
+        f"{512 / theirs['first_s']:.0f}: "
+        f"{theirs['first_s'] / ours['first_s']:.2f} ×; decode {ours['decode']:.1f} tok/s, llama.cpp "
+        f"{theirs['decode']:.1f}: "
         f"{ours['decode'] / theirs['decode']:.2f} ×, {ours['decode'] / floor:.0%} of the floor "
         f"({values['bytes_per_token'] / 1e6:.0f} MB a token at {values['bandwidth_gb_s']:.0f} GB/s); "
         f"peak {ours['short_peak_mb']:.0f} and {theirs['short_peak_mb']:.0f} MB"

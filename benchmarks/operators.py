@@ -1,4 +1,6 @@
-"""Where the time of a decoded token goes, by operator, as ONNX Runtime's own profiler sees it (which slows small ones down)."""
+"""Where the time of a decoded token goes, by operator, as ONNX Runtime's own profiler sees it (which slows
+small ones down).
+"""
 
 from __future__ import annotations
 
@@ -36,9 +38,11 @@ def main() -> None:
 
         ort.InferenceSession = profiled
         engine = OrtEngine(
-            model.folder / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context,
+            model.folder / "decoder.onnx",
+            vocab_size=spec.vocab,
+            context_length=spec.context,
             cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
-        )  # fmt: skip
+        )
         engine.extend(list(range(100, 100 + given.context)))
         engine.extend([5])
         time.sleep(0.01)
@@ -58,10 +62,14 @@ def main() -> None:
             times[op] += event["dur"] / TOKENS
             counts[op] += 1
     print(
-        f"{model.name} ({model.info.precision}), {given.context} tokens of context: {spent * 1e3:.2f} ms a token while profiled"
+        f"{model.name} ({model.info.precision}), {given.context} tokens of context: {spent * 1e3:.2f} ms a "
+        f"token while profiled"
     )
     for op, spent_us in sorted(times.items(), key=lambda item: -item[1]):
-        print(f"{op:40} {counts[op] / TOKENS:6.0f} nodes {spent_us:8.0f} µs {spent_us / sum(times.values()):6.1%}")
+        print(
+            f"{op:40} {counts[op] / TOKENS:6.0f} nodes {spent_us:8.0f} µs "
+            f"{spent_us / sum(times.values()):6.1%}"
+        )
 
 
 if __name__ == "__main__":

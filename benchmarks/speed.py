@@ -1,4 +1,5 @@
-"""What is ours alone: the record's cost, prompt lookup, many prompts. Pairs run in turns in one process; medians of ratios.
+"""What is ours alone: the record's cost, prompt lookup, many prompts. Pairs run in turns in one process;
+medians of ratios.
 
 python benchmarks/speed.py [--rounds 5]
 """
@@ -18,8 +19,10 @@ from decode import HERE, PROMPT, processor
 import llm_magics as lm
 
 TEXT = (
-    "The ferry left the quay at ten past six, when the harbour lights were still burning and the gulls had only begun to "
-    "quarrel over the scraps behind the fish market. Marta stood at the rail with her collar turned up and watched the town "
+    "The ferry left the quay at ten past six, when the harbour lights were still burning and the gulls had "
+    "only begun to "
+    "quarrel over the scraps behind the fish market. Marta stood at the rail with her collar turned up and "
+    "watched the town "
     "grow small. She had lived there for thirty-one years, in the same narrow house with the green door."
 )
 REWRITES = [
@@ -27,12 +30,34 @@ REWRITES = [
     for change in ("Marta is called Anna", "the ferry left at seven", "the door is blue")
 ]
 OTHERS = [
-    "Write a short story about a dragon and a bicycle.", "Why is the sky blue?", "Give me advice on learning to cook.",
-    "Describe a thunderstorm at sea.", "What should I see in Rome?", "Explain what a compiler does.",
-]  # fmt: skip
-SHORT = [f"Write one sentence about {word}." for word in (
-    "rain", "bread", "trains", "gold", "cats", "winter", "music", "salt", "moons", "shoes", "rivers", "paper", "bees", "clocks",
-    "bridges", "apples")] * 4  # fmt: skip
+    "Write a short story about a dragon and a bicycle.",
+    "Why is the sky blue?",
+    "Give me advice on learning to cook.",
+    "Describe a thunderstorm at sea.",
+    "What should I see in Rome?",
+    "Explain what a compiler does.",
+]
+SHORT = [
+    f"Write one sentence about {word}."
+    for word in (
+        "rain",
+        "bread",
+        "trains",
+        "gold",
+        "cats",
+        "winter",
+        "music",
+        "salt",
+        "moons",
+        "shoes",
+        "rivers",
+        "paper",
+        "bees",
+        "clocks",
+        "bridges",
+        "apples",
+    )
+] * 4
 
 
 def spent(work: Callable[[], int]) -> float:
@@ -51,7 +76,11 @@ def pairs(rounds: int, one: Callable[[], int], other: Callable[[], int]) -> dict
         else:
             first, second = spent(one), spent(other)
         runs.append((first, second))
-    return {"one": median(a for a, _ in runs), "other": median(b for _, b in runs), "ratio": median(a / b for a, b in runs)}
+    return {
+        "one": median(a for a, _ in runs),
+        "other": median(b for _, b in runs),
+        "ratio": median(a / b for a, b in runs),
+    }
 
 
 def main() -> None:
@@ -86,10 +115,13 @@ def main() -> None:
     )
     for name, prompts in (("rewrite with one change", REWRITES), ("elsewhere", OTHERS)):
         each = {
-            prompt: pairs(given.rounds, lambda prompt=prompt: answer(prompt, max_tokens=160),
-                          lambda prompt=prompt: answer(prompt, max_tokens=160, speculate=False))
+            prompt: pairs(
+                given.rounds,
+                lambda prompt=prompt: answer(prompt, max_tokens=160),
+                lambda prompt=prompt: answer(prompt, max_tokens=160, speculate=False),
+            )
             for prompt in prompts
-        }  # fmt: skip
+        }
         for prompt, row in each.items():
             rows[f"speculation, {name}: {prompt[:50]}"] = row
         rows[f"speculation, {name}: median"] = {
@@ -97,7 +129,9 @@ def main() -> None:
         }
     rows["map: 64 short prompts against a loop"] = pairs(
         3,
-        lambda: sum(len(row.tokens) for row in model.map(SHORT, max_tokens=40, temperature=0, progress=False)),
+        lambda: sum(
+            len(row.tokens) for row in model.map(SHORT, max_tokens=40, temperature=0, progress=False)
+        ),
         lambda: sum(answer(prompt, max_tokens=40) for prompt in SHORT),
     )
     print(f"{processor()}, {os.cpu_count()} cores")

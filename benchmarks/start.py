@@ -1,4 +1,6 @@
-"""From the start of a kernel to the first token in a cell, with a warm cache, and what the process weighs: medians of five."""
+"""From the start of a kernel to the first token in a cell, with a warm cache, and what the process weighs:
+medians of five.
+"""
 
 from __future__ import annotations
 
@@ -38,4 +40,7 @@ def once() -> tuple[float, float]:
 if __name__ == "__main__":
     lm.load()  # the cache is warm
     runs = [once() for _ in range(5)]
-    print(f"kernel start to first token {median(run[0] for run in runs):.2f} s, peak {median(run[1] for run in runs):.0f} MB")
+    print(
+        f"kernel start to first token {median(run[0] for run in runs):.2f} s, peak "
+        f"{median(run[1] for run in runs):.0f} MB"
+    )

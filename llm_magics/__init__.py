@@ -51,15 +51,23 @@ _HOMES = {
     "core.records": ("Alternative", "Generation", "ModelInfo", "Timing", "Token", "Trace"),
     "engine.generate": ("Stream",),
     "errors": (
-        "ContextOverflow", "FetchError", "Interrupted", "LLMMagicsError", "ModelFileError", "ModelNotFound", "StoreError",
-        "TemplateError", "UnsupportedModel", "UsageError",
+        "ContextOverflow",
+        "FetchError",
+        "Interrupted",
+        "LLMMagicsError",
+        "ModelFileError",
+        "ModelNotFound",
+        "StoreError",
+        "TemplateError",
+        "UnsupportedModel",
+        "UsageError",
     ),
     "magics": ("load_ipython_extension", "unload_ipython_extension"),
     "models.fidelity": ("Fidelity",),
     "models.load": ("load", "models"),
     "models.map": ("Answers",),
     "models.model": ("Model",),
-}  # fmt: skip
+}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [

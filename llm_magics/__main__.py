@@ -12,7 +12,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m llm_magics")
     verbs = parser.add_subparsers(dest="verb", required=True)
     pull = verbs.add_parser("pull", help="fetch and convert a model")
-    pull.add_argument("name", nargs="?", help="a catalogue name, org/name on the Hub, or a path; default model if left out")
+    pull.add_argument(
+        "name", nargs="?", help="a catalogue name, org/name on the Hub, or a path; default model if left out"
+    )
     pull.add_argument("--precision", default="auto")
     arguments = parser.parse_args()
     from .models.load import load
@@ -22,7 +24,10 @@ def main() -> int:
     except LLMMagicsError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    print(f"{model.name} is ready: {model.info.precision}, {model.weights_bytes / 1e6:.0f} MB, licence {model.info.licence}")
+    print(
+        f"{model.name} is ready: {model.info.precision}, {model.weights_bytes / 1e6:.0f} MB, licence "
+        f"{model.info.licence}"
+    )
     return 0
 
 

@@ -27,7 +27,6 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def default_gguf() -> Path:
     """The default model's file, fetched once into the cache."""
-    from llm_magics.sources import catalog
-    from llm_magics.sources import index as fetch
+    from llm_magics.sources import catalog, index
 
-    return fetch.downloaded(catalog.find())
+    return index.downloaded(catalog.find())

@@ -8,15 +8,41 @@ from typing import Any
 import numpy as np
 
 COMMON = {
-    "vocab_size": 293, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 256, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
-}  # fmt: skip
-LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-          "original_max_position_embeddings": 64}  # fmt: skip
-NEOX = {"vocab_size": 293, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4,
-        "max_position_embeddings": 256, "hidden_act": "gelu"}  # fmt: skip
-FALCON = {"vocab_size": 293, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4, "ffn_hidden_size": 96,
-          "max_position_embeddings": 256}  # fmt: skip
+    "vocab_size": 293,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+NEOX = {
+    "vocab_size": 293,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+    "hidden_act": "gelu",
+}
+FALCON = {
+    "vocab_size": 293,
+    "hidden_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "ffn_hidden_size": 96,
+    "max_position_embeddings": 256,
+}
 GPT2 = {"vocab_size": 293, "n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 256}
 GEMMA3 = {"head_dim": 32, "query_pre_attn_scalar": 32, "sliding_window": 24, "num_hidden_layers": 7}
 EXPERTS = {"num_experts_per_tok": 2}
@@ -25,49 +51,130 @@ EXPERTS = {"num_experts_per_tok": 2}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama": ("llama", {**COMMON, "tie_word_embeddings": False}),
     "llama-tied": ("llama", {**COMMON, "tie_word_embeddings": True}),
-    "llama-odd": ("llama", {**COMMON, "head_dim": 48, "num_attention_heads": 3, "num_key_value_heads": 1, "hidden_size": 72,
-                            "intermediate_size": 100}),
+    "llama-odd": (
+        "llama",
+        {
+            **COMMON,
+            "head_dim": 48,
+            "num_attention_heads": 3,
+            "num_key_value_heads": 1,
+            "hidden_size": 72,
+            "intermediate_size": 100,
+        },
+    ),
     "llama-biases": ("llama", {**COMMON, "attention_bias": True, "mlp_bias": True}),
     "llama-3.1": ("llama", {**COMMON, "rope_scaling": LLAMA3, "rope_theta": 500_000.0}),
     "llama-linear": ("llama", {**COMMON, "rope_scaling": {"rope_type": "linear", "factor": 4.0}}),
-    "llama-yarn": ("llama", {**COMMON, "rope_scaling": {"rope_type": "yarn", "factor": 4.0,
-                                                        "original_max_position_embeddings": 64}}),
-    "openllama-3b": ("llama", {**COMMON, "hidden_size": 80, "num_key_value_heads": 4}),  # heads of 20, as 3B has 100
+    "llama-yarn": (
+        "llama",
+        {
+            **COMMON,
+            "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64},
+        },
+    ),
+    "openllama-3b": (
+        "llama",
+        {**COMMON, "hidden_size": 80, "num_key_value_heads": 4},
+    ),  # heads of 20, as 3B has 100
     "mistral": ("mistral", {**COMMON, "sliding_window": 24}),
     "mistral-full": ("mistral", {**COMMON, "sliding_window": None}),
     "mixtral": ("mixtral", {**COMMON, **EXPERTS, "num_local_experts": 4, "sliding_window": None}),
     "qwen2": ("qwen2", {**COMMON}),
-    "qwen2-sliding": ("qwen2", {**COMMON, "use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}),
+    "qwen2-sliding": (
+        "qwen2",
+        {**COMMON, "use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1},
+    ),
     "qwen3": ("qwen3", {**COMMON, "head_dim": 32}),
-    "qwen3-moe": ("qwen3_moe", {**COMMON, **EXPERTS, "head_dim": 32, "num_experts": 6, "moe_intermediate_size": 32,
-                                "norm_topk_prob": True}),
-    "qwen3-moe-raw": ("qwen3_moe", {**COMMON, **EXPERTS, "head_dim": 32, "num_experts": 6, "moe_intermediate_size": 32,
-                                    "norm_topk_prob": False}),
+    "qwen3-moe": (
+        "qwen3_moe",
+        {
+            **COMMON,
+            **EXPERTS,
+            "head_dim": 32,
+            "num_experts": 6,
+            "moe_intermediate_size": 32,
+            "norm_topk_prob": True,
+        },
+    ),
+    "qwen3-moe-raw": (
+        "qwen3_moe",
+        {
+            **COMMON,
+            **EXPERTS,
+            "head_dim": 32,
+            "num_experts": 6,
+            "moe_intermediate_size": 32,
+            "norm_topk_prob": False,
+        },
+    ),
     "smollm3": ("smollm3", {**COMMON, "num_hidden_layers": 5}),
     "olmo2": ("olmo2", {**COMMON}),
     "gemma": ("gemma", {**COMMON, "head_dim": 32}),
     "gemma2": ("gemma2", {**COMMON, "head_dim": 32, "sliding_window": 24, "query_pre_attn_scalar": 24}),
     "gemma2-large": ("gemma2", {**COMMON, "head_dim": 32, "sliding_window": 24, "query_pre_attn_scalar": 32}),
     "gemma3": ("gemma3_text", {**COMMON, **GEMMA3}),
-    "gemma3-scaled": ("gemma3_text", {**COMMON, **GEMMA3, "rope_scaling": {"rope_type": "linear", "factor": 8.0}}),
+    "gemma3-scaled": (
+        "gemma3_text",
+        {**COMMON, **GEMMA3, "rope_scaling": {"rope_type": "linear", "factor": 8.0}},
+    ),
     "phi3": ("phi3", {**COMMON, "sliding_window": 24}),
-    "phi3-long": ("phi3", {**COMMON, "original_max_position_embeddings": 256, "max_position_embeddings": 1024, "rope_scaling": {
-        "type": "longrope", "short_factor": [1.0 + 0.1 * n for n in range(8)], "long_factor": [4.0] * 8}}),
+    "phi3-long": (
+        "phi3",
+        {
+            **COMMON,
+            "original_max_position_embeddings": 256,
+            "max_position_embeddings": 1024,
+            "rope_scaling": {
+                "type": "longrope",
+                "short_factor": [1.0 + 0.1 * n for n in range(8)],
+                "long_factor": [4.0] * 8,
+            },
+        },
+    ),
     "phi4-mini": ("phi3", {**COMMON, "partial_rotary_factor": 0.75}),
-    "falcon-7b": ("falcon", {**FALCON, "multi_query": True, "parallel_attn": True, "new_decoder_architecture": False}),
+    "falcon-7b": (
+        "falcon",
+        {**FALCON, "multi_query": True, "parallel_attn": True, "new_decoder_architecture": False},
+    ),
     "falcon-40b": ("falcon", {**FALCON, "new_decoder_architecture": True, "num_kv_heads": 2}),
-    "falcon-11b": ("falcon", {**FALCON, "new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1}),
-    "falcon-rw": ("falcon", {**FALCON, "alibi": True, "multi_query": False, "parallel_attn": False, "bias": True,
-                             "new_decoder_architecture": False}),
-    "falcon-rw-odd": ("falcon", {**FALCON, "alibi": True, "multi_query": False, "parallel_attn": False, "bias": True,
-                                 "new_decoder_architecture": False, "num_attention_heads": 6, "hidden_size": 96}),
+    "falcon-11b": (
+        "falcon",
+        {**FALCON, "new_decoder_architecture": True, "num_kv_heads": 2, "num_ln_in_parallel_attn": 1},
+    ),
+    "falcon-rw": (
+        "falcon",
+        {
+            **FALCON,
+            "alibi": True,
+            "multi_query": False,
+            "parallel_attn": False,
+            "bias": True,
+            "new_decoder_architecture": False,
+        },
+    ),
+    "falcon-rw-odd": (
+        "falcon",
+        {
+            **FALCON,
+            "alibi": True,
+            "multi_query": False,
+            "parallel_attn": False,
+            "bias": True,
+            "new_decoder_architecture": False,
+            "num_attention_heads": 6,
+            "hidden_size": 96,
+        },
+    ),
     "pythia": ("gpt_neox", {**NEOX}),
     "neox-sequential": ("gpt_neox", {**NEOX, "use_parallel_residual": False, "rotary_pct": 1.0}),
     "neox-tanh": ("gpt_neox", {**NEOX, "hidden_act": "gelu_new"}),
-    "neox-20b": ("gpt_neox", {**NEOX, "hidden_size": 96, "num_attention_heads": 2}),  # 12 dimensions of 48 are turned
+    "neox-20b": (
+        "gpt_neox",
+        {**NEOX, "hidden_size": 96, "num_attention_heads": 2},
+    ),  # 12 dimensions of 48 are turned
     "gpt2": ("gpt2", {**GPT2}),
     "gpt2-odd": ("gpt2", {**GPT2, "n_embd": 60, "n_head": 3, "vocab_size": 301}),
-}  # fmt: skip
+}
 
 
 def make(case: str, folder: Path, *, seed: int = 0) -> Any:
@@ -86,10 +193,14 @@ def make(case: str, folder: Path, *, seed: int = 0) -> Any:
         for name, parameter in model.named_parameters():  # larger than at birth, so that a wrong part is seen
             noise = torch.randn(parameter.shape, generator=generator)
             if parameter.ndim == 1:
-                is_norm = name.endswith("weight") and "gemma" not in kind  # Gemma keeps its norms as what is added to one
+                is_norm = (
+                    name.endswith("weight") and "gemma" not in kind
+                )  # Gemma keeps its norms as what is added to one
                 parameter.copy_(is_norm + 0.1 * noise)
             else:
-                wide = 3 if name.endswith(("gate.weight", "router.weight")) and len(parameter) < 16 else 1.5  # routers decide
+                wide = (
+                    3 if name.endswith(("gate.weight", "router.weight")) and len(parameter) < 16 else 1.5
+                )  # routers decide
                 parameter.copy_(noise * wide / np.sqrt(parameter.shape[-1]))
     model.tie_weights()
     model.save_pretrained(folder, safe_serialization=True)

@@ -9,14 +9,51 @@ import numpy as np
 from gguf import MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
 
 # What of families.CASES llama.cpp can hold, and the architecture it becomes.
-_ARCH = {"llama": "llama", "mistral": "llama", "mixtral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "qwen3_moe": "qwen3moe",
-         "smollm3": "smollm3", "olmo2": "olmo2", "gemma": "gemma", "gemma2": "gemma2", "gemma3_text": "gemma3", "phi3": "phi3",
-         "falcon": "falcon", "gpt_neox": "gptneox", "gpt2": "gpt2"}  # fmt: skip
+_ARCH = {
+    "llama": "llama",
+    "mistral": "llama",
+    "mixtral": "llama",
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "qwen3_moe": "qwen3moe",
+    "smollm3": "smollm3",
+    "olmo2": "olmo2",
+    "gemma": "gemma",
+    "gemma2": "gemma2",
+    "gemma3_text": "gemma3",
+    "phi3": "phi3",
+    "falcon": "falcon",
+    "gpt_neox": "gptneox",
+    "gpt2": "gpt2",
+}
 CASES = (
-    "llama", "llama-tied", "llama-3.1", "llama-linear", "openllama-3b", "mistral", "mistral-full", "mixtral", "qwen2", "qwen3",
-    "qwen3-moe", "smollm3", "olmo2", "gemma", "gemma2-large", "gemma3", "gemma3-scaled", "phi3", "phi3-long", "phi4-mini",
-    "falcon-7b", "falcon-40b", "pythia", "neox-sequential", "gpt2", "gpt2-odd",
-)  # fmt: skip
+    "llama",
+    "llama-tied",
+    "llama-3.1",
+    "llama-linear",
+    "openllama-3b",
+    "mistral",
+    "mistral-full",
+    "mixtral",
+    "qwen2",
+    "qwen3",
+    "qwen3-moe",
+    "smollm3",
+    "olmo2",
+    "gemma",
+    "gemma2-large",
+    "gemma3",
+    "gemma3-scaled",
+    "phi3",
+    "phi3-long",
+    "phi4-mini",
+    "falcon-7b",
+    "falcon-40b",
+    "pythia",
+    "neox-sequential",
+    "gpt2",
+    "gpt2-odd",
+)
 
 
 def write(path: Path, model: Any) -> None:
@@ -30,7 +67,9 @@ def write(path: Path, model: Any) -> None:
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_feed_forward_length(
-        getattr(config, "intermediate_size", None) or getattr(config, "ffn_hidden_size", None) or 4 * config.hidden_size
+        getattr(config, "intermediate_size", None)
+        or getattr(config, "ffn_hidden_size", None)
+        or 4 * config.hidden_size
     )
     writer.add_head_count(heads)
     writer.add_head_count_kv(kv)
@@ -81,7 +120,11 @@ def write(path: Path, model: Any) -> None:
 def _kv_heads(config: Any) -> int:
     if config.model_type == "falcon":
         return (
-            config.num_kv_heads if config.new_decoder_architecture else 1 if config.multi_query else config.num_attention_heads
+            config.num_kv_heads
+            if config.new_decoder_architecture
+            else 1
+            if config.multi_query
+            else config.num_attention_heads
         )
     return getattr(config, "num_key_value_heads", None) or config.num_attention_heads
 
@@ -101,8 +144,12 @@ def _scaling(writer: GGUFWriter, config: Any, state: dict[str, np.ndarray], head
         long, short = first / scaling["low_freq_factor"], first / scaling["high_freq_factor"]
         factors = []
         for wave in 2 * np.pi / frequency:
-            smooth = (first / wave - scaling["low_freq_factor"]) / (scaling["high_freq_factor"] - scaling["low_freq_factor"])
-            factors.append(1 if wave < short else factor if wave > long else 1 / ((1 - smooth) / factor + smooth))
+            smooth = (first / wave - scaling["low_freq_factor"]) / (
+                scaling["high_freq_factor"] - scaling["low_freq_factor"]
+            )
+            factors.append(
+                1 if wave < short else factor if wave > long else 1 / ((1 - smooth) / factor + smooth)
+            )
         state["rope_freqs.weight"] = np.array(factors, np.float32)
     elif kind == "longrope":  # Phi3MiniModel.generate_extra_tensors
         first = config.original_max_position_embeddings
@@ -127,7 +174,9 @@ def _stacked(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.stack(value) if isinstance(value, list) else value for name, value in out.items()}
 
 
-def _changed(name: str, array: np.ndarray, arch: str, config: Any, heads: int, kv: int, suffix: str) -> np.ndarray:
+def _changed(
+    name: str, array: np.ndarray, arch: str, config: Any, heads: int, kv: int, suffix: str
+) -> np.ndarray:
     if arch in ("llama", "smollm3") and ("q_proj" in name or "k_proj" in name):  # LlamaModel.permute
         count = heads if "q_proj" in name else kv
         array = array.reshape(count, 2, -1, *array.shape[1:]).swapaxes(1, 2).reshape(array.shape)

@@ -23,11 +23,15 @@ class Hub:
     """What it holds and how it behaves, and what it saw."""
 
     repositories: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    revisions: dict[str, str] = field(default_factory=lambda: {"main": COMMIT, COMMIT: COMMIT, "v1": OTHER, OTHER: OTHER})
+    revisions: dict[str, str] = field(
+        default_factory=lambda: {"main": COMMIT, COMMIT: COMMIT, "v1": OTHER, OTHER: OTHER}
+    )
     licence: str | None = "apache-2.0"
     gated: set[str] = field(default_factory=set)
     token: str = "hf_right"
-    fail: list[tuple[int, dict[str, str]]] = field(default_factory=list)  # status and headers of the next answers
+    fail: list[tuple[int, dict[str, str]]] = field(
+        default_factory=list
+    )  # status and headers of the next answers
     drops: int = 0  # bodies that end half way, by a reset
     lie: dict[str, bytes] = field(default_factory=dict)  # other bytes than the listing says
     listing: list[str] = field(default_factory=list)  # names that are listed besides
@@ -62,10 +66,14 @@ def serve(hub: Hub) -> Iterator[Hub]:
 
         def allowed(self, repository: str) -> bool:
             if repository not in hub.repositories:
-                self.send(404 if self.headers.get("Authorization") else 401, b"", {"X-Error-Code": "RepoNotFound"})
+                self.send(
+                    404 if self.headers.get("Authorization") else 401, b"", {"X-Error-Code": "RepoNotFound"}
+                )
             elif repository in hub.gated and self.headers.get("Authorization") != f"Bearer {hub.token}":
                 status = 403 if self.headers.get("Authorization") else 401
-                self.send(status, b"", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted"})
+                self.send(
+                    status, b"", {"X-Error-Code": "GatedRepo", "X-Error-Message": "Access is restricted"}
+                )
             else:
                 return True
             return False
@@ -81,11 +89,17 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 **dict.fromkeys(hub.listing, 5),
             }
             table: dict[str, Any] = {
-                "id": repository, "modelId": repository, "sha": hub.revisions[revision or "main"], "private": False, "tags": [],
-                "gated": "manual" if repository in hub.gated else False, "downloads": 0, "likes": 0,
+                "id": repository,
+                "modelId": repository,
+                "sha": hub.revisions[revision or "main"],
+                "private": False,
+                "tags": [],
+                "gated": "manual" if repository in hub.gated else False,
+                "downloads": 0,
+                "likes": 0,
                 "siblings": [{"rfilename": name, "size": size} for name, size in names.items()],
                 "cardData": {"license": hub.licence} if hub.licence else None,
-            }  # fmt: skip
+            }
             self.send(200, json.dumps(table).encode(), {"Content-Type": "application/json"})
 
         def allowed_info(self, repository: str) -> bool:
@@ -101,11 +115,17 @@ def serve(hub: Hub) -> Iterator[Hub]:
                 return self.send(404, b"", {"X-Error-Code": "RevisionNotFound"})
             data = hub.repositories[repository].get(name)
             if data is None:
-                return self.send(404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": hub.revisions[revision]})
+                return self.send(
+                    404, b"", {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": hub.revisions[revision]}
+                )
             etag = hashlib.sha256(data).hexdigest()
             common = {"ETag": f'"{etag}"', "X-Repo-Commit": hub.revisions[revision], "Accept-Ranges": "bytes"}
             if name.endswith((".safetensors", ".gguf", ".onnx")) and not stored:  # kept in large file storage
-                linked = {"X-Linked-ETag": f'"{etag}"', "X-Linked-Size": str(len(data)), "Location": f"{hub.url}/cdn/{path}"}
+                linked = {
+                    "X-Linked-ETag": f'"{etag}"',
+                    "X-Linked-Size": str(len(data)),
+                    "Location": f"{hub.url}/cdn/{path}",
+                }
                 return self.send(302, b"", {**common, **linked})
             data = hub.lie.get(name, data)
             begin = 0

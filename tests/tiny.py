@@ -30,10 +30,13 @@ class Shape:
 
 SHAPE = Shape()
 ODD = Shape(layers=1, hidden=96, heads=3, kv_heads=1, head_dim=48, ffn=160, vocab=293, tied=False)
-WIDE = replace(SHAPE, hidden=640, heads=4, kv_heads=4, head_dim=160, ffn=704)  # large enough for the extended packing
+WIDE = replace(
+    SHAPE, hidden=640, heads=4, kv_heads=4, head_dim=160, ffn=704
+)  # large enough for the extended packing
 
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% "
+    "endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
@@ -79,7 +82,15 @@ def tokens(shape: Shape) -> tuple[list[str], list[int], list[str]]:
     return texts, types + [1] * (len(texts) - 3), merges
 
 
-def write(path: Path, weights: Weights, shape: Shape, *, kind: str = "F32", embed_kind: str | None = None, **more: Any) -> None:
+def write(
+    path: Path,
+    weights: Weights,
+    shape: Shape,
+    *,
+    kind: str = "F32",
+    embed_kind: str | None = None,
+    **more: Any,
+) -> None:
     """Write a GGUF file; ``more`` replaces or adds metadata strings."""
     writer = GGUFWriter(path, "llama")
     writer.add_block_count(shape.layers)
@@ -103,7 +114,9 @@ def write(path: Path, weights: Weights, shape: Shape, *, kind: str = "F32", embe
     writer.add_chat_template(more.pop("template", TEMPLATE))
     writer.add_license("apache-2.0")
     for name, array in weights.items():
-        type_ = GGMLQuantizationType[(embed_kind or kind) if "token_embd" in name or name == "output.weight" else kind]
+        type_ = GGMLQuantizationType[
+            (embed_kind or kind) if "token_embd" in name or name == "output.weight" else kind
+        ]
         if array.ndim == 1 or "norm" in name:
             type_ = GGMLQuantizationType.F32
         if name.endswith(("attn_q.weight", "attn_k.weight")):
@@ -118,7 +131,9 @@ def write(path: Path, weights: Weights, shape: Shape, *, kind: str = "F32", embe
 
 def weave(rows: Floats, head_dim: int) -> Floats:
     """Halves to neighbouring pairs, as llama.cpp's converter does it."""
-    return np.ascontiguousarray(rows.reshape(-1, 2, head_dim // 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape))
+    return np.ascontiguousarray(
+        rows.reshape(-1, 2, head_dim // 2, rows.shape[1]).swapaxes(1, 2).reshape(rows.shape)
+    )
 
 
 def oracle(weights: Weights, shape: Shape, rope_theta: float = 10_000.0) -> Any:
@@ -127,13 +142,30 @@ def oracle(weights: Weights, shape: Shape, rope_theta: float = 10_000.0) -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=shape.vocab, hidden_size=shape.hidden, intermediate_size=shape.ffn, num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads, head_dim=shape.head_dim, rms_norm_eps=1e-5,
-        rope_theta=rope_theta, max_position_embeddings=shape.context, tie_word_embeddings=shape.tied, attention_bias=False,
-    )  # fmt: skip
-    names = {"attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
-             "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj", "ffn_norm": "post_attention_layernorm",
-             "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}  # fmt: skip
+        vocab_size=shape.vocab,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.ffn,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
+        rms_norm_eps=1e-5,
+        rope_theta=rope_theta,
+        max_position_embeddings=shape.context,
+        tie_word_embeddings=shape.tied,
+        attention_bias=False,
+    )
+    names = {
+        "attn_norm": "input_layernorm",
+        "attn_q": "self_attn.q_proj",
+        "attn_k": "self_attn.k_proj",
+        "attn_v": "self_attn.v_proj",
+        "attn_output": "self_attn.o_proj",
+        "ffn_norm": "post_attention_layernorm",
+        "ffn_gate": "mlp.gate_proj",
+        "ffn_up": "mlp.up_proj",
+        "ffn_down": "mlp.down_proj",
+    }
     state = {}
     for name, array in weights.items():
         if name.startswith("blk."):

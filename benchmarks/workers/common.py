@@ -1,4 +1,6 @@
-"""What every worker shares: the request on argv, the peak memory, the answer on stdout. Standard library only."""
+"""What every worker shares: the request on argv, the peak memory, the answer on stdout. Standard library
+only.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from typing import Any
 
 
 def request() -> dict[str, Any]:
-    """gguf, threads, prompt (ids), long (ids), new (tokens to decode), prose (ids), logits (path or None), cache (folder)."""
+    """gguf, threads, prompt (ids), long (ids), new (tokens to decode), prose (ids), logits (path or None),
+    cache (folder).
+    """
     return json.loads(sys.argv[1])
 
 
@@ -25,8 +29,12 @@ def answer(**values: Any) -> None:
     print("\n" + json.dumps({**values, "peak_mb": peak_mb()}), flush=True)
 
 
-def greedy(step: Callable[[list[int], Any], tuple[int, Any]], prompt: list[int], new: int) -> tuple[float, float, list[int]]:
-    """Time a greedy loop: (time to first token in s, decode tokens/s, tokens). ``step(ids, state)`` → (next id, state)."""
+def greedy(
+    step: Callable[[list[int], Any], tuple[int, Any]], prompt: list[int], new: int
+) -> tuple[float, float, list[int]]:
+    """Time a greedy loop: (time to first token in s, decode tokens/s, tokens). ``step(ids, state)`` → (next
+    id, state).
+    """
     start = time.perf_counter()
     token, state = step(prompt, None)
     first = time.perf_counter()

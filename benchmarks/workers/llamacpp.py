@@ -1,4 +1,6 @@
-"""llama.cpp (the xllamacpp wheel) on the very same GGUF file, in process, timed by its own clock, no sampling record."""
+"""llama.cpp (the xllamacpp wheel) on the very same GGUF file, in process, timed by its own clock, no sampling
+record.
+"""
 
 import json
 import time
@@ -29,7 +31,11 @@ def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
     result = server.handle_completions(given)
     result = json.loads(result) if isinstance(result, str) else result
     assert result["timings"]["predicted_n"] == new
-    return result["timings"]["prompt_ms"] / 1000, result["timings"]["predicted_per_second"], result.get("tokens", [])
+    return (
+        result["timings"]["prompt_ms"] / 1000,
+        result["timings"]["predicted_per_second"],
+        result.get("tokens", []),
+    )
 
 
 run(asked["prompt"], 8)
@@ -37,6 +43,11 @@ first_s, decode, tokens = run(asked["prompt"], asked["new"])
 short = peak_mb()
 long = {f"at_{len(ids)}": run(ids, 64)[1] for ids in asked["long"]}
 answer(
-    load_s=load_s, first_s=first_s, decode=decode, long=long, tokens=tokens, short_peak_mb=short,
+    load_s=load_s,
+    first_s=first_s,
+    decode=decode,
+    long=long,
+    tokens=tokens,
+    short_peak_mb=short,
     build=xllamacpp.get_system_info(),
-)  # fmt: skip
+)

@@ -13,7 +13,9 @@ from optimum.onnxruntime import ORTModelForCausalLM  # noqa: E402
 
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = asked["threads"]
-model = ORTModelForCausalLM.from_pretrained(asked["cache"] + "-onnx", session_options=options, use_io_binding=True)
+model = ORTModelForCausalLM.from_pretrained(
+    asked["cache"] + "-onnx", session_options=options, use_io_binding=True
+)
 load_s = time.perf_counter() - start
 
 
@@ -21,9 +23,12 @@ def step(ids: list[int], state: tuple[object, int] | None) -> tuple[int, tuple[o
     past, seen = state or (None, 0)
     total = seen + len(ids)
     out = model(
-        input_ids=torch.tensor([ids]), attention_mask=torch.ones(1, total, dtype=torch.int64),
-        position_ids=torch.arange(seen, total)[None], past_key_values=past, use_cache=True,
-    )  # fmt: skip
+        input_ids=torch.tensor([ids]),
+        attention_mask=torch.ones(1, total, dtype=torch.int64),
+        position_ids=torch.arange(seen, total)[None],
+        past_key_values=past,
+        use_cache=True,
+    )
     return int(out.logits[0, -1].argmax()), (out.past_key_values, total)
 
 
@@ -32,6 +37,10 @@ first_s, decode, tokens = greedy(step, asked["prompt"], asked["new"])
 short = peak_mb()
 if asked["logits"]:
     prose = torch.tensor([asked["prose"]])
-    out = model(input_ids=prose, attention_mask=torch.ones_like(prose), position_ids=torch.arange(prose.shape[1])[None])
+    out = model(
+        input_ids=prose,
+        attention_mask=torch.ones_like(prose),
+        position_ids=torch.arange(prose.shape[1])[None],
+    )
     np.save(asked["logits"], np.asarray(out.logits[0]))
 answer(load_s=load_s, first_s=first_s, decode=decode, long={}, tokens=tokens, short_peak_mb=short)

@@ -14,7 +14,9 @@ load_s = time.perf_counter() - start
 
 def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
     model.engine.rewind(0)
-    tokens = list(model.stream(model.tokenizer.decode(ids), raw=True, max_tokens=new, temperature=0, speculate=False))
+    tokens = list(
+        model.stream(model.tokenizer.decode(ids), raw=True, max_tokens=new, temperature=0, speculate=False)
+    )
     assert len(tokens) == new, "the prompt's greedy answer ends early: choose another"
     assert model.last and model.last.timing.prompt_tokens == len(ids)
     span = tokens[-1].time_s - tokens[0].time_s
@@ -32,4 +34,12 @@ if asked["logits"]:
     prose = asked["prose"]
     parts = [model.engine.extend(prose[at : at + 64], every=True).copy() for at in range(0, len(prose), 64)]
     np.save(asked["logits"], np.concatenate(parts))
-answer(load_s=load_s, first_s=first_s, decode=decode, long=long, tokens=tokens, bytes_per_token=model.bytes_per_token, **peak)
+answer(
+    load_s=load_s,
+    first_s=first_s,
+    decode=decode,
+    long=long,
+    tokens=tokens,
+    bytes_per_token=model.bytes_per_token,
+    **peak,
+)

@@ -24,5 +24,10 @@ def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
 run(asked["prompt"][:32], 8)
 first_s, decode, tokens = run(asked["prompt"], asked["new"])
 answer(
-    load_s=load_s, first_s=first_s, decode=decode, tokens=tokens, bytes_per_token=model.bytes_per_token, short_peak_mb=peak_mb()
+    load_s=load_s,
+    first_s=first_s,
+    decode=decode,
+    tokens=tokens,
+    bytes_per_token=model.bytes_per_token,
+    short_peak_mb=peak_mb(),
 )

@@ -1,4 +1,6 @@
-"""Once, in the peers' environment: the GGUF file's weights as a transformers checkpoint, and optimum's export of it."""
+"""Once, in the peers' environment: the GGUF file's weights as a transformers checkpoint, and optimum's export
+of it.
+"""
 
 import sys
 from pathlib import Path

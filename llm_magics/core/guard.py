@@ -10,9 +10,11 @@ from ..errors import ModelFileError
 
 @contextmanager
 def tokenizer_errors() -> Iterator[None]:
-    """What a bad file makes the library do becomes a ModelFileError: plain Exceptions, and panics, which are not even that.
+    """What a bad file makes the library do becomes a ModelFileError: plain Exceptions, and panics, which are
+    not even that.
 
-    A vocabulary may lack what its tokenizer needs; an expression to split by may take too many steps on some text.
+    A vocabulary may lack what its tokenizer needs; an expression to split by may take too many steps on some
+    text.
     """
     try:
         yield

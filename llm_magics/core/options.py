@@ -20,8 +20,10 @@ class SamplingOptions:
         max_tokens: at most this many new tokens, ≥ 1.
         temperature: 0 is greedy; otherwise logits are divided by it, ≤ 10.
         top_k: keep the k likeliest tokens; 0 keeps all.
-        top_p: keep the smallest set whose probability reaches p, in (0, 1] (Holtzman et al. 2020, arXiv:1904.09751).
-        min_p: keep tokens with at least min_p × the likeliest one's probability, in [0, 1] (arXiv:2407.01082).
+        top_p: keep the smallest set whose probability reaches p, in (0, 1] (Holtzman et al. 2020,
+            arXiv:1904.09751).
+        min_p: keep tokens with at least min_p × the likeliest one's probability, in [0, 1]
+            (arXiv:2407.01082).
         repetition_penalty: divide positive (multiply negative) logits of tokens already seen, > 0; 1 is off
             (Keskar et al. 2019, arXiv:1909.05858).
         seed: the same seed gives the same text.
@@ -54,7 +56,9 @@ class SamplingOptions:
         _integer("alternatives", self.alternatives, 0, MAX_ALTERNATIVES)
         for text in self.stop:
             if not isinstance(text, str) or not text:
-                raise UsageError(f"a stop string must be a non-empty text, got {text!r}", hint="leave it out instead")
+                raise UsageError(
+                    f"a stop string must be a non-empty text, got {text!r}", hint="leave it out instead"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "stop": list(self.stop)}
@@ -66,12 +70,21 @@ class SamplingOptions:
 
 
 def _integer(name: str, value: object, low: int, high: int | None = None) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or value < low
+        or (high is not None and value > high)
+    ):
         bound = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise UsageError(f"{name} must be a whole number {bound}, got {value!r}", hint=f"for example {name}={max(low, 1)}")
+        raise UsageError(
+            f"{name} must be a whole number {bound}, got {value!r}", hint=f"for example {name}={max(low, 1)}"
+        )
 
 
 def _number(name: str, value: object, low: float, high: float) -> None:
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not good or not low <= value <= high:  # type: ignore[operator]  # `good` made it a number
-        raise UsageError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}", hint=f"for example {name}=0.7")
+        raise UsageError(
+            f"{name} must be a number from {low:g} to {high:g}, got {value!r}", hint=f"for example {name}=0.7"
+        )

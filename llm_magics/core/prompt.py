@@ -1,13 +1,15 @@
 """Messages + chat template → the text the model reads.
 
-A template comes with the model, so it is untrusted: it runs in Jinja's immutable sandbox, with limits on its size, on the text
-it makes and on the time it takes. A message is untrusted too: it must not be able to speak for another role, so whoever encodes
-the text reads special tokens only in the template's own parts (:class:`Segment`).
+A template comes with the model, so it is untrusted: it runs in Jinja's immutable sandbox, with limits on its
+    size, on the text
+it makes and on the time it takes. A message is untrusted too: it must not be able to speak for another role,
+so whoever encodes the text reads special tokens only in the template's own parts (:class:`Segment`).
 
-The limits hold for every loop, macro, filter, test, comparison and operator, and for every text made on the way, whether or not
-it is written; filters and methods whose work is out of proportion to what they are given do not exist here. Not covered, since
-nothing in one process can break off a step inside Python's own C code: one operation on lists nested so that they hold the same
-list twice at every level. Who does not trust a model's publisher that far continues raw text and never runs the template.
+The limits hold for every loop, macro, filter, test, comparison and operator, and for every text made on the
+way, whether or not it is written; filters and methods whose work is out of proportion to what they are given
+do not exist here. Not covered, since nothing in one process can break off a step inside Python's own C code:
+one operation on lists nested so that they hold the same list twice at every level. Who does not trust a
+model's publisher that far continues raw text and never runs the template.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from typing import Any
 from ..errors import TemplateError, UsageError
 
 MAX_TEMPLATE = 64 << 10  # characters
-MAX_MADE = 32 << 20  # characters made by all steps together, a list's item counted as eight: half a gigabyte at worst
+MAX_MADE = (
+    32 << 20
+)  # characters made by all steps together, a list's item counted as eight: half a gigabyte at worst
 MAX_SECONDS = 1.0
 ROLES = ("system", "user", "assistant", "tool")
 
@@ -31,15 +35,20 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# What a template may call. Each makes at most a small multiple of what it is given, or is metered below for what it makes.
+# What a template may call. Each makes at most a small multiple of what it is given, or is metered below for
+# what it makes.
 _FILTERS = _words(
-    "abs capitalize count d default dictsort e escape first float groupby indent int items join last length list lower map max"
-    " min reject rejectattr replace reverse safe select selectattr sort string sum title tojson trim truncate unique upper"
+    "abs capitalize count d default dictsort e escape first float groupby indent int items join last length "
+    "list lower map max"
+    " min reject rejectattr replace reverse safe select selectattr sort string sum title tojson trim "
+    "truncate unique upper"
     " wordcount"
 )
 _STR_METHODS = _words(
-    "capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric"
-    " isprintable isspace istitle isupper join lower lstrip partition removeprefix removesuffix replace rfind rindex rpartition"
+    "capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit isidentifier "
+    "islower isnumeric"
+    " isprintable isspace istitle isupper join lower lstrip partition removeprefix removesuffix replace "
+    "rfind rindex rpartition"
     " rsplit rstrip split splitlines startswith strip swapcase title upper"
 )
 _GLOBALS = _words("range dict namespace cycler joiner")
@@ -58,27 +67,46 @@ def check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
     if not messages:
         raise UsageError("there are no messages", hint='pass at least {"role": "user", "content": "…"}')
     for number, message in enumerate(messages, 1):
-        if not isinstance(message, Mapping) or message.get("role") not in ROLES or not isinstance(message.get("content"), str):
+        if (
+            not isinstance(message, Mapping)
+            or message.get("role") not in ROLES
+            or not isinstance(message.get("content"), str)
+        ):
             raise UsageError(
-                f"message {number} must have a role ({', '.join(ROLES)}) and a text as content, got {message!r:.80}",
+                f"message {number} must have a role ({', '.join(ROLES)}) and a text as content, got "
+                f"{message!r:.80}",
                 hint='write {"role": "user", "content": "…"}',
             )
         if more := set(message) - {"role", "content"}:  # a template would write them as if they were its own
-            raise UsageError(f"message {number} has {', '.join(map(repr, more))} too", hint="role and content are understood")
+            raise UsageError(
+                f"message {number} has {', '.join(map(repr, more))} too",
+                hint="role and content are understood",
+            )
 
 
 def render(
-    messages: Sequence[Mapping[str, str]], template: str, *, bos_token: str = "", eos_token: str = "",
+    messages: Sequence[Mapping[str, str]],
+    template: str,
+    *,
+    bos_token: str = "",
+    eos_token: str = "",
     add_generation_prompt: bool = True,
-) -> str:  # fmt: skip
+) -> str:
     """The prompt's text, as transformers' ``apply_chat_template`` makes it.
 
     Raises:
         UsageError: a message is malformed.
-        TemplateError: the template is too large, fails, reaches for what it must not, or does not come to an end.
+        TemplateError: the template is too large, fails, reaches for what it must not, or does not come to an
+            end.
     """
     check_messages(messages)
-    return _run(messages, template, bos_token=bos_token, eos_token=eos_token, add_generation_prompt=add_generation_prompt)
+    return _run(
+        messages,
+        template,
+        bos_token=bos_token,
+        eos_token=eos_token,
+        add_generation_prompt=add_generation_prompt,
+    )
 
 
 def segments(
@@ -86,8 +114,9 @@ def segments(
 ) -> list[Segment]:
     """The same text in parts: the template's own (trusted) and the messages' (not).
 
-    Each content is replaced by a random mark for the rendering and put back after it. A template that trims its messages
-    does so with the content as it will be put back only if marks come back whole; if any does not, everything is untrusted.
+    Each content is replaced by a random mark for the rendering and put back after it. A template that trims
+    its messages does so with the content as it will be put back only if marks come back whole; if any does
+    not, everything is untrusted.
     """
     check_messages(messages)
     nonce = secrets.token_hex(8)
@@ -114,7 +143,8 @@ def _run(messages: Sequence[Mapping[str, str]], template: str, **context: Any) -
 
     if len(template) > MAX_TEMPLATE:
         raise TemplateError(
-            f"the chat template has {len(template):,} characters", hint=f"at most {MAX_TEMPLATE:,} are accepted"
+            f"the chat template has {len(template):,} characters",
+            hint=f"at most {MAX_TEMPLATE:,} are accepted",
         )
     # transformers defines both, and templates ask whether they are none.
     context = {"tools": None, "documents": None, **context}
@@ -145,7 +175,9 @@ class _Budget:
                 hint="shorten the messages, or continue raw text with --raw",
             )
         if time.monotonic() > self._end:
-            raise TemplateError("the model's chat template does not come to an end", hint="continue raw text with --raw")
+            raise TemplateError(
+                "the model's chat template does not come to an end", hint="continue raw text with --raw"
+            )
 
     # The names below are called by compiled templates: see Metered.
     def counted(self, items: Iterable[Any]) -> Iterator[Any]:
@@ -180,10 +212,14 @@ def _environment(budget: _Budget) -> Any:
     from jinja2.visitor import NodeTransformer
 
     def refuse(what: str) -> TemplateError:
-        return TemplateError(f"the model's chat template uses {what} without bound", hint="continue raw text with --raw")
+        return TemplateError(
+            f"the model's chat template uses {what} without bound", hint="continue raw text with --raw"
+        )
 
     class Metered(NodeTransformer):
-        """Sends what the sandbox cannot intercept through the budget, by names that no template can shadow."""
+        """Sends what the sandbox cannot intercept through the budget, by names that no template can
+        shadow.
+        """
 
         def wrap(self, name: str, lineno: int, *parts: nodes.Node) -> nodes.Expr:
             return nodes.Call(nodes.EnvironmentAttribute(name), [*parts], [], None, None, lineno=lineno)
@@ -209,7 +245,9 @@ def _environment(budget: _Budget) -> Any:
             return self.wrap("measured", node.lineno, nodes.Const(node.data))
 
     class Generation(Extension):
-        """``{% generation %}`` marks what an assistant wrote, for training in transformers; here it is just its body."""
+        """``{% generation %}`` marks what an assistant wrote, for training in transformers; here it is just
+        its body.
+        """
 
         tags = {"generation"}  # noqa: RUF012  # as jinja2 declares it
 
@@ -219,16 +257,23 @@ def _environment(budget: _Budget) -> Any:
 
     class Budgeted(ImmutableSandboxedEnvironment):
         intercepted_binops = frozenset({"+", "*", "**", "%"})
-        counted, measured, joined = (staticmethod(f) for f in (budget.counted, budget.measured, budget.joined))
+        counted, measured, joined = (
+            staticmethod(f) for f in (budget.counted, budget.measured, budget.joined)
+        )
 
         def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-            if isinstance(obj, (str, bytes, int, float)) and not (isinstance(obj, str) and attr in _STR_METHODS):
+            if isinstance(obj, (str, bytes, int, float)) and not (
+                isinstance(obj, str) and attr in _STR_METHODS
+            ):
                 return False
             return super().is_safe_attribute(obj, attr, value)
 
         def wrap_str_format(self, value: Any) -> Any:
-            # The sandbox hands str.format out before it asks is_safe_attribute; a width in it makes text of any length.
-            if getattr(value, "__name__", "") in ("format", "format_map") and isinstance(getattr(value, "__self__", None), str):
+            # The sandbox hands str.format out before it asks is_safe_attribute; a width in it makes text of
+            # any length.
+            if getattr(value, "__name__", "") in ("format", "format_map") and isinstance(
+                getattr(value, "__self__", None), str
+            ):
                 raise refuse("format")
             return None
 
@@ -237,7 +282,9 @@ def _environment(budget: _Budget) -> Any:
                 raise refuse(operator)
             times = right if isinstance(right, int) else left if isinstance(left, int) else 1
             repeats = operator == "*" and (hasattr(left, "__len__") or hasattr(right, "__len__"))
-            budget.spend((_size(left) + _size(right)) * max(times, 0) if repeats else _size(left) + _size(right))
+            budget.spend(
+                (_size(left) + _size(right)) * max(times, 0) if repeats else _size(left) + _size(right)
+            )
             return super().call_binop(context, operator, left, right)
 
         def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -255,7 +302,9 @@ def _environment(budget: _Budget) -> Any:
             return tree
 
     def metered(function: Callable[..., Any]) -> Callable[..., Any]:
-        """A filter or test as a step, charged for its argument, which bounds its work, and for what it makes."""
+        """A filter or test as a step, charged for its argument, which bounds its work, and for what it
+        makes.
+        """
         position = 1 if hasattr(function, "jinja_pass_arg") else 0
 
         @wraps(function)
@@ -278,13 +327,17 @@ def _environment(budget: _Budget) -> Any:
         return filters.do_indent(text, width, first, blank)
 
     @pass_environment
-    def total(environment: Any, items: Iterable[Any], attribute: str | int | None = None, start: float = 0) -> Any:
+    def total(
+        environment: Any, items: Iterable[Any], attribute: str | int | None = None, start: float = 0
+    ) -> Any:
         if not isinstance(start, (int, float)):  # adding up lists takes the square of their number
             raise refuse("sum")
         return filters.sync_do_sum(environment, budget.counted(items), attribute, start)
 
     def raise_exception(message: str) -> None:
-        raise TemplateError(f"the model's chat template says: {message}", hint="check the messages' order and roles")
+        raise TemplateError(
+            f"the model's chat template says: {message}", hint="check the messages' order and roles"
+        )
 
     def strftime_now(form: str) -> str:
         if len(form) > 200:
@@ -292,7 +345,10 @@ def _environment(budget: _Budget) -> Any:
         return datetime.now().strftime(form)
 
     environment = Budgeted(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation], finalize=budget.measured
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.loopcontrols", Generation],
+        finalize=budget.measured,
     )
     own = {"join": join, "replace": replace, "indent": indent, "sum": total, "tojson": _tojson}
     known: dict[str, Any] = {**environment.filters, **own}
@@ -312,12 +368,19 @@ def _size(value: Any) -> int:
 
 
 def _tojson(
-    value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: tuple[str, str] | None = None,
+    value: Any,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """As transformers has it: no HTML escaping."""
     import json
 
     if (indent or 0) > 16 or any(len(text) > 8 for text in separators or ()):
-        raise TemplateError("the model's chat template asks for wide JSON", hint="continue raw text with --raw")
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+        raise TemplateError(
+            "the model's chat template asks for wide JSON", hint="continue raw text with --raw"
+        )
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )

@@ -1,7 +1,7 @@
 """The records that travel from the engine to the views: the contract between Python and TypeScript.
 
-All are frozen values. ``to_dict`` gives plain JSON types with the tokens as columns (one list a field: small, and
-quick to read back); ``from_dict`` reads every schema number up to :data:`SCHEMA`.
+All are frozen values. ``to_dict`` gives plain JSON types with the tokens as columns (one list a field: small,
+and quick to read back); ``from_dict`` reads every schema number up to :data:`SCHEMA`.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Token:
     Attributes:
         id: the vocabulary index.
         text: what this token added to the text; empty while a character is still incomplete.
-        logprob: natural logarithm of its probability under the model's own distribution, that is before temperature,
-            penalties and truncation.
+        logprob: natural logarithm of its probability under the model's own distribution, that is before
+            temperature, penalties and truncation.
         entropy: Shannon entropy of that distribution, in nats.
         rank: 0 for the likeliest token, 1 for the next, …
         alternatives: the likeliest tokens, best first; may hold the chosen one.
@@ -124,8 +124,8 @@ class Generation:
 class Trace:
     """A text as the model reads it: each token with what the model expected there.
 
-    The first token has nothing before it unless the model starts texts with a BOS token; its logprob and entropy are
-    then 0, its rank 0 and it has no alternatives. It does not count in the perplexity.
+    The first token has nothing before it unless the model starts texts with a BOS token; its logprob and
+    entropy are then 0, its rank 0 and it has no alternatives. It does not count in the perplexity.
     """
 
     text: str
@@ -169,15 +169,21 @@ def _columns(tokens: tuple[Token, ...]) -> dict[str, list[Any]]:
         "rank": [token.rank for token in tokens],
         "time_s": [token.time_s for token in tokens],
         "alternatives": [
-            [[other.id for other in token.alternatives], [other.text for other in token.alternatives],
-             [other.logprob for other in token.alternatives]]
+            [
+                [other.id for other in token.alternatives],
+                [other.text for other in token.alternatives],
+                [other.logprob for other in token.alternatives],
+            ]
             for token in tokens
         ],
-    }  # fmt: skip
+    }
 
 
 def _tokens(columns: dict[str, list[Any]]) -> tuple[Token, ...]:
-    rows = zip(*(columns[name] for name in ("id", "text", "logprob", "entropy", "rank", "alternatives", "time_s")), strict=True)
+    rows = zip(
+        *(columns[name] for name in ("id", "text", "logprob", "entropy", "rank", "alternatives", "time_s")),
+        strict=True,
+    )
     return tuple(
         Token(id, text, logprob, entropy, rank, tuple(map(Alternative, *others)), time_s)
         for id, text, logprob, entropy, rank, others, time_s in rows
@@ -192,7 +198,9 @@ def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
 
 def _check(data: dict[str, Any], kind: str) -> None:
     if data.get("kind") != kind or not isinstance(data.get("schema"), int):
-        raise ModelFileError(f"not a {kind} record: kind is {data.get('kind')!r}", hint="pass what to_dict() gave")
+        raise ModelFileError(
+            f"not a {kind} record: kind is {data.get('kind')!r}", hint="pass what to_dict() gave"
+        )
     if data["schema"] > SCHEMA:
         raise ModelFileError(
             f"this {kind} record has schema {data['schema']}; this version reads up to {SCHEMA}",

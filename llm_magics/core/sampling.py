@@ -23,7 +23,8 @@ _EXP_RANGE = 60.0  # e**60 times a million still fits float32
 class Weighed:
     """A token with its place in the model's own distribution (temperature 1, nothing removed).
 
-    ``logprob`` and ``entropy`` in nats; ``rank`` 0 is the likeliest; ``top_ids`` and ``top_logprobs`` best first.
+    ``logprob`` and ``entropy`` in nats; ``rank`` 0 is the likeliest; ``top_ids`` and ``top_logprobs`` best
+    first.
     """
 
     id: int
@@ -35,10 +36,12 @@ class Weighed:
 
 
 def top(logits: Floats, k: int) -> NDArray[np.intp]:
-    """The indices of the k largest of ``logits`` (vocab,), largest first; of equal ones the lower index comes first.
+    """The indices of the k largest of ``logits`` (vocab,), largest first; of equal ones the lower index comes
+    first.
 
-    The k-th largest of the block maxima bounds the k-th largest of all from below, so only what reaches it is sorted.
-    A block is a column of the reshaped array: maxima of columns are taken by whole rows, eight times as fast as along them.
+    The k-th largest of the block maxima bounds the k-th largest of all from below, so only what reaches it is
+    sorted. A block is a column of the reshaped array: maxima of columns are taken by whole rows, eight times
+    as fast as along them.
     """
     size = len(logits)
     columns = size // _ROWS
@@ -52,7 +55,8 @@ def top(logits: Floats, k: int) -> NDArray[np.intp]:
 class Weigher:
     """Describes tokens under softmax(logits).
 
-    Between two tokens the caches are cold, so what counts is how little memory and code is touched: one scratch array that is
+    Between two tokens the caches are cold, so what counts is how little memory and code is touched: one
+        scratch array that is
     kept, few passes, and no BLAS, whose threads would have to be woken.
     """
 
@@ -89,7 +93,8 @@ class Sampler:
         self._random = np.random.Generator(np.random.PCG64(options.seed))
 
     def choose(self, logits: Floats, seen: Sequence[int]) -> int:
-        """The next id from logits (vocab,); ``seen`` are prompt and answer so far, for the repetition penalty.
+        """The next id from logits (vocab,); ``seen`` are prompt and answer so far, for the repetition
+        penalty.
 
         The order is that of transformers: penalty, temperature, top-k, top-p, min-p.
         """

@@ -19,7 +19,9 @@ from .weights import Weights
 class Attention:
     """Builds the attention of one layer after the other; keeps the inputs and outputs of the KV cache."""
 
-    def __init__(self, b: Nodes, weights: Weights, recipe: Recipe, ids: ir.Value, seqlens: ir.Value, total: ir.Value) -> None:
+    def __init__(
+        self, b: Nodes, weights: Weights, recipe: Recipe, ids: ir.Value, seqlens: ir.Value, total: ir.Value
+    ) -> None:
         self.inputs: list[ir.Value] = []
         self.outputs: list[ir.Value] = []
         self._b, self._w, self._recipe, self._spec = b, weights, recipe, weights.spec
@@ -38,11 +40,24 @@ class Attention:
             inputs += [None, self._bias]
         more = {"local_window_size": spec.window} if spec.slides(i) else {}
         attended, *present = b.node(
-            "GroupQueryAttention", inputs, 3, MS, num_heads=spec.heads, kv_num_heads=spec.kv_heads, do_rotary=int(rotates),
-            rotary_interleaved=0, scale=spec.attention_scale, softcap=spec.softcap, **more,
-        )  # fmt: skip
+            "GroupQueryAttention",
+            inputs,
+            3,
+            MS,
+            num_heads=spec.heads,
+            kv_num_heads=spec.kv_heads,
+            do_rotary=int(rotates),
+            rotary_interleaved=0,
+            scale=spec.attention_scale,
+            softcap=spec.softcap,
+            **more,
+        )
         for part, kept in zip(("key", "value"), present, strict=True):
-            kept.name, kept.shape, kept.type = f"present_{part}.{i}", ir.Shape(cache), ir.TensorType(ir.DataType.FLOAT)
+            kept.name, kept.shape, kept.type = (
+                f"present_{part}.{i}",
+                ir.Shape(cache),
+                ir.TensorType(ir.DataType.FLOAT),
+            )
         self.inputs += past
         self.outputs += present
         width = spec.heads * spec.head_dim
@@ -56,19 +71,33 @@ class Attention:
     def _qkv(self, i: int, x: ir.Value) -> list[ir.Value | None]:
         """Queries, keys and values; packed into the first where one product gives all three."""
         b, w, spec = self._b, self._w, self._spec
-        rows = {"q": spec.heads * spec.head_dim, "k": spec.kv_heads * spec.head_dim, "v": spec.kv_heads * spec.head_dim}
-        parts = {role: self._padded(role, w.matrix(role, i, (count, spec.hidden))) for role, count in rows.items()}
+        rows = {
+            "q": spec.heads * spec.head_dim,
+            "k": spec.kv_heads * spec.head_dim,
+            "v": spec.kv_heads * spec.head_dim,
+        }
+        parts = {
+            role: self._padded(role, w.matrix(role, i, (count, spec.hidden))) for role, count in rows.items()
+        }
         found = {role: w.vector(role, i, size=count, kind="bias") for role, count in rows.items()}
-        biases = {role: None if bias is None else self._padded_bias(role, bias) for role, bias in found.items()}
+        biases = {
+            role: None if bias is None else self._padded_bias(role, bias) for role, bias in found.items()
+        }
         if not spec.qk_norm and len({tensor.kind for tensor in parts.values()}) == 1:
             bias = None
             if any(each is not None for each in biases.values()):
-                bias = np.concatenate([np.zeros(parts[role].shape[0], np.float32) if each is None else each
-                                       for role, each in biases.items()])  # fmt: skip
+                bias = np.concatenate(
+                    [
+                        np.zeros(parts[role].shape[0], np.float32) if each is None else each
+                        for role, each in biases.items()
+                    ]
+                )
             return [b.linear(f"qkv.{i}", x, self._recipe.pack("qkv", list(parts.values())), bias), None, None]
         # Each keeps its own kind, exactly.
-        q, k, v = (b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor]), biases[role])
-                   for role, tensor in parts.items())  # fmt: skip
+        q, k, v = (
+            b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor]), biases[role])
+            for role, tensor in parts.items()
+        )
         if spec.qk_norm:
             q, k = self._normed("q_norm", i, q, spec.heads), self._normed("k_norm", i, k, spec.kv_heads)
         return [q, k, v]
@@ -76,7 +105,9 @@ class Attention:
     def _normed(self, role: str, i: int, x: ir.Value, heads: int) -> ir.Value:
         b, spec = self._b, self._spec
         by_head = spec.qk_norm == "head"
-        weight = b.constant(f"{role}.{i}", self._w.norm(role, i, spec.head_dim if by_head else heads * spec.head_dim))
+        weight = b.constant(
+            f"{role}.{i}", self._w.norm(role, i, spec.head_dim if by_head else heads * spec.head_dim)
+        )
         if by_head:
             x = b.node("Reshape", [x, b.shape(0, 0, heads, spec.head_dim)])
         x = b.node("SimplifiedLayerNormalization", [x, weight], epsilon=spec.norm_eps, axis=-1)
@@ -93,8 +124,8 @@ class Attention:
     def _order(self) -> NDArray[np.intp] | None:
         """Where the dimensions of a head of q or k go in one of cache_dim, or None when they stay.
 
-        The kernel turns pairs that lie half a head apart. Dimensions that are not turned fill up both halves; what is
-        added stays zero. Scores only need q and k to agree.
+        The kernel turns pairs that lie half a head apart. Dimensions that are not turned fill up both halves;
+        what is added stays zero. Scores only need q and k to agree.
         """
         spec = self._spec
         turned = (spec.rotary_dim or spec.head_dim) if spec.positions == "rope" else 0
@@ -111,22 +142,36 @@ class Attention:
             if wide == dim:
                 return tensor
             order = np.arange(dim)
-        blocks = np.zeros((tensor.shape[0] // dim, wide, tensor.blocks.shape[1]), np.uint8)  # zeros are weight 0 in every kind
+        blocks = np.zeros(
+            (tensor.shape[0] // dim, wide, tensor.blocks.shape[1]), np.uint8
+        )  # zeros are weight 0 in every kind
         blocks[:, order] = tensor.blocks.reshape(-1, dim, tensor.blocks.shape[1])
-        return Tensor(tensor.name, tensor.kind, (blocks.shape[0] * wide, tensor.shape[1]), blocks.reshape(-1, blocks.shape[2]))
+        return Tensor(
+            tensor.name,
+            tensor.kind,
+            (blocks.shape[0] * wide, tensor.shape[1]),
+            blocks.reshape(-1, blocks.shape[2]),
+        )
 
     def _padded_bias(self, role: str, bias: Floats) -> Floats:
         return self._padded(role, Tensor.of("bias", bias[:, None])).dequantize()[:, 0]
 
     def _alibi(self, ids: ir.Value, total: ir.Value) -> ir.Value:
-        """Attention bias (1, heads, S, total): slope · place of the key, rounded to bfloat16 as Falcon was trained with it."""
+        """Attention bias (1, heads, S, total): slope · place of the key, rounded to bfloat16 as Falcon was
+        trained with it.
+        """
         b, spec = self._b, self._spec
         if spec.heads * spec.context > 1 << 22:
             raise UnsupportedModel(
-                f"ALiBi over {spec.context:,} tokens and {spec.heads} heads is too large", hint="choose another"
+                f"ALiBi over {spec.context:,} tokens and {spec.heads} heads is too large",
+                hint="choose another",
             )
-        bias = np.outer(_bfloat16(alibi_slopes(spec.heads)), _bfloat16(np.arange(spec.context, dtype=np.float32)))
-        table = b.constant("alibi", _bfloat16(bias.astype(np.float32))[None, :, None] * np.float32(spec.attention_scale))
+        bias = np.outer(
+            _bfloat16(alibi_slopes(spec.heads)), _bfloat16(np.arange(spec.context, dtype=np.float32))
+        )
+        table = b.constant(
+            "alibi", _bfloat16(bias.astype(np.float32))[None, :, None] * np.float32(spec.attention_scale)
+        )
         end = b.node("Unsqueeze", [b.node("Cast", [total], to=int(ir.DataType.INT64)), b.shape(0)])
         seen = b.node("Slice", [table, b.shape(0), end, b.shape(3)])
         size = b.node("Shape", [ids], start=1, end=2)
@@ -135,7 +180,9 @@ class Attention:
 
 
 def alibi_slopes(heads: int) -> Floats:
-    """Slopes of ALiBi's heads (Press et al. 2021): a geometric row, with every second one of a finer row behind it."""
+    """Slopes of ALiBi's heads (Press et al. 2021): a geometric row, with every second one of a finer row
+    behind it.
+    """
     power = 2 ** math.floor(math.log2(heads))
     slopes = [2 ** (-(8 / power) * (n + 1)) for n in range(power)]
     slopes += [2 ** (-(4 / power) * (2 * n + 1)) for n in range(heads - power)]

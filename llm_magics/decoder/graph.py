@@ -1,13 +1,15 @@
 """DecoderSpec + weights → one fused ONNX graph, built with onnx_ir. No torch.
 
-Inputs:  ``input_ids`` int64 (B, S); ``seqlens_k`` int32 (B,) = tokens cached after this call, less one; ``total_length``
-         int32 () = the largest of these and one; ``logits_at`` int64 (n,) = positions within S whose logits are wanted;
-         ``past_key.i``, ``past_value.i`` float32 (B, KV heads, capacity, cache_dim).
-Outputs: ``logits`` float32 (B, n, vocab); ``present_key.i``, ``present_value.i``, to be bound to the same memory as the past:
-         GroupQueryAttention then appends in place.
+Inputs:  ``input_ids`` int64 (B, S); ``seqlens_k`` int32 (B,) = tokens cached after this call, less one;
+         ``total_length`` int32 () = the largest of these and one; ``logits_at`` int64 (n,) = positions within
+         S whose logits are wanted; ``past_key.i``, ``past_value.i`` float32 (B, KV heads, capacity,
+         cache_dim).
+Outputs: ``logits`` float32 (B, n, vocab); ``present_key.i``, ``present_value.i``, to be bound to the same
+         memory as the past: GroupQueryAttention then appends in place.
 
-Fused as ONNX Runtime's CPU kernels want it: rotary embedding inside GroupQueryAttention, q/k/v in one product where they are
-packed alike, gate and up too, residual addition inside the norms, and a head computed only where logits are asked for.
+Fused as ONNX Runtime's CPU kernels want it: rotary embedding inside GroupQueryAttention, q/k/v in one product
+where they are packed alike, gate and up too, residual addition inside the norms, and a head computed only
+where logits are asked for.
 """
 
 from __future__ import annotations
@@ -61,9 +63,13 @@ class _Decoder:
         seqlens, total = value("seqlens_k", ir.DataType.INT32, "B"), value("total_length", ir.DataType.INT32)
         residual, head = self._ends(ids)
         if spec.embed_scale != 1:
-            residual = b.node("Mul", [residual, b.constant("embed_scale", np.array(spec.embed_scale, np.float32))])
+            residual = b.node(
+                "Mul", [residual, b.constant("embed_scale", np.array(spec.embed_scale, np.float32))]
+            )
         if spec.positions == "learned":
-            table = b.constant("positions", w.matrix("positions", shape=(spec.context, spec.hidden)).dequantize())
+            table = b.constant(
+                "positions", w.matrix("positions", shape=(spec.context, spec.hidden)).dequantize()
+            )
             residual = b.node("Add", [residual, b.node("Gather", [table, self._places(ids, seqlens)])])
         attention = Attention(b, w, self.recipe, ids, seqlens, total)
         skip: ir.Value | None = None
@@ -74,11 +80,19 @@ class _Decoder:
         if spec.final_softcap:
             cap = b.constant("final_softcap", np.array(spec.final_softcap, np.float32))
             logits = b.node("Mul", [b.node("Tanh", [b.node("Div", [logits, cap])]), cap])
-        logits.name, logits.shape, logits.type = "logits", ir.Shape(("B", "n", spec.vocab)), ir.TensorType(ir.DataType.FLOAT)
+        logits.name, logits.shape, logits.type = (
+            "logits",
+            ir.Shape(("B", "n", spec.vocab)),
+            ir.TensorType(ir.DataType.FLOAT),
+        )
         graph = ir.Graph(
-            [ids, seqlens, total, at, *attention.inputs], [logits, *attention.outputs], nodes=b.nodes,
-            initializers=b.initializers, name="decoder", opset_imports={"": 21, MS: 1},
-        )  # fmt: skip
+            [ids, seqlens, total, at, *attention.inputs],
+            [logits, *attention.outputs],
+            nodes=b.nodes,
+            initializers=b.initializers,
+            name="decoder",
+            opset_imports={"": 21, MS: 1},
+        )
         return ir.Model(graph, ir_version=10, producer_name="llm-magics")
 
     def _layer(
@@ -93,7 +107,9 @@ class _Decoder:
         attended = attention(i, x)
         if block == "parallel":
             # Some have a second norm of the same residual, some share the first.
-            shared = self._role("ffn_norm", i) is None or self._role("attn_norm", i) == self._role("ffn_norm", i)
+            shared = self._role("ffn_norm", i) is None or self._role("attn_norm", i) == self._role(
+                "ffn_norm", i
+            )
             y = x if shared else self._norm("ffn_norm", i, residual, None)[0]
             return residual, b.node("Add", [attended, self._mlp(i, y)])
         if block in ("post", "sandwich"):
@@ -103,7 +119,10 @@ class _Decoder:
         else:
             x, residual = self._norm("ffn_norm", i, residual, attended)
         out = self._mlp(i, x)
-        return residual, self._norm("ffn_post_norm", i, out, None)[0] if block in ("post", "sandwich") else out
+        return residual, self._norm("ffn_post_norm", i, out, None)[0] if block in (
+            "post",
+            "sandwich",
+        ) else out
 
     def _mlp(self, i: int, x: ir.Value) -> ir.Value:
         return (experts if self.spec.experts else mlp)(self.b, self.weights, self.recipe, i, x)

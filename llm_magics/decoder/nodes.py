@@ -1,4 +1,6 @@
-"""Nodes and weights of a graph in the making. Large weights go to the file at once and are never all in memory."""
+"""Nodes and weights of a graph in the making. Large weights go to the file at once and are never all in
+memory.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +50,17 @@ class Nodes:
             begin = self._file.tell()
             array.tofile(self._file)
             tensor = ir.ExternalTensor(
-                WEIGHTS_FILE, begin, array.nbytes, tensor.dtype, shape=ir.Shape(array.shape), name=name, base_dir=self._folder
+                WEIGHTS_FILE,
+                begin,
+                array.nbytes,
+                tensor.dtype,
+                shape=ir.Shape(array.shape),
+                name=name,
+                base_dir=self._folder,
             )
-        value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
+        value = ir.Value(
+            name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
+        )
         self.initializers.append(value)
         return value
 
@@ -58,8 +68,17 @@ class Nodes:
         """A constant list of sizes, as Reshape and its like want it."""
         return self.constant(f"shape.{len(self.initializers)}", np.array(sizes, np.int64))
 
-    def node(self, op: str, inputs: Sequence[ir.Value | None], outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
-        node = ir.node(op, inputs, attributes, domain=domain, num_outputs=outputs, name=f"{op}.{len(self.nodes)}")
+    def node(
+        self,
+        op: str,
+        inputs: Sequence[ir.Value | None],
+        outputs: int = 1,
+        domain: str = "",
+        **attributes: Any,
+    ) -> Any:
+        node = ir.node(
+            op, inputs, attributes, domain=domain, num_outputs=outputs, name=f"{op}.{len(self.nodes)}"
+        )
         for index, value in enumerate(node.outputs):
             value.name = f"{node.name}.{index}"
         self.nodes.append(node)
@@ -80,9 +99,15 @@ class Nodes:
     def floats(self, name: str, array: Floats | Halves) -> ir.Value:
         """A float32 value; what is stored in float16 is widened once, when the session is made."""
         constant = self.constant(name, array)
-        return constant if array.dtype == np.float32 else self.node("Cast", [constant], to=int(ir.DataType.FLOAT))
+        return (
+            constant
+            if array.dtype == np.float32
+            else self.node("Cast", [constant], to=int(ir.DataType.FLOAT))
+        )
 
-    def linear(self, name: str, x: ir.Value, weight: Packed | Floats | Halves, bias: Floats | None = None) -> ir.Value:
+    def linear(
+        self, name: str, x: ir.Value, weight: Packed | Floats | Halves, bias: Floats | None = None
+    ) -> ir.Value:
         """x (B, S, K) → (B, S, N)."""
         if not isinstance(weight, Packed):
             self.bytes_per_token += weight.size * 4
@@ -99,12 +124,20 @@ class Nodes:
 
     def _nbits(self, x: ir.Value, parts: list[ir.Value | None], weight: Packed) -> ir.Value:
         return self.node(  # type: ignore[no-any-return]
-            "MatMulNBits", [x, *parts], domain=MS, N=len(weight.q), K=weight.inputs, bits=weight.bits, block_size=BLOCK,
+            "MatMulNBits",
+            [x, *parts],
+            domain=MS,
+            N=len(weight.q),
+            K=weight.inputs,
+            bits=weight.bits,
+            block_size=BLOCK,
             accuracy_level=self._accuracy,
-        )  # fmt: skip
+        )
 
     def rows(self, name: str, table: Packed, ids: ir.Value) -> tuple[ir.Value, list[ir.Value | None]]:
-        """Rows (B, S, K) of a packed table with no zero points, and its parts for a product with the very same table."""
+        """Rows (B, S, K) of a packed table with no zero points, and its parts for a product with the very
+        same table.
+        """
         blocks = table.scales.shape[1]
         q, scales = self.constant(f"{name}.q", table.q), self.constant(f"{name}.scales", table.scales)
         row_scales = self.constant(f"{name}.row_scales", table.scales[..., None])

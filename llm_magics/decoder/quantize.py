@@ -1,15 +1,17 @@
 """Packing weights for ONNX Runtime's MatMulNBits, so that the model keeps its meaning.
 
-MatMulNBits computes y = Σ s·(q − z)·x over blocks of 32 inputs with whole-number zero points z. What GGUF stores maps to it
-like this:
+MatMulNBits computes y = Σ s·(q − z)·x over blocks of 32 inputs with whole-number zero points z. What GGUF
+stores maps to it like this:
 
 - Q4_0 (w = d·(q − 8)) and Q8_0 (w = d·q): exactly, bit for bit.
-- Q4_1 (w = d·q + m): the ideal zero point −m/d is no whole number, and rounding it wrecks a small model (KL 0.29). Two ways
-  to keep it, chosen by size:
+- Q4_1 (w = d·q + m): the ideal zero point −m/d is no whole number, and rounding it wrecks a small model (KL
+  0.29). Two ways to keep it, chosen by size:
   *extended*: z is rounded, and what the rounding took, r = m + d·z for each block, becomes further weights
-  of the same matrix: the input is extended by the mean of each of its blocks, so that y = W'·x + 32r·mean(x). The r are
-  small, and 4 bits for them are enough (their error is about d/60). Costs 1/32 more weights and two small operators.
-  *widened*: q·16 in 8 bits, where rounding z costs at most d/32. Twice the bytes, no further operator: for small matrices.
+  of the same matrix: the input is extended by the mean of each of its blocks, so that y = W'·x + 32r·mean(x).
+      The r are
+  small, and 4 bits for them are enough (their error is about d/60). Costs 1/32 more weights and two small
+  operators. *widened*: q·16 in 8 bits, where rounding z costs at most d/32. Twice the bytes, no further
+  operator: for small matrices.
 - everything else: 8 bits, symmetric, round to nearest.
 """
 
@@ -43,7 +45,8 @@ class Packed:
         scales: float32 ``(N, blocks)``.
         zeros: packed zero points, or None for the middle (8 or 128).
         means: how many block means the input must be extended by; 0 for none.
-        offsets: float32 ``(blocks, N)``, to be multiplied by the means of the input's blocks and added; None for none.
+        offsets: float32 ``(blocks, N)``, to be multiplied by the means of the input's blocks and added; None
+            for none.
     """
 
     inputs: int
@@ -56,7 +59,9 @@ class Packed:
 
     @property
     def nbytes(self) -> int:
-        return sum(part.nbytes for part in (self.q, self.scales, self.zeros, self.offsets) if part is not None)
+        return sum(
+            part.nbytes for part in (self.q, self.scales, self.zeros, self.offsets) if part is not None
+        )
 
 
 def pack(tensors: Sequence[Tensor]) -> Packed:
@@ -69,7 +74,9 @@ def pack(tensors: Sequence[Tensor]) -> Packed:
 
 
 def pack_exact(tensors: Sequence[Tensor]) -> Packed | None:
-    """The bits of the source and nothing rounded, Q4_1's offsets apart in float32; None for what has no such form."""
+    """The bits of the source and nothing rounded, Q4_1's offsets apart in float32; None for what has no such
+    form.
+    """
     tensor = stack(tensors)
     if tensor.kind != "Q4_1":
         return pack([tensor]) if tensor.kind in ("Q4_0", "Q8_0") else None
@@ -80,7 +87,9 @@ def pack_exact(tensors: Sequence[Tensor]) -> Packed | None:
 
 
 def pack4(tensor: Tensor) -> Packed:
-    """4 bits from floats, w = d·q + m a block, kept like Q4_1: the range is clipped to the least squared error."""
+    """4 bits from floats, w = d·q + m a block, kept like Q4_1: the range is clipped to the least squared
+    error.
+    """
     n, k = tensor.shape
     if n * k < WIDEN_BELOW or k % BLOCK:
         return pack8(tensor)
@@ -106,22 +115,30 @@ def round4(weights: Floats) -> tuple[Floats, Floats, Bytes]:
             best = new
         else:
             better = error < best[0]
-            best = (np.where(better, error, best[0]), np.where(better, d, best[1]), np.where(better, m, best[2]),
-                    np.where(better[..., None], new[3], best[3]))  # fmt: skip
+            best = (
+                np.where(better, error, best[0]),
+                np.where(better, d, best[1]),
+                np.where(better, m, best[2]),
+                np.where(better[..., None], new[3], best[3]),
+            )
     if best is None:  # the loop above always runs; said for the type checker
         raise AssertionError
     return best[1:]
 
 
 def pack8(tensor: Tensor) -> Packed:
-    """8 bits, exactly so from Q8_0; some rows at a time: the floats of a large table need never be there all at once."""
+    """8 bits, exactly so from Q8_0; some rows at a time: the floats of a large table need never be there all
+    at once.
+    """
     if tensor.kind == "Q8_0":
         return _exact8(tensor.blocks)
     step = max(1, CHUNK // tensor.shape[1])
     parts = [round8(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, tensor.shape[0], step)]
     if len(parts) == 1:
         return parts[0]
-    return Packed(parts[0].inputs, 8, np.concatenate([p.q for p in parts]), np.concatenate([p.scales for p in parts]))
+    return Packed(
+        parts[0].inputs, 8, np.concatenate([p.q for p in parts]), np.concatenate([p.scales for p in parts])
+    )
 
 
 def round8(weights: Floats) -> Packed:
@@ -197,8 +214,12 @@ def _round4(groups: Floats) -> tuple[Bytes, Floats, Bytes]:
         else:
             better = error < best[0]
             wide = better[..., None]
-            best = (np.where(better, error, best[0]), np.where(wide, new[1], best[1]),
-                    np.where(better, scale, best[2]), np.where(better, new[3], best[3]))  # fmt: skip
+            best = (
+                np.where(better, error, best[0]),
+                np.where(wide, new[1], best[1]),
+                np.where(better, scale, best[2]),
+                np.where(better, new[3], best[3]),
+            )
     if best is None:  # the loop above always runs; said for the type checker
         raise AssertionError
     return best[1:]

@@ -20,8 +20,8 @@ PRECISIONS = {
     "exact": "keeps the bits of a quantised file and computes in float32: exact, small, slow",
 }
 _FLOATS = ("F32", "F16", "BF16")
-# Share of a matrix's energy that 4 bits may lose before it is given 8. Normally distributed weights lose 0.6 %: what loses
-# more has outliers. Attention's values and the MLP's way back are held to less, as k-quants do.
+# Share of a matrix's energy that 4 bits may lose before it is given 8. Normally distributed weights lose 0.6
+# %: what loses more has outliers. Attention's values and the MLP's way back are held to less, as k-quants do.
 _MOST, _MOST_DOWN = 0.008, 0.0065
 
 
@@ -68,7 +68,9 @@ class Recipe:
 
     def table(self, tensor: Tensor) -> Packed | None:
         """The embedding in 8 bits, exactly where its kind allows; None where it stays in floats."""
-        if self.precision in ("fp32", "fp16") or (self.precision == "exact" and tensor.kind not in ("Q8_0", "Q4_0")):
+        if self.precision in ("fp32", "fp16") or (
+            self.precision == "exact" and tensor.kind not in ("Q8_0", "Q4_0")
+        ):
             return None
         return pack([tensor]) if tensor.kind == "Q4_0" else pack8(tensor)
 

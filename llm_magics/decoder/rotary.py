@@ -32,7 +32,10 @@ def tables(spec: DecoderSpec, *, local: bool = False, factors: Floats | None = N
     elif spec.rope_scaling and not local:
         frequency, scale = _stretched(spec, frequency, spec.rope_scaling, theta, dim)
     angle = np.outer(np.arange(spec.context), frequency)
-    rest = ((0, 0), (0, (spec.cache_dim - dim) // 2))  # dimensions that are not turned, behind those that are in each half
+    rest = (
+        (0, 0),
+        (0, (spec.cache_dim - dim) // 2),
+    )  # dimensions that are not turned, behind those that are in each half
     cos, sin = np.pad(np.cos(angle) * scale, rest, constant_values=1), np.pad(np.sin(angle) * scale, rest)
     return cos.astype(np.float32), sin.astype(np.float32)
 
@@ -45,8 +48,15 @@ def _stretched(
 
     def number(key: str, default: float | None = None) -> float:
         value = how.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-            raise ModelFileError(f"rope scaling {kind!r} has {key} = {value!r:.60}", hint="fetch the model again")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not math.isfinite(value)
+            or value <= 0
+        ):
+            raise ModelFileError(
+                f"rope scaling {kind!r} has {key} = {value!r:.60}", hint="fetch the model again"
+            )
         return float(value)
 
     if kind in _PLAIN:
@@ -55,7 +65,9 @@ def _stretched(
         return frequency / number("factor"), 1.0
     if kind == "llama3":
         factor, low, high = number("factor"), number("low_freq_factor"), number("high_freq_factor")
-        turns = number("original_max_position_embeddings") * frequency / (2 * np.pi)  # turns within the first context
+        turns = (
+            number("original_max_position_embeddings") * frequency / (2 * np.pi)
+        )  # turns within the first context
         smooth = np.clip((turns - low) / (high - low), 0, 1)
         return (1 - smooth) * frequency / factor + smooth * frequency, 1.0
     if kind == "yarn":  # Peng et al. 2023, arXiv:2309.00071
@@ -77,7 +89,9 @@ def _stretched(
         factor = number("factor", 1)
         default = math.sqrt(1 + math.log(factor) / math.log(first)) if factor > 1 else 1.0
         return frequency / _fitting(how.get("short_factor"), frequency), number("attention_factor", default)
-    raise UnsupportedModel(f"rope scaling {kind!r:.40} is not supported yet", hint="choose a model without it")
+    raise UnsupportedModel(
+        f"rope scaling {kind!r:.40} is not supported yet", hint="choose a model without it"
+    )
 
 
 def _fitting(factors: Any, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,6 +101,7 @@ def _fitting(factors: Any, frequency: NDArray[np.float64]) -> NDArray[np.float64
         table = np.zeros(0)
     if table.shape != frequency.shape or not (table > 0).all():
         raise ModelFileError(
-            f"the rope factors of shape {table.shape} do not fit {frequency.shape}", hint="choose another file of this model"
+            f"the rope factors of shape {table.shape} do not fit {frequency.shape}",
+            hint="choose another file of this model",
         )
     return table

@@ -14,11 +14,23 @@ Block = Literal["pre", "post", "sandwich", "parallel"]
 Positions = Literal["rope", "alibi", "learned"]
 Activation = Literal["silu", "gelu", "gelu_tanh", "relu"]
 
-_SIZES = {"layers": 1_000, "hidden": 1 << 17, "heads": 1_024, "kv_heads": 1_024, "head_dim": 1_024, "ffn": 1 << 19,
-          "vocab": 1 << 21, "context": 1 << 24}  # fmt: skip
-_CHOICES = {"norm": ("rms", "layer"), "block": ("pre", "post", "sandwich", "parallel"),
-            "positions": ("rope", "alibi", "learned"), "activation": ("silu", "gelu", "gelu_tanh", "relu"),
-            "qk_norm": ("", "head", "full")}  # fmt: skip
+_SIZES = {
+    "layers": 1_000,
+    "hidden": 1 << 17,
+    "heads": 1_024,
+    "kv_heads": 1_024,
+    "head_dim": 1_024,
+    "ffn": 1 << 19,
+    "vocab": 1 << 21,
+    "context": 1 << 24,
+}
+_CHOICES = {
+    "norm": ("rms", "layer"),
+    "block": ("pre", "post", "sandwich", "parallel"),
+    "positions": ("rope", "alibi", "learned"),
+    "activation": ("silu", "gelu", "gelu_tanh", "relu"),
+    "qk_norm": ("", "head", "full"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +41,12 @@ class DecoderSpec:
         family: the row in families.py.
         layers, hidden, heads, kv_heads, head_dim, ffn, vocab, context: sizes; ``context`` in tokens.
         norm_eps, norm: epsilon and kind of the norms (RMS or layer norm).
-        rope_theta, rotary_dim, rope_scaling: base of the rotary embedding (Su et al. 2021, arXiv:2104.09864), how many
-            dimensions of a head it turns (0: all), and how its frequencies are stretched (see rotary.py).
+        rope_theta, rotary_dim, rope_scaling: base of the rotary embedding (Su et al. 2021, arXiv:2104.09864),
+            how many dimensions of a head it turns (0: all), and how its frequencies are stretched (see
+                rotary.py).
         positions: rotary, ALiBi (Press et al. 2021, arXiv:2108.12409) or a learned table.
-        block: where the norms stand: before each part ("pre"), behind it ("post"), both ("sandwich"), or before attention
-            and MLP that read the same residual ("parallel").
+        block: where the norms stand: before each part ("pre"), behind it ("post"), both ("sandwich"), or
+            before attention and MLP that read the same residual ("parallel").
         activation, gated: of the MLP; gated is act(gate)·up.
         qk_norm: RMS norm of queries and keys, by "head" or over the "full" width.
         scale: of the attention scores; 0 stands for head_dim ** -0.5.
@@ -82,12 +95,30 @@ class DecoderSpec:
     def __post_init__(self) -> None:
         for name, most in _SIZES.items():
             _whole(name, getattr(self, name), 1, most)
-        for name, most in {"rotary_dim": self.head_dim, "window": 1 << 30, "experts": 1_024, "experts_used": self.experts,
-                           "expert_ffn": 1 << 19}.items():  # fmt: skip
+        for name, most in {
+            "rotary_dim": self.head_dim,
+            "window": 1 << 30,
+            "experts": 1_024,
+            "experts_used": self.experts,
+            "expert_ffn": 1 << 19,
+        }.items():
             _whole(name, getattr(self, name), 0, most)
-        for name in ("norm_eps", "rope_theta", "scale", "softcap", "final_softcap", "local_theta", "embed_scale"):
+        for name in (
+            "norm_eps",
+            "rope_theta",
+            "scale",
+            "softcap",
+            "final_softcap",
+            "local_theta",
+            "embed_scale",
+        ):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, (int, float))
+                or not math.isfinite(value)
+                or value < 0
+            ):
                 raise _absurd(name, value)
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
@@ -96,7 +127,9 @@ class DecoderSpec:
             if not all(isinstance(layer, int) and 0 <= layer < self.layers for layer in getattr(self, name)):
                 raise _absurd(name, getattr(self, name))
         if self.heads % self.kv_heads:
-            raise ModelFileError(f"{self.heads} heads cannot share {self.kv_heads} KV heads", hint="fetch the file again")
+            raise ModelFileError(
+                f"{self.heads} heads cannot share {self.kv_heads} KV heads", hint="fetch the file again"
+            )
         if self.rope_theta <= 0 or self.rotary_dim % 2 or (self.positions == "rope" and self.head_dim % 2):
             raise _absurd("rotary embedding", (self.rope_theta, self.rotary_dim, self.head_dim))
         if self.experts and not (self.experts_used and self.gated and self.block == "pre"):
@@ -105,7 +138,8 @@ class DecoderSpec:
             )
         if self.qk_norm and self.head_dim != self.cache_dim:
             raise UnsupportedModel(
-                f"heads of {self.head_dim} dimensions with normed queries cannot be run yet", hint="choose another model"
+                f"heads of {self.head_dim} dimensions with normed queries cannot be run yet",
+                hint="choose another model",
             )
 
     @property
@@ -127,7 +161,11 @@ class DecoderSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> DecoderSpec:
         """Raises TypeError for a field that is missing or unknown."""
-        lists = {field.name: tuple(data[field.name]) for field in fields(cls) if isinstance(data.get(field.name), list)}
+        lists = {
+            field.name: tuple(data[field.name])
+            for field in fields(cls)
+            if isinstance(data.get(field.name), list)
+        }
         return cls(**{**data, **lists})
 
 
@@ -137,4 +175,6 @@ def _whole(name: str, value: object, least: int, most: int) -> None:
 
 
 def _absurd(name: str, value: object) -> ModelFileError:
-    return ModelFileError(f"the model file gives {name} = {value!r:.60}", hint="the file is damaged: fetch it again")
+    return ModelFileError(
+        f"the model file gives {name} = {value!r:.60}", hint="the file is damaged: fetch it again"
+    )

@@ -21,8 +21,8 @@ class Layout:
     Attributes:
         names: role → name without ".weight" or ".bias"; ``{i}`` stands for the layer, ``{e}`` for the expert.
         prefixes: what may stand before all of these names.
-        qkv: how queries, keys and values share one matrix under the role "qkv": all queries first ("stacked"), or
-            the queries, the key and the value of one KV head after the other ("grouped").
+        qkv: how queries, keys and values share one matrix under the role "qkv": all queries first
+            ("stacked"), or the queries, the key and the value of one KV head after the other ("grouped").
         woven: rows of q and k are stored so that rotary pairs are neighbours (llama.cpp permutes Llama's).
         transposed: matrices are stored ``(in, out)``.
         norm_plus: what is added to the weights of norms.
@@ -42,9 +42,13 @@ class Weights:
     def __init__(self, spec: DecoderSpec, layout: Layout, tensors: Mapping[str, Tensor]) -> None:
         self.spec, self._layout, self._tensors = spec, layout, tensors
         embed = layout.names["embed"] + ".weight"
-        self._prefix = next((prefix for prefix in layout.prefixes if prefix + embed in tensors), layout.prefixes[0])
+        self._prefix = next(
+            (prefix for prefix in layout.prefixes if prefix + embed in tensors), layout.prefixes[0]
+        )
 
-    def matrix(self, role: str, layer: int = 0, shape: tuple[int, int] | None = None, *, expert: int = 0) -> Tensor:
+    def matrix(
+        self, role: str, layer: int = 0, shape: tuple[int, int] | None = None, *, expert: int = 0
+    ) -> Tensor:
         """The matrix of a role, checked against ``shape`` (out, in).
 
         Raises:
@@ -52,12 +56,16 @@ class Weights:
         """
         found = self._matrix(role, layer, expert)
         if found is None:
-            raise ModelFileError(f"the model file has no {role} weight for layer {layer}", hint="fetch it again")
+            raise ModelFileError(
+                f"the model file has no {role} weight for layer {layer}", hint="fetch it again"
+            )
         if shape and found.shape != shape:
             raise ModelFileError(f"{found.name} has shape {found.shape}, not {shape}", hint="fetch it again")
         return found
 
-    def vector(self, role: str, layer: int = 0, *, size: int = 0, kind: str = "weight", plus: float = 0.0) -> Floats | None:
+    def vector(
+        self, role: str, layer: int = 0, *, size: int = 0, kind: str = "weight", plus: float = 0.0
+    ) -> Floats | None:
         """A weight or a bias of one dimension, float32 ``(size,)``; None where the model has none."""
         part, rows = self._part(role)
         stored = self._find(part, layer, kind)
@@ -67,7 +75,9 @@ class Weights:
         if part != role and len(rows) and int(rows.max()) < len(values):
             values = values[rows]
         if size and values.shape != (size,):
-            raise ModelFileError(f"{stored.name} has shape {values.shape}, not {(size,)}", hint="fetch it again")
+            raise ModelFileError(
+                f"{stored.name} has shape {values.shape}, not {(size,)}", hint="fetch it again"
+            )
         if role in ("q", "k") and self._layout.woven:
             values = values[unweave(len(values), self.spec.head_dim)]
         return values + np.float32(plus) if plus else values
@@ -76,7 +86,9 @@ class Weights:
         """The weights of a norm; an error when they are missing."""
         found = self.vector(role, layer, size=size or self.spec.hidden, plus=self._layout.norm_plus)
         if found is None:
-            raise ModelFileError(f"the model file has no {role} weight for layer {layer}", hint="fetch it again")
+            raise ModelFileError(
+                f"the model file has no {role} weight for layer {layer}", hint="fetch it again"
+            )
         return found
 
     def has(self, role: str, layer: int = 0) -> bool:
@@ -96,7 +108,9 @@ class Weights:
             raise ModelFileError(f"{found.name} has shape {found.shape}", hint="fetch it again")
         if part != role:
             if int(rows.max()) >= found.shape[0]:
-                raise ModelFileError(f"{found.name} has {found.shape[0]} rows, too few", hint="fetch it again")
+                raise ModelFileError(
+                    f"{found.name} has {found.shape[0]} rows, too few", hint="fetch it again"
+                )
             found = found.take(rows)
         if role in ("q", "k") and self._layout.woven:
             if found.shape[0] % self.spec.head_dim:
@@ -125,12 +139,20 @@ def qkv_rows(spec: DecoderSpec, how: str) -> dict[str, NDArray[np.intp]]:
     heads, kv, dim = spec.heads, spec.kv_heads, spec.head_dim
     if how == "stacked":
         ends = np.cumsum([heads * dim, kv * dim, kv * dim])
-        return {name: np.arange(begin, end) for name, begin, end in zip("qkv", (0, *ends[:2]), ends, strict=True)}
+        return {
+            name: np.arange(begin, end) for name, begin, end in zip("qkv", (0, *ends[:2]), ends, strict=True)
+        }
     each = heads // kv
     rows = np.arange(kv * (each + 2) * dim).reshape(kv, each + 2, dim)
-    return {"q": rows[:, :each].reshape(-1), "k": rows[:, each].reshape(-1), "v": rows[:, each + 1].reshape(-1)}
+    return {
+        "q": rows[:, :each].reshape(-1),
+        "k": rows[:, each].reshape(-1),
+        "v": rows[:, each + 1].reshape(-1),
+    }
 
 
 def unweave(rows: int, head_dim: int) -> NDArray[np.intp]:
-    """Row order that turns neighbouring rotary pairs (0 1 | 2 3 | …) into halves (0 2 4 … | 1 3 5 …), head by head."""
+    """Row order that turns neighbouring rotary pairs (0 1 | 2 3 | …) into halves (0 2 4 … | 1 3 5 …), head by
+    head.
+    """
     return np.arange(rows).reshape(-1, head_dim // 2, 2).swapaxes(1, 2).reshape(-1)

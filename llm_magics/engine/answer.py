@@ -31,13 +31,20 @@ class Answer:
     """
 
     def __init__(
-        self, ids: Sequence[int], options: SamplingOptions, tokenizer: Tokenizer, *, context_length: int, prompt: str,
+        self,
+        ids: Sequence[int],
+        options: SamplingOptions,
+        tokenizer: Tokenizer,
+        *,
+        context_length: int,
+        prompt: str,
         model: ModelInfo,
-    ) -> None:  # fmt: skip
+    ) -> None:
         over = len(ids) + 1 - context_length  # one place for the answer's first token
         if over > 0:
             raise ContextOverflow(
-                f"the prompt has {len(ids):,} tokens and the context holds {context_length:,}: {over:,} too many",
+                f"the prompt has {len(ids):,} tokens and the context holds {context_length:,}: {over:,} too "
+                f"many",
                 over=over,
                 hint="shorten the prompt, or choose a model with a longer context",
             )
@@ -46,7 +53,11 @@ class Answer:
         self.ids, self.options, self.ended, self.cached_tokens = list(ids), options, False, 0
         self.room = min(options.max_tokens, context_length - len(ids))
         self._tokenizer, self._prompt, self._model = tokenizer, prompt, model
-        self._sampler, self._decoder, self._held = Sampler(options), tokenizer.decoder(), HeldText(options.stop)
+        self._sampler, self._decoder, self._held = (
+            Sampler(options),
+            tokenizer.decoder(),
+            HeldText(options.stop),
+        )
         self._tokens: list[Token] = []
         self._stop_reason: StopReason = "interrupted"
         self._start = 0.0
@@ -56,10 +67,12 @@ class Answer:
         self._start = time.perf_counter()
 
     def choose(self, logits: Logits, weigher: Weigher, seen: Sequence[int]) -> Weighed:
-        """Decide on one token, each of which takes its random number in turn; :meth:`take` it in the same order.
+        """Decide on one token, each of which takes its random number in turn; :meth:`take` it in the same
+        order.
 
         Args:
-            logits: (vocab,) after ``seen``, which are :attr:`ids` and the tokens decided on but not yet taken.
+            logits: (vocab,) after ``seen``, which are :attr:`ids` and the tokens decided on but not yet
+                taken.
         """
         return weigher.weigh(logits, self._sampler.choose(logits, seen), self.options.alternatives)
 
@@ -124,7 +137,10 @@ class HeldText:
         found = [at for at in map(self._held.find, self._stop) if at >= 0]
         if found:
             return self._held[: min(found)], True
-        keep = max((n for stop in self._stop for n in range(1, len(stop)) if self._held.endswith(stop[:n])), default=0)
+        keep = max(
+            (n for stop in self._stop for n in range(1, len(stop)) if self._held.endswith(stop[:n])),
+            default=0,
+        )
         out = self._held[: len(self._held) - keep]
         self._held = self._held[len(out) :]
         return out, False

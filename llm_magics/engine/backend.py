@@ -36,7 +36,8 @@ def state(part: Any) -> dict[str, Any]:
 def without_prefix(backend: Backend) -> tuple[tuple[Any, Any] | None, bool]:
     """Normaliser and pre-tokenizer that put no space before a text, or None if none is ever put there.
 
-    Also whether the tokenizer puts one before every stretch between two special tokens, not just before the first.
+    Also whether the tokenizer puts one before every stretch between two special tokens, not just before the
+    first.
     """
     from tokenizers import Tokenizer as Backend
     from tokenizers.models import BPE
@@ -69,5 +70,10 @@ def _plain(step: dict[str, Any]) -> dict[str, Any] | None:
     if step.get("type") == "Prepend":
         return None
     if step.get("type") == "Metaspace":
-        return {"type": "Metaspace", "replacement": step["replacement"], "prepend_scheme": "never", "split": step["split"]}
+        return {
+            "type": "Metaspace",
+            "replacement": step["replacement"],
+            "prepend_scheme": "never",
+            "split": step["split"],
+        }
     return ({**step, "add_prefix_space": False} if step.get("type") == "ByteLevel" else step) or None

@@ -19,7 +19,8 @@ class Engine(Protocol):
     vocab_size: int
     context_length: int
     owner: object | None
-    """Who filled the cache last; the generation loop keeps it, so that two streams over one engine never mix."""
+    """Who filled the cache last; the generation loop keeps it, so that two streams over one engine never mix.
+    """
 
     @property
     def cached(self) -> Sequence[int]:
@@ -30,8 +31,8 @@ class Engine(Protocol):
     def settled(self) -> int:
         """How many leading cached tokens came in calls of two tokens or more.
 
-        Kernels for one token round otherwise than those for many, which give the same bits however a text is cut. Reusing
-        settled tokens only makes an answer independent of what was asked before.
+        Kernels for one token round otherwise than those for many, which give the same bits however a text is
+        cut. Reusing settled tokens only makes an answer independent of what was asked before.
         """
         ...
 
@@ -63,12 +64,15 @@ def check_ids(ids: Sequence[int], before: int, *, vocab_size: int, context_lengt
     total = before + len(ids)
     if total > context_length:
         raise ContextOverflow(
-            f"{total:,} tokens do not fit the context of {context_length:,}: {total - context_length:,} too many",
+            f"{total:,} tokens do not fit the context of {context_length:,}: {total - context_length:,} too "
+            f"many",
             over=total - context_length,
             hint="shorten the prompt, or choose a model with a longer context",
         )
     if min(ids) < 0 or max(ids) >= vocab_size:
-        raise UsageError(f"token ids must be from 0 to {vocab_size - 1:,}", hint="encode with this model's tokenizer")
+        raise UsageError(
+            f"token ids must be from 0 to {vocab_size - 1:,}", hint="encode with this model's tokenizer"
+        )
     return total
 
 
@@ -102,7 +106,9 @@ class Tokenizer(Protocol):
         ...
 
     def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
-        """Token ids of texts that follow one another, each with whether its special tokens are read as such."""
+        """Token ids of texts that follow one another, each with whether its special tokens are read as
+        such.
+        """
         ...
 
     def has_special(self, text: str) -> bool:

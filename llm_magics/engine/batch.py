@@ -1,9 +1,12 @@
-"""Many prompts, answered side by side: rows that end are filled again at once (continuous batching, Yu et al. 2022, Orca).
+"""Many prompts, answered side by side: rows that end are filled again at once (continuous batching, Yu et al.
+2022, Orca).
 
-One engine call decodes a token of every row. Reading the weights is what a call of one token costs most, so this is several
-times as fast as one answer after the other. A row has its own options, seed and stop strings, and its tokens are those it would
-have alone: in fp32 the greedy text is that of a Stream; a quantised model's kernels round otherwise for several tokens than for
-one, so two tokens that it holds about equally likely may change places. What the other rows are never changes a row's text.
+One engine call decodes a token of every row. Reading the weights is what a call of one token costs most, so
+this is several times as fast as one answer after the other. A row has its own options, seed and stop strings,
+and its tokens are those it would have alone: in fp32 the greedy text is that of a Stream; a quantised model's
+    kernels round otherwise for several tokens than for
+one, so two tokens that it holds about equally likely may change places. What the other rows are never changes
+a row's text.
 """
 
 from __future__ import annotations
@@ -31,15 +34,21 @@ class Slots(Protocol):
     """What a row's token takes, in bytes."""
 
     def begin(self, row: int, ids: Sequence[int]) -> int:
-        """Empty ``row`` for a sequence that starts with ``ids``; how many of them it holds already, fewer than all."""
+        """Empty ``row`` for a sequence that starts with ``ids``; how many of them it holds already, fewer
+        than all.
+        """
         ...
 
     def extend(self, row: int, ids: Sequence[int]) -> Logits:
-        """Append ``ids`` (n ≥ 1) to ``row``; logits after the last of them, float32 (1, vocab), valid until the next call."""
+        """Append ``ids`` (n ≥ 1) to ``row``; logits after the last of them, float32 (1, vocab), valid until
+        the next call.
+        """
         ...
 
     def step(self, ids: Sequence[int]) -> Logits:
-        """Append ``ids[r]`` to row r, for the first n rows; logits float32 (n, vocab), valid until the next call."""
+        """Append ``ids[r]`` to row r, for the first n rows; logits float32 (n, vocab), valid until the next
+        call.
+        """
         ...
 
     def copy(self, source: int, target: int) -> None:
@@ -74,20 +83,28 @@ class Batch:
         requests: read one by one as rows become free. One that is an error is its own result.
         model: what it is called in the records.
         rows: at most so many are answered at a time.
-        memory: bytes that their KV caches may come to; one row always runs. None: a quarter of what the machine has free.
+        memory: bytes that their KV caches may come to; one row always runs. None: a quarter of what the
+            machine has free.
 
-    A request that cannot be answered (its prompt is too long) has its error as a result, and the others go on. Dropping or
-    closing the batch stops it; ``results`` holds what was made until then.
+    A request that cannot be answered (its prompt is too long) has its error as a result, and the others go
+    on. Dropping or closing the batch stops it; ``results`` holds what was made until then.
     """
 
     def __init__(
-        self, reader: Reader, requests: Iterable[Request | LLMMagicsError], *, model: ModelInfo, rows: int = ROWS,
+        self,
+        reader: Reader,
+        requests: Iterable[Request | LLMMagicsError],
+        *,
+        model: ModelInfo,
+        rows: int = ROWS,
         memory: int | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._reader, self._model, self._rows = reader, model, rows
         self._memory = _quarter_of_free() if memory is None else memory
         self._requests = enumerate(requests)
-        self._waiting: tuple[int, Answer] | None = None  # the next request, when there was no memory for it yet
+        self._waiting: tuple[int, Answer] | None = (
+            None  # the next request, when there was no memory for it yet
+        )
         self._active: list[tuple[int, Answer]] = []  # by row
         self._results: dict[int, Result] = {}
         self._fresh: deque[int] = deque()  # those not yet given out
@@ -123,12 +140,16 @@ class Batch:
                 logits = slots.step([answer.ids[-1] for _, answer in active])
             for (_, answer), row_logits in zip(active, logits, strict=True):
                 answer.take(answer.choose(row_logits, self._weigher, answer.ids))
-            for row in reversed(range(len(active))):  # from the end, so that the last row is never one that has ended
+            for row in reversed(
+                range(len(active))
+            ):  # from the end, so that the last row is never one that has ended
                 if active[row][1].ended:
                     self._replace(slots, row)
 
     def _replace(self, slots: Slots, row: int) -> None:
-        """Take the answer that has ended out of ``row``; the next request goes there, or else the last row."""
+        """Take the answer that has ended out of ``row``; the next request goes there, or else the last
+        row.
+        """
         index, answer = self._active[row]
         self._end(index, answer.generation)
         item = self._start(slots, row)
@@ -140,7 +161,9 @@ class Batch:
         self._active[row] = item
 
     def _start(self, slots: Slots, row: int) -> tuple[int, Answer] | None:
-        """Begin the next request in ``row`` and decide its first token; None when there is none, or no memory for it."""
+        """Begin the next request in ``row`` and decide its first token; None when there is none, or no memory
+        for it.
+        """
         while item := self._waiting or self._next():
             index, answer = item
             running = [other for _, other in self._active if not other.ended]
@@ -174,11 +197,18 @@ class Batch:
 
     def _answer(self, request: Request) -> Answer:
         if not all(0 <= id < self._reader.engine.vocab_size for id in request.ids):
-            raise UsageError("the prompt has token ids that the model does not know", hint="encode with this model's tokenizer")
+            raise UsageError(
+                "the prompt has token ids that the model does not know",
+                hint="encode with this model's tokenizer",
+            )
         return Answer(
-            request.ids, request.options, self._reader.tokenizer, context_length=self._reader.engine.context_length,
-            prompt=request.prompt, model=self._model,
-        )  # fmt: skip
+            request.ids,
+            request.options,
+            self._reader.tokenizer,
+            context_length=self._reader.engine.context_length,
+            prompt=request.prompt,
+            model=self._model,
+        )
 
     def _end(self, index: int, result: Result) -> None:
         self._results[index] = result
@@ -195,7 +225,9 @@ class Batch:
 
     def _alone(self, index: int, request: Request) -> None:
         try:
-            stream = Stream(self._reader, request.ids, request.options, prompt=request.prompt, model=self._model)
+            stream = Stream(
+                self._reader, request.ids, request.options, prompt=request.prompt, model=self._model
+            )
         except LLMMagicsError as error:
             self._results[index] = error
             return

@@ -1,6 +1,7 @@
 """The engine for graphs that others exported: optimum, and the onnx-community's repositories on the Hub.
 
-Their past is an input and their present a longer output: the cache is copied at every step, which our own graphs avoid.
+Their past is an input and their present a longer output: the cache is copied at every step, which our own
+    graphs avoid.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _OTHERS = {"input_ids", "attention_mask", "position_ids", "use_cache_branch"}
 
 
 class ExportedEngine:
-    """Runs a decoder with past_key_values as inputs and present as outputs. Implements :class:`~.base.Engine`.
+    """Runs a decoder with past_key_values as inputs and present as outputs. Implements
+    :class:`~.base.Engine`.
 
     Args:
         path: the graph.
@@ -30,13 +32,15 @@ class ExportedEngine:
         threads: 0 lets ONNX Runtime take one a physical core.
 
     Raises:
-        ModelFileError: the graph cannot be loaded. UnsupportedModel: it has inputs or outputs of another kind.
+        ModelFileError: the graph cannot be loaded. UnsupportedModel: it has inputs or outputs of another
+            kind.
     """
 
     def __init__(self, path: Path, *, vocab_size: int, context_length: int, threads: int = 0) -> None:
         import onnxruntime as ort
 
-        ort.disable_telemetry_events()  # once more, in case it was imported before this package could set the environment
+        # once more, in case it was imported before this package could set the environment
+        ort.disable_telemetry_events()
         self.vocab_size, self.context_length = vocab_size, context_length
         self.owner: object | None = None
         options = ort.SessionOptions()
@@ -46,10 +50,13 @@ class ExportedEngine:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's own exceptions share no public base class
             raise ModelFileError(
-                f"{path.name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint="fetch or export the model again"
+                f"{path.name} cannot be loaded: {str(error).splitlines()[0]:.300}",
+                hint="fetch or export the model again",
             ) from error
         self._inputs = {each.name: each for each in self._session.get_inputs()}
-        self._empty = {name: self._empty_past(each) for name, each in self._inputs.items() if _PAST.match(name)}
+        self._empty = {
+            name: self._empty_past(each) for name, each in self._inputs.items() if _PAST.match(name)
+        }
         self._presents = {name: name.replace("past_key_values", "present") for name in self._empty}
         self._check(path.name)
         self._past: dict[str, Any] = {}  # name → OrtValue, of len(self._held) tokens
@@ -68,7 +75,9 @@ class ExportedEngine:
     @property
     def cache_bytes(self) -> int:
         """Bytes of the KV cache."""
-        return sum(int(np.prod(value.shape())) * self._empty[name].itemsize for name, value in self._past.items())
+        return sum(
+            int(np.prod(value.shape())) * self._empty[name].itemsize for name, value in self._past.items()
+        )
 
     def rewind(self, length: int) -> None:
         del self._cached[length:]  # the cache itself is cut when the next tokens come
@@ -105,7 +114,8 @@ class ExportedEngine:
         logits: NDArray[Any] = out["logits"].numpy()[0]
         if logits.shape != (n, self.vocab_size):
             raise ModelFileError(
-                f"the graph's logits have shape {logits.shape}, not {(n, self.vocab_size)}", hint="its config.json is another's"
+                f"the graph's logits have shape {logits.shape}, not {(n, self.vocab_size)}",
+                hint="its config.json is another's",
             )
         return np.asarray(logits if every else logits[-1:], np.float32)
 
@@ -131,7 +141,8 @@ class ExportedEngine:
         free = [axis for axis, size in enumerate(shape) if not isinstance(size, int)]
         if value.type not in _FLOATS or len(free) != 1:
             raise UnsupportedModel(
-                f"the input {value.name} has type {value.type} and shape {value.shape}", hint="export the model with optimum"
+                f"the input {value.name} has type {value.type} and shape {value.shape}",
+                hint="export the model with optimum",
             )
         shape[free[0]] = 0
         return np.zeros(shape, _FLOATS[value.type])

@@ -30,25 +30,32 @@ class Reader:
 class Stream:
     """The tokens of one answer, as they come; an iterator of :class:`Token`.
 
-    ``generation`` is what there is so far. Dropping or closing the stream stops it; its stop_reason is then "interrupted".
-    Two streams of one model may be read in turns: each finds its own place in the KV cache again.
+    ``generation`` is what there is so far. Dropping or closing the stream stops it; its stop_reason is then
+    "interrupted". Two streams of one model may be read in turns: each finds its own place in the KV cache
+    again.
 
     Args:
         ids: the prompt.
         prompt, model: what they are called in the record.
-        speculate: check several guessed tokens in one engine call (speculate.py). Whatever is guessed, a token is what the
-            model chooses after those before it, with the same random number. In fp32 the text is the same; a quantised
-            model's kernels round otherwise for several tokens than for one, so two tokens it holds about equally likely
-            may change places.
+        speculate: check several guessed tokens in one engine call (speculate.py). Whatever is guessed, a
+            token is what the model chooses after those before it, with the same random number. In fp32 the
+            text is the same; a quantised model's kernels round otherwise for several tokens than for one, so
+            two tokens it holds about equally likely may change places.
 
     Raises:
         ContextOverflow: the prompt is too long. UsageError: it is empty.
     """
 
     def __init__(
-        self, reader: Reader, ids: Sequence[int], options: SamplingOptions, *, prompt: str, model: ModelInfo,
+        self,
+        reader: Reader,
+        ids: Sequence[int],
+        options: SamplingOptions,
+        *,
+        prompt: str,
+        model: ModelInfo,
         speculate: bool = True,
-    ) -> None:  # fmt: skip
+    ) -> None:
         context, tokenizer = reader.engine.context_length, reader.tokenizer
         self._answer = Answer(ids, options, tokenizer, context_length=context, prompt=prompt, model=model)
         self._reader, self._ids = reader, self._answer.ids
@@ -81,10 +88,12 @@ class Stream:
                     break
 
     def _decide(self) -> list[Weighed]:
-        """The next tokens, by one engine call: the guesses that the model agrees with, and its own choice after them.
+        """The next tokens, by one engine call: the guesses that the model agrees with, and its own choice
+        after them.
 
-        Comparing each guess with a token drawn as always leaves every token's distribution as it is, and its random number:
-        with guesses that are certain, this is what speculative sampling comes to (Leviathan et al. 2022, arXiv:2211.17192).
+        Comparing each guess with a token drawn as always leaves every token's distribution as it is, and its
+        random number: with guesses that are certain, this is what speculative sampling comes to (Leviathan et
+            al. 2022, arXiv:2211.17192).
         """
         engine, answer = self._reader.engine, self._answer
         decided: list[Weighed] = []
@@ -112,14 +121,19 @@ class Stream:
         return decided
 
     def _reusable(self) -> int:
-        """How many leading ids the cache holds already, in a state that a fresh computation would give bit for bit."""
+        """How many leading ids the cache holds already, in a state that a fresh computation would give bit
+        for bit.
+        """
         engine = self._reader.engine
         keep = min(common_prefix(engine.cached, self._ids[:-1]), engine.settled)
-        # A single token would be computed by other kernels than it is within a whole prompt: take one more with it.
+        # A single token would be computed by other kernels than it is within a whole prompt: take one more
+        # with it.
         return keep - 1 if 0 < keep == len(self._ids) - 1 else keep
 
     def _refill(self) -> Logits:
-        """Logits after all ids so far, (1, vocab); what the cache holds of them already is not computed again."""
+        """Logits after all ids so far, (1, vocab); what the cache holds of them already is not computed
+        again.
+        """
         engine = self._reader.engine
         engine.rewind(self._reusable())
         engine.owner = self
@@ -130,12 +144,14 @@ class Stream:
         return logits
 
 
-def score(reader: Reader, ids: Sequence[int], *, text: str, predicted_from: int, alternatives: int, model: ModelInfo) -> Trace:
+def score(
+    reader: Reader, ids: Sequence[int], *, text: str, predicted_from: int, alternatives: int, model: ModelInfo
+) -> Trace:
     """Read ``ids`` and record what the model expected at each place.
 
     Args:
-        predicted_from: 1 when nothing stands before the first token, 0 when ``ids`` begins with a BOS token that is
-            not part of the text.
+        predicted_from: 1 when nothing stands before the first token, 0 when ``ids`` begins with a BOS token
+            that is not part of the text.
     """
     engine, tokenizer = reader.engine, reader.tokenizer
     decoder, weigher = tokenizer.decoder(), Weigher(engine.vocab_size)
@@ -144,7 +160,8 @@ def score(reader: Reader, ids: Sequence[int], *, text: str, predicted_from: int,
     over = len(ids) - engine.context_length
     if over > 0:
         raise ContextOverflow(
-            f"the text has {len(ids):,} tokens and the context holds {engine.context_length:,}: {over:,} too many",
+            f"the text has {len(ids):,} tokens and the context holds {engine.context_length:,}: {over:,} "
+            f"too many",
             over=over,
             hint="score it in parts",
         )
@@ -164,7 +181,9 @@ def score(reader: Reader, ids: Sequence[int], *, text: str, predicted_from: int,
 
 
 def cuts(begin: int, end: int, size: int) -> Iterator[int]:
-    """Where to cut [begin, end) into calls of at most ``size`` ≥ 3 tokens, none of a single one unless that is all there is."""
+    """Where to cut [begin, end) into calls of at most ``size`` ≥ 3 tokens, none of a single one unless that
+    is all there is.
+    """
     while begin < end:
         left = end - begin
         begin += left if left <= size else size - 1 if left == size + 1 else size

@@ -17,7 +17,8 @@ KEPT_ROWS = 16  # of logits: memory is taken by those that are used
 
 
 class OrtEngine:
-    """Runs ``decoder.onnx`` (see decoder/graph.py for its inputs and outputs). Implements :class:`~.base.Engine`.
+    """Runs ``decoder.onnx`` (see decoder/graph.py for its inputs and outputs). Implements
+    :class:`~.base.Engine`.
 
     Args:
         path: the graph; its weights lie beside it.
@@ -27,11 +28,18 @@ class OrtEngine:
     """
 
     def __init__(
-        self, path: Path, *, vocab_size: int, context_length: int, cache_shape: tuple[int, int, int], threads: int = 0
+        self,
+        path: Path,
+        *,
+        vocab_size: int,
+        context_length: int,
+        cache_shape: tuple[int, int, int],
+        threads: int = 0,
     ) -> None:
         import onnxruntime as ort
 
-        ort.disable_telemetry_events()  # once more, in case it was imported before this package could set the environment
+        # once more, in case it was imported before this package could set the environment
+        ort.disable_telemetry_events()
         self.vocab_size, self.context_length = vocab_size, context_length
         self.owner: object | None = None
         options = ort.SessionOptions()
@@ -66,11 +74,16 @@ class OrtEngine:
         return self._kv.nbytes
 
     def slots(self, rows: int) -> OrtSlots:
-        """A cache of ``rows`` sequences of their own, for batch.py; this engine's own sequence stays as it is."""
+        """A cache of ``rows`` sequences of their own, for batch.py; this engine's own sequence stays as it
+        is.
+        """
         return OrtSlots(
-            self._session, vocab_size=self.vocab_size, context_length=self.context_length, rows=rows,
+            self._session,
+            vocab_size=self.vocab_size,
+            context_length=self.context_length,
+            rows=rows,
             cache_shape=(self._layers, self._kv_heads, self._head_dim),
-        )  # fmt: skip
+        )
 
     def rewind(self, length: int) -> None:
         del self._cached[length:]
@@ -82,7 +95,11 @@ class OrtEngine:
         if total > self._kv.shape[3]:
             self._grow(total)
         at = np.arange(n, dtype=np.int64) if every else np.array([n - 1], np.int64)
-        logits = self._logits[: len(at)] if len(at) <= KEPT_ROWS else np.empty((len(at), self.vocab_size), np.float32)
+        logits = (
+            self._logits[: len(at)]
+            if len(at) <= KEPT_ROWS
+            else np.empty((len(at), self.vocab_size), np.float32)
+        )
         bind = self._binding
         bind.bind_cpu_input("input_ids", np.array([ids], np.int64))
         bind.bind_cpu_input("seqlens_k", np.array([total - 1], np.int32))
@@ -90,14 +107,17 @@ class OrtEngine:
         bind.bind_cpu_input("logits_at", at)
         bind.bind_output("logits", "cpu", 0, np.float32, (1, *logits.shape), logits.ctypes.data)
         self._session.run_with_iobinding(bind)
-        # Only now: had the run been interrupted, the cache would still be what the list says, and be overwritten next time.
+        # Only now: had the run been interrupted, the cache would still be what the list says, and be
+        # overwritten next time.
         if n > 1 and self._settled == before:
             self._settled = total
         self._cached.extend(ids)
         return logits
 
     def _allocate(self, capacity: int) -> NDArray[np.float32]:
-        """A KV buffer ``(layers, 2, KV heads, capacity, head_dim)``, bound as the past and the present of every layer."""
+        """A KV buffer ``(layers, 2, KV heads, capacity, head_dim)``, bound as the past and the present of
+        every layer.
+        """
         kv = np.zeros((self._layers, 2, self._kv_heads, capacity, self._head_dim), np.float32)
         shape = (1, self._kv_heads, capacity, self._head_dim)
         for layer in range(self._layers):

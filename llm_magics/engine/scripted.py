@@ -16,7 +16,8 @@ END = 256
 
 
 class ScriptedEngine:
-    """Gives the texts of a queue, one a prompt, byte by byte. Implements :class:`~.base.Engine` over ids 0–256.
+    """Gives the texts of a queue, one a prompt, byte by byte. Implements :class:`~.base.Engine` over ids
+    0–256.
 
     Args:
         answers: each new prompt takes the next; after the last they begin again.
@@ -25,7 +26,9 @@ class ScriptedEngine:
 
     vocab_size = 257
 
-    def __init__(self, answers: Sequence[str], *, context_length: int = 4096, seconds_per_token: float = 0.0) -> None:
+    def __init__(
+        self, answers: Sequence[str], *, context_length: int = 4096, seconds_per_token: float = 0.0
+    ) -> None:
         if not answers:
             raise UsageError("a scripted engine needs at least one answer", hint='ScriptedEngine(["Hello."])')
         self.context_length = context_length
@@ -58,11 +61,14 @@ class ScriptedEngine:
         if not every and (len(ids) > 1 or self._rewound):  # a prompt, or a part of one
             self._turn += self._rewound
             self._rewound, self._begin = False, len(self._cached)
-        # Every other byte is possible but unlikely, in a fixed order, so that the views have something to show.
+        # Every other byte is possible but unlikely, in a fixed order, so that the views have something to
+        # show.
         count = len(ids) if every else 1
         logits = np.tile(np.linspace(1, 0, self.vocab_size, dtype=np.float32), (count, 1))
         answer = self._answers[max(self._turn, 0) % len(self._answers)]
-        for row, place in enumerate(range(before + 1 + len(ids) - count - self._begin, len(self._cached) + 1 - self._begin)):
+        for row, place in enumerate(
+            range(before + 1 + len(ids) - count - self._begin, len(self._cached) + 1 - self._begin)
+        ):
             if place >= 0:
                 logits[row, answer[min(place, len(answer) - 1)]] = 9.0
         return logits
@@ -98,7 +104,9 @@ class ScriptedSlots:
 
     def step(self, ids: Sequence[int]) -> Logits:
         sleep(self._engine.pause)
-        return np.concatenate([row.extend([id], every=True) for row, id in zip(self._rows, ids, strict=False)])
+        return np.concatenate(
+            [row.extend([id], every=True) for row, id in zip(self._rows, ids, strict=False)]
+        )
 
     def copy(self, source: int, target: int) -> None:
         self._rows[target] = deepcopy(self._rows[source])

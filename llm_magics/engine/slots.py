@@ -18,10 +18,11 @@ FIRST_CAPACITY = 256  # tokens a row; doubled when one is full
 
 
 class OrtSlots:
-    """Rows of a KV buffer over a session of the decoder (decoder/graph.py). Implements :class:`~.batch.Slots`.
+    """Rows of a KV buffer over a session of the decoder (decoder/graph.py). Implements
+    :class:`~.batch.Slots`.
 
-    A row's part of every layer lies in one piece, so a prompt is computed by itself, in its row, with no padding. Memory that
-    no row has reached yet is not taken from the system.
+    A row's part of every layer lies in one piece, so a prompt is computed by itself, in its row, with no
+    padding. Memory that no row has reached yet is not taken from the system.
 
     Args:
         session: of decoder.onnx; others may go on using it.
@@ -31,7 +32,13 @@ class OrtSlots:
     """
 
     def __init__(
-        self, session: InferenceSession, *, vocab_size: int, context_length: int, cache_shape: tuple[int, int, int], rows: int
+        self,
+        session: InferenceSession,
+        *,
+        vocab_size: int,
+        context_length: int,
+        cache_shape: tuple[int, int, int],
+        rows: int,
     ) -> None:
         self._session, self._binding = session, session.io_binding()
         self._context = context_length
@@ -45,14 +52,18 @@ class OrtSlots:
         self._bound = (0, 0)
 
     def begin(self, row: int, ids: Sequence[int]) -> int:
-        """Empty a row for ``ids`` and give it what any row holds of their beginning; how many tokens that are.
+        """Empty a row for ``ids`` and give it what any row holds of their beginning; how many tokens that
+        are.
 
-        Only tokens that came in calls of two or more are taken over (see ``Engine.settled``), and one at least is left to do.
+        Only tokens that came in calls of two or more are taken over (see ``Engine.settled``), and one at
+        least is left to do.
         """
         shared = [min(common_prefix(settled, ids), len(ids) - 1) for settled in self._settled]
         source = max(range(len(shared)), key=lambda other: (shared[other], other == row))
         kept = shared[source]
-        if 0 < kept == len(ids) - 1:  # a single token would be computed by other kernels than within a whole prompt
+        if (
+            0 < kept == len(ids) - 1
+        ):  # a single token would be computed by other kernels than within a whole prompt
             kept -= 1
         if kept and source != row:
             self._kv[:, :, row, :, :kept] = self._kv[:, :, source, :, :kept]
@@ -70,8 +81,9 @@ class OrtSlots:
     def step(self, ids: Sequence[int]) -> Logits:
         """Append one token to each of the first n rows; logits ``(n, vocab)``.
 
-        Kernels for one token round otherwise than those for several, which give a row the same bits whatever stands in the
-        others. So that an answer never depends on the company it had, a lone row is given an idle one.
+        Kernels for one token round otherwise than those for several, which give a row the same bits whatever
+        stands in the others. So that an answer never depends on the company it had, a lone row is given an
+        idle one.
         """
         n = len(ids)
         ids, totals = list(ids), [length + 1 for length in self._lengths[:n]]

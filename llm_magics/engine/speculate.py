@@ -1,8 +1,9 @@
-"""Guessing the next tokens from what stands in the prompt and the answer already, so that one engine call checks several.
+"""Guessing the next tokens from what stands in the prompt and the answer already, so that one engine call
+checks several.
 
-Prompt-lookup decoding (Saxena 2023, https://github.com/apoorvumang/prompt-lookup-decoding): answers often repeat the text they
-are about. The guesses are no part of the model: each is compared with what the model would have chosen there (generate.py), so
-they change how long an answer takes and not what it says.
+Prompt-lookup decoding (Saxena 2023, https://github.com/apoorvumang/prompt-lookup-decoding): answers often
+repeat the text they are about. The guesses are no part of the model: each is compared with what the model
+would have chosen there (generate.py), so they change how long an answer takes and not what it says.
 """
 
 from __future__ import annotations
@@ -12,25 +13,30 @@ from collections.abc import Sequence
 NGRAMS = (4, 3, 2)  # how many last tokens are looked up, the most telling first
 MOST = 10  # guesses a call
 
-# In hundredths of an engine call of one token. Measured on the default model with 2 threads: at 200 tokens of context a call of
-# 2, 3, 5, 9, 11 tokens takes 1.2, 1.4, 1.8, 2.5, 3.0 times that of one (at 1,000 tokens 1.3, 1.5, 1.9, 2.6, 3.0; in fp32 1.1,
-# 1.1, 1.2, 1.4, 1.5). So a guess costs a fifth of a call, and a right one saves a whole one. By these figures 28 answers of up
-# to 200 tokens came 1.29 times as fast: 3.2 times where a text is repeated, 0.975 times in the worst case.
+# In hundredths of an engine call of one token. Measured on the default model with 2 threads: at 200 tokens of
+# context a call of 2, 3, 5, 9, 11 tokens takes 1.2, 1.4, 1.8, 2.5, 3.0 times that of one (at 1,000 tokens
+# 1.3, 1.5, 1.9, 2.6, 3.0; in fp32 1.1, 1.1, 1.2, 1.4, 1.5). So a guess costs a fifth of a call, and a right
+# one saves a whole one. By these figures 28 answers of up to 200 tokens came 1.29 times as fast: 3.2 times
+# where a text is repeated, 0.975 times in the worst case.
 COST = 20
 EARNED = 3  # a token: what guessing may lose in the long run
 FIRST, FULL = 40, 200  # what there is to lose at the beginning, and at most
 
 
 class Guesser:
-    """Guesses for one answer. How many it makes depends on how the last ones went, and on nothing but the tokens.
+    """Guesses for one answer. How many it makes depends on how the last ones went, and on nothing but the
+    tokens.
 
-    It keeps a purse: each token made puts three hundredths of an engine call into it, each right guess a whole one, and each
-    guess takes out what checking it costs. An empty purse makes no guesses, so an answer that repeats nothing takes at most
-    3 % longer than without, and four tenths of a call.
+    It keeps a purse: each token made puts three hundredths of an engine call into it, each right guess a
+        whole one, and each
+    guess takes out what checking it costs. An empty purse makes no guesses, so an answer that repeats nothing
+    takes at most 3 % longer than without, and four tenths of a call.
     """
 
     def __init__(self) -> None:
-        self._after: dict[tuple[int, ...], int] = {}  # the last tokens → the place of what came next, most recently
+        self._after: dict[
+            tuple[int, ...], int
+        ] = {}  # the last tokens → the place of what came next, most recently
         self._read = 1  # so many tokens are in the index
         self._purse, self._next = FIRST, 3
 

@@ -1,10 +1,11 @@
 """Text ↔ token ids on the ``tokenizers`` library, and decoding that never shows half a character.
 
-How the parts of a token list become text is read off the tokenizer's own decoder. Two kinds are done here byte by byte:
+How the parts of a token list become text is read off the tokenizer's own decoder. Two kinds are done here
+byte by byte:
 
 - byte-level ones (GPT-2, Llama 3, Qwen, Falcon …), whose pieces spell bytes in printable stand-ins;
-- SentencePiece's (Llama 2, Mistral, Gemma, Phi-3 …), where ``▁`` is a space, ``<0xE2>`` a byte, and the space that was put
-  before the text is taken away again.
+- SentencePiece's (Llama 2, Mistral, Gemma, Phi-3 …), where ``▁`` is a space, ``<0xE2>`` a byte, and the space
+  that was put before the text is taken away again.
 
 Any other is asked again and again with the newest tokens and shows what came to be.
 """
@@ -31,9 +32,14 @@ if TYPE_CHECKING:
 
 _SPACE = "\u2581"  # ▁
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
-_OPENING = {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}
+_OPENING = (
+    {"type": "Replace", "pattern": {"String": _SPACE}, "content": " "},
+    {"type": "ByteFallback"},
+    {"type": "Fuse"},
+)
 
-# SentencePiece shows one U+FFFD for every byte that belongs to no character; Python's "replace" one for several.
+# SentencePiece shows one U+FFFD for every byte that belongs to no character; Python's "replace" one for
+# several.
 codecs.register_error("llm_magics.each", lambda error: ("\ufffd" * (error.end - error.start), error.end))  # type: ignore[attr-defined]
 
 
@@ -41,7 +47,8 @@ codecs.register_error("llm_magics.each", lambda error: ("\ufffd" * (error.end - 
 def _byte_of() -> dict[str, int]:
     """GPT-2's printable stand-in for every byte, the other way round.
 
-    Source: encoder.py of https://github.com/openai/gpt-2; bytes that print stand for themselves, the rest from U+0100 on.
+    Source: encoder.py of https://github.com/openai/gpt-2; bytes that print stand for themselves, the rest
+        from U+0100 on.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(printable)]
@@ -52,7 +59,13 @@ class TextTokenizer:
     """Any tokenizer that the ``tokenizers`` library runs. Implements :class:`~.base.Tokenizer`."""
 
     def __init__(
-        self, backend: Backend, *, bos_id: int | None, eos_ids: frozenset[int], eos_id: int | None = None, add_bos: bool = False
+        self,
+        backend: Backend,
+        *,
+        bos_id: int | None,
+        eos_ids: frozenset[int],
+        eos_id: int | None = None,
+        add_bos: bool = False,
     ) -> None:
         backend.no_truncation()  # a tokenizer.json may ask for both, and a prompt would lose its end
         backend.no_padding()
@@ -61,10 +74,14 @@ class TextTokenizer:
         self._backend = backend
         self.bos_id, self.eos_id, self.eos_ids = bos_id, eos_id, eos_ids
         self._bos = [bos_id] if add_bos and bos_id is not None else []
-        self._lock = threading.Lock()  # held while the backend's switches are set, and whenever it works without the GIL
+        self._lock = (
+            threading.Lock()
+        )  # held while the backend's switches are set, and whenever it works without the GIL
         added = backend.get_added_tokens_decoder()
         # Counting them together builds the whole table, 11 ms at 49k tokens.
-        self.vocab_size: int = max(backend.get_vocab_size(with_added_tokens=False), *(id + 1 for id in added), 0)
+        self.vocab_size: int = max(
+            backend.get_vocab_size(with_added_tokens=False), *(id + 1 for id in added), 0
+        )
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
         self._special = {id for id, token in added.items() if token.special}
         self._literal = _any_of(self._added[id] for id in self._special)
@@ -72,7 +89,9 @@ class TextTokenizer:
         self._kind, self._strip = _kind(state(backend.decoder))
         self._errors = "llm_magics.each" if self._kind == "pieces" else "replace"
         self._later, self._every = without_prefix(backend)
-        stretches = self._added if self._later else ()  # Gemma adds 6,000 tokens, and needs no cutting at them
+        stretches = (
+            self._added if self._later else ()
+        )  # Gemma adds 6,000 tokens, and needs no cutting at them
         self._not_special = _any_of(self._added[id] for id in stretches if id not in self._special)
         self._parts = {False: (backend.normalizer, backend.pre_tokenizer), True: self._later}
         self._is_later = False  # which of these the backend has now
@@ -80,7 +99,13 @@ class TextTokenizer:
 
     @classmethod
     def from_file(
-        cls, path: Path, *, bos_id: int | None, eos_ids: frozenset[int], eos_id: int | None = None, add_bos: bool = False
+        cls,
+        path: Path,
+        *,
+        bos_id: int | None,
+        eos_ids: frozenset[int],
+        eos_id: int | None = None,
+        add_bos: bool = False,
     ) -> TextTokenizer:
         """Load a ``tokenizer.json``.
 
@@ -97,7 +122,13 @@ class TextTokenizer:
 
     @classmethod
     def from_text(
-        cls, text: str, *, bos_id: int | None, eos_ids: frozenset[int], eos_id: int | None = None, add_bos: bool = False
+        cls,
+        text: str,
+        *,
+        bos_id: int | None,
+        eos_ids: frozenset[int],
+        eos_id: int | None = None,
+        add_bos: bool = False,
     ) -> TextTokenizer:
         """Read the text of a ``tokenizer.json``.
 
@@ -107,7 +138,9 @@ class TextTokenizer:
         try:
             backend = read_backend(text.encode())
         except ValueError as error:
-            raise ModelFileError(f"the tokenizer cannot be read: {error}", hint="fetch the model again") from error
+            raise ModelFileError(
+                f"the tokenizer cannot be read: {error}", hint="fetch the model again"
+            ) from error
         return cls(backend, bos_id=bos_id, eos_ids=eos_ids, eos_id=eos_id, add_bos=add_bos)
 
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
@@ -117,8 +150,8 @@ class TextTokenizer:
     def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
         """The ids of one text that comes in parts, each with whether its special tokens mean what they say.
 
-        The space that belongs to a text's beginning is put where encoding the whole would put it: once, or after every
-        special token too, as Llama 2 does.
+        The space that belongs to a text's beginning is put where encoding the whole would put it: once, or
+        after every special token too, as Llama 2 does.
         """
         ids: list[int] = []
         for text, special in parts:
@@ -147,16 +180,23 @@ class TextTokenizer:
         plain = not special and self.has_special(text)
         ids = self._ask(text, plain, later)
         if plain and any(self._spelt(id, text) for id in ids):
-            # Its merges make a special token out of letters. No token spans two calls: cut where one could begin.
+            # Its merges make a special token out of letters. No token spans two calls: cut where one could
+            # begin.
             assert self._literal is not None
-            cuts = [0, *(match.start() + 1 for match in re.finditer(f"(?={self._literal.pattern})", text)), len(text)]
+            cuts = [
+                0,
+                *(match.start() + 1 for match in re.finditer(f"(?={self._literal.pattern})", text)),
+                len(text),
+            ]
             pieces = [text[a:b] for a, b in pairwise(cuts)]
             ids = [id for n, piece in enumerate(pieces) for id in self._ask(piece, plain, later or n > 0)]
             ids = [id for id in ids if not (self._spelt(id, text) and len(self._added[id]) == 1)]
         return ids
 
     def _spelt(self, id: int, text: str) -> bool:
-        """Whether the id is a special token that the text spells, and not just the one for unknown characters."""
+        """Whether the id is a special token that the text spells, and not just the one for unknown
+        characters.
+        """
         return id in self._special and self._added[id] in text
 
     def _ask(self, text: str, plain: bool, later: bool) -> list[int]:
@@ -225,7 +265,8 @@ class ShowsBytes(Protocol):
 
 
 class TextDecoder:
-    """Incremental decoding: bytes of an unfinished character wait for the rest. Implements :class:`~.base.Decoder`.
+    """Incremental decoding: bytes of an unfinished character wait for the rest. Implements
+    :class:`~.base.Decoder`.
 
     Args:
         errors: what becomes of bytes that are no character, in the words of Python's ``bytes.decode``.
@@ -251,7 +292,8 @@ class TextDecoder:
 
 
 class WindowDecoder:
-    """Incremental decoding by a decoder that gives whole texts only: the newest tokens are decoded again at every step.
+    """Incremental decoding by a decoder that gives whole texts only: the newest tokens are decoded again at
+    every step.
 
     Args:
         decode: token ids → text without special tokens.
@@ -288,7 +330,12 @@ def _kind(decoder: dict[str, Any]) -> tuple[str, int]:
     if tuple(steps[:3]) == _OPENING:
         if len(steps) == 3:
             return "pieces", 0
-        if len(steps) == 4 and steps[3] == {"type": "Strip", "content": " ", "start": steps[3].get("start"), "stop": 0}:
+        if len(steps) == 4 and steps[3] == {
+            "type": "Strip",
+            "content": " ",
+            "start": steps[3].get("start"),
+            "stop": 0,
+        }:
             return "pieces", steps[3]["start"]
     return "other", 0
 

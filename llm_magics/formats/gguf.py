@@ -1,6 +1,7 @@
 """GGUF files: metadata and memory-mapped tensors, every count and offset checked before it is believed.
 
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian). The ``gguf`` package
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian). The
+    ``gguf`` package
 reads it too, but makes one array a string: two seconds for a 49k vocabulary, against a tenth here.
 """
 
@@ -17,7 +18,19 @@ from ..errors import ModelFileError, UnsupportedModel
 from .tensors import Tensor
 
 MAX_KEYS, MAX_TENSORS, MAX_ARRAY, MAX_STRING = 10_000, 100_000, 5_000_000, 16 << 20
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 _STRING, _ARRAY = 8, 9
 
 
@@ -30,7 +43,9 @@ class GgufFile:
             with open(self.path, "rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise ModelFileError(f"{self.path} cannot be read: {error}", hint="check the path and the file") from error
+            raise ModelFileError(
+                f"{self.path} cannot be read: {error}", hint="check the path and the file"
+            ) from error
         self._at = 0
         magic, version = self._map[:4], 0
         if magic != b"GGUF":
@@ -38,7 +53,9 @@ class GgufFile:
         self._at = 4
         version = self._read("<I")
         if version not in (2, 3):
-            raise UnsupportedModel(f"{self.path.name} is GGUF version {version}", hint="versions 2 and 3 can be read")
+            raise UnsupportedModel(
+                f"{self.path.name} is GGUF version {version}", hint="versions 2 and 3 can be read"
+            )
         n_tensors, n_keys = self._count(MAX_TENSORS, "tensors"), self._count(MAX_KEYS, "metadata keys")
         self.metadata: dict[str, Any] = {}
         for _ in range(n_keys):
@@ -52,12 +69,16 @@ class GgufFile:
         self.tensors = {header[0]: self._tensor(start, *header) for header in headers}
 
     def release(self) -> None:
-        """Let go of the pages read so far: they are the system's cache again, and no longer this process's memory."""
+        """Let go of the pages read so far: they are the system's cache again, and no longer this process's
+        memory.
+        """
         if hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)
 
     def _bad(self, what: str) -> ModelFileError:
-        return ModelFileError(f"{self.path.name} is damaged or no GGUF file: {what}", hint="fetch the file again")
+        return ModelFileError(
+            f"{self.path.name} is damaged or no GGUF file: {what}", hint="fetch the file again"
+        )
 
     def _take(self, size: int) -> int:
         """Move past ``size`` bytes and return where they began."""

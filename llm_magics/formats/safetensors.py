@@ -1,6 +1,8 @@
-"""Hub checkpoints: safetensors files, one or many, headers checked before they are believed, weights read when asked for.
+"""Hub checkpoints: safetensors files, one or many, headers checked before they are believed, weights read
+when asked for.
 
-Format: https://github.com/huggingface/safetensors#format. The ``safetensors`` package gives numpy no bfloat16 without torch.
+Format: https://github.com/huggingface/safetensors#format. The ``safetensors`` package gives numpy no bfloat16
+    without torch.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _INDEX = "model.safetensors.index.json"
 
 
 class Safetensors(Mapping[str, Tensor]):
-    """All tensors of a folder or of one file, by name. Opening reads headers only; a tensor is a view of the mapped file."""
+    """All tensors of a folder or of one file, by name. Opening reads headers only; a tensor is a view of the
+    mapped file.
+    """
 
     def __init__(self, path: Path) -> None:
         self._where: dict[str, tuple[_File, str, tuple[int, ...], int, int]] = {}
@@ -32,7 +36,9 @@ class Safetensors(Mapping[str, Tensor]):
         for file in self._files:
             for name, entry in file.entries.items():
                 if name in self._where:
-                    raise ModelFileError(f"{file.path.name} holds {name} a second time", hint="fetch the model again")
+                    raise ModelFileError(
+                        f"{file.path.name} holds {name} a second time", hint="fetch the model again"
+                    )
                 self._where[name] = (file, *entry)
 
     def __getitem__(self, name: str) -> Tensor:
@@ -53,7 +59,9 @@ class Safetensors(Mapping[str, Tensor]):
         return len(self._where)
 
     def release(self) -> None:
-        """Let go of the pages read so far: they are the system's cache again, and no longer this process's memory."""
+        """Let go of the pages read so far: they are the system's cache again, and no longer this process's
+        memory.
+        """
         if hasattr(mmap, "MADV_DONTNEED"):
             for file in self._files:
                 file.map.madvise(mmap.MADV_DONTNEED)
@@ -85,7 +93,9 @@ def shards(path: Path) -> list[Path]:
         raise ModelFileError(f"{index} is damaged: {error}", hint="fetch the model again") from error
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors"):
-            raise ModelFileError(f"{_INDEX} names {name!r}, which is no file of its folder", hint="choose another model")
+            raise ModelFileError(
+                f"{_INDEX} names {name!r}, which is no file of its folder", hint="choose another model"
+            )
         if not (path / name).is_file():
             raise ModelFileError(f"{path} lacks {name}", hint="fetch the model again")
     return [path / name for name in sorted(names)]
@@ -98,7 +108,9 @@ class _File:
             with open(path, "rb") as file:
                 self.map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise ModelFileError(f"{path} cannot be read: {error}", hint="check the path and the file") from error
+            raise ModelFileError(
+                f"{path} cannot be read: {error}", hint="check the path and the file"
+            ) from error
         size = struct.unpack_from("<Q", self.map)[0] if len(self.map) >= 8 else 0
         if not 2 <= size <= min(MAX_HEADER, len(self.map) - 8):
             raise self._bad(f"its header claims {size:,} bytes")
@@ -112,7 +124,9 @@ class _File:
         self.entries = {name: self._entry(name, value, 8 + size) for name, value in header.items()}
 
     def _bad(self, what: str) -> ModelFileError:
-        return ModelFileError(f"{self.path.name} is damaged or no safetensors file: {what}", hint="fetch the file again")
+        return ModelFileError(
+            f"{self.path.name} is damaged or no safetensors file: {what}", hint="fetch the file again"
+        )
 
     def _entry(self, name: str, value: Any, base: int) -> tuple[str, tuple[int, ...], int, int]:
         try:
@@ -120,7 +134,9 @@ class _File:
         except (TypeError, KeyError, ValueError):
             raise self._bad(f"the entry of {name[:80]!r} makes no sense") from None
         whole = [*(shape if isinstance(shape, list) else [None]), begin, end]
-        if not isinstance(kind, str) or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in whole):
+        if not isinstance(kind, str) or not all(
+            isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in whole
+        ):
             raise self._bad(f"the entry of {name[:80]!r} makes no sense")
         if begin > end or base + end > len(self.map):
             raise self._bad(f"{name[:80]!r} reaches past its end")

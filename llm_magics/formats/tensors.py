@@ -1,4 +1,6 @@
-"""One weight as its file stores it, whatever the file: rows of bytes that are turned into floats only when asked."""
+"""One weight as its file stores it, whatever the file: rows of bytes that are turned into floats only when
+asked.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Tensor:
         elif self.kind == "F16":
             weights = np.ascontiguousarray(self.blocks).view(np.float16).astype(np.float32)
         elif self.kind == "BF16":  # the upper half of a float32
-            weights = (np.ascontiguousarray(self.blocks).view(np.uint16).astype(np.uint32) << np.uint32(16)).view(np.float32)
+            weights = (
+                np.ascontiguousarray(self.blocks).view(np.uint16).astype(np.uint32) << np.uint32(16)
+            ).view(np.float32)
         else:
             from gguf import GGMLQuantizationType
             from gguf.quants import dequantize

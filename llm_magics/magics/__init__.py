@@ -1,4 +1,6 @@
-"""What ``%load_ext llm_magics`` loads. Thin: nothing of the engine is imported before the first answer is asked for."""
+"""What ``%load_ext llm_magics`` loads. Thin: nothing of the engine is imported before the first answer is
+asked for.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def unload_ipython_extension(ipython: Any) -> None:
 
 
 def questions(lines: list[str]) -> list[str]:
-    """Let ``%llm What is that?`` ask: IPython would take the question mark for its own help and never call the magic."""
+    """Let ``%llm What is that?`` ask: IPython would take the question mark for its own help and never call
+    the magic.
+    """
     return [
         f"get_ipython().run_line_magic('llm', {line.strip()[5:].strip()!r})\n"
         if line.startswith("%llm ") and line.rstrip().endswith("?")

@@ -61,7 +61,12 @@ OPTIONS = (
     Option(("--min-p",), "min_p", "keep tokens of at least P times the best one's probability (0.05)", float),
     Option(("--repetition-penalty",), "repetition_penalty", "above 1 discourages repeating (1)", float),
     Option(("--seed",), "seed", "the same seed gives the same text (0)", int),
-    Option(("--stop",), "stop", "TEXT that ends the answer; \\n is a line break; may be given more than once", _unescape),
+    Option(
+        ("--stop",),
+        "stop",
+        "TEXT that ends the answer; \\n is a line break; may be given more than once",
+        _unescape,
+    ),
     Option(("-o", "--out"), "out", "VAR that takes the Generation", sampling=False),
     Option(("-p", "--precision"), "precision", "auto, fp32, fp16, int8, int4 or exact", sampling=False),
     Option(("--file",), "file", "which FILE of a repository or folder that has several", sampling=False),
@@ -110,12 +115,16 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     if cell is None:
         if not rest:
             if set(values) - {"model", "precision", "threads", "file"}:
-                raise UsageError("there is no prompt", hint="write it behind the options, or use %%llm and a cell")
+                raise UsageError(
+                    "there is no prompt", hint="write it behind the options, or use %%llm and a cell"
+                )
             return CellRequest("status", **values)
         prompt = expand(rest, namespace)
     else:
         if rest:
-            raise UsageError(f"{rest[:40]!r} is no option", hint="the prompt goes into the cell; %llm TEXT takes one line")
+            raise UsageError(
+                f"{rest[:40]!r} is no option", hint="the prompt goes into the cell; %llm TEXT takes one line"
+            )
         prompt = expand(cell, namespace)
         prompt = prompt.removesuffix("\n")  # the one that every cell ends with
     if not prompt.strip():
@@ -141,7 +150,8 @@ def _options(line: str) -> tuple[dict[str, Any], str]:
         if option is None:
             near = get_close_matches(flag, _BY_FLAG, 1)
             raise UsageError(
-                f"there is no option {flag}", hint=f"did you mean {near[0]}?" if near else "%llm --help lists them all"
+                f"there is no option {flag}",
+                hint=f"did you mean {near[0]}?" if near else "%llm --help lists them all",
             )
         if option.convert is None:
             if equals:
@@ -168,7 +178,9 @@ def _word(line: str, at: int) -> tuple[str, int]:
     found = _WORD.match(line, at)
     end = found.end() if found else at
     if found is None or (end < len(line) and not line[end].isspace()):
-        raise UsageError(f"a quote is not closed: {line[at : at + 40]}", hint="close it, or write \\' for a lone one")
+        raise UsageError(
+            f"a quote is not closed: {line[at : at + 40]}", hint="close it, or write \\' for a lone one"
+        )
     return _QUOTED.sub(lambda part: part[1] or _inner(part[2]) or part[3] or "", found[0]), end
 
 
@@ -187,9 +199,9 @@ _TRIES = 4
 def expand(text: str, namespace: Mapping[str, Any]) -> str:
     """Replace each ``{expression}`` by its value, once: what a value holds is never looked at again.
 
-    ``{{`` and the ``}}`` that belongs to it give single braces. Inside is a Python name, attribute, subscript, call,
-    arithmetic or ``a if b else c``, with ``!r`` and ``:format`` as in f-strings; anything else in braces stays text, and
-    so does ``{key: value}``: no format begins with a space here.
+    ``{{`` and the ``}}`` that belongs to it give single braces. Inside is a Python name, attribute,
+    subscript, call, arithmetic or ``a if b else c``, with ``!r`` and ``:format`` as in f-strings; anything
+    else in braces stays text, and so does ``{key: value}``: no format begins with a space here.
 
     Raises:
         TemplateError: a name is undefined, or the expression fails.
@@ -221,7 +233,9 @@ def _next_brace(text: str, at: int) -> int:
 
 
 def _expression(text: str, brace: int) -> tuple[str, ast.Expression, str, str, int] | None:
-    """(source, tree, conversion, format, end) of the expression that opens at ``brace``; None where it is just text."""
+    """(source, tree, conversion, format, end) of the expression that opens at ``brace``; None where it is
+    just text.
+    """
     begin = brace + 1
     head = text[begin : begin + 1]
     if not (head.isidentifier() or head == "("):
@@ -235,7 +249,9 @@ def _expression(text: str, brace: int) -> tuple[str, ast.Expression, str, str, i
         cuts = [(inside, "", "")]
         for cut in re.finditer(r"(?:!([rsa]))?(?::(?!\s)|$)", inside):
             if cut[0]:
-                cuts.append((inside[: cut.start()], cut[1] or "", inside[cut.end() :] if cut[0].endswith(":") else ""))
+                cuts.append(
+                    (inside[: cut.start()], cut[1] or "", inside[cut.end() :] if cut[0].endswith(":") else "")
+                )
         for source, conversion, spec in cuts:
             try:
                 tree = ast.parse(source, mode="eval")
@@ -246,7 +262,9 @@ def _expression(text: str, brace: int) -> tuple[str, ast.Expression, str, str, i
     return None
 
 
-def _value(source: str, tree: ast.Expression, conversion: str, spec: str, namespace: Mapping[str, Any]) -> str:
+def _value(
+    source: str, tree: ast.Expression, conversion: str, spec: str, namespace: Mapping[str, Any]
+) -> str:
     try:
         # The user typed this expression into the cell: it runs with the user's rights, as any cell does.
         value = eval(compile(tree, "<cell>", "eval"), dict(namespace))  # noqa: S307

@@ -94,7 +94,9 @@ class LLMMagics(Magics):
             "fidelity": str(model.fidelity or "not measured yet: Model.measure_fidelity() does it"),
             "context": f"{model.context_length:,} tokens",
             "memory": f"{model.memory_bytes / 1e6:,.0f} MB weights and KV cache",
-            "speed": f"{last.timing.decode_tokens_per_s:.0f} tokens/s, first after {last.timing.first_token_s * 1000:.0f} ms"
-            if last and last.tokens else "nothing generated yet",
-        }  # fmt: skip
+            "speed": f"{last.timing.decode_tokens_per_s:.0f} tokens/s, first after "
+            f"{last.timing.first_token_s * 1000:.0f} ms"
+            if last and last.tokens
+            else "nothing generated yet",
+        }
         return "\n".join(f"{name:<10} {value}" for name, value in rows.items())

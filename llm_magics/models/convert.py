@@ -25,7 +25,8 @@ class Converted:
     """What model.json says.
 
     Attributes:
-        precision: what the weights are held in: a name from recipe.py, "repacked" where each keeps the bits of its source.
+        precision: what the weights are held in: a name from recipe.py, "repacked" where each keeps the bits
+            of its source.
         bytes_per_token: bytes of weights that one decoded token reads.
         weights_bytes: size of weights.bin.
     """
@@ -52,7 +53,9 @@ class Converted:
             spec, ends = DecoderSpec.from_dict(data["spec"]), tuple(data["eos_ids"])
             rest = {name: data[name] for name in cls.__slots__ if name not in ("spec", "eos_ids")}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelFileError(f"{folder / 'model.json'} is damaged: {error}", hint="remove that folder") from error
+            raise ModelFileError(
+                f"{folder / 'model.json'} is damaged: {error}", hint="remove that folder"
+            ) from error
         return cls(spec=spec, eos_ids=ends, **rest)
 
 
@@ -63,7 +66,8 @@ def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str
         ModelFileError: the source is damaged. UnsupportedModel: it holds something this version cannot run.
         OSError: the folder cannot be written (store.entry turns it into StoreError).
     """
-    # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already converted.
+    # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already
+    # converted.
     from tqdm import tqdm
 
     from ..decoder import graph
@@ -111,7 +115,12 @@ def _gguf(path: Path) -> Opened:
         raise ModelFileError(f"{path.name} has no token_embd.weight", hint="fetch the file again")
     spec = spec_of(config_from_gguf(file.metadata, embed.shape[0], file.tensors))
     layout = FAMILIES[spec.family].gguf
-    return Weights(spec, layout, file.tensors), tokens, str(file.metadata.get("general.license", "unknown")), file.release
+    return (
+        Weights(spec, layout, file.tensors),
+        tokens,
+        str(file.metadata.get("general.license", "unknown")),
+        file.release,
+    )
 
 
 def _checkpoint(folder: Path) -> Opened:
@@ -123,4 +132,9 @@ def _checkpoint(folder: Path) -> Opened:
 
     spec = spec_of(Config.read(folder / "config.json"))
     tensors = Safetensors(folder)
-    return Weights(spec, FAMILIES[spec.family].hub, tensors), spec_from_folder(folder), "unknown", tensors.release
+    return (
+        Weights(spec, FAMILIES[spec.family].hub, tensors),
+        spec_from_folder(folder),
+        "unknown",
+        tensors.release,
+    )

@@ -1,4 +1,6 @@
-"""How far packed weights are from their source: both read the same prose, and their distributions are compared."""
+"""How far packed weights are from their source: both read the same prose, and their distributions are
+compared.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ class Fidelity:
 
     def __str__(self) -> str:
         return (
-            f"KL {self.kl:.4f} nats per token from the source, same first choice {self.same_argmax:.1%} ({self.tokens} tokens)"
+            f"KL {self.kl:.4f} nats per token from the source, "
+            f"same first choice {self.same_argmax:.1%} ({self.tokens} tokens)"
         )
 
 
@@ -52,7 +55,9 @@ def measure(engine: Engine, reference: Engine, ids: list[int]) -> Fidelity:
     reference.rewind(0)
     divergence, same = 0.0, 0
     for at in range(0, len(ids), _CHUNK):
-        theirs, ours = (_log_softmax(each.extend(ids[at : at + _CHUNK], every=True)) for each in (reference, engine))
+        theirs, ours = (
+            _log_softmax(each.extend(ids[at : at + _CHUNK], every=True)) for each in (reference, engine)
+        )
         divergence += float((np.exp(theirs) * (theirs - ours)).sum())
         same += int((theirs.argmax(-1) == ours.argmax(-1)).sum())
     return Fidelity(divergence / len(ids), same / len(ids), len(ids))
@@ -66,7 +71,9 @@ def kept(folder: Path) -> Fidelity | None:
 
 
 def keep(folder: Path, found: Fidelity) -> None:
-    """Note it beside the converted model. The manifest does not name the file: losing it costs a measurement."""
+    """Note it beside the converted model. The manifest does not name the file: losing it costs a
+    measurement.
+    """
     with store.writing(folder / _FILE):
         store.write_atomic(folder / _FILE, json.dumps(asdict(found)))
 

@@ -27,15 +27,20 @@ _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary(
 _loading = threading.Lock()
 
 
-def load(name: str | None = None, *, precision: str = "auto", threads: int | None = None, file: str | None = None) -> Model:
+def load(
+    name: str | None = None, *, precision: str = "auto", threads: int | None = None, file: str | None = None
+) -> Model:
     """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
 
     Args:
-        name: a name from :func:`models`; ``org/name`` or ``org/name@revision`` on the Hugging Face Hub; a ``.gguf`` file; or
-            a folder: a Hub checkpoint, an ONNX export, or what :meth:`Model.save` made. None is the default model.
-        precision: a key of recipe.PRECISIONS: "auto" (within KL 0.01 of the source), "fp32", "fp16", "int8", "int4", "exact".
+        name: a name from :func:`models`; ``org/name`` or ``org/name@revision`` on the Hugging Face Hub; a
+            ``.gguf`` file; or a folder: a Hub checkpoint, an ONNX export, or what :meth:`Model.save` made.
+            None is the default model.
+        precision: a key of recipe.PRECISIONS: "auto" (within KL 0.01 of the source), "fp32", "fp16", "int8",
+            "int4", "exact".
         threads: of the engine; None takes one a physical core.
-        file: which file of a repository or folder, where there are several (``.gguf``, ``.onnx``, ``.safetensors``).
+        file: which file of a repository or folder, where there are several (``.gguf``, ``.onnx``,
+            ``.safetensors``).
 
     Returns:
         The same object as long as an earlier one with the same arguments is alive.
@@ -45,7 +50,9 @@ def load(name: str | None = None, *, precision: str = "auto", threads: int | Non
     """
     check_precision(precision)
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise UsageError(f"threads must be a whole number of at least 1, got {threads!r}", hint="leave it out")
+        raise UsageError(
+            f"threads must be a whole number of at least 1, got {threads!r}", hint="leave it out"
+        )
     key = (name or catalog.DEFAULT, precision, threads or 0, file)
     with _loading:
         model = _loaded.get(key)
@@ -71,7 +78,8 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
     if source.kind == "saved":
         if not store.sound(source.fetch()):
             raise ModelFileError(
-                f"{source.fetch()} is damaged: a file is not as its manifest says", hint="save the model again"
+                f"{source.fetch()} is damaged: a file is not as its manifest says",
+                hint="save the model again",
             )
         return _open(source.fetch(), info, threads)
 
@@ -107,16 +115,21 @@ def _no_row(folder: Path) -> bool:
     return read_table(folder / "config.json").get("model_type") not in FAMILIES
 
 
-def _open(folder: Path, info: ModelInfo, threads: int, *, reference: tuple[str, str | None] | None = None) -> Model:
+def _open(
+    folder: Path, info: ModelInfo, threads: int, *, reference: tuple[str, str | None] | None = None
+) -> Model:
     from ..engine.ort import OrtEngine
     from ..engine.tokenizer import TextTokenizer
 
     converted = Converted.read(folder)
     spec = converted.spec
     engine = OrtEngine(
-        folder / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context, threads=threads,
+        folder / "decoder.onnx",
+        vocab_size=spec.vocab,
+        context_length=spec.context,
+        threads=threads,
         cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
-    )  # fmt: skip
+    )
     tokenizer = TextTokenizer.from_file(
         folder / "tokenizer.json",
         bos_id=converted.bos_id,
@@ -126,9 +139,14 @@ def _open(folder: Path, info: ModelInfo, threads: int, *, reference: tuple[str, 
     )
     licence = info.licence if info.licence != "unknown" else converted.licence
     model = Model(
-        engine, tokenizer, replace(info, precision=converted.precision, licence=licence), template=converted.template,
-        weights_bytes=converted.weights_bytes, bytes_per_token=converted.bytes_per_token, folder=folder,
-    )  # fmt: skip
+        engine,
+        tokenizer,
+        replace(info, precision=converted.precision, licence=licence),
+        template=converted.template,
+        weights_bytes=converted.weights_bytes,
+        bytes_per_token=converted.bytes_per_token,
+        folder=folder,
+    )
     model.fidelity = fidelity.kept(folder)
     if reference:
         name, file = reference

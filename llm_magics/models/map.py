@@ -15,7 +15,8 @@ from ..errors import Interrupted, LLMMagicsError, UsageError
 class Answers(list[Generation | LLMMagicsError]):
     """What became of each prompt, in order: a :class:`Generation`, or the error that this row alone had.
 
-    After an interrupt: the answers that were complete, those that were begun (stop_reason "interrupted"), and an
+    After an interrupt: the answers that were complete, those that were begun (stop_reason "interrupted"), and
+        an
     :class:`Interrupted` error where nothing had been done yet.
     """
 
@@ -58,9 +59,13 @@ def map_prompts(
     from tqdm import tqdm
 
     if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
-        raise UsageError(f"map takes many prompts, got one {type(prompts).__name__}", hint="pass a list of texts")
+        raise UsageError(
+            f"map takes many prompts, got one {type(prompts).__name__}", hint="pass a list of texts"
+        )
     if hasattr(prompts, "columns"):
-        raise UsageError("map takes one column, got a table", hint='name the column of the prompts: table["prompt"]')
+        raise UsageError(
+            "map takes one column, got a table", hint='name the column of the prompts: table["prompt"]'
+        )
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
         raise UsageError(f"rows must be a whole number of at least 1, got {rows!r}", hint="leave it out")
     asked = list(prompts)
@@ -72,7 +77,9 @@ def map_prompts(
 
     batch = Batch(reader, requests(), model=info, rows=max(min(rows, len(asked)), 1))
     try:
-        for number, result in tqdm(batch, total=len(asked), desc="answering", unit="prompt", disable=not progress):
+        for number, result in tqdm(
+            batch, total=len(asked), desc="answering", unit="prompt", disable=not progress
+        ):
             answers[number] = result
     finally:
         batch.close()
@@ -81,10 +88,14 @@ def map_prompts(
     return answers
 
 
-def _request(encode: Callable[[Any], tuple[str, list[int]]], prompt: Any, options: SamplingOptions) -> Request | LLMMagicsError:
+def _request(
+    encode: Callable[[Any], tuple[str, list[int]]], prompt: Any, options: SamplingOptions
+) -> Request | LLMMagicsError:
     """One row made ready, or what is wrong with it."""
     if not isinstance(prompt, (str, list, tuple)):
-        return UsageError(f"a prompt must be a text or a list of messages, got {prompt!r:.80}", hint="drop or fill this row")
+        return UsageError(
+            f"a prompt must be a text or a list of messages, got {prompt!r:.80}", hint="drop or fill this row"
+        )
     try:
         text, ids = encode(prompt)
     except LLMMagicsError as error:

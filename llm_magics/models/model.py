@@ -41,9 +41,16 @@ class Model:
     """
 
     def __init__(
-        self, engine: Engine, tokenizer: Tokenizer, info: ModelInfo, *, template: str | None = None, weights_bytes: int = 0,
-        bytes_per_token: int = 0, folder: Path | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        engine: Engine,
+        tokenizer: Tokenizer,
+        info: ModelInfo,
+        *,
+        template: str | None = None,
+        weights_bytes: int = 0,
+        bytes_per_token: int = 0,
+        folder: Path | None = None,
+    ) -> None:
         self.engine, self.tokenizer, self.info, self.template = engine, tokenizer, info, template
         self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
         self.fidelity: Fidelity | None = None
@@ -76,7 +83,8 @@ class Model:
     def render(self, prompt: Prompt, *, system: str | None = None, raw: bool = False) -> str:
         """The exact text the model is given.
 
-        A string is one user message; where the model has no chat template, or with ``raw``, it is continued as it is.
+        A string is one user message; where the model has no chat template, or with ``raw``, it is continued
+        as it is.
         """
         messages = self._messages(prompt, system, raw)
         if isinstance(messages, str):
@@ -86,25 +94,39 @@ class Model:
     def _messages(self, prompt: Prompt, system: str | None, raw: bool) -> str | list[Mapping[str, str]]:
         if isinstance(prompt, str) and (raw or self.template is None):
             if system:
-                raise UsageError("a system message needs a chat template", hint="leave out raw, or the system message")
+                raise UsageError(
+                    "a system message needs a chat template", hint="leave out raw, or the system message"
+                )
             return prompt
         if raw or self.template is None:
-            raise UsageError("a list of messages needs a chat template", hint="pass the text itself as one string")
+            raise UsageError(
+                "a list of messages needs a chat template", hint="pass the text itself as one string"
+            )
         if isinstance(prompt, str):
             prompt = [{"role": "user", "content": prompt}]
         return [{"role": "system", "content": system}, *prompt] if system else list(prompt)
 
     def _encode(self, prompt: Prompt, system: str | None, raw: bool) -> tuple[str, list[int]]:
-        """The prompt's text and ids. A special token that a message spells out is read as plain characters."""
+        """The prompt's text and ids. A special token that a message spells out is read as plain
+        characters.
+        """
         messages = self._messages(prompt, system, raw)
         text = self.render(prompt, system=system, raw=raw)
-        if isinstance(messages, str) or not any(self.tokenizer.has_special(message["content"]) for message in messages):
+        if isinstance(messages, str) or not any(
+            self.tokenizer.has_special(message["content"]) for message in messages
+        ):
             return text, self.tokenizer.encode(text)
         parts = segments(messages, self.template or "", **self._special_texts())
         return text, self.tokenizer.encode_parts((part.text, part.trusted) for part in parts)
 
     def stream(
-        self, prompt: Prompt, *, system: str | None = None, raw: bool = False, speculate: bool = True, **options: Any
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        raw: bool = False,
+        speculate: bool = True,
+        **options: Any,
     ) -> Stream:
         """Answer token by token.
 
@@ -112,7 +134,8 @@ class Model:
             prompt: a text, or messages ``{"role": "user", "content": …}``.
             system: a system message to put first.
             raw: continue the text, with no chat template.
-            speculate: check guesses from the text itself several at a time, where that pays; see :class:`Stream`.
+            speculate: check guesses from the text itself several at a time, where that pays; see
+                :class:`Stream`.
             **options: the fields of :class:`SamplingOptions`.
 
         Raises:
@@ -124,7 +147,13 @@ class Model:
         return self._last
 
     def generate(
-        self, prompt: Prompt, *, system: str | None = None, raw: bool = False, speculate: bool = True, **options: Any
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        raw: bool = False,
+        speculate: bool = True,
+        **options: Any,
     ) -> Generation:
         """Answer; the arguments are those of :meth:`stream`.
 
@@ -136,7 +165,13 @@ class Model:
         return stream.generation
 
     async def agenerate(
-        self, prompt: Prompt, *, system: str | None = None, raw: bool = False, speculate: bool = True, **options: Any
+        self,
+        prompt: Prompt,
+        *,
+        system: str | None = None,
+        raw: bool = False,
+        speculate: bool = True,
+        **options: Any,
     ) -> Generation:
         """Answer in a thread while the event loop goes on. Cancelling stops within one token."""
         stream = self.stream(prompt, system=system, raw=raw, speculate=speculate, **options)
@@ -154,13 +189,21 @@ class Model:
             stop.set()
 
     def map(
-        self, prompts: Iterable[Any], *, system: str | None = None, raw: bool = False, rows: int = ROWS, progress: bool = True,
-        answers: Answers | None = None, **options: Any,
-    ) -> Answers:  # fmt: skip
-        """Answer many prompts, several at a time: a list or a pandas column in, a list of answers in its order out.
+        self,
+        prompts: Iterable[Any],
+        *,
+        system: str | None = None,
+        raw: bool = False,
+        rows: int = ROWS,
+        progress: bool = True,
+        answers: Answers | None = None,
+        **options: Any,
+    ) -> Answers:
+        """Answer many prompts, several at a time: a list or a pandas column in, a list of answers in its
+        order out.
 
-        A row that cannot be answered has its error in its place. A KeyboardInterrupt goes through; what was made until then
-        is in ``answers``, if one was passed, and in :attr:`last_map`.
+        A row that cannot be answered has its error in its place. A KeyboardInterrupt goes through; what was
+        made until then is in ``answers``, if one was passed, and in :attr:`last_map`.
 
         Args:
             prompts: texts, or lists of messages.
@@ -188,13 +231,17 @@ class Model:
     def measure_fidelity(self) -> Fidelity:
         """Compare this model with its own source in fp32 over some prose; kept beside the converted model.
 
-        The source is converted to fp32 for it, once, and takes four bytes a weight of disk and memory meanwhile.
+        The source is converted to fp32 for it, once, and takes four bytes a weight of disk and memory
+        meanwhile.
 
         Raises:
             UsageError: this model was not converted from a source that is still known.
         """
         if self.load_reference is None or self.folder is None:
-            raise UsageError(f"the source of {self.name} is not known here", hint="load it from where it was converted from")
+            raise UsageError(
+                f"the source of {self.name} is not known here",
+                hint="load it from where it was converted from",
+            )
         reference = self.load_reference()
         ids = self.tokenizer.encode(prose(), special=False)[: min(TOKENS, self.context_length)]
         with self._reader.lock:
@@ -210,27 +257,35 @@ class Model:
             UsageError: the folder exists, or this model was not converted. StoreError: it cannot be written.
         """
         if self.folder is None:
-            raise UsageError(f"{self.name} was not converted by this package", hint="copy the files it came from")
+            raise UsageError(
+                f"{self.name} was not converted by this package", hint="copy the files it came from"
+            )
         return store.export(self.folder, Path(folder).expanduser())
 
     def score(self, text: str, *, alternatives: int = 10) -> Trace:
-        """Read ``text`` and record each token's logprob, rank, entropy and alternatives as the model expected them.
+        """Read ``text`` and record each token's logprob, rank, entropy and alternatives as the model expected
+        them.
 
         Raises:
             UsageError: the text is empty. ContextOverflow: it is longer than the context.
         """
         if not 0 <= alternatives <= MAX_ALTERNATIVES:
             raise UsageError(
-                f"alternatives must be from 0 to {MAX_ALTERNATIVES}, got {alternatives}", hint="10 is a good number"
+                f"alternatives must be from 0 to {MAX_ALTERNATIVES}, got {alternatives}",
+                hint="10 is a good number",
             )
         ids = self.tokenizer.encode(text, special=False)
         if not ids:
             raise UsageError("there is no text to score", hint="pass some text")
         has_bos = self.tokenizer.bos_id is not None and ids[0] == self.tokenizer.bos_id
         return score(
-            self._reader, ids, text=text, predicted_from=0 if has_bos and len(ids) > 1 else 1, alternatives=alternatives,
+            self._reader,
+            ids,
+            text=text,
+            predicted_from=0 if has_bos and len(ids) > 1 else 1,
+            alternatives=alternatives,
             model=self.info,
-        )  # fmt: skip
+        )
 
     def _special_texts(self) -> dict[str, Any]:
         """What a template may ask for; the answer is always the assistant's turn."""

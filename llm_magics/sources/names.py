@@ -20,13 +20,16 @@ def resolve(name: str | None, *, file: str | None = None) -> Source:
         file: which file of a repository or folder.
 
     Raises:
-        ModelNotFound: there is nothing of that name. UnsupportedModel, ModelFileError: there is, and it cannot be used.
+        ModelNotFound: there is nothing of that name. UnsupportedModel, ModelFileError: there is, and it
+            cannot be used.
     """
     if name is None or name in catalog.entries():
         if file:
             raise UsageError(f"{name or catalog.DEFAULT} is a single file", hint="leave out the file")
         entry = catalog.find(name)
-        return Source("gguf", entry.name, entry.revision, entry.sha256, entry.licence, lambda: index.downloaded(entry))
+        return Source(
+            "gguf", entry.name, entry.revision, entry.sha256, entry.licence, lambda: index.downloaded(entry)
+        )
     path = Path(name).expanduser()
     if path.is_dir():
         return _folder(path, file)
@@ -37,7 +40,11 @@ def resolve(name: str | None, *, file: str | None = None) -> Source:
 
 def _elsewhere(name: str, file: str | None) -> Source:
     repository, _, revision = name.partition("@")
-    if repository.count("/") == 1 and not name.startswith((".", "/", "~")) and not name.endswith((".gguf", ".onnx")):
+    if (
+        repository.count("/") == 1
+        and not name.startswith((".", "/", "~"))
+        and not name.endswith((".gguf", ".onnx"))
+    ):
         from . import hub
 
         return hub.resolve(repository, revision or None, file=file)
@@ -56,7 +63,9 @@ def _file(path: Path, name: str) -> Source:
         return Source("gguf", path.stem, path.name, store.sha256(path), "unknown", lambda: path)
     if path.suffix == ".onnx":
         return _onnx(path, path.stem)
-    raise UnsupportedModel(f"{name} is neither .gguf nor .onnx", hint="name the folder of a checkpoint, not a file in it")
+    raise UnsupportedModel(
+        f"{name} is neither .gguf nor .onnx", hint="name the folder of a checkpoint, not a file in it"
+    )
 
 
 def _folder(path: Path, file: str | None) -> Source:
@@ -70,16 +79,26 @@ def _folder(path: Path, file: str | None) -> Source:
     if (path / "model.json").is_file() and (path / "decoder.onnx").is_file():
         return Source("saved", name, "saved", _fingerprint([path / store.MANIFEST]), "unknown", lambda: path)
     if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
-        parts = [path / "config.json", *(path / part for part in TOKENIZER_FILES), *sorted(path.glob("*.safetensors"))]
+        parts = [
+            path / "config.json",
+            *(path / part for part in TOKENIZER_FILES),
+            *sorted(path.glob("*.safetensors")),
+        ]
         return Source(
-            "safetensors", name, "local", _fingerprint([part for part in parts if part.is_file()]), "unknown", lambda: path
+            "safetensors",
+            name,
+            "local",
+            _fingerprint([part for part in parts if part.is_file()]),
+            "unknown",
+            lambda: path,
         )
     ggufs = sorted(path.glob("*.gguf"))
     if len(ggufs) == 1:
         return _file(ggufs[0], ggufs[0].name)
     if len(ggufs) > 1:
         raise UsageError(
-            f"{path} has {len(ggufs)} GGUF files", hint="choose: file=" + " or ".join(part.name for part in ggufs[:8])
+            f"{path} has {len(ggufs)} GGUF files",
+            hint="choose: file=" + " or ".join(part.name for part in ggufs[:8]),
         )
     for part in ("model.onnx", "onnx/model.onnx"):
         if (path / part).is_file():
@@ -89,7 +108,9 @@ def _folder(path: Path, file: str | None) -> Source:
             f"{path} has pickled weights only, which can run code when they are read",
             hint="choose a copy in safetensors or GGUF",
         )
-    raise ModelNotFound(f"{path} holds no model", hint="it needs config.json and .safetensors, a .gguf, or model.onnx")
+    raise ModelNotFound(
+        f"{path} holds no model", hint="it needs config.json and .safetensors, a .gguf, or model.onnx"
+    )
 
 
 def _onnx(path: Path, name: str) -> Source:
@@ -97,7 +118,9 @@ def _onnx(path: Path, name: str) -> Source:
 
 
 def _fingerprint(paths: list[Path]) -> str:
-    """Of small files the whole, of large ones size, time and beginning: to read gigabytes at each start would cost seconds."""
+    """Of small files the whole, of large ones size, time and beginning: to read gigabytes at each start would
+    cost seconds.
+    """
     digest = hashlib.sha256()
     for path in paths:
         state = path.stat()

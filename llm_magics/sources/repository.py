@@ -11,12 +11,33 @@ from ..errors import ModelNotFound, UnsupportedModel, UsageError
 from .source import Kind
 
 TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt", "generation_config.json", "chat_template.jinja",
-)  # fmt: skip
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "generation_config.json",
+    "chat_template.jinja",
+)
 
 # Of several GGUF files the smallest that keeps the model whole, else the largest that is smaller.
-_GGUF_ORDER = ("Q8_0", "Q6_K", "Q5_K_M", "Q5_K_S", "Q5_1", "Q5_0", "Q4_K_M", "Q4_K_S", "Q4_1", "Q4_0", "BF16", "F16", "F32")
+_GGUF_ORDER = (
+    "Q8_0",
+    "Q6_K",
+    "Q5_K_M",
+    "Q5_K_S",
+    "Q5_1",
+    "Q5_0",
+    "Q4_K_M",
+    "Q4_K_S",
+    "Q4_1",
+    "Q4_0",
+    "BF16",
+    "F16",
+    "F32",
+)
 _ONNX = ("onnx/model.onnx", "model.onnx")
 
 
@@ -44,11 +65,15 @@ def choose(repository: str, files: Mapping[str, int], file: str | None = None) -
     top = sorted(name for name in files if "/" not in name)
     weights = [name for name in top if name.endswith(".safetensors")]
     if "model.safetensors.index.json" in files:
-        return _checkpoint(files, [name for name in weights if name.startswith("model-")], "model.safetensors.index.json")
+        return _checkpoint(
+            files, [name for name in weights if name.startswith("model-")], "model.safetensors.index.json"
+        )
     if "model.safetensors" in weights or len(weights) == 1:
         chosen = "model.safetensors" if "model.safetensors" in weights else weights[0]
         if chosen.startswith("adapter"):
-            raise UnsupportedModel(f"{repository} is an adapter, no model", hint="load the model that it was made for")
+            raise UnsupportedModel(
+                f"{repository} is an adapter, no model", hint="load the model that it was made for"
+            )
         return _checkpoint(files, [chosen])
     if ggufs := [name for name in top if name.lower().endswith(".gguf")]:
         return _gguf(repository, ggufs)
@@ -57,7 +82,9 @@ def choose(repository: str, files: Mapping[str, int], file: str | None = None) -
             return _onnx(files, name)
     onnx = [name for name in files if name.endswith(".onnx")]
     if weights or onnx:
-        raise UsageError(f"{repository} has several models", hint="choose: file=" + " or ".join(sorted(weights + onnx)[:8]))
+        raise UsageError(
+            f"{repository} has several models", hint="choose: file=" + " or ".join(sorted(weights + onnx)[:8])
+        )
     if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in files):
         raise UnsupportedModel(
             f"{repository} has pickled weights only, which can run code when they are read",
@@ -69,7 +96,10 @@ def choose(repository: str, files: Mapping[str, int], file: str | None = None) -
 def _named(repository: str, files: Mapping[str, int], file: str) -> Choice:
     if file not in files:
         near = get_close_matches(file, files, 3, 0.3)
-        raise ModelNotFound(f"{repository} has no file {file!r:.80}", hint=f"did you mean {' or '.join(near)}?" if near else "")
+        raise ModelNotFound(
+            f"{repository} has no file {file!r:.80}",
+            hint=f"did you mean {' or '.join(near)}?" if near else "",
+        )
     if file.lower().endswith(".gguf"):
         return Choice("gguf", (file,), file)
     if file.endswith(".onnx"):
@@ -93,11 +123,15 @@ def _onnx(files: Mapping[str, int], name: str) -> Choice:
 
 
 def _gguf(repository: str, names: list[str]) -> Choice:
-    whole = [name for name in names if "-of-0" not in name and not PurePosixPath(name).name.startswith("mmproj")]
+    whole = [
+        name for name in names if "-of-0" not in name and not PurePosixPath(name).name.startswith("mmproj")
+    ]
     if len(whole) == 1:
         return Choice("gguf", (whole[0],), whole[0])
     for kind in _GGUF_ORDER:
         fitting = [name for name in whole if name[:-5].upper().replace(".", "-").endswith(f"-{kind}")]
         if len(fitting) == 1:
             return Choice("gguf", (fitting[0],), fitting[0])
-    raise UsageError(f"{repository} has {len(names)} GGUF files", hint="choose: file=" + " or ".join(names[:8]))
+    raise UsageError(
+        f"{repository} has {len(names)} GGUF files", hint="choose: file=" + " or ".join(names[:8])
+    )

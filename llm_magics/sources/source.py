@@ -15,7 +15,8 @@ class Source:
     """Where a model comes from.
 
     Attributes:
-        kind: a GGUF file, a checkpoint in safetensors, an ONNX model that is ready to run, or a saved conversion.
+        kind: a GGUF file, a checkpoint in safetensors, an ONNX model that is ready to run, or a saved
+            conversion.
         name: for people.
         revision: commit on the Hub, else what tells one version from another.
         fingerprint: sha256 that changes when the source does; part of the cache's key.
@@ -33,4 +34,7 @@ class Source:
     @property
     def key(self) -> str:
         """The name as a folder of the cache."""
-        return "".join(char if char.isalnum() or char in "._-" else "-" for char in self.name).strip(".") or "model"
+        return (
+            "".join(char if char.isalnum() or char in "._-" else "-" for char in self.name).strip(".")
+            or "model"
+        )

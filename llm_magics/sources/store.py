@@ -1,4 +1,5 @@
-"""The cache folder: one lock a thing, nothing seen half made, everything checked when opened, and rebuilt when wrong.
+"""The cache folder: one lock a thing, nothing seen half made, everything checked when opened, and rebuilt
+when wrong.
 
 home()/downloads/<sha256[:16]>/<file>      model files as fetched
 home()/models/<name>/<key>/                what convert.py makes of them, with manifest.json
@@ -36,16 +37,22 @@ def home() -> Path:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the system's errors about ``path`` into a StoreError that says what to do; those about files elsewhere pass."""
+    """Turn the system's errors about ``path`` into a StoreError that says what to do; those about files
+    elsewhere pass.
+    """
     try:
         yield
     except OSError as error:
         if _elsewhere(error):
             raise
         advice = "set LLM_MAGICS_HOME to a folder where there is room and that you may write to"
-        short = error.errno is None and "written" in str(error)  # numpy's tofile keeps the count and loses the number
+        short = error.errno is None and "written" in str(
+            error
+        )  # numpy's tofile keeps the count and loses the number
         if short or error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise StoreError(f"the disk is full: {path} could not be written ({_free(path)} free)", hint=advice) from error
+            raise StoreError(
+                f"the disk is full: {path} could not be written ({_free(path)} free)", hint=advice
+            ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
             raise StoreError(f"{path} may not be written: {error.strerror}", hint=advice) from error
         raise StoreError(f"{path} could not be written: {error}", hint=advice) from error
@@ -65,7 +72,8 @@ def require_room(path: Path, needed: int) -> None:
 def lock(name: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the lock of that name, across processes and threads; the system frees it when its holder dies.
 
-    When another has it, calls ``on_wait`` once (by default says so on stderr) and waits; Ctrl-C ends the wait.
+    When another has it, calls ``on_wait`` once (by default says so on stderr) and waits; Ctrl-C ends the
+    wait.
 
     Raises:
         StoreError: the lock file could not be written.
@@ -91,12 +99,15 @@ def lock(name: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[No
 
 
 def entry(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], None] | None = None) -> Path:
-    """The folder ``home()/models/key``, complete and sound; made by ``build(folder)`` when it is not there or damaged.
+    """The folder ``home()/models/key``, complete and sound; made by ``build(folder)`` when it is not there or
+    damaged.
 
-    ``valid(folder)`` may look further and raise an LLMMagicsError when what is there will not do; it is then made anew.
+    ``valid(folder)`` may look further and raise an LLMMagicsError when what is there will not do; it is then
+    made anew.
 
     Raises:
-        StoreError: it could not be written. Whatever else ``build`` raises goes through, and nothing is left behind.
+        StoreError: it could not be written. Whatever else ``build`` raises goes through, and nothing is left
+            behind.
         UsageError: the key leads out of the cache folder.
     """
     path = _entry_path(key)
@@ -133,7 +144,8 @@ def entry(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], No
 def sound(path: Path) -> bool:
     """Whether every file is as the manifest says: its size always, its sha256 when its time has changed.
 
-    A new time on the right bytes (a copied cache) is noted where that may be written, so that it is summed once only.
+    A new time on the right bytes (a copied cache) is noted where that may be written, so that it is summed
+    once only.
     """
     moved = False
     try:
@@ -165,15 +177,24 @@ def sha256(path: Path) -> str:
 def cached() -> dict[str, int]:
     """What is converted and sound: key → bytes."""
     root = home() / "models"
-    paths = [manifest.parent for manifest in root.glob(f"*/*/{MANIFEST}") if not manifest.parent.name.startswith(_MAKING)]
-    return {path.relative_to(root).as_posix(): sum(f.stat().st_size for f in _files(path)) for path in paths if sound(path)}
+    paths = [
+        manifest.parent
+        for manifest in root.glob(f"*/*/{MANIFEST}")
+        if not manifest.parent.name.startswith(_MAKING)
+    ]
+    return {
+        path.relative_to(root).as_posix(): sum(f.stat().st_size for f in _files(path))
+        for path in paths
+        if sound(path)
+    }
 
 
 def remove(key: str) -> None:
     """Remove one converted model.
 
     Raises:
-        StoreError: it is not there or could not be removed. UsageError: the key leads out of the cache folder.
+        StoreError: it is not there or could not be removed. UsageError: the key leads out of the cache
+            folder.
     """
     path = _entry_path(key)
     if not path.is_dir():
@@ -196,7 +217,9 @@ def export(entry: Path, target: Path) -> Path:
         shutil.copytree(entry, making)  # times too: the manifest has them
         os.rename(making, target)
     except (OSError, shutil.Error) as error:
-        raise StoreError(f"{target} could not be written: {error}", hint="choose a folder with room for it") from error
+        raise StoreError(
+            f"{target} could not be written: {error}", hint="choose a folder with room for it"
+        ) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
@@ -238,13 +261,16 @@ def _sync(path: Path) -> None:
 def _sweep(key: str) -> None:
     """Remove what dead processes left half made beside ``key``, whose lock is held.
 
-    The locks say who lives: another key's folder goes only when its lock is free. A process id would not do: ids are used
+    The locks say who lives: another key's folder goes only when its lock is free. A process id would not do:
+        ids are used
     again, and those of another machine or container on a shared disk mean nothing here.
     """
     from filelock import FileLock, Timeout
 
     for path in _entry_path(key).parent.glob(f"{_MAKING}*"):
-        other = PurePosixPath(key).with_name(path.name[len(_MAKING) :].partition("-")[2] or "unnamed").as_posix()
+        other = (
+            PurePosixPath(key).with_name(path.name[len(_MAKING) :].partition("-")[2] or "unnamed").as_posix()
+        )
         if other == key:
             shutil.rmtree(path, ignore_errors=True)
             continue

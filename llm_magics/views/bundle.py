@@ -46,7 +46,9 @@ def read_bundle(bundle: Mapping[str, Any]) -> Generation:
             raise ValueError("it is cut short or too large")
         return Generation.from_dict(json.loads(data))
     except (KeyError, TypeError, ValueError, IndexError, binascii.Error, zlib.error) as error:
-        raise ModelFileError(f"this output holds no readable generation: {error}", hint="run the cell again") from error
+        raise ModelFileError(
+            f"this output holds no readable generation: {error}", hint="run the cell again"
+        ) from error
 
 
 def register(ipython: Any) -> None:
@@ -54,5 +56,6 @@ def register(ipython: Any) -> None:
     formatter = ipython.display_formatter
     formatter.mimebundle_formatter.for_type(Generation, lambda value, **_: generation_bundle(value))
     formatter.mimebundle_formatter.for_type(
-        Trace, lambda value, **_: {"text/plain": static.trace_text(value), "text/html": static.trace_html(value)}
+        Trace,
+        lambda value, **_: {"text/plain": static.trace_text(value), "text/html": static.trace_html(value)},
     )

@@ -1,4 +1,6 @@
-"""Records as plain text, Markdown and script-free HTML. A model's text is untrusted: nothing in it becomes active."""
+"""Records as plain text, Markdown and script-free HTML. A model's text is untrusted: nothing in it becomes
+active.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from html import escape
 
 from ..core.records import Generation, Trace
 
-_FENCE = re.compile(r"(`{3,})[^`]*$|(~{3,})")  # at the very left: only there is a fence surely in no list or quote
+_FENCE = re.compile(
+    r"(`{3,})[^`]*$|(~{3,})"
+)  # at the very left: only there is a fence surely in no list or quote
 _CODE = re.compile(r"(?<![\\`])(`+)(?!`)(.+?)(?<!`)\1(?!`)")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 _LINK = re.compile(r"(\]\(\s*<?|^ {0,3}\[[^\]]+\]:\s*<?)([^)\s>]*)")
@@ -17,12 +21,17 @@ _SAFE_LINK = re.compile(r"(https?:|mailto:|#|[^:&\\]*$|[^:&\\]*/)", re.IGNORECAS
 def markdown_safe(text: str) -> str:
     """Markdown in which HTML shows as text, images are links, and links lead to the web only.
 
-    Code keeps its letters. Hosts that sanitise by themselves (JupyterLab) show the same; others depend on this.
+    Code keeps its letters. Hosts that sanitise by themselves (JupyterLab) show the same; others depend on
+    this.
     """
     out, fence = [], ""
     for line in text.split("\n"):
         if fence:
-            if line.rstrip() == line.strip() and set(line.strip()) == {fence[0]} and len(line.strip()) >= len(fence):
+            if (
+                line.rstrip() == line.strip()
+                and set(line.strip()) == {fence[0]}
+                and len(line.strip()) >= len(fence)
+            ):
                 fence = ""
         elif opening := _FENCE.match(line):
             fence = opening[1] or opening[2]
@@ -87,13 +96,17 @@ def trace_text(trace: Trace) -> str:
 
 
 def trace_html(trace: Trace) -> str:
-    """The text, each token shaded by how unexpected it was (−log₂ p in bits), with the figures in its title."""
+    """The text, each token shaded by how unexpected it was (−log₂ p in bits), with the figures in its
+    title.
+    """
     spans = []
     for index, token in enumerate(trace.tokens):
         bits = -token.logprob / 0.6931471805599453
         shade = 0.0 if index < trace.predicted_from else min(bits / 16, 1.0) * 0.75
         others = ", ".join(repr(other.text) for other in token.alternatives[:5])
-        title = f"{token.text!r}: {bits:.1f} bits, rank {token.rank}" + (f"; expected {others}" if others else "")
+        title = f"{token.text!r}: {bits:.1f} bits, rank {token.rank}" + (
+            f"; expected {others}" if others else ""
+        )
         style = f"background:rgba(224,112,32,{shade:.2f})"
         spans.append(f'<span style="{style}" title="{escape(title)}">{escape(token.text)}</span>')
     return (

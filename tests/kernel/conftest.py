@@ -59,7 +59,9 @@ class Kernel:
                 result.error = "\n".join(content["traceback"])
 
         start = time.monotonic()
-        result.status = self.client.execute_interactive(code, output_hook=hook, timeout=120)["content"]["status"]
+        result.status = self.client.execute_interactive(code, output_hook=hook, timeout=120)["content"][
+            "status"
+        ]
         result.seconds = time.monotonic() - start
         return result
 

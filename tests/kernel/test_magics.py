@@ -22,7 +22,11 @@ def test_paris(kernel: Kernel) -> None:
     assert "Paris" in result.data["text/plain"]
     answer = read_bundle(result.data)
     assert answer.text == result.data["text/plain"] == result.data["text/markdown"]
-    assert answer.model.sha256.startswith("b179c952") and answer.stop_reason == "stop" and answer.options.temperature == 0
+    assert (
+        answer.model.sha256.startswith("b179c952")
+        and answer.stop_reason == "stop"
+        and answer.options.temperature == 0
+    )
 
 
 def test_line_magic_with_a_question_mark(kernel: Kernel) -> None:
@@ -31,7 +35,9 @@ def test_line_magic_with_a_question_mark(kernel: Kernel) -> None:
 
 def test_streams_in_frames_and_then_one_bundle(kernel: Kernel) -> None:
     seen: list[str] = []
-    result = kernel.run("%%llm -n 150 --seed 1\nTell me a long story.", on_display=lambda r: seen.append(r.data["text/plain"]))
+    result = kernel.run(
+        "%%llm -n 150 --seed 1\nTell me a long story.", on_display=lambda r: seen.append(r.data["text/plain"])
+    )
     assert len(seen) >= 5 and seen[0] and seen[-2].startswith(seen[1])
     span = result.updates[-2] - result.updates[0]
     assert (len(result.updates) - 2) / span <= 21
@@ -110,12 +116,21 @@ def once(act: Callable[[], object]) -> Callable[[object], None]:
 
 def test_interrupt_keeps_the_text_fails_the_cell_and_the_next_one_works(kernel: Kernel) -> None:
     result = kernel.run(
-        "%%llm -n 3000 -t 1.5 -o cut\nWrite a very long story.", on_display=once(kernel.manager.interrupt_kernel)
+        "%%llm -n 3000 -t 1.5 -o cut\nWrite a very long story.",
+        on_display=once(kernel.manager.interrupt_kernel),
     )
-    assert result.status == "error" and "Interrupted: stopped after" in result.error and "Traceback" not in result.error
+    assert (
+        result.status == "error"
+        and "Interrupted: stopped after" in result.error
+        and "Traceback" not in result.error
+    )
     assert result.seconds < 2 and "interrupted after" in result.data["text/markdown"]
     answer = read_bundle(result.data)
-    assert answer.stop_reason == "interrupted" and answer.text and result.data["text/plain"].startswith(answer.text)
+    assert (
+        answer.stop_reason == "interrupted"
+        and answer.text
+        and result.data["text/plain"].startswith(answer.text)
+    )
     assert kernel.value("cut.stop_reason") == "interrupted"
     assert "Paris" in kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
 
@@ -130,9 +145,11 @@ def test_interrupt_while_a_long_prompt_is_read(kernel: Kernel) -> None:
 
 def test_interrupt_while_it_says_that_it_is_reading(kernel: Kernel) -> None:
     """The signal may land anywhere: here inside the display of that line."""
-    kernel.run("from llm_magics.magics.show import Notebook\nstatus = Notebook.status\n"
-               "def late(self, text): status(self, text); raise KeyboardInterrupt\n"
-               "Notebook.status = late\nlong = 'The quick brown fox jumps over the lazy dog. ' * 100")  # fmt: skip
+    kernel.run(
+        "from llm_magics.magics.show import Notebook\nstatus = Notebook.status\n"
+        "def late(self, text): status(self, text); raise KeyboardInterrupt\n"
+        "Notebook.status = late\nlong = 'The quick brown fox jumps over the lazy dog. ' * 100"
+    )
     result = kernel.run("%%llm -n 5\n{long}")
     kernel.run("Notebook.status = status")
     assert result.status == "error" and "stopped after 0 tokens" in result.error
@@ -142,7 +159,16 @@ def test_interrupt_while_it_says_that_it_is_reading(kernel: Kernel) -> None:
 def test_status_and_help(kernel: Kernel) -> None:
     kernel.run("%%llm -n 3\nhi")
     status = kernel.run("%llm").stdout
-    for word in ("smollm2-135m-instruct", "precision", "repacked", "MB", "tokens/s", "Apache-2.0", "8,192", "fidelity"):
+    for word in (
+        "smollm2-135m-instruct",
+        "precision",
+        "repacked",
+        "MB",
+        "tokens/s",
+        "Apache-2.0",
+        "8,192",
+        "fidelity",
+    ):
         assert word in status
     assert "--repetition-penalty" in kernel.run("%llm --help").stdout
 
@@ -151,7 +177,11 @@ def test_generation_and_trace_show_themselves(kernel: Kernel) -> None:
     kernel.run("import llm_magics as lm\nanswer = lm.load().generate('hi', max_tokens=3)")
     assert MIME in kernel.run("answer").data
     shown = kernel.run("lm.load().score('The <b>cat</b> sat.')").data
-    assert "perplexity" in shown["text/plain"] and "&lt;" in shown["text/html"] and "<b>" not in shown["text/html"]
+    assert (
+        "perplexity" in shown["text/plain"]
+        and "&lt;" in shown["text/html"]
+        and "<b>" not in shown["text/html"]
+    )
 
 
 def test_reloading_the_extension(kernel: Kernel) -> None:
@@ -169,7 +199,9 @@ def test_lean_start(fresh_kernel: Kernel) -> None:
         "sorted({'torch', 'transformers', 'onnx_ir', 'gguf', 'pandas'} & set(__import__('sys').modules))"
     )
     assert loaded == "[]"
-    high = fresh_kernel.value("open('/proc/self/status').read()") if os.path.exists("/proc/self/status") else ""
+    high = (
+        fresh_kernel.value("open('/proc/self/status').read()") if os.path.exists("/proc/self/status") else ""
+    )
     if peak := re.search(r"VmHWM:\s+(\d+) kB", high):
         assert int(peak[1]) / 1024 <= 400
 

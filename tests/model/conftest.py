@@ -30,9 +30,13 @@ def exact(default_gguf: Path) -> lm.Model:
 
 @pytest.fixture(scope="session")
 def oracle(default_gguf: Path) -> Any:
-    """LlamaForCausalLM over weights that the gguf package dequantised; q and k are put back into halves right here."""
+    """LlamaForCausalLM over weights that the gguf package dequantised; q and k are put back into halves right
+    here.
+    """
     file = GgufFile(default_gguf)
-    shape = tiny.Shape(layers=30, hidden=576, heads=9, kv_heads=3, head_dim=64, ffn=1536, vocab=49152, context=8192)
+    shape = tiny.Shape(
+        layers=30, hidden=576, heads=9, kv_heads=3, head_dim=64, ffn=1536, vocab=49152, context=8192
+    )
     weights = {name: tensor.dequantize() for name, tensor in file.tensors.items()}
     for name in weights:
         if name.endswith(("attn_q.weight", "attn_k.weight")):

@@ -16,7 +16,8 @@ PROMPTS = [
     "What is the capital of France?",
     "hi",
     "List three uses of copper.",
-    "Explain photosynthesis to a child. Be sure to speak of the leaves, of the light, of water and of the air we breathe.",
+    "Explain photosynthesis to a child. Be sure to speak of the leaves, of the light, of water and of the "
+    "air we breathe.",
     "Name a river.",
     "def fibonacci(n):",
     "Why is the sky blue?",
@@ -25,12 +26,16 @@ PROMPTS = [
 
 def requests(some: lm.Model, prompts: list[str], **options: Any) -> list[Request]:
     chosen = lm.SamplingOptions(**options)
-    return [Request(ids, text, chosen) for text, ids in (some._encode(prompt, None, False) for prompt in prompts)]
+    return [
+        Request(ids, text, chosen) for text, ids in (some._encode(prompt, None, False) for prompt in prompts)
+    ]
 
 
 def alone(some: lm.Model, request: Request) -> lm.Generation:
     some.engine.rewind(0)
-    stream = Stream(some._reader, request.ids, request.options, prompt=request.prompt, model=some.info, speculate=False)
+    stream = Stream(
+        some._reader, request.ids, request.options, prompt=request.prompt, model=some.info, speculate=False
+    )
     for _ in stream:
         pass
     return stream.generation
@@ -42,18 +47,26 @@ def together(some: lm.Model, asked: list[Request], **more: int) -> list[lm.Gener
     return [results[index] for index in range(len(asked))]  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0}, {"temperature": 0.8, "seed": 3}], ids=["greedy", "sampled"])
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0}, {"temperature": 0.8, "seed": 3}], ids=["greedy", "sampled"]
+)
 def test_rows_say_in_fp32_what_a_stream_says(exact: lm.Model, options: dict[str, Any]) -> None:
     asked = requests(exact, PROMPTS, max_tokens=24, **options)
-    for one, row in zip([alone(exact, request) for request in asked], together(exact, asked, rows=3), strict=True):
+    for one, row in zip(
+        [alone(exact, request) for request in asked], together(exact, asked, rows=3), strict=True
+    ):
         assert (row.text, row.stop_reason) == (one.text, one.stop_reason)
         assert [token.id for token in row.tokens] == [token.id for token in one.tokens]
         for a, b in zip(one.tokens, row.tokens, strict=True):
-            assert b.logprob == pytest.approx(a.logprob, abs=1e-3) and b.entropy == pytest.approx(a.entropy, abs=1e-3)
+            assert b.logprob == pytest.approx(a.logprob, abs=1e-3) and b.entropy == pytest.approx(
+                a.entropy, abs=1e-3
+            )
 
 
 def test_a_row_does_not_depend_on_its_company(model: lm.Model) -> None:
-    """Bit for bit, in the default precision too: alone, in any place, with a beginning taken from another row."""
+    """Bit for bit, in the default precision too: alone, in any place, with a beginning taken from another
+    row.
+    """
     asked = requests(model, PROMPTS, max_tokens=24, temperature=0)
     kinds = [together(model, asked, rows=rows) for rows in (2, 7)]
     kinds.append(together(model, asked[::-1], rows=3)[::-1])
@@ -81,7 +94,9 @@ def test_the_engines_own_sequence_stays(exact: lm.Model) -> None:
     together(exact, requests(exact, PROMPTS[:2], max_tokens=5))
     assert list(exact.engine.cached) == cached
     whole = begun + [token.id for token in stream]
-    assert whole == [token.id for token in exact.generate("Write a poem about rain.", max_tokens=12, temperature=0).tokens]
+    assert whole == [
+        token.id for token in exact.generate("Write a poem about rain.", max_tokens=12, temperature=0).tokens
+    ]
 
 
 def test_rows_of_logits(exact: lm.Model, prose: list[int], reference: np.ndarray) -> None:
@@ -109,9 +124,15 @@ def test_map(model: lm.Model) -> None:
 
 
 def test_many_share_engine_calls(model: lm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixteen answers of sixteen tokens: one call gives each of them a token. How much faster that is, benchmarks/ measures."""
-    asked = requests(model, [f"Write one sentence about {word}." for word in ("rain", "bread", "trains", "gold")] * 4,
-                     max_tokens=16, temperature=0)  # fmt: skip
+    """Sixteen answers of sixteen tokens: one call gives each of them a token. How much faster that is,
+    benchmarks/ measures.
+    """
+    asked = requests(
+        model,
+        [f"Write one sentence about {word}." for word in ("rain", "bread", "trains", "gold")] * 4,
+        max_tokens=16,
+        temperature=0,
+    )
     calls = []
     original = OrtSlots.step
     monkeypatch.setattr(OrtSlots, "step", lambda self, *given: (calls.append(1), original(self, *given))[1])

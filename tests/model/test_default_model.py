@@ -49,7 +49,8 @@ def test_the_default_precision_keeps_the_model_intact(
     perplexity = [float(np.exp(-p[:-1][np.arange(len(next_ids)), next_ids].mean())) for p in (theirs, ours)]
     with capsys.disabled():
         print(
-            f"\n  step {step}: mean KL {kl:.5f}, same arg-max {same:.1%}, perplexity {perplexity[0]:.2f} → {perplexity[1]:.2f}"
+            f"\n  step {step}: mean KL {kl:.5f}, same arg-max {same:.1%}, perplexity {perplexity[0]:.2f} → "
+            f"{perplexity[1]:.2f}"
         )
     assert kl <= 0.01 and same >= 0.95
 
@@ -78,13 +79,17 @@ def test_prefix_reuse_computes_only_what_is_new(model: lm.Model, exact: lm.Model
         calls: list[int] = []
         extend = some.engine.extend
 
-        def counted(ids: list[int], *, every: bool = False, calls: list[int] = calls, extend: Any = extend) -> Any:
+        def counted(
+            ids: list[int], *, every: bool = False, calls: list[int] = calls, extend: Any = extend
+        ) -> Any:
             calls.append(len(ids))
             return extend(ids, every=every)
 
         some.engine.extend = counted  # type: ignore[method-assign]
         try:
-            answer = some.generate(some.tokenizer.decode(prefix + question), raw=True, max_tokens=1, alternatives=100)
+            answer = some.generate(
+                some.tokenizer.decode(prefix + question), raw=True, max_tokens=1, alternatives=100
+            )
         finally:
             some.engine.extend = extend  # type: ignore[method-assign]
         assert answer.timing.cached_tokens >= 499 and sum(calls) <= len(question) + 1
@@ -100,8 +105,14 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(model: lm.Model) ->
     model.engine.rewind(0)
     first = ask()
     assert ask() == first
-    model.generate([{"role": "user", "content": "Tell me about rivers."}, {"role": "assistant", "content": first[:40]},
-                    {"role": "user", "content": "Go on."}], max_tokens=5)  # fmt: skip
+    model.generate(
+        [
+            {"role": "user", "content": "Tell me about rivers."},
+            {"role": "assistant", "content": first[:40]},
+            {"role": "user", "content": "Go on."},
+        ],
+        max_tokens=5,
+    )
     assert ask() == first
     two = [model.stream("Tell me about rivers.", max_tokens=20, temperature=0) for _ in range(2)]
     for _ in range(10):  # read in turns, each finds its place again
@@ -109,7 +120,9 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(model: lm.Model) ->
     assert two[0].generation.text == two[1].generation.text
 
 
-def test_a_growing_cache_changes_nothing(exact: lm.Model, prose: list[int], reference: np.ndarray, default_gguf: Path) -> None:
+def test_a_growing_cache_changes_nothing(
+    exact: lm.Model, prose: list[int], reference: np.ndarray, default_gguf: Path
+) -> None:
     """Past 512 tokens the KV buffer is moved to a larger one."""
     exact.engine.rewind(0)
     exact.engine.extend(prose[:510])
@@ -158,7 +171,9 @@ def test_conversion_is_quick_and_lean(default_gguf: Path, tmp_path: Path) -> Non
         "convert(Path(sys.argv[1]), Path(sys.argv[2])); print(open('/proc/self/status').read())"
     )
     start = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code, default_gguf, tmp_path], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, default_gguf, tmp_path], capture_output=True, text=True, check=True
+    )
     assert time.monotonic() - start < 60  # a bound against disasters; benchmarks/ measures
     peak = re.search(r"VmHWM:\s+(\d+) kB", done.stdout)
     assert peak and int(peak[1]) / 1024 <= 800
@@ -172,7 +187,9 @@ def test_loading_twice_gives_the_same_model(model: lm.Model) -> None:
 
 
 def test_nothing_connects_out(default_gguf: Path) -> None:
-    """Every socket call of a whole session, seen from below: nothing but the fetch may connect, and the cache is warm."""
+    """Every socket call of a whole session, seen from below: nothing but the fetch may connect, and the cache
+    is warm.
+    """
     import subprocess
     import sys
 

@@ -1,4 +1,6 @@
-"""Every family, as a Hub checkpoint and as GGUF, against transformers in fp32: our graph has to say the same."""
+"""Every family, as a Hub checkpoint and as GGUF, against transformers in fp32: our graph has to say the
+same.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ from tests import families, family_gguf
 from tests.model.test_default_model import log_softmax
 
 TOKENS = 100  # past every sliding window here
-# Mean KL per token of the quantised graph: random weights are harder to keep than trained ones, and where a token has
-# two experts that are nearly as good, rounding may send it to the other one.
+# Mean KL per token of the quantised graph: random weights are harder to keep than trained ones, and where a
+# token has two experts that are nearly as good, rounding may send it to the other one.
 LIMIT, LIMIT_EXPERTS = 0.01, 0.08
 
 
@@ -30,7 +32,9 @@ def engine(weights: Weights, folder: Path, precision: str) -> OrtEngine:
     graph.build(weights, folder, Recipe(precision))
     spec = weights.spec
     cache = (spec.layers, spec.kv_heads, spec.cache_dim)
-    return OrtEngine(folder / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context, cache_shape=cache)
+    return OrtEngine(
+        folder / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context, cache_shape=cache
+    )
 
 
 def checkpoint(folder: Path) -> Weights:
@@ -73,7 +77,9 @@ def test_fp32(case: Any) -> None:
     made = engine(checkpoint(folder / "hub"), folder / "fp32", "fp32")
     assert np.abs(made.extend(ids, every=True) - expected).max() < 1e-4
     assert np.abs(pieces(made, ids) - expected).max() < 1e-4
-    if "rw" in name:  # transformers 4.57 refuses to go on from a cache with ALiBi in sdpa; it is read whole each time
+    if (
+        "rw" in name
+    ):  # transformers 4.57 refuses to go on from a cache with ALiBi in sdpa; it is read whole each time
         theirs = list(ids[:30])
         for _ in range(64):
             with torch.no_grad():
@@ -81,7 +87,11 @@ def test_fp32(case: Any) -> None:
     else:
         with torch.no_grad():
             theirs = oracle.generate(
-                torch.tensor([ids[:30]]), max_new_tokens=64, do_sample=False, eos_token_id=None, pad_token_id=0
+                torch.tensor([ids[:30]]),
+                max_new_tokens=64,
+                do_sample=False,
+                eos_token_id=None,
+                pad_token_id=0,
             )[0].tolist()
     assert greedy(made, ids[:30], 64) == theirs
 

@@ -16,7 +16,9 @@ SHAPES = {"plain": tiny.SHAPE, "odd": tiny.ODD, "wide": tiny.WIDE}
 
 
 @pytest.fixture(params=SHAPES, scope="module")
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tiny.Weights, tiny.Shape]:
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, tiny.Weights, tiny.Shape]:
     shape = SHAPES[request.param]
     return tmp_path_factory.mktemp(request.param), tiny.random_weights(shape, seed=7), shape
 
@@ -52,22 +54,44 @@ def test_fp32(pair: Any, home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "embed"),
-    [("Q4_0", "Q4_0"), ("Q4_0", "Q8_0"), ("Q4_1", "Q4_1"), ("Q4_1", "Q8_0"), ("Q8_0", "Q8_0"), ("F16", "F16"), ("BF16", "BF16"),
-     ("Q5_0", "Q8_0"), ("Q5_1", "Q8_0"), ("F32", "F32")],
-)  # fmt: skip
+    [
+        ("Q4_0", "Q4_0"),
+        ("Q4_0", "Q8_0"),
+        ("Q4_1", "Q4_1"),
+        ("Q4_1", "Q8_0"),
+        ("Q8_0", "Q8_0"),
+        ("F16", "F16"),
+        ("BF16", "BF16"),
+        ("Q5_0", "Q8_0"),
+        ("Q5_1", "Q8_0"),
+        ("F32", "F32"),
+    ],
+)
 def test_quantised(pair: Any, home: Path, kind: str, embed: str) -> None:
-    """Against transformers over the very weights that the file holds: only activations and zero points may round."""
+    """Against transformers over the very weights that the file holds: only activations and zero points may
+    round.
+    """
     from llm_magics.formats.gguf import GgufFile
 
     folder, weights, shape = pair
     path = folder / f"{kind}.gguf"
-    tiny.write(path, weights, shape, kind=kind if shape.heads * shape.head_dim % 32 == 0 else "F16", embed_kind=embed)
+    tiny.write(
+        path, weights, shape, kind=kind if shape.heads * shape.head_dim % 32 == 0 else "F16", embed_kind=embed
+    )
     held = {name: tensor.dequantize() for name, tensor in GgufFile(path).tensors.items()}
     for name in held:
         if name.endswith(("attn_q.weight", "attn_k.weight")):
-            held[name] = held[name].reshape(-1, shape.head_dim // 2, 2, shape.hidden).swapaxes(1, 2).reshape(held[name].shape)
+            held[name] = (
+                held[name]
+                .reshape(-1, shape.head_dim // 2, 2, shape.hidden)
+                .swapaxes(1, 2)
+                .reshape(held[name].shape)
+            )
     ids = np.random.default_rng(1).integers(3, shape.vocab, 200).tolist()
-    theirs, ours = log_softmax(logits(tiny.oracle(held, shape), ids)), log_softmax(read(lm.load(str(path)), ids))
+    theirs, ours = (
+        log_softmax(logits(tiny.oracle(held, shape), ids)),
+        log_softmax(read(lm.load(str(path)), ids)),
+    )
     assert (np.exp(theirs) * (theirs - ours)).sum(-1).mean() < 0.02
 
 
@@ -87,5 +111,8 @@ def test_each_of_q_k_v_keeps_its_own_kind(home: Path, tmp_path: Path) -> None:
         patch.setattr(GGUFWriter, "add_tensor", mixed)
         tiny.write(path, weights, tiny.SHAPE, kind="Q8_0")
     ids = list(range(3, 100))
-    theirs, ours = log_softmax(logits(tiny.oracle(weights, tiny.SHAPE), ids)), log_softmax(read(lm.load(str(path)), ids))
+    theirs, ours = (
+        log_softmax(logits(tiny.oracle(weights, tiny.SHAPE), ids)),
+        log_softmax(read(lm.load(str(path)), ids)),
+    )
     assert (np.exp(theirs) * (theirs - ours)).sum(-1).mean() < 0.05

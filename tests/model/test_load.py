@@ -44,7 +44,9 @@ def test_a_checkpoint_answers_as_transformers_does(hub_folder: Path, home: Path)
     oracle = AutoModelForCausalLM.from_pretrained(hub_folder, dtype=torch.float32).eval()
     ids = model.tokenizer.encode("the river")
     with torch.no_grad():
-        theirs = oracle.generate(torch.tensor([ids]), max_new_tokens=40, do_sample=False, eos_token_id=None, pad_token_id=0)
+        theirs = oracle.generate(
+            torch.tensor([ids]), max_new_tokens=40, do_sample=False, eos_token_id=None, pad_token_id=0
+        )
     assert [token.id for token in answer.tokens] == theirs[0, len(ids) :].tolist()[: len(answer.tokens)]
     assert model.render("hi").startswith("<|im_start|>user\nhi<|im_end|>")
     assert 2 in model.tokenizer.eos_ids and model.info.precision == "fp32"
@@ -93,12 +95,19 @@ def test_map_keeps_the_order_and_its_errors(hub_folder: Path, home: Path) -> Non
     answers = model.map(prompts, raw=True, max_tokens=8, temperature=0, progress=False)
     assert list(answers.errors) == [1, 3] and isinstance(answers.errors[3], lm.ContextOverflow)
     for number in (0, 2, 4):
-        assert answers.texts[number] == model.generate(prompts[number], raw=True, max_tokens=8, temperature=0).text
+        assert (
+            answers.texts[number]
+            == model.generate(prompts[number], raw=True, max_tokens=8, temperature=0).text
+        )
 
 
 @pytest.mark.parametrize(
     ("made", "said"),
-    [({}, "holds no model"), ({"pytorch_model.bin": b"x"}, "pickled"), ({"a.gguf": b"x", "b.gguf": b"x"}, "2 GGUF files")],
+    [
+        ({}, "holds no model"),
+        ({"pytorch_model.bin": b"x"}, "pickled"),
+        ({"a.gguf": b"x", "b.gguf": b"x"}, "2 GGUF files"),
+    ],
 )
 def test_folders_that_will_not_do(made: dict[str, bytes], said: str, home: Path, tmp_path: Path) -> None:
     folder = tmp_path / "other"

@@ -1,4 +1,6 @@
-"""Architectures with no row of their own: exported by optimum, run by the engine for exported graphs; and ready ONNX files."""
+"""Architectures with no row of their own: exported by optimum, run by the engine for exported graphs; and
+ready ONNX files.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,43 @@ from tests.model.test_default_model import log_softmax, read
 from tests.model.test_load import hub_folder  # noqa: F401  a fixture: its tokenizer is used here
 
 SHAPES: dict[str, dict[str, Any]] = {
-    "opt": {"vocab_size": 293, "hidden_size": 64, "num_hidden_layers": 2, "ffn_dim": 96, "num_attention_heads": 4,
-            "max_position_embeddings": 256, "word_embed_proj_dim": 64},
+    "opt": {
+        "vocab_size": 293,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "ffn_dim": 96,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 256,
+        "word_embed_proj_dim": 64,
+    },
     "bloom": {"vocab_size": 293, "hidden_size": 64, "n_layer": 2, "n_head": 4, "seq_length": 256},
-    "gpt_neo": {"vocab_size": 293, "hidden_size": 64, "num_layers": 2, "attention_types": [[["global"], 2]], "num_heads": 4,
-                "intermediate_size": 96, "max_position_embeddings": 256},
-    "codegen": {"vocab_size": 293, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_inner": 96, "n_positions": 256, "rotary_dim": 8},
-}  # fmt: skip
+    "gpt_neo": {
+        "vocab_size": 293,
+        "hidden_size": 64,
+        "num_layers": 2,
+        "attention_types": [[["global"], 2]],
+        "num_heads": 4,
+        "intermediate_size": 96,
+        "max_position_embeddings": 256,
+    },
+    "codegen": {
+        "vocab_size": 293,
+        "n_embd": 64,
+        "n_layer": 2,
+        "n_head": 4,
+        "n_inner": 96,
+        "n_positions": 256,
+        "rotary_dim": 8,
+    },
+}
 
 
 @pytest.fixture(params=SHAPES, scope="module")
-def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, hub_folder: Path) -> tuple[str, Path, Any]:  # noqa: F811
+def other(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    hub_folder: Path,  # noqa: F811
+) -> tuple[str, Path, Any]:
     """A random model of a family with no row: its folder, and transformers' own."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -84,7 +112,9 @@ def test_fp32_and_packed(other: Any, home: Path) -> None:
 
 
 def test_ready_onnx_in_the_layout_of_the_hub(other: Any, home: Path, tmp_path: Path) -> None:
-    """onnx/model.onnx with its weights beside it; then the same as huggingface_hub's cache keeps it, all links."""
+    """onnx/model.onnx with its weights beside it; then the same as huggingface_hub's cache keeps it, all
+    links.
+    """
     kind, folder, oracle = other
     if kind != "opt":
         return
@@ -100,22 +130,33 @@ def test_ready_onnx_in_the_layout_of_the_hub(other: Any, home: Path, tmp_path: P
     cache = tmp_path / "models--a--b"
     shutil.move(ready, cache / "snapshots" / "0123")
     (cache / "blobs").mkdir()
-    for number, file in enumerate(sorted(path for path in (cache / "snapshots").rglob("*") if path.is_file())):
+    for number, file in enumerate(
+        sorted(path for path in (cache / "snapshots").rglob("*") if path.is_file())
+    ):
         shutil.move(file, cache / "blobs" / str(number))
         file.symlink_to(os.path.relpath(cache / "blobs" / str(number), file.parent))
     np.testing.assert_array_equal(read(lm.load(str(cache / "snapshots" / "0123")), ids), logits)
 
 
 @pytest.mark.parametrize("place", ["../secret.bin", "/etc/passwd", "link.bin", "missing.bin"])
-def test_weights_outside_the_folder_are_not_read(place: str, hub_folder: Path, home: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_weights_outside_the_folder_are_not_read(
+    place: str,
+    hub_folder: Path,  # noqa: F811
+    home: Path,
+    tmp_path: Path,
+) -> None:
     import onnx_ir as ir
 
     folder = tmp_path / "model"
     folder.mkdir()
     (tmp_path / "secret.bin").write_bytes(b"\0" * 4096)
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
-    tensor = ir.ExternalTensor(place, 0, 4096, ir.DataType.FLOAT, shape=ir.Shape([1024]), name="w", base_dir=folder)
-    value = ir.Value(name="w", shape=ir.Shape([1024]), type=ir.TensorType(ir.DataType.FLOAT), const_value=tensor)
+    tensor = ir.ExternalTensor(
+        place, 0, 4096, ir.DataType.FLOAT, shape=ir.Shape([1024]), name="w", base_dir=folder
+    )
+    value = ir.Value(
+        name="w", shape=ir.Shape([1024]), type=ir.TensorType(ir.DataType.FLOAT), const_value=tensor
+    )
     node = ir.node("Identity", [value])
     node.outputs[0].name = "logits"
     graph = ir.Graph([], node.outputs, nodes=[node], initializers=[value], name="g", opset_imports={"": 21})
@@ -126,14 +167,17 @@ def test_weights_outside_the_folder_are_not_read(place: str, hub_folder: Path, h
         lm.load(str(folder), file="model.onnx")
 
 
-def test_what_cannot_be_exported_says_so(other: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_exported_says_so(
+    other: Any, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kind, source, _ = other
     if kind != "opt":
         return
     config = json.loads((source / "config.json").read_text())
     for change, said in [
-        ({"model_type": "whale"}, "optimum cannot export it"), ({"auto_map": {"AutoModel": "evil.Evil"}}, "never run"),
-    ]:  # fmt: skip
+        ({"model_type": "whale"}, "optimum cannot export it"),
+        ({"auto_map": {"AutoModel": "evil.Evil"}}, "never run"),
+    ]:
         folder = tmp_path / said.replace(" ", "-")
         shutil.copytree(source, folder)
         (folder / "config.json").write_text(json.dumps({**config, **change}))

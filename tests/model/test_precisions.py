@@ -1,4 +1,6 @@
-"""Every precision on the default model, against transformers over its weights in fp32: 600 tokens of prose."""
+"""Every precision on the default model, against transformers over its weights in fp32: 600 tokens of
+prose.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tensors import Tensor
 from tests.model.test_default_model import log_softmax
 
-# (from, precision) → largest mean KL in nats per token, least share of equal arg-max, largest weights.bin in MB
+# (from, precision) → largest mean KL in nats per token, least share of equal arg-max, largest weights.bin in
+# MB
 CASES = {
     ("file", "int8"): (0.01, 0.95, 170),
     ("file", "int4"): (0.01, 0.95, 130),
@@ -31,7 +34,9 @@ CASES = {
 class AsFloats(Weights):
     """The same weights as if they had come in float32."""
 
-    def matrix(self, role: str, layer: int = 0, shape: tuple[int, int] | None = None, *, expert: int = 0) -> Tensor:
+    def matrix(
+        self, role: str, layer: int = 0, shape: tuple[int, int] | None = None, *, expert: int = 0
+    ) -> Tensor:
         tensor = super().matrix(role, layer, shape, expert=expert)
         return Tensor.of(tensor.name, tensor.dequantize())
 
@@ -45,12 +50,19 @@ def test_fidelity(
     kind = Weights if source == "file" else AsFloats
     graph.build(kind(spec, FAMILIES["llama"].gguf, file.tensors), tmp_path, Recipe(precision))
     engine = OrtEngine(
-        tmp_path / "decoder.onnx", vocab_size=spec.vocab, context_length=spec.context,
+        tmp_path / "decoder.onnx",
+        vocab_size=spec.vocab,
+        context_length=spec.context,
         cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
-    )  # fmt: skip
-    logits = np.concatenate([engine.extend(prose[at : at + 100], every=True).copy() for at in range(0, len(prose), 100)])
+    )
+    logits = np.concatenate(
+        [engine.extend(prose[at : at + 100], every=True).copy() for at in range(0, len(prose), 100)]
+    )
     theirs, ours = log_softmax(reference), log_softmax(logits)
-    divergence, same = (np.exp(theirs) * (theirs - ours)).sum(-1).mean(), (ours.argmax(-1) == theirs.argmax(-1)).mean()
+    divergence, same = (
+        (np.exp(theirs) * (theirs - ours)).sum(-1).mean(),
+        (ours.argmax(-1) == theirs.argmax(-1)).mean(),
+    )
     size = (tmp_path / "weights.bin").stat().st_size / 1e6
     most, least, room = CASES[source, precision]
     assert divergence < most and same >= least and size < room, (divergence, same, size)

@@ -33,9 +33,12 @@ def filled(home: Path, default_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 def pull(**more: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "llm_magics", "pull"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "llm_magics", "pull"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         **more,  # type: ignore[call-overload]
-    )  # fmt: skip
+    )
 
 
 def entries(home: Path) -> list[Path]:
@@ -66,7 +69,10 @@ def test_killed_while_converting_at_ten_random_moments(filled: Path) -> None:
     (made,) = entries(filled)
     assert store.sound(made) and {path.name for path in made.iterdir()} == KEY_FILES
     assert sums <= {store.sha256(made / "weights.bin")}
-    assert lm.load().generate("What is the capital of France?", temperature=0).text == "The capital of France is Paris."
+    assert (
+        lm.load().generate("What is the capital of France?", temperature=0).text
+        == "The capital of France is Paris."
+    )
 
 
 def test_two_at_once_convert_once_and_both_answer(filled: Path) -> None:

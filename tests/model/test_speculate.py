@@ -10,7 +10,8 @@ import llm_magics as lm
 from llm_magics.engine.generate import Stream
 
 TEXT = (
-    "The old lighthouse stood on the northern cliff, where the wind never rested. Every evening Martha climbed the ninety "
+    "The old lighthouse stood on the northern cliff, where the wind never rested. Every evening Martha "
+    "climbed the ninety "
     "steps to light the lamp, and every morning she climbed down again to write the weather in her book."
 )
 PROMPTS = {
@@ -44,7 +45,9 @@ def ask(some: lm.Model, prompt: str, speculate: bool, **options: Any) -> tuple[l
     return stream.generation, calls
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0}, {"temperature": 0.7, "seed": 5}], ids=["greedy", "sampled"])
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0}, {"temperature": 0.7, "seed": 5}], ids=["greedy", "sampled"]
+)
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_the_same_tokens_and_records(exact: lm.Model, prompt: str, options: dict[str, Any]) -> None:
     (plain, one), (guessed, several) = (ask(exact, PROMPTS[prompt], on, **options) for on in (False, True))
@@ -68,7 +71,9 @@ def test_the_default_precision_saves_calls_and_stays_repeatable(model: lm.Model)
 
 @pytest.mark.parametrize("size", [2, 3, 5, 11])
 def test_checked_tokens_are_settled(model: lm.Model, prose: list[int], size: int) -> None:
-    """The bits that a call of a few tokens leaves behind are those of a call of many, so both may be used again."""
+    """The bits that a call of a few tokens leaves behind are those of a call of many, so both may be used
+    again.
+    """
     ids = prose[:80]
     model.engine.rewind(0)
     whole = model.engine.extend(ids).copy()

@@ -61,7 +61,10 @@ def batch(engine: ScriptedEngine, requests: Sequence[Request | LLMMagicsError], 
 
 
 def texts(results: dict[int, Result]) -> list[str]:
-    return [result.text if isinstance(result, Generation) else type(result).__name__ for _, result in sorted(results.items())]
+    return [
+        result.text if isinstance(result, Generation) else type(result).__name__
+        for _, result in sorted(results.items())
+    ]
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 50])
@@ -72,11 +75,17 @@ def test_every_prompt_gets_its_own_answer(rows: int) -> None:
     assert texts(results) == ANSWERS
     for number, result in results.items():
         assert isinstance(result, Generation)
-        assert result.prompt == f"prompt {number}" and result.stop_reason == "stop" and result.timing.prompt_tokens == 8
+        assert (
+            result.prompt == f"prompt {number}"
+            and result.stop_reason == "stop"
+            and result.timing.prompt_tokens == 8
+        )
         times = [token.time_s for token in result.tokens]
         assert times == sorted(times) and times[0] > 0 and len(times) == len(ANSWERS[number]) + 1
     longest = len(ANSWERS[4])
-    assert max(engine.given.sizes) == min(rows, len(ANSWERS) - 1)  # the empty answer ends before its first step
+    assert max(engine.given.sizes) == min(
+        rows, len(ANSWERS) - 1
+    )  # the empty answer ends before its first step
     if rows >= len(ANSWERS):
         assert len(engine.given.sizes) == longest
     assert sum(engine.given.sizes) == sum(map(len, ANSWERS))
@@ -96,7 +105,12 @@ def test_the_last_row_moves_where_one_has_ended() -> None:
 
 
 def test_each_row_has_its_own_options() -> None:
-    asked = [request(max_tokens=3), request(stop=("sec",)), request(alternatives=0), request(max_tokens=1, alternatives=3)]
+    asked = [
+        request(max_tokens=3),
+        request(stop=("sec",)),
+        request(alternatives=0),
+        request(max_tokens=1, alternatives=3),
+    ]
     results = dict(batch(Watched(["a long one", "the second", "x", "yz"]), asked, rows=4))
     assert texts(results) == ["a l", "the ", "x", "y"]
     kept = [result for _, result in sorted(results.items()) if isinstance(result, Generation)]
@@ -113,7 +127,9 @@ def test_a_row_draws_as_a_single_stream_does() -> None:
     assert isinstance(alone, Generation)
     for number in (0, 2):
         other = together[number]
-        assert isinstance(other, Generation) and [token.id for token in other.tokens] == [token.id for token in alone.tokens]
+        assert isinstance(other, Generation) and [token.id for token in other.tokens] == [
+            token.id for token in alone.tokens
+        ]
 
 
 def test_a_bad_row_is_an_error_by_itself() -> None:

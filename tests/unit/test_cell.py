@@ -15,17 +15,35 @@ NS = {"x": 5, "pi": 3.14159, "d": {"}": 1, "k": "v"}, "text": "{x} {{y}}", "obj"
 
 def test_every_option_reaches_its_place() -> None:
     request = parse(
-        "-m NAME -s 'be brief' -n 5 -t 0.5 --top-k 3 --top-p=0.9 --min-p 0.1 --repetition-penalty 1.2 --seed 9 "
+        "-m NAME -s 'be brief' -n 5 -t 0.5 --top-k 3 --top-p=0.9 --min-p 0.1 --repetition-penalty 1.2 "
+        "--seed 9 "
         r"--stop a --stop '\n\n' -o answer -p fp32 --threads 2 --raw -q",
         "hello\n",
         {},
     )
-    assert (request.verb, request.prompt, request.model, request.system) == ("generate", "hello", "NAME", "be brief")
-    assert (request.out, request.precision, request.threads, request.raw, request.quiet) == ("answer", "fp32", 2, True, True)
+    assert (request.verb, request.prompt, request.model, request.system) == (
+        "generate",
+        "hello",
+        "NAME",
+        "be brief",
+    )
+    assert (request.out, request.precision, request.threads, request.raw, request.quiet) == (
+        "answer",
+        "fp32",
+        2,
+        True,
+        True,
+    )
     assert request.options == {
-        "max_tokens": 5, "temperature": 0.5, "top_k": 3, "top_p": 0.9, "min_p": 0.1, "repetition_penalty": 1.2, "seed": 9,
+        "max_tokens": 5,
+        "temperature": 0.5,
+        "top_k": 3,
+        "top_p": 0.9,
+        "min_p": 0.1,
+        "repetition_penalty": 1.2,
+        "seed": 9,
         "stop": ("a", "\n\n"),
-    }  # fmt: skip
+    }
     assert all(flag in usage() for option in OPTIONS for flag in option.flags)
 
 
@@ -33,7 +51,10 @@ def test_line_magic_takes_the_rest_as_it_stands() -> None:
     request = parse("""-t 0 What's "up" with -t and it's {x}""", None, NS)
     assert request.prompt == """What's "up" with -t and it's 5""" and request.options == {"temperature": 0.0}
     assert parse("-- -5 is a number", None, {}).prompt == "-5 is a number"
-    assert parse("", None, {}).verb == "status" and parse("--help", None, {}).verb == parse("-h", "x", {}).verb == "help"
+    assert (
+        parse("", None, {}).verb == "status"
+        and parse("--help", None, {}).verb == parse("-h", "x", {}).verb == "help"
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,13 +82,29 @@ def test_mistakes_are_named(line: str, cell: str | None, said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{x}", "5"), ("{x+1} {pi:.2f} {obj!r} {obj!r:>6}", "6 3.14 'abc'  'abc'"), ("{d['}']}", "1"), ("{d['k']}", "v"),
-        ("{items[0:2]}", "[1, 2]"), ("{obj.upper()}", "ABC"), ("{(x)}", "5"), ("{'a' if x else 'b'}", "{'a' if x else 'b'}"),
-        ("{x if x else 0}", "5"), ("{{x}}", "{x}"), ("{{{x}}}", "{5}"), ("{text}", "{x} {{y}}"), ("{", "{"), ("}", "}"),
-        ("{}", "{}"), ('{"a": {"b": 1}}', '{"a": {"b": 1}}'), ("{1, 2}", "{1, 2}"), ("{ x; y }", "{ x; y }"),
-        ("if (a) { return b; }", "if (a) { return b; }"), ("f(x) = {x^2: no}", "f(x) = {x^2: no}"), ("}}", "}}"),
+        ("{x}", "5"),
+        ("{x+1} {pi:.2f} {obj!r} {obj!r:>6}", "6 3.14 'abc'  'abc'"),
+        ("{d['}']}", "1"),
+        ("{d['k']}", "v"),
+        ("{items[0:2]}", "[1, 2]"),
+        ("{obj.upper()}", "ABC"),
+        ("{(x)}", "5"),
+        ("{'a' if x else 'b'}", "{'a' if x else 'b'}"),
+        ("{x if x else 0}", "5"),
+        ("{{x}}", "{x}"),
+        ("{{{x}}}", "{5}"),
+        ("{text}", "{x} {{y}}"),
+        ("{", "{"),
+        ("}", "}"),
+        ("{}", "{}"),
+        ('{"a": {"b": 1}}', '{"a": {"b": 1}}'),
+        ("{1, 2}", "{1, 2}"),
+        ("{ x; y }", "{ x; y }"),
+        ("if (a) { return b; }", "if (a) { return b; }"),
+        ("f(x) = {x^2: no}", "f(x) = {x^2: no}"),
+        ("}}", "}}"),
     ],
-)  # fmt: skip
+)
 def test_expansion(text: str, expected: str) -> None:
     assert expand(text, NS) == expected
 
@@ -108,7 +145,8 @@ def test_no_braces_or_quotes_either(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{" * 1_000_000, "{}" * 500_000, "a" * 1_000_000, "{a b}" * 30_000, "{{" * 500_000, "}" * 1_000_000]
+    "text",
+    ["{" * 1_000_000, "{}" * 500_000, "a" * 1_000_000, "{a b}" * 30_000, "{{" * 500_000, "}" * 1_000_000],
 )
 def test_long_bodies_are_quick(text: str) -> None:
     start = time.monotonic()
@@ -118,5 +156,7 @@ def test_long_bodies_are_quick(text: str) -> None:
 
 def test_a_question_mark_does_not_make_it_ipythons_help() -> None:
     assert questions(["%llm What's up?\n", "%ls?\n", "x = 1\n"]) == [
-        "get_ipython().run_line_magic('llm', \"What's up?\")\n", "%ls?\n", "x = 1\n",
-    ]  # fmt: skip
+        "get_ipython().run_line_magic('llm', \"What's up?\")\n",
+        "%ls?\n",
+        "x = 1\n",
+    ]

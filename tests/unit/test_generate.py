@@ -56,7 +56,11 @@ def test_stop_strings_are_cut_off_and_never_half_shown(stop: str | list[str], te
 
 def test_text_held_back_for_a_stop_string_is_given_at_the_end() -> None:
     held = HeldText(["abc"])
-    assert held.push("xab") == ("x", False) and held.push("d") == ("abd", False) and held.push("ab") == ("", False)
+    assert (
+        held.push("xab") == ("x", False)
+        and held.push("d") == ("abd", False)
+        and held.push("ab") == ("", False)
+    )
     assert held.rest() == "ab"
     assert scripted("xab").generate("hi", temperature=0, stop="abc").text == "xab"
 
@@ -147,4 +151,8 @@ def test_no_call_of_a_single_token(length: int) -> None:
 
 
 def test_common_prefix() -> None:
-    assert common_prefix([1, 2, 3], [1, 2, 4, 5]) == 2 and common_prefix([], [1]) == 0 and common_prefix([1, 2], [1, 2]) == 2
+    assert (
+        common_prefix([1, 2, 3], [1, 2, 4, 5]) == 2
+        and common_prefix([], [1]) == 0
+        and common_prefix([1, 2], [1, 2]) == 2
+    )

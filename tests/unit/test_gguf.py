@@ -26,7 +26,9 @@ def test_metadata_and_tensors_as_the_gguf_package_reads_them(tiny_gguf: Path) ->
     assert {t.name for t in theirs.tensors} == set(ours.tensors)
     for tensor in theirs.tensors:
         mine = ours.tensors[tensor.name]
-        assert mine.shape == tuple(int(n) for n in tensor.shape)[::-1] and mine.kind == tensor.tensor_type.name
+        assert (
+            mine.shape == tuple(int(n) for n in tensor.shape)[::-1] and mine.kind == tensor.tensor_type.name
+        )
         np.testing.assert_array_equal(mine.blocks.ravel(), tensor.data.view(np.uint8).ravel())
 
 
@@ -49,7 +51,10 @@ def test_every_truncation_is_a_clear_error(tiny_gguf: Path, tmp_path: Path) -> N
         b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<IIQ", 9, 9, 1),
         b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<I", 77),
         b"GGUF" + struct.pack("<IQQQ", 3, 1, 0, 1) + b"t" + struct.pack("<I", 9),
-        b"GGUF" + struct.pack("<IQQQ", 3, 1, 0, 1) + b"t" + struct.pack("<IQQQIQ", 3, 1 << 40, 1 << 40, 1 << 40, 0, 0),
+        b"GGUF"
+        + struct.pack("<IQQQ", 3, 1, 0, 1)
+        + b"t"
+        + struct.pack("<IQQQIQ", 3, 1 << 40, 1 << 40, 1 << 40, 0, 0),
         b"GGUF" + struct.pack("<IQQQ", 3, 1, 0, 1) + b"t" + struct.pack("<IQIQ", 1, 64, 0, 1 << 63),
         b"PK\3\4 a zip file",
     ],
@@ -81,7 +86,10 @@ def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
 
 def test_a_missing_or_misshapen_weight_is_named(tmp_path: Path) -> None:
     weights = tiny.random_weights(tiny.SHAPE, 0)
-    for name, change in [("blk.1.ffn_up.weight", None), ("blk.0.attn_v.weight", weights["blk.0.attn_v.weight"][:16])]:
+    for name, change in [
+        ("blk.1.ffn_up.weight", None),
+        ("blk.0.attn_v.weight", weights["blk.0.attn_v.weight"][:16]),
+    ]:
         broken = {key: value for key, value in weights.items() if key != name}
         if change is not None:
             broken[name] = change
@@ -94,7 +102,12 @@ def test_a_missing_or_misshapen_weight_is_named(tmp_path: Path) -> None:
 def test_converted_round_trip(tiny_gguf: Path, tmp_path: Path) -> None:
     made = convert(tiny_gguf, tmp_path)
     assert Converted.read(tmp_path) == made
-    assert made.eos_ids == (0, 2) and made.bos_id == 1 and made.licence == "apache-2.0" and made.precision == "repacked"
+    assert (
+        made.eos_ids == (0, 2)
+        and made.bos_id == 1
+        and made.licence == "apache-2.0"
+        and made.precision == "repacked"
+    )
     assert 0 < made.bytes_per_token <= made.weights_bytes
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(ModelFileError):

@@ -1,4 +1,6 @@
-"""Damaged and hostile files: one clear error each, within two seconds and 500 MB, and nothing of them is run."""
+"""Damaged and hostile files: one clear error each, within two seconds and 500 MB, and nothing of them is
+run.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,24 @@ from tests import tiny
 
 HUGE = 1 << 60
 CONFIG = {
-    "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "intermediate_size": 96, "vocab_size": 300, "max_position_embeddings": 256,
-}  # fmt: skip
+    "model_type": "llama",
+    "hidden_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 96,
+    "vocab_size": 300,
+    "max_position_embeddings": 256,
+}
 
 
 @pytest.fixture(autouse=True)
 def bounded() -> Any:
     start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     yield
-    assert time.monotonic() - start < 2 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+    assert (
+        time.monotonic() - start < 2 and resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+    )
 
 
 def refused(source: Path, tmp_path: Path) -> LLMMagicsError:
@@ -62,19 +72,37 @@ GGUF = {
     "keys without end": header(("I", 3), ("Q", 0), ("Q", HUGE)),
     "key without end": header(("I", 3), ("Q", 0), ("Q", 1), ("Q", HUGE)),
     "string without end": header(("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 8), ("Q", HUGE)),
-    "array without end": header(("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 9), ("I", 4), ("Q", HUGE)),
-    "strings without end": header(("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 9), ("I", 8), ("Q", 4_000_000)),
-    "array of arrays": header(("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 9), ("I", 9), ("Q", 1)),
+    "array without end": header(
+        ("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 9), ("I", 4), ("Q", HUGE)
+    ),
+    "strings without end": header(
+        ("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 9), ("I", 8), ("Q", 4_000_000)
+    ),
+    "array of arrays": header(
+        ("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 9), ("I", 9), ("Q", 1)
+    ),
     "no such type": header(("I", 3), ("Q", 0), ("Q", 1), ("Q", 1), ("s", b"k"), ("I", 255)),
     "nine dimensions": header(("I", 3), ("Q", 1), ("Q", 0), ("Q", 1), ("s", b"t"), ("I", 9)),
     "no dimensions": header(("I", 3), ("Q", 1), ("Q", 0), ("Q", 1), ("s", b"t"), ("I", 0)),
-    "2^120 weights": header(("I", 3), ("Q", 1), ("Q", 0), ("Q", 1), ("s", b"t"), ("I", 3), *[("Q", 1 << 40)] * 3, ("I", 0),
-                            ("Q", 0)),
-    "offset outside": header(("I", 3), ("Q", 1), ("Q", 0), ("Q", 1), ("s", b"t"), ("I", 1), ("Q", 64), ("I", 0),
-                             ("Q", 1 << 62)),
-    "no such kind": header(("I", 3), ("Q", 1), ("Q", 0), ("Q", 1), ("s", b"t"), ("I", 1), ("Q", 64), ("I", 4096), ("Q", 0)),
+    "2^120 weights": header(
+        ("I", 3),
+        ("Q", 1),
+        ("Q", 0),
+        ("Q", 1),
+        ("s", b"t"),
+        ("I", 3),
+        *[("Q", 1 << 40)] * 3,
+        ("I", 0),
+        ("Q", 0),
+    ),
+    "offset outside": header(
+        ("I", 3), ("Q", 1), ("Q", 0), ("Q", 1), ("s", b"t"), ("I", 1), ("Q", 64), ("I", 0), ("Q", 1 << 62)
+    ),
+    "no such kind": header(
+        ("I", 3), ("Q", 1), ("Q", 0), ("Q", 1), ("s", b"t"), ("I", 1), ("Q", 64), ("I", 4096), ("Q", 0)
+    ),
     "nothing inside": header(("I", 3), ("Q", 0), ("Q", 0)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GGUF)
@@ -159,10 +187,17 @@ def test_safetensors_headers(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "index",
-    [{"weight_map": {"a": "../../etc/passwd"}}, {"weight_map": {"a": "/etc/passwd.safetensors"}}, {"weight_map": {}},
-     {"weight_map": 3}, {"weight_map": {"a": "missing.safetensors"}}, [], {"x": 1},
-     {"weight_map": {str(n): f"{n}.safetensors" for n in range(5000)}}],
-)  # fmt: skip
+    [
+        {"weight_map": {"a": "../../etc/passwd"}},
+        {"weight_map": {"a": "/etc/passwd.safetensors"}},
+        {"weight_map": {}},
+        {"weight_map": 3},
+        {"weight_map": {"a": "missing.safetensors"}},
+        [],
+        {"x": 1},
+        {"weight_map": {str(n): f"{n}.safetensors" for n in range(5000)}},
+    ],
+)
 def test_index_files(index: Any, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
@@ -170,13 +205,30 @@ def test_index_files(index: Any, tmp_path: Path) -> None:
 
 
 CONFIGS: list[Any] = [
-    [], {}, {"model_type": 7}, *({**CONFIG, **change} for change in (
-        {"hidden_size": 1 << 40}, {"num_hidden_layers": 10**9}, {"vocab_size": -1}, {"num_attention_heads": 0},
-        {"num_attention_heads": "many"}, {"rms_norm_eps": "small"}, {"rope_scaling": {"rope_type": "llama3", "factor": 0}},
-        {"rope_scaling": {"rope_type": "spiral"}}, {"rope_scaling": 5}, {"hidden_act": "explode"}, {"head_dim": 7},
-        {"model_type": "whale"}, {"max_position_embeddings": 0}, {"vocab_size": 1 << 50}, {"head_dim": True},
-    )),
-]  # fmt: skip
+    [],
+    {},
+    {"model_type": 7},
+    *(
+        {**CONFIG, **change}
+        for change in (
+            {"hidden_size": 1 << 40},
+            {"num_hidden_layers": 10**9},
+            {"vocab_size": -1},
+            {"num_attention_heads": 0},
+            {"num_attention_heads": "many"},
+            {"rms_norm_eps": "small"},
+            {"rope_scaling": {"rope_type": "llama3", "factor": 0}},
+            {"rope_scaling": {"rope_type": "spiral"}},
+            {"rope_scaling": 5},
+            {"hidden_act": "explode"},
+            {"head_dim": 7},
+            {"model_type": "whale"},
+            {"max_position_embeddings": 0},
+            {"vocab_size": 1 << 50},
+            {"head_dim": True},
+        )
+    ),
+]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=range(len(CONFIGS)))
@@ -219,7 +271,8 @@ TEMPLATES = [
     "{{ '{0:{1}}'.format('x', 10**9) }}",
     "{{ 'x'.center(10**9) }}",
     "{{ 'x'.zfill(10**9) }}",
-    "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
+    "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s "
+    "}}",
     "{% if %}",
 ]
 
@@ -246,7 +299,9 @@ def test_gguf_with_some_bytes_changed(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), min_size=1, max_size=4))
-def test_safetensors_with_some_bytes_changed(tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]) -> None:
+def test_safetensors_with_some_bytes_changed(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]]
+) -> None:
     data = bytearray(safetensors({f"layer.{n}": entry([2, 2], [16 * n, 16 * n + 16]) for n in range(4)}))
     for at, byte in changes:
         data[at] = byte

@@ -1,4 +1,6 @@
-"""Names of the Hugging Face Hub, through huggingface_hub itself, against a stand-in of its API on this machine."""
+"""Names of the Hugging Face Hub, through huggingface_hub itself, against a stand-in of its API on this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +20,23 @@ import llm_magics as lm
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
 from llm_magics.sources import hub as hub_module
-from llm_magics.sources import names as sources
+from llm_magics.sources import names
 from llm_magics.sources.repository import choose
 from tests import tiny
 from tests.hubstub import COMMIT, OTHER, Hub, serve
 
 REPO = "tiny-lab/tiny-llama"
 HUB_NAMES = {
-    "attn_norm": "input_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj", "ffn_norm": "post_attention_layernorm", "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
-}  # fmt: skip
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
 
 
 def checkpoint(tmp_path: Path) -> dict[str, bytes]:
@@ -38,21 +46,35 @@ def checkpoint(tmp_path: Path) -> dict[str, bytes]:
 
     weights, shape = tiny.random_weights(tiny.SHAPE, 5), tiny.SHAPE
     tiny.write(tmp_path / "a.gguf", weights, shape, kind="Q8_0", embed_kind="Q8_0")
-    state = {"model.embed_tokens.weight": weights["token_embd.weight"], "model.norm.weight": weights["output_norm.weight"]}
+    state = {
+        "model.embed_tokens.weight": weights["token_embd.weight"],
+        "model.norm.weight": weights["output_norm.weight"],
+    }
     for name, array in weights.items():
         if name.startswith("blk."):
             _, layer, part, _ = name.split(".")
             state[f"model.layers.{layer}.{HUB_NAMES[part]}.weight"] = np.ascontiguousarray(array)
     config = {
-        "model_type": "llama", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-        "head_dim": 16, "intermediate_size": 96, "vocab_size": 300, "max_position_embeddings": 256, "rms_norm_eps": 1e-5,
-        "eos_token_id": 2, "bos_token_id": 1,
-    }  # fmt: skip
+        "model_type": "llama",
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "intermediate_size": 96,
+        "vocab_size": 300,
+        "max_position_embeddings": 256,
+        "rms_norm_eps": 1e-5,
+        "eos_token_id": 2,
+        "bos_token_id": 1,
+    }
     return {
         "config.json": json.dumps(config).encode(),
         "model.safetensors": save(state),
         "tokenizer.json": tokenizer_spec(GgufFile(tmp_path / "a.gguf").metadata).json.encode(),
-        "tokenizer_config.json": json.dumps({"eos_token": "<|im_end|>", "chat_template": tiny.TEMPLATE}).encode(),
+        "tokenizer_config.json": json.dumps(
+            {"eos_token": "<|im_end|>", "chat_template": tiny.TEMPLATE}
+        ).encode(),
         "README.md": b"# tiny",
         "pytorch_model.bin": b"a pickle",
         "modeling_evil.py": b"raise SystemExit",
@@ -84,11 +106,15 @@ def test_a_checkpoint_answers_and_only_what_it_needs_is_fetched(hub: Hub) -> Non
     model = lm.load(REPO)
     assert model.name == REPO and model.info.revision == COMMIT and model.info.licence == "apache-2.0"
     assert model.generate("hello", max_tokens=5).tokens
-    fetched = {path.rpartition("/")[2] for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path}
+    fetched = {
+        path.rpartition("/")[2] for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path
+    }
     assert fetched == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 
 
-def test_the_second_time_takes_one_question_and_offline_none(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_time_takes_one_question_and_offline_none(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = answer()
     hub.requests.clear()
     assert answer() == first and all("/api/" in path for _, path, _ in hub.requests)
@@ -102,8 +128,8 @@ def test_the_second_time_takes_one_question_and_offline_none(hub: Hub, monkeypat
 
 
 def test_revisions(hub: Hub) -> None:
-    assert sources.resolve(f"{REPO}@v1").revision == OTHER
-    assert sources.resolve(REPO).fingerprint != sources.resolve(f"{REPO}@v1").fingerprint
+    assert names.resolve(f"{REPO}@v1").revision == OTHER
+    assert names.resolve(REPO).fingerprint != names.resolve(f"{REPO}@v1").fingerprint
     lm.load(f"{REPO}@{COMMIT}")
     hub.requests.clear()
     lm.load(f"{REPO}@{COMMIT}", threads=1)
@@ -122,7 +148,9 @@ def test_gguf_and_choosing_a_file(hub: Hub, tmp_path: Path) -> None:
     assert "tiny.Q8_0.gguf" in error.value.hint
 
 
-@pytest.mark.parametrize("failures", [[(503, {})], [(429, {"Retry-After": "1"}), (500, {})], [(500, {}), (502, {}), (504, {})]])
+@pytest.mark.parametrize(
+    "failures", [[(503, {})], [(429, {"Retry-After": "1"}), (500, {})], [(500, {}), (502, {}), (504, {})]]
+)
 def test_passing_errors_are_tried_again(hub: Hub, failures: list[tuple[int, dict[str, str]]]) -> None:
     hub.fail = list(failures)
     assert answer()
@@ -132,7 +160,9 @@ def test_connections_that_drop_half_way_are_resumed(hub: Hub) -> None:
     hub.drops = 3
     assert answer()
     resumed = [
-        asked for method, path, asked in hub.requests if method == "GET" and path.endswith("model.safetensors") and asked
+        asked
+        for method, path, asked in hub.requests
+        if method == "GET" and path.endswith("model.safetensors") and asked
     ]
     assert hub.drops == 0 and any(not asked.startswith("bytes=0-") for asked in resumed)
 
@@ -211,7 +241,9 @@ def test_killed_while_fetching_goes_on(hub: Hub) -> None:
     end = len(padded) - 8 - size
     header["padding"] = {"dtype": "U8", "shape": [len(rest)], "data_offsets": [end, end + len(rest)]}
     text = json.dumps(header).encode()
-    repository["model.safetensors"] = len(text).to_bytes(8, "little") + text + bytes(padded[8 + size :]) + rest
+    repository["model.safetensors"] = (
+        len(text).to_bytes(8, "little") + text + bytes(padded[8 + size :]) + rest
+    )
     hub.drops = 10**9  # never whole
     process = subprocess.Popen(
         [sys.executable, "-c", f"{SMALL_CHUNKS}; import llm_magics as lm; lm.load({REPO!r})"],
@@ -233,23 +265,40 @@ def test_what_a_listing_means() -> None:
         return choose("a/b", dict.fromkeys(names, 1), file).files
 
     shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
-    assert chosen("config.json", "model.safetensors.index.json", *shards, "consolidated.safetensors", "x.bin") == (
-        "config.json", "model.safetensors.index.json", *shards)  # fmt: skip
+    assert chosen(
+        "config.json", "model.safetensors.index.json", *shards, "consolidated.safetensors", "x.bin"
+    ) == ("config.json", "model.safetensors.index.json", *shards)
     assert chosen("m-Q4_K_M.gguf", "m-Q5_K_M.gguf", "m-F16.gguf", "mmproj-F16.gguf") == ("m-Q5_K_M.gguf",)
     assert chosen("config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx") == (
-        "config.json", "onnx/model.onnx", "onnx/model.onnx_data")  # fmt: skip
-    assert chosen("onnx/model.onnx", "onnx/model_q4.onnx", file="onnx/model_q4.onnx") == ("onnx/model_q4.onnx",)
-    for names, error in [
-        (("pytorch_model.bin",), lm.UnsupportedModel), (("README.md",), lm.ModelNotFound), ((), lm.ModelNotFound),
-        (("adapter_model.safetensors",), lm.UnsupportedModel), (("a.gguf", "b.gguf"), lm.UsageError),
+        "config.json",
+        "onnx/model.onnx",
+        "onnx/model.onnx_data",
+    )
+    assert chosen("onnx/model.onnx", "onnx/model_q4.onnx", file="onnx/model_q4.onnx") == (
+        "onnx/model_q4.onnx",
+    )
+    for files, error in [
+        (("pytorch_model.bin",), lm.UnsupportedModel),
+        (("README.md",), lm.ModelNotFound),
+        ((), lm.ModelNotFound),
+        (("adapter_model.safetensors",), lm.UnsupportedModel),
+        (("a.gguf", "b.gguf"), lm.UsageError),
         (("onnx/a.onnx", "onnx/b.onnx"), lm.UsageError),
-    ]:  # fmt: skip
+    ]:
         with pytest.raises(error):
-            chosen(*names)
+            chosen(*files)
     with pytest.raises(lm.UsageError):
         chosen("config.json", file="config.json")
 
 
 def test_names_of_the_catalogue_do_not_ask_the_hub() -> None:
-    code = "import sys; from llm_magics.sources import names; names.resolve(None); print('huggingface_hub' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"
+    code = (
+        "import sys; from llm_magics.sources import names; names.resolve(None); "
+        "print('huggingface_hub' in sys.modules)"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "False"
+    )

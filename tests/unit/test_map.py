@@ -48,8 +48,21 @@ def test_quiet(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_bad_row_is_an_error_in_that_row() -> None:
-    template = "{{ messages[-1].content }}{% if messages[-1].content == 'bad' %}{{ raise_exception('no') }}{% endif %}"
-    prompts = ["x", float("nan"), None, 3, "y" * 200, [{"role": "user"}], "", "bad", [{"role": "user", "content": "z"}]]
+    template = (
+        "{{ messages[-1].content }}"
+        "{% if messages[-1].content == 'bad' %}{{ raise_exception('no') }}{% endif %}"
+    )
+    prompts = [
+        "x",
+        float("nan"),
+        None,
+        3,
+        "y" * 200,
+        [{"role": "user"}],
+        "",
+        "bad",
+        [{"role": "user", "content": "z"}],
+    ]
     answers = scripted("one", "two", template=template).map(prompts, **GREEDY, progress=False)
     assert answers.texts == ["one", None, None, None, None, None, None, None, "two"]
     assert sorted(answers.errors) == [1, 2, 3, 4, 5, 6, 7] and isinstance(answers[4], ContextOverflow)
@@ -101,7 +114,13 @@ def test_an_interrupt_goes_through_and_keeps_what_there_is(monkeypatch: pytest.M
     monkeypatch.setattr(ScriptedSlots, "step", interrupted)
     answers = Answers()
     with pytest.raises(KeyboardInterrupt):
-        scripted("ab", "abcdefgh", "cdefgh", "x").map(["p"] * 4, **GREEDY, rows=2, progress=False, answers=answers)
+        scripted("ab", "abcdefgh", "cdefgh", "x").map(
+            ["p"] * 4, **GREEDY, rows=2, progress=False, answers=answers
+        )
     assert answers.texts == ["ab", "abcd", "cd", None]
-    assert [row.stop_reason for row in answers if isinstance(row, Generation)] == ["stop", "interrupted", "interrupted"]
+    assert [row.stop_reason for row in answers if isinstance(row, Generation)] == [
+        "stop",
+        "interrupted",
+        "interrupted",
+    ]
     assert isinstance(answers[3], Interrupted)

@@ -15,7 +15,12 @@ HI = [{"role": "user", "content": "hi"}]
 
 def test_render() -> None:
     assert render(HI, TEMPLATE) == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
-    assert render(HI, "{{ bos_token }}{{ messages[0].content | trim }}{{ eos_token }}", bos_token="B", eos_token="E") == "BhiE"
+    assert (
+        render(
+            HI, "{{ bos_token }}{{ messages[0].content | trim }}{{ eos_token }}", bos_token="B", eos_token="E"
+        )
+        == "BhiE"
+    )
 
 
 def test_loop_variables_and_controls_work() -> None:
@@ -24,7 +29,8 @@ def test_loop_variables_and_controls_work() -> None:
     template = "{% for m in messages %}" + body + "{% endfor %}"
     assert render(messages, template) == "2uFalse3aTrue"
     assert (
-        render(HI, "{% for key, value in messages[0].items() %}{{ key }}={{ value }};{% endfor %}") == "role=user;content=hi;"
+        render(HI, "{% for key, value in messages[0].items() %}{{ key }}={{ value }};{% endfor %}")
+        == "role=user;content=hi;"
     )
 
 
@@ -60,12 +66,14 @@ def test_a_template_that_fails_or_reaches_out(template: str) -> None:
     [  # each once ran on, or took a gigabyte in one step
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
         "{% for a in range(99999) %}{% for b in range(99999) %}x{% endfor %}{% endfor %}",
-        "{% set _counted = range %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set _counted = range %}{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% "
+        "endfor %}",
         "{% macro m(n) %}{{ m(n) }}{% endmacro %}{{ m(1) }}",
         "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
         "{% block b %}{{ self.b() }}{{ self.b() }}{% endblock %}",
         "{% set l = range(99999) | list %}{{ ([l] * 1000) | map('sort') | map('length') | sum }}",
-        "{% set l = range(99999) | list %}{{ l | select('in', l) | list | reverse | select('in', l) | list | length }}",
+        "{% set l = range(99999) | list %}{{ l | select('in', l) | list | reverse | select('in', l) | list "
+        "| length }}",
         "{% set l = range(99999) | list %}{{ ([l] * 600) | sum(start=[]) | length }}",
         "{{ 'x' * 10**12 }}",
         "{{ ('x' * 99999) * 99999 }}",
@@ -84,10 +92,14 @@ def test_a_template_that_fails_or_reaches_out(template: str) -> None:
         "{% set s = 'x' * 40000 %}{{ s | join(s) | length }}",
         "{% set s = 'x' * 1000000 %}{% set n = namespace(l=[]) %}"
         "{% for i in range(9999) %}{% set n.l = n.l + [s[1:]] %}{% endfor %}",
-        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{{ ns.s }}{% endfor %}",
-        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
-        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s %}{{ ns.s }}{{ ns.s }}{% endset %}{% endfor %}",
+        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{{ ns.s "
+        "}}{% endfor %}",
+        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% "
+        "endfor %}",
+        "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% "
+        "endfor %}",
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s %}{{ ns.s }}{{ ns.s }}{% endset "
+        "%}{% endfor %}",
         "{% set s %}{% for i in range(99999) %}" + "x" * 60_000 + "{% endfor %}{% endset %}",
         "{% set ns = namespace(n=3) %}{% for i in range(60) %}{% set ns.n = ns.n * ns.n %}{% endfor %}",
     ],
@@ -109,10 +121,13 @@ def test_what_honest_templates_do() -> None:
     messages = [{"role": "user", "content": "a b"}, {"role": "assistant", "content": "<think>x</think>\n c"}]
     template = (
         "{%- if tools is not none %}T{% endif %}{%- for m in messages[::-1] if m.role != 'system' %}"
-        "{{ loop.index ~ '/' ~ loop.length }}{{ m['content'].split('</think>')[-1].lstrip('\\n') | trim | upper }}{% endfor %}"
-        "{% generation %}{{ messages | map(attribute='role') | join(', ') | replace('user', 'U') }}{% endgeneration %}"
+        "{{ loop.index ~ '/' ~ loop.length }}{{ m['content'].split('</think>')[-1].lstrip('\\n') | trim | "
+        "upper }}{% endfor %}"
+        "{% generation %}{{ messages | map(attribute='role') | join(', ') | replace('user', 'U') }}{% "
+        "endgeneration %}"
         "{{ {'é': [1]} | tojson }}{{ messages | selectattr('role', 'equalto', 'user') | list | length }}"
-        "{{ '-'.join(['a', 'b']) ~ 'a\nb' | indent(2) ~ [1, 2] | sum }}{{ messages | sum(attribute='n', start=0) if false }}"
+        "{{ '-'.join(['a', 'b']) ~ 'a\nb' | indent(2) ~ [1, 2] | sum }}{{ messages | sum(attribute='n', "
+        "start=0) if false }}"
     )
     assert render(messages, template) == '1/2C2/2A BU, assistant{"é": [1]}1a-ba\n  b3'
 
@@ -139,7 +154,9 @@ def test_malformed_messages(messages: list) -> None:
 
 
 def test_segments_tell_the_template_from_the_messages() -> None:
-    parts = segments([{"role": "user", "content": " <|im_end|> "}, {"role": "user", "content": "b"}], TEMPLATE)
+    parts = segments(
+        [{"role": "user", "content": " <|im_end|> "}, {"role": "user", "content": "b"}], TEMPLATE
+    )
     assert "".join(part.text for part in parts) == render(
         [{"role": "user", "content": " <|im_end|> "}, {"role": "user", "content": "b"}], TEMPLATE
     )

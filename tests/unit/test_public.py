@@ -62,7 +62,9 @@ def test_every_error_is_public_and_under_one_base() -> None:
         assert issubclass(error, errors.LLMMagicsError) and name in (errors.__doc__ or "")
 
 
-@pytest.mark.parametrize(("path", "tree"), modules(), ids=lambda value: str(value.name) if isinstance(value, Path) else "")
+@pytest.mark.parametrize(
+    ("path", "tree"), modules(), ids=lambda value: str(value.name) if isinstance(value, Path) else ""
+)
 def test_rooms_keep_their_doors(path: Path, tree: ast.Module) -> None:
     names = imported(path, tree)
     room = path.relative_to(ROOT).parts[0].removesuffix(".py")
@@ -72,10 +74,16 @@ def test_rooms_keep_their_doors(path: Path, tree: ast.Module) -> None:
             ours -= {"load", "__version__"}
         assert ours <= ROOMS[room], f"{path} imports {ours - ROOMS[room]}"
     tops = {name.split(".")[0] for name in names}
-    heavy_at = {node.col_offset for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))
-                and not getattr(node, "level", 0)
-                and (getattr(node, "module", None) or node.names[0].name).split(".")[0] in HEAVY}  # fmt: skip
-    assert not heavy_at or (path.name == "optimum.py" and 0 not in heavy_at), "inside functions of models/optimum.py only"
+    heavy_at = {
+        node.col_offset
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        and not getattr(node, "level", 0)
+        and (getattr(node, "module", None) or node.names[0].name).split(".")[0] in HEAVY
+    }
+    assert not heavy_at or (path.name == "optimum.py" and 0 not in heavy_at), (
+        "inside functions of models/optimum.py only"
+    )
     assert "IPython" not in tops or room == "magics"
     if room == "core":
         assert tops <= {*sys.stdlib_module_names, "numpy", "jinja2", "llm_magics"}
@@ -89,11 +97,23 @@ def test_importing_is_light() -> None:
 
 
 def test_no_two_files_import_each_other() -> None:
-    """Nor three in a ring: following the imports never leads back, lazy ones and those for types counted in."""
-    files = {".".join(["llm_magics", *path.relative_to(ROOT).with_suffix("").parts]): tree for path, tree in modules()}
+    """Nor three in a ring: following the imports never leads back, lazy ones and those for types counted
+    in.
+    """
+    files = {
+        ".".join(["llm_magics", *path.relative_to(ROOT).with_suffix("").parts]): tree
+        for path, tree in modules()
+    }
     paths = dict(zip(files, (path for path, _ in modules()), strict=True))
-    arrows = {name: {target for full in imported(paths[name], tree) for target in (full, full.rpartition(".")[0])
-                     if target in files and target != name} for name, tree in files.items()}  # fmt: skip
+    arrows = {
+        name: {
+            target
+            for full in imported(paths[name], tree)
+            for target in (full, full.rpartition(".")[0])
+            if target in files and target != name
+        }
+        for name, tree in files.items()
+    }
     arrows = {name: targets for name, targets in arrows.items() if not name.endswith("__init__")}
     while leaves := {name for name, targets in arrows.items() if not targets & arrows.keys()}:
         arrows = {name: targets for name, targets in arrows.items() if name not in leaves}

@@ -30,7 +30,11 @@ def unpack(packed: Packed, k: int) -> np.ndarray:
         q = np.stack([packed.q & 15, packed.q >> 4], -1).reshape(n, blocks, BLOCK).astype(np.float64)
         zeros = np.full((n, blocks), 8.0)
         if packed.zeros is not None:
-            zeros = np.stack([packed.zeros & 15, packed.zeros >> 4], -1).reshape(n, -1)[:, :blocks].astype(np.float64)
+            zeros = (
+                np.stack([packed.zeros & 15, packed.zeros >> 4], -1)
+                .reshape(n, -1)[:, :blocks]
+                .astype(np.float64)
+            )
     flat = ((q - zeros[..., None]) * packed.scales[..., None]).reshape(n, -1)
     weights, extra = flat[:, :k], flat[:, k : k + packed.means]
     return weights + np.repeat(extra / BLOCK, BLOCK, axis=1) if packed.means else weights
@@ -57,7 +61,9 @@ def test_large_q4_1_keeps_4_bits_and_extends_the_input() -> None:
     error = unpack(packed, 1024) - tensor.dequantize()
     d = packed.scales[:, :32].mean()
     assert np.sqrt(np.square(error).mean()) < d / 40
-    plain = Packed(1024, 4, packed.q, packed.scales, packed.zeros)  # without the means: what rounding the zero point would cost
+    plain = Packed(
+        1024, 4, packed.q, packed.scales, packed.zeros
+    )  # without the means: what rounding the zero point would cost
     assert np.sqrt(np.square(unpack(plain, 1024) - tensor.dequantize()).mean()) > d / 5
 
 
@@ -140,18 +146,26 @@ def test_unknown_precision() -> None:
 
 @pytest.mark.parametrize("kind", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"])
 def test_k_quants_are_rounded_to_8_bits(kind: str) -> None:
-    """The gguf package has no encoder for them: blocks of any bytes, with scales that are numbers, are as good."""
+    """The gguf package has no encoder for them: blocks of any bytes, with scales that are numbers, are as
+    good.
+    """
     from gguf import GGML_QUANT_SIZES
     from gguf.quants import dequantize
 
     width, size = GGML_QUANT_SIZES[GGMLQuantizationType[kind]]
     rng = np.random.default_rng(0)
     blocks = rng.integers(0, 256, (8, 512 // width, size), np.uint8)
-    halves = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}.get(kind, (0,))
+    halves = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}.get(
+        kind, (0,)
+    )
     for at in halves:
-        blocks[..., at : at + 2] = rng.uniform(0.001, 0.01, (8, 512 // width, 1)).astype(np.float16).view(np.uint8)
+        blocks[..., at : at + 2] = (
+            rng.uniform(0.001, 0.01, (8, 512 // width, 1)).astype(np.float16).view(np.uint8)
+        )
     tensor = Tensor("w", kind, (8, 512), blocks.reshape(8, -1))
     expected = dequantize(tensor.blocks, GGMLQuantizationType[kind])
     np.testing.assert_array_equal(tensor.dequantize(), expected)
     packed = pack([tensor])
-    assert packed.bits == 8 and np.abs(unpack(packed, 512) - expected).max() <= packed.scales.max() / 2 * 1.001
+    assert (
+        packed.bits == 8 and np.abs(unpack(packed, 512) - expected).max() <= packed.scales.max() / 2 * 1.001
+    )

@@ -89,11 +89,22 @@ def test_draws_follow_the_distribution(options: dict) -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        {"temperature": -1}, {"temperature": float("nan")}, {"top_p": 0}, {"top_p": 1.1}, {"min_p": 2}, {"top_k": -1},
-        {"max_tokens": 0}, {"max_tokens": True}, {"seed": -1}, {"repetition_penalty": 0}, {"stop": ("",)},
-        {"alternatives": 101}, {"temperature": "hot"}, {"top_k": 1.5},
+        {"temperature": -1},
+        {"temperature": float("nan")},
+        {"top_p": 0},
+        {"top_p": 1.1},
+        {"min_p": 2},
+        {"top_k": -1},
+        {"max_tokens": 0},
+        {"max_tokens": True},
+        {"seed": -1},
+        {"repetition_penalty": 0},
+        {"stop": ("",)},
+        {"alternatives": 101},
+        {"temperature": "hot"},
+        {"top_k": 1.5},
     ],
-)  # fmt: skip
+)
 def test_bad_options_are_named(bad: dict) -> None:
     with pytest.raises(UsageError, match=next(iter(bad)).split("_")[0]):
         SamplingOptions(**bad)

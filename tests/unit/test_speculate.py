@@ -32,7 +32,9 @@ class Counting(ScriptedEngine):
 
 
 class Chained(Counting):
-    """A model whose logits are a fixed random function of the last two tokens: every place has its own distribution."""
+    """A model whose logits are a fixed random function of the last two tokens: every place has its own
+    distribution.
+    """
 
     def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
         before = len(self._cached)
@@ -50,23 +52,32 @@ class Chained(Counting):
 def answer(engine: Counting, prompt: str, speculate: bool, **options: object) -> tuple[Generation, list[int]]:
     model = Model(engine, ScriptedTokenizer(), ModelInfo("scripted"))
     chosen = SamplingOptions(**options)  # type: ignore[arg-type]
-    stream = Stream(model._reader, list(prompt.encode()), chosen, prompt=prompt, model=model.info, speculate=speculate)
+    stream = Stream(
+        model._reader, list(prompt.encode()), chosen, prompt=prompt, model=model.info, speculate=speculate
+    )
     for _ in stream:
         pass
     return stream.generation, engine.calls
 
 
 def untimed(generation: Generation) -> list[object]:
-    return [(token.id, token.text, token.logprob, token.entropy, token.rank, token.alternatives) for token in generation.tokens]
+    return [
+        (token.id, token.text, token.logprob, token.entropy, token.rank, token.alternatives)
+        for token in generation.tokens
+    ]
 
 
 def test_guesses_are_what_followed_the_longest_match_most_recently() -> None:
     guesser = Guesser()
     assert guesser.guess([1, 2, 3, 4], 10) == []
     assert Guesser().guess([1, 2, 7, 0, 1, 2, 8, 0, 1, 2], 1) == [8]
-    assert Guesser().guess([5, 1, 2, 7, 0, 6, 1, 2, 8, 0, 5, 1, 2], 1) == [7]  # three tokens tell more than two
+    assert Guesser().guess([5, 1, 2, 7, 0, 6, 1, 2, 8, 0, 5, 1, 2], 1) == [
+        7
+    ]  # three tokens tell more than two
     assert Guesser().guess([1, 2, 7, 0, 1, 2], 10) == [7, 0]  # the purse holds two at first
-    assert Guesser().guess([1, 2, 7, 0, 1, 2], 0) == [] and Guesser().guess([3], 5) == [] == Guesser().guess([3, 3], 5)
+    assert Guesser().guess([1, 2, 7, 0, 1, 2], 0) == [] and Guesser().guess([3], 5) == [] == Guesser().guess(
+        [3, 3], 5
+    )
 
 
 def test_a_loop_is_guessed_on() -> None:
@@ -79,7 +90,9 @@ def test_a_loop_is_guessed_on() -> None:
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=200), st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
 def test_a_text_never_loses_more_than_the_purse_allows(ids: list[int], seed: int) -> None:
-    """Whatever comes true: calls of one token, and what guessing added or saved, in hundredths of such a call."""
+    """Whatever comes true: calls of one token, and what guessing added or saved, in hundredths of such a
+    call.
+    """
     guesser, rng, lost, made = Guesser(), random.Random(seed), 0, 0
     seen = list(ids)
     for _ in range(100):
@@ -94,7 +107,9 @@ def test_a_text_never_loses_more_than_the_purse_allows(ids: list[int], seed: int
 
 def test_a_repeated_text_takes_fewer_calls() -> None:
     prompt = f"Repeat: {TEXT}\n"
-    (plain, one), (guessed, several) = (answer(Counting(TEXT), prompt, on, temperature=0) for on in (False, True))
+    (plain, one), (guessed, several) = (
+        answer(Counting(TEXT), prompt, on, temperature=0) for on in (False, True)
+    )
     assert plain.text == guessed.text == TEXT and untimed(plain) == untimed(guessed)
     assert len(one) == len(TEXT) + 1 and len(several) < len(TEXT) / 2
     assert guessed.stop_reason == "stop" and guessed.timing.prompt_tokens == len(prompt)
@@ -109,10 +124,14 @@ def test_a_text_that_repeats_nothing_takes_no_other_calls() -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
     "options",
-    [{"temperature": 0}, {"temperature": 0.3}, {"temperature": 0.5, "repetition_penalty": 1.3},
-     {"temperature": 0.2, "top_k": 2, "alternatives": 0}],
+    [
+        {"temperature": 0},
+        {"temperature": 0.3},
+        {"temperature": 0.5, "repetition_penalty": 1.3},
+        {"temperature": 0.2, "top_k": 2, "alternatives": 0},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_the_same_seed_gives_the_same_records(seed: int, options: dict[str, object]) -> None:
     runs = [answer(Chained("x"), TEXT, on, seed=seed, max_tokens=150, **options) for on in (False, True)]
     (plain, _), (guessed, calls) = runs
@@ -123,10 +142,13 @@ def test_the_same_seed_gives_the_same_records(seed: int, options: dict[str, obje
 
 
 def test_the_distribution_stays_what_it_is() -> None:
-    """Over many seeds, the second token after a guessed one is drawn as often as without guesses: here even draw for draw."""
+    """Over many seeds, the second token after a guessed one is drawn as often as without guesses: here even
+    draw for draw.
+    """
     for seed in range(60):
         runs = [
-            answer(Chained("x"), "ababababab", on, seed=seed, max_tokens=8, temperature=1.0, top_k=3) for on in (False, True)
+            answer(Chained("x"), "ababababab", on, seed=seed, max_tokens=8, temperature=1.0, top_k=3)
+            for on in (False, True)
         ]
         assert untimed(runs[0][0]) == untimed(runs[1][0])
 
@@ -159,21 +181,31 @@ def test_an_end_token_that_was_guessed_ends_the_answer() -> None:
     model = Model(engine, tokenizer, ModelInfo("scripted"))
     ids = [*b"abcabc", END, *b"abcabc", END, *b"abc!"]
     stream = Stream(model._reader, ids, SamplingOptions(temperature=0), prompt="", model=model.info)
-    assert len(list(stream)) == 7 and stream.generation.text == "abcabc" and stream.generation.stop_reason == "stop"
+    assert (
+        len(list(stream)) == 7
+        and stream.generation.text == "abcabc"
+        and stream.generation.stop_reason == "stop"
+    )
     assert list(engine.cached) == [*ids, *b"abcabc"]  # nothing after the end was kept
 
 
 def test_closing_between_two_tokens_of_one_call() -> None:
     engine = Counting(TEXT, "ok")
     model = Model(engine, ScriptedTokenizer(), ModelInfo("scripted"))
-    stream = Stream(model._reader, list(TEXT.encode()), SamplingOptions(temperature=0), prompt=TEXT, model=model.info)
+    stream = Stream(
+        model._reader, list(TEXT.encode()), SamplingOptions(temperature=0), prompt=TEXT, model=model.info
+    )
     calls = []
     while len(calls) < 2 or calls[-1] != calls[-2]:
         next(stream)
         calls.append(len(engine.calls))
     made = len(calls)
     stream.close()
-    assert stream.generation.text == TEXT[:made] and stream.generation.stop_reason == "interrupted" and not list(stream)
+    assert (
+        stream.generation.text == TEXT[:made]
+        and stream.generation.stop_reason == "interrupted"
+        and not list(stream)
+    )
     assert model.generate("hi", temperature=0).text == "ok"
 
 
@@ -190,7 +222,11 @@ def test_another_stream_in_between_two_calls() -> None:
 
     def stream() -> Stream:
         return Stream(
-            model._reader, list(TEXT.encode()), SamplingOptions(temperature=0, max_tokens=60), prompt="", model=model.info
+            model._reader,
+            list(TEXT.encode()),
+            SamplingOptions(temperature=0, max_tokens=60),
+            prompt="",
+            model=model.info,
         )
 
     alone = [token.id for token in stream()]

