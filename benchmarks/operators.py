@@ -43,12 +43,13 @@ def main() -> None:
             context_length=spec.context,
             cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
         )
-        engine.extend(list(range(100, 100 + given.context)))
-        engine.extend([5])
+        cache = engine.cache()
+        cache.extend(list(range(100, 100 + given.context)))
+        cache.extend([5])
         time.sleep(0.01)
         start = time.perf_counter()
         for _ in range(TOKENS):
-            engine.extend([7])
+            cache.extend([7])
         spent = (time.perf_counter() - start) / TOKENS
         events = json.loads(Path(engine._session.end_profiling()).read_text())
     runs = [event for event in events if event.get("name") == "model_run"][-TOKENS:]

@@ -90,17 +90,17 @@ def main() -> None:
     model = lm.load()
 
     def answer(prompt: str, **options: Any) -> int:
-        model.engine.rewind(0)
+        model.pool.clear()
         return len(model.generate(prompt, temperature=0, **options).tokens)
 
     answer(PROMPT, raw=True, max_tokens=40)
 
     def bare() -> int:
         """The engine and nothing else: greedy, no record, no text."""
-        model.engine.rewind(0)
+        cache = model.engine.cache()
         ids, at = model.tokenizer.encode(PROMPT), 0
         for _ in range(200):
-            ids.append(int(model.engine.extend(ids[at:])[-1].argmax()))
+            ids.append(int(cache.extend(ids[at:])[-1].argmax()))
             at = len(ids) - 1
         return 200
 

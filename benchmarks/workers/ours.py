@@ -13,7 +13,7 @@ load_s = time.perf_counter() - start
 
 
 def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
-    model.engine.rewind(0)
+    model.pool.clear()
     tokens = list(
         model.stream(model.tokenizer.decode(ids), raw=True, max_tokens=new, temperature=0, speculate=False)
     )
@@ -30,9 +30,9 @@ long = {f"at_{len(ids)}": run(ids, 64)[1] for ids in asked["long"]}
 if asked["logits"]:
     import numpy as np
 
-    model.engine.rewind(0)
+    cache = model.engine.cache()
     prose = asked["prose"]
-    parts = [model.engine.extend(prose[at : at + 64], every=True).copy() for at in range(0, len(prose), 64)]
+    parts = [cache.extend(prose[at : at + 64], every=True).copy() for at in range(0, len(prose), 64)]
     np.save(asked["logits"], np.concatenate(parts))
 answer(
     load_s=load_s,

@@ -10,14 +10,15 @@ import llm_magics as lm  # noqa: E402  the import counts as loading
 
 model = lm.load(asked["gguf"], threads=asked["threads"], precision=asked.get("precision", "auto"))
 load_s = time.perf_counter() - start
+cache = model.engine.cache()
 
 
 def step(ids: list[int], state: object) -> tuple[int, object]:
-    return int(model.engine.extend(ids)[-1].argmax()), state
+    return int(cache.extend(ids)[-1].argmax()), state
 
 
 def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
-    model.engine.rewind(0)
+    cache.rewind(0)
     return greedy(step, ids, new)
 
 

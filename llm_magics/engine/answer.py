@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..core.options import SamplingOptions
 from ..core.records import Alternative, Generation, ModelInfo, StopReason, Timing, Token
 from ..core.sampling import Sampler, Weighed, Weigher
-from ..errors import ContextOverflow, UsageError
-from .base import Logits, Tokenizer
+from ..errors import UsageError
+from .base import Logits, Tokenizer, check_fits
 
 
 class Answer:
@@ -40,14 +41,7 @@ class Answer:
         prompt: str,
         model: ModelInfo,
     ) -> None:
-        over = len(ids) + 1 - context_length  # one place for the answer's first token
-        if over > 0:
-            raise ContextOverflow(
-                f"the prompt has {len(ids):,} tokens and the context holds {context_length:,}: {over:,} too "
-                f"many",
-                over=over,
-                hint="shorten the prompt, or choose a model with a longer context",
-            )
+        check_fits(len(ids) + 1, context_length, what="the prompt and a first token")
         if not ids:
             raise UsageError("the prompt is empty", hint="write something in the cell")
         self.ids, self.options, self.ended, self.cached_tokens = list(ids), options, False, 0
@@ -85,13 +79,27 @@ class Answer:
         piece, stopped = held.push("" if end else self._decoder.push(id))
         self.ended = end or stopped or self.room == 0
         if self.ended and not stopped:
-            tail, stopped = held.push(self._decoder.flush())
-            piece += tail if stopped else tail + held.rest()
+            tail, stopped = self._rest()
+            piece += tail
         token = token_record(tokenizer, weighed, piece, time.perf_counter() - self._start)
         self._tokens.append(token)
         if self.ended:
             self._stop_reason = "stop" if end or stopped else "length"
         return token
+
+    def cut_short(self) -> None:
+        """No more will come: text that was held back goes to the last token. Nothing once it has ended."""
+        if not self.ended and self._tokens:
+            text = self._tokens[-1].text + self._rest()[0]
+            self._tokens[-1] = replace(self._tokens[-1], text=text)
+            self.ended = True
+
+    def _rest(self) -> tuple[str, bool]:
+        """What the decoder and the search for stop strings still hold, and whether it completes a stop
+        string.
+        """
+        tail, stopped = self._held.push(self._decoder.flush())
+        return (tail, True) if stopped else (tail + self._held.rest(), False)
 
     @property
     def generation(self) -> Generation:
@@ -146,5 +154,6 @@ class HeldText:
         return out, False
 
     def rest(self) -> str:
-        """What was held back for nothing."""
-        return self._held
+        """What was held back for nothing; it is given once."""
+        out, self._held = self._held, ""
+        return out

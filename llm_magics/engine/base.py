@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +13,15 @@ from ..errors import ContextOverflow, UsageError
 Logits = NDArray[np.float32]
 
 
-class Engine(Protocol):
-    """A decoder with a KV cache for one sequence. It knows no text and no sampling."""
+class Cache(Protocol):
+    """The KV cache of one sequence, and the way to append to it. It knows no text and no sampling.
 
-    vocab_size: int
-    context_length: int
-    owner: object | None
-    """Who filled the cache last; the generation loop keeps it, so that two streams over one engine never mix.
+    Caches of one engine may be used by several threads at once, each cache by one of them.
     """
 
     @property
     def cached(self) -> Sequence[int]:
-        """The token ids the KV cache holds, in order."""
+        """The token ids that it holds, in order."""
         ...
 
     @property
@@ -36,12 +33,25 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that it may take."""
+        ...
+
+    def nbytes_for(self, length: int) -> int:
+        """What ``nbytes`` would be with ``length`` tokens."""
+        ...
+
     def rewind(self, length: int) -> None:
         """Forget all cached tokens but the first ``length``; costs nothing."""
         ...
 
+    def take_over(self, source: Any, length: int) -> None:
+        """Hold the first ``length`` settled tokens of another cache of the same engine, and nothing else."""
+        ...
+
     def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
-        """Append ``ids`` (n ≥ 1) to the cache and return logits, float32.
+        """Append ``ids`` (n ≥ 1) and return logits, float32.
 
         Args:
             ids: token ids, each below ``vocab_size``; ``len(cached) + n`` must not pass ``context_length``.
@@ -53,27 +63,42 @@ class Engine(Protocol):
         ...
 
 
+class Engine(Protocol):
+    """A decoder: token ids in, logits out. What it has read is in its caches."""
+
+    vocab_size: int
+    context_length: int
+
+    def cache(self) -> Cache:
+        """A cache for one sequence, empty."""
+        ...
+
+
+def check_fits(length: int, context_length: int, *, what: str, hint: str = "") -> None:
+    """Raises: ContextOverflow: so many tokens are more than the context holds."""
+    over = length - context_length
+    if over > 0:
+        raise ContextOverflow(
+            f"{what} needs {length:,} tokens and the context holds {context_length:,}: {over:,} too many",
+            over=over,
+            hint=hint or "shorten the prompt, or choose a model with a longer context",
+        )
+
+
 def check_ids(ids: Sequence[int], before: int, *, vocab_size: int, context_length: int) -> int:
-    """How long the cache is after ``ids`` come to the ``before`` tokens it holds.
+    """How long a cache is after ``ids`` come to the ``before`` tokens it holds.
 
     Raises:
         UsageError: there are none, or one is no token. ContextOverflow: they do not fit.
     """
     if len(ids) < 1:
         raise UsageError("extend needs at least one token", hint="pass one or more token ids")
-    total = before + len(ids)
-    if total > context_length:
-        raise ContextOverflow(
-            f"{total:,} tokens do not fit the context of {context_length:,}: {total - context_length:,} too "
-            f"many",
-            over=total - context_length,
-            hint="shorten the prompt, or choose a model with a longer context",
-        )
+    check_fits(before + len(ids), context_length, what="this")
     if min(ids) < 0 or max(ids) >= vocab_size:
         raise UsageError(
             f"token ids must be from 0 to {vocab_size - 1:,}", hint="encode with this model's tokenizer"
         )
-    return total
+    return before + len(ids)
 
 
 class Decoder(Protocol):

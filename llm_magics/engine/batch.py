@@ -22,7 +22,9 @@ from ..core.sampling import Weigher
 from ..errors import LLMMagicsError, UsageError
 from .answer import Answer
 from .base import Logits
-from .generate import CHUNK, Reader, Stream, cuts
+from .generate import CHUNK, Runtime, Stream
+from .kv import free_bytes
+from .prefix import cuts
 
 ROWS = 32
 
@@ -79,7 +81,7 @@ class Batch:
     """Answers to many requests, in the order in which they end: an iterator of ``(index, result)``.
 
     Args:
-        reader: the model; its lock is held for one engine call at a time.
+        runtime: the model.
         requests: read one by one as rows become free. One that is an error is its own result.
         model: what it is called in the records.
         rows: at most so many are answered at a time.
@@ -92,24 +94,22 @@ class Batch:
 
     def __init__(
         self,
-        reader: Reader,
+        runtime: Runtime,
         requests: Iterable[Request | LLMMagicsError],
         *,
         model: ModelInfo,
         rows: int = ROWS,
         memory: int | None = None,
     ) -> None:
-        self._reader, self._model, self._rows = reader, model, rows
-        self._memory = _quarter_of_free() if memory is None else memory
+        self._runtime, self._model, self._rows = runtime, model, rows
+        self._memory = free_bytes() // 4 if memory is None else memory
         self._requests = enumerate(requests)
-        self._waiting: tuple[int, Answer] | None = (
-            None  # the next request, when there was no memory for it yet
-        )
+        self._waiting: tuple[int, Answer] | None = None  # the next one, when there was no memory for it yet
         self._active: list[tuple[int, Answer]] = []  # by row
         self._results: dict[int, Result] = {}
         self._fresh: deque[int] = deque()  # those not yet given out
-        self._weigher = Weigher(reader.engine.vocab_size)
-        self._loop = self._run(reader.engine) if isinstance(reader.engine, HasSlots) else self._one_by_one()
+        self._weigher = Weigher(runtime.engine.vocab_size)
+        self._loop = self._run(runtime.engine) if isinstance(runtime.engine, HasSlots) else self._one_by_one()
 
     def __iter__(self) -> Iterator[tuple[int, Result]]:
         return self
@@ -120,6 +120,8 @@ class Batch:
     def close(self) -> None:
         """Stop here."""
         self._loop.close()
+        for _, answer in self._active:
+            answer.cut_short()
 
     @property
     def results(self) -> dict[int, Result]:
@@ -129,30 +131,26 @@ class Batch:
     def _run(self, engine: HasSlots) -> Generator[tuple[int, Result], None, None]:
         slots, active = engine.slots(self._rows), self._active
         while True:
-            while len(active) < self._rows and (item := self._start(slots, len(active))):
+            while len(active) < self._rows and (item := self._begun(slots, len(active))):
                 active.append(item)
             while self._fresh:
                 index = self._fresh.popleft()
                 yield index, self._results[index]
             if not active:
                 return
-            with self._reader.lock:
-                logits = slots.step([answer.ids[-1] for _, answer in active])
+            logits = slots.step([answer.ids[-1] for _, answer in active])
             for (_, answer), row_logits in zip(active, logits, strict=True):
                 answer.take(answer.choose(row_logits, self._weigher, answer.ids))
-            for row in reversed(
-                range(len(active))
-            ):  # from the end, so that the last row is never one that has ended
+            # From the end, so that the last row is never one that has ended.
+            for row in reversed(range(len(active))):
                 if active[row][1].ended:
                     self._replace(slots, row)
 
     def _replace(self, slots: Slots, row: int) -> None:
-        """Take the answer that has ended out of ``row``; the next request goes there, or else the last
-        row.
-        """
+        """Take the answer that has ended out of its row; the next request goes there, else the last row."""
         index, answer = self._active[row]
         self._end(index, answer.generation)
-        item = self._start(slots, row)
+        item = self._begun(slots, row)
         if item is None:
             item = self._active.pop()
             if row == len(self._active):
@@ -160,28 +158,35 @@ class Batch:
             slots.copy(len(self._active), row)
         self._active[row] = item
 
-    def _start(self, slots: Slots, row: int) -> tuple[int, Answer] | None:
-        """Begin the next request in ``row`` and decide its first token; None when there is none, or no memory
-        for it.
-        """
-        while item := self._waiting or self._next():
+    def _begun(self, slots: Slots, row: int) -> tuple[int, Answer] | None:
+        """The next request, begun in ``row`` with its first token decided; None where none can begin now."""
+        while item := self._admitted(slots.token_bytes):
             index, answer = item
-            running = [other for _, other in self._active if not other.ended]
-            needed = sum(len(each.ids) + each.room for each in [*running, answer])
-            self._waiting = item if running and needed * slots.token_bytes > self._memory else None
-            if self._waiting:
-                return None
-            answer.begin()
-            begin = answer.cached_tokens = slots.begin(row, answer.ids)
-            for end in cuts(begin, len(answer.ids), CHUNK):
-                with self._reader.lock:
-                    logits = slots.extend(row, answer.ids[begin:end])
-                begin = end
-            answer.take(answer.choose(logits[0], self._weigher, answer.ids))
+            self._read_prompt(slots, row, answer)
             if not answer.ended:
                 return item
             self._end(index, answer.generation)
         return None
+
+    def _admitted(self, token_bytes: int) -> tuple[int, Answer] | None:
+        """The next request that there is memory for; the first always has it."""
+        item, self._waiting = self._waiting or self._next(), None
+        if item is None:
+            return None
+        running = [answer for _, answer in self._active if not answer.ended]
+        needed = sum(len(each.ids) + each.room for each in [*running, item[1]])
+        if running and needed * token_bytes > self._memory:
+            self._waiting = item
+            return None
+        return item
+
+    def _read_prompt(self, slots: Slots, row: int, answer: Answer) -> None:
+        answer.begin()
+        begin = answer.cached_tokens = slots.begin(row, answer.ids)
+        for end in cuts(begin, len(answer.ids), CHUNK):
+            logits = slots.extend(row, answer.ids[begin:end])
+            begin = end
+        answer.take(answer.choose(logits[0], self._weigher, answer.ids))
 
     def _next(self) -> tuple[int, Answer] | None:
         """The next request that can be answered."""
@@ -196,7 +201,7 @@ class Batch:
         return None
 
     def _answer(self, request: Request) -> Answer:
-        if not all(0 <= id < self._reader.engine.vocab_size for id in request.ids):
+        if not all(0 <= id < self._runtime.engine.vocab_size for id in request.ids):
             raise UsageError(
                 "the prompt has token ids that the model does not know",
                 hint="encode with this model's tokenizer",
@@ -204,8 +209,8 @@ class Batch:
         return Answer(
             request.ids,
             request.options,
-            self._reader.tokenizer,
-            context_length=self._reader.engine.context_length,
+            self._runtime.tokenizer,
+            context_length=self._runtime.engine.context_length,
             prompt=request.prompt,
             model=self._model,
         )
@@ -226,7 +231,7 @@ class Batch:
     def _alone(self, index: int, request: Request) -> None:
         try:
             stream = Stream(
-                self._reader, request.ids, request.options, prompt=request.prompt, model=self._model
+                self._runtime, request.ids, request.options, prompt=request.prompt, model=self._model
             )
         except LLMMagicsError as error:
             self._results[index] = error
@@ -236,9 +241,3 @@ class Batch:
                 pass
         finally:
             self._results[index] = stream.generation
-
-
-def _quarter_of_free() -> int:
-    import psutil
-
-    return int(psutil.virtual_memory().available) // 4

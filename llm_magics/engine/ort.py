@@ -1,24 +1,53 @@
-"""The ONNX Runtime engine: one session, one KV buffer that past and present share and that grows in steps."""
+"""The ONNX Runtime engine: one session, over which any number of KV caches decode, each by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import ModelFileError
 from .base import Logits, check_ids
+from .buffer import KV, Held, KVShape
 from .slots import OrtSlots
 
-FIRST_CAPACITY = 512  # tokens; doubled when full, up to the context length
-KEPT_ROWS = 16  # of logits: memory is taken by those that are used
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+FIRST_CAPACITY = 512  # tokens of a cache; doubled when full, up to the context length
+KEPT_LOGITS = 16  # positions: memory is taken by those that are used
+
+
+def open_session(path: Path, *, threads: int, patterns: bool, hint: str) -> InferenceSession:
+    """A session of ONNX Runtime on the CPU.
+
+    Args:
+        threads: 0 lets ONNX Runtime take one a physical core.
+        patterns: keep a plan of the memory for every shape that is seen.
+
+    Raises:
+        ModelFileError: the graph cannot be loaded; ``hint`` says what to do.
+    """
+    import onnxruntime as ort
+
+    # Once more, in case it was imported before this package could set the environment.
+    ort.disable_telemetry_events()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_mem_pattern = patterns
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+        raise ModelFileError(
+            f"{path.parent.name}/{path.name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint=hint
+        ) from error
 
 
 class OrtEngine:
-    """Runs ``decoder.onnx`` (see decoder/graph.py for its inputs and outputs). Implements
-    :class:`~.base.Engine`.
+    """Runs ``decoder.onnx`` (decoder/graph.py has its inputs and outputs). Implements :class:`~.base.Engine`.
 
     Args:
         path: the graph; its weights lie beside it.
@@ -36,101 +65,65 @@ class OrtEngine:
         cache_shape: tuple[int, int, int],
         threads: int = 0,
     ) -> None:
-        import onnxruntime as ort
-
-        # once more, in case it was imported before this package could set the environment
-        ort.disable_telemetry_events()
         self.vocab_size, self.context_length = vocab_size, context_length
-        self.owner: object | None = None
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        options.enable_mem_pattern = False  # patterns are kept for every prompt length ever seen
-        try:
-            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-            raise ModelFileError(
-                f"{path.parent.name}/{path.name} cannot be loaded: {str(error).splitlines()[0]}",
-                hint="remove the converted model and load it again: it is then converted anew",
-            ) from error
-        self._binding = self._session.io_binding()
-        self._cached: list[int] = []
-        self._settled = 0
-        self._layers, self._kv_heads, self._head_dim = cache_shape
-        self._kv = self._allocate(min(FIRST_CAPACITY, context_length))
-        self._logits: Logits = np.empty((KEPT_ROWS, vocab_size), np.float32)
+        self._shape = KVShape(*cache_shape)
+        self._session = open_session(
+            path,
+            threads=threads,
+            patterns=False,  # prompts have every length
+            hint="remove the converted model and load it again: it is then converted anew",
+        )
 
-    @property
-    def cached(self) -> Sequence[int]:
-        return self._cached
-
-    @property
-    def settled(self) -> int:
-        return self._settled
-
-    @property
-    def cache_bytes(self) -> int:
-        """Bytes of the KV buffer."""
-        return self._kv.nbytes
+    def cache(self) -> OrtCache:
+        """A cache for one sequence, empty."""
+        return OrtCache(self._session, self._shape, self.vocab_size, self.context_length)
 
     def slots(self, rows: int) -> OrtSlots:
-        """A cache of ``rows`` sequences of their own, for batch.py; this engine's own sequence stays as it
-        is.
-        """
+        """A cache of ``rows`` sequences, for batch.py."""
         return OrtSlots(
             self._session,
+            self._shape,
             vocab_size=self.vocab_size,
             context_length=self.context_length,
             rows=rows,
-            cache_shape=(self._layers, self._kv_heads, self._head_dim),
         )
 
-    def rewind(self, length: int) -> None:
-        del self._cached[length:]
-        self._settled = min(self._settled, length)
+
+class OrtCache(Held):
+    """The KV cache of one sequence. Implements :class:`~.base.Cache`."""
+
+    def __init__(
+        self, session: InferenceSession, shape: KVShape, vocab_size: int, context_length: int
+    ) -> None:
+        super().__init__()
+        self._vocab, self._context = vocab_size, context_length
+        self._kv = KV(
+            session,
+            shape,
+            vocab_size=vocab_size,
+            context_length=context_length,
+            rows=1,
+            capacity=FIRST_CAPACITY,
+            logits=KEPT_LOGITS,
+        )
+
+    @property
+    def nbytes(self) -> int:
+        return self._kv.nbytes
+
+    def nbytes_for(self, length: int) -> int:
+        return self._kv.nbytes_for(length)
+
+    def take_over(self, source: OrtCache, length: int) -> None:
+        self.rewind(0)
+        self._kv.copy(source._kv, 0, 0, length)
+        self.took_over(source.cached[:length])
 
     def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
-        n, before = len(ids), len(self._cached)
-        total = check_ids(ids, before, vocab_size=self.vocab_size, context_length=self.context_length)
-        if total > self._kv.shape[3]:
-            self._grow(total)
+        n, before = len(ids), len(self.cached)
+        total = check_ids(ids, before, vocab_size=self._vocab, context_length=self._context)
         at = np.arange(n, dtype=np.int64) if every else np.array([n - 1], np.int64)
-        logits = (
-            self._logits[: len(at)]
-            if len(at) <= KEPT_ROWS
-            else np.empty((len(at), self.vocab_size), np.float32)
-        )
-        bind = self._binding
-        bind.bind_cpu_input("input_ids", np.array([ids], np.int64))
-        bind.bind_cpu_input("seqlens_k", np.array([total - 1], np.int32))
-        bind.bind_cpu_input("total_length", np.array(total, np.int32))
-        bind.bind_cpu_input("logits_at", at)
-        bind.bind_output("logits", "cpu", 0, np.float32, (1, *logits.shape), logits.ctypes.data)
-        self._session.run_with_iobinding(bind)
-        # Only now: had the run been interrupted, the cache would still be what the list says, and be
-        # overwritten next time.
-        if n > 1 and self._settled == before:
-            self._settled = total
-        self._cached.extend(ids)
+        logits = self._kv.run(np.array([ids], np.int64), [total], at)
+        # Only now: had the run been interrupted, the cache would still be what the list says.
+        self.took(ids)
         return logits
-
-    def _allocate(self, capacity: int) -> NDArray[np.float32]:
-        """A KV buffer ``(layers, 2, KV heads, capacity, head_dim)``, bound as the past and the present of
-        every layer.
-        """
-        kv = np.zeros((self._layers, 2, self._kv_heads, capacity, self._head_dim), np.float32)
-        shape = (1, self._kv_heads, capacity, self._head_dim)
-        for layer in range(self._layers):
-            for index, part in enumerate(("key", "value")):
-                address = kv[layer, index].ctypes.data
-                self._binding.bind_input(f"past_{part}.{layer}", "cpu", 0, np.float32, shape, address)
-                self._binding.bind_output(f"present_{part}.{layer}", "cpu", 0, np.float32, shape, address)
-        return kv
-
-    def _grow(self, needed: int) -> None:
-        capacity = self._kv.shape[3]
-        while capacity < needed:
-            capacity *= 2
-        used, old = len(self._cached), self._kv
-        self._kv = self._allocate(min(capacity, self.context_length))
-        self._kv[:, :, :, :used] = old[:, :, :, :used]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
+from copy import copy
+from itertools import cycle
 from time import sleep
 
 import numpy as np
 
-from ..errors import ContextOverflow, UsageError
-from .base import Logits
+from ..errors import UsageError
+from .base import Logits, check_fits
+from .buffer import Held
 from .tokenizer import TextDecoder
 
 END = 256
@@ -31,58 +34,66 @@ class ScriptedEngine:
     ) -> None:
         if not answers:
             raise UsageError("a scripted engine needs at least one answer", hint='ScriptedEngine(["Hello."])')
-        self.context_length = context_length
-        self.owner: object | None = None
-        self._answers = [[*answer.encode(), END] for answer in answers]
-        self._turn = -1
-        self._rewound, self._begin = True, 0
-        self.pause = seconds_per_token
-        self._cached: list[int] = []
+        self.context_length, self.pause = context_length, seconds_per_token
+        self._answers = cycle([*answer.encode(), END] for answer in answers)
+        self._lock = threading.Lock()
 
-    @property
-    def cached(self) -> Sequence[int]:
-        return self._cached
-
-    @property
-    def settled(self) -> int:
-        return len(self._cached)
-
-    def rewind(self, length: int) -> None:
-        del self._cached[length:]
-        self._rewound = True
-
-    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
-        over = len(self._cached) + len(ids) - self.context_length
-        if over > 0:
-            raise ContextOverflow(f"{over:,} tokens too many", over=over, hint="shorten the prompt")
-        before = len(self._cached)
-        self._cached.extend(ids)
-        sleep(self.pause)
-        if not every and (len(ids) > 1 or self._rewound):  # a prompt, or a part of one
-            self._turn += self._rewound
-            self._rewound, self._begin = False, len(self._cached)
-        # Every other byte is possible but unlikely, in a fixed order, so that the views have something to
-        # show.
-        count = len(ids) if every else 1
-        logits = np.tile(np.linspace(1, 0, self.vocab_size, dtype=np.float32), (count, 1))
-        answer = self._answers[max(self._turn, 0) % len(self._answers)]
-        for row, place in enumerate(
-            range(before + 1 + len(ids) - count - self._begin, len(self._cached) + 1 - self._begin)
-        ):
-            if place >= 0:
-                logits[row, answer[min(place, len(answer) - 1)]] = 9.0
-        return logits
+    def cache(self) -> ScriptedCache:
+        """A cache whose prompts take the next answers of the queue."""
+        return ScriptedCache(self)
 
     def slots(self, rows: int) -> ScriptedSlots:
         """Rows whose prompts take the next answers of the queue."""
         return ScriptedSlots(self, rows)
 
-    def next_answer(self) -> ScriptedEngine:
-        """An engine that gives the next answer of the queue only."""
-        self._turn += 1
-        one = ScriptedEngine([""], context_length=self.context_length)
-        one._answers = [self._answers[self._turn % len(self._answers)]]
-        return one
+    def next_answer(self) -> list[int]:
+        """The ids of the next answer of the queue."""
+        with self._lock:
+            return next(self._answers)
+
+
+class ScriptedCache(Held):
+    """Implements :class:`~.base.Cache`. What comes after a rewind is a new prompt."""
+
+    def __init__(self, engine: ScriptedEngine) -> None:
+        super().__init__()
+        self._engine = engine
+        self._answer: list[int] = []
+        self._rewound, self._begin = True, 0
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.cached)
+
+    def nbytes_for(self, length: int) -> int:
+        return length
+
+    def rewind(self, length: int) -> None:
+        super().rewind(length)
+        self._rewound = True
+
+    def take_over(self, source: ScriptedCache, length: int) -> None:
+        self.rewind(0)
+        self.took_over(source.cached[:length])
+
+    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+        before = len(self.cached)
+        check_fits(before + len(ids), self._engine.context_length, what="this")
+        sleep(self._engine.pause)
+        self.took(ids)
+        if not every and (len(ids) > 1 or self._rewound):  # a prompt, or a part of one
+            if self._rewound:
+                self._answer = self._engine.next_answer()
+            self._rewound, self._begin = False, len(self.cached)
+        # Every other byte is possible but unlikely, in a fixed order, so that the views have something to
+        # show.
+        count = len(ids) if every else 1
+        logits = np.tile(np.linspace(1, 0, self._engine.vocab_size, dtype=np.float32), (count, 1))
+        first = before + 1 + len(ids) - count - self._begin
+        for row, place in enumerate(range(first, first + count)):
+            if place >= 0 and self._answer:
+                logits[row, self._answer[min(place, len(self._answer) - 1)]] = 9.0
+        return logits
 
 
 class ScriptedSlots:
@@ -91,25 +102,23 @@ class ScriptedSlots:
     token_bytes = 1
 
     def __init__(self, engine: ScriptedEngine, rows: int) -> None:
-        self._engine = engine
-        self._rows: list[ScriptedEngine] = [ScriptedEngine([""]) for _ in range(rows)]
+        self._rows = [engine.cache() for _ in range(rows)]
 
     def begin(self, row: int, ids: Sequence[int]) -> int:
-        self._rows[row] = self._engine.next_answer()
+        self._rows[row].rewind(0)
         return 0
 
     def extend(self, row: int, ids: Sequence[int]) -> Logits:
-        sleep(self._engine.pause)
         return self._rows[row].extend(ids)
 
     def step(self, ids: Sequence[int]) -> Logits:
-        sleep(self._engine.pause)
         return np.concatenate(
             [row.extend([id], every=True) for row, id in zip(self._rows, ids, strict=False)]
         )
 
     def copy(self, source: int, target: int) -> None:
-        self._rows[target] = deepcopy(self._rows[source])
+        self._rows[target] = copy(self._rows[source])
+        self._rows[target].cached = list(self._rows[source].cached)
 
 
 class ScriptedTokenizer:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.base import Engine
+from ..engine.base import Cache
 from ..sources import store
 
 TOKENS = 600
@@ -49,14 +49,12 @@ def prose() -> str:
     return files(__package__).joinpath("prose.txt").read_text("utf-8")
 
 
-def measure(engine: Engine, reference: Engine, ids: list[int]) -> Fidelity:
-    """Compare two engines of one vocabulary over ``ids``; both caches are begun anew."""
-    engine.rewind(0)
-    reference.rewind(0)
+def measure(cache: Cache, reference: Cache, ids: list[int]) -> Fidelity:
+    """Compare two models of one vocabulary over ``ids``, each by an empty cache."""
     divergence, same = 0.0, 0
     for at in range(0, len(ids), _CHUNK):
         theirs, ours = (
-            _log_softmax(each.extend(ids[at : at + _CHUNK], every=True)) for each in (reference, engine)
+            _log_softmax(each.extend(ids[at : at + _CHUNK], every=True)) for each in (reference, cache)
         )
         divergence += float((np.exp(theirs) * (theirs - ours)).sum())
         same += int((theirs.argmax(-1) == ours.argmax(-1)).sum())

@@ -8,7 +8,7 @@ from typing import Any
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
-from ..engine.generate import Reader
+from ..engine.generate import Runtime
 from ..errors import Interrupted, LLMMagicsError, UsageError
 
 
@@ -32,7 +32,7 @@ class Answers(list[Generation | LLMMagicsError]):
 
 
 def map_prompts(
-    reader: Reader,
+    runtime: Runtime,
     encode: Callable[[Any], tuple[str, list[int]]],
     prompts: Iterable[Any],
     options: SamplingOptions,
@@ -75,7 +75,7 @@ def map_prompts(
         for prompt in asked:
             yield _request(encode, prompt, options)
 
-    batch = Batch(reader, requests(), model=info, rows=max(min(rows, len(asked)), 1))
+    batch = Batch(runtime, requests(), model=info, rows=max(min(rows, len(asked)), 1))
     try:
         for number, result in tqdm(
             batch, total=len(asked), desc="answering", unit="prompt", disable=not progress

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 from ..core.options import MAX_ALTERNATIVES, SamplingOptions
 from ..core.prompt import render, segments
 from ..core.records import Generation, ModelInfo, Trace
+from ..engine.answer import Answer
 from ..engine.base import Engine, Tokenizer
 from ..engine.batch import ROWS
-from ..engine.generate import Reader, Stream, score
+from ..engine.generate import Runtime, Stream, score
+from ..engine.kv import Pool
 from ..errors import UsageError
 from ..sources import store
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
@@ -31,6 +32,7 @@ class Model:
         info: which weights these are.
         template: the chat template (Jinja); None when the model only continues text.
         weights_bytes, bytes_per_token: size of the weights, and what of it one decoded token reads, in bytes.
+        cache_bytes: what the KV caches of all answers may come to, in bytes; see :class:`~..engine.kv.Pool`.
 
     Attributes:
         last: the newest finished or interrupted :class:`Generation`, or None.
@@ -50,13 +52,14 @@ class Model:
         weights_bytes: int = 0,
         bytes_per_token: int = 0,
         folder: Path | None = None,
+        cache_bytes: int | None = None,
     ) -> None:
         self.engine, self.tokenizer, self.info, self.template = engine, tokenizer, info, template
         self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
         self.fidelity: Fidelity | None = None
         self.load_reference: Callable[[], Model] | None = None
-        self._reader = Reader(engine, tokenizer, threading.RLock())
-        self._last: Stream | None = None
+        self._runtime = Runtime(engine, tokenizer, Pool(engine, cache_bytes))
+        self._last: Answer | None = None
         self.last_map: Answers | None = None
 
     def __repr__(self) -> str:
@@ -73,8 +76,13 @@ class Model:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of weights and KV cache held."""
-        return self.weights_bytes + int(getattr(self.engine, "cache_bytes", 0))
+        """Bytes of weights and KV caches held."""
+        return self.weights_bytes + self.pool.nbytes
+
+    @property
+    def pool(self) -> Pool:
+        """The KV caches of this model's answers."""
+        return self._runtime.pool
 
     @property
     def last(self) -> Generation | None:
@@ -143,8 +151,9 @@ class Model:
         """
         chosen = sampling_options(options)
         text, ids = self._encode(prompt, system, raw)
-        self._last = Stream(self._reader, ids, chosen, prompt=text, model=self.info, speculate=speculate)
-        return self._last
+        stream = Stream(self._runtime, ids, chosen, prompt=text, model=self.info, speculate=speculate)
+        self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
+        return stream
 
     def generate(
         self,
@@ -175,18 +184,16 @@ class Model:
     ) -> Generation:
         """Answer in a thread while the event loop goes on. Cancelling stops within one token."""
         stream = self.stream(prompt, system=system, raw=raw, speculate=speculate, **options)
-        stop = threading.Event()
 
         def work() -> Generation:
             for _ in stream:
-                if stop.is_set():
-                    stream.close()
+                pass
             return stream.generation
 
         try:
             return await asyncio.to_thread(work)
         finally:
-            stop.set()
+            stream.close()
 
     def map(
         self,
@@ -218,7 +225,7 @@ class Model:
         chosen = sampling_options(options)
         self.last_map = Answers() if answers is None else answers
         return map_prompts(
-            self._reader,
+            self._runtime,
             lambda prompt: self._encode(prompt, system, raw),
             prompts,
             chosen,
@@ -244,9 +251,7 @@ class Model:
             )
         reference = self.load_reference()
         ids = self.tokenizer.encode(prose(), special=False)[: min(TOKENS, self.context_length)]
-        with self._reader.lock:
-            self.engine.owner = reference.engine.owner = None
-            self.fidelity = measure(self.engine, reference.engine, ids)
+        self.fidelity = measure(self.engine.cache(), reference.engine.cache(), ids)
         keep(self.folder, self.fidelity)
         return self.fidelity
 
@@ -279,7 +284,7 @@ class Model:
             raise UsageError("there is no text to score", hint="pass some text")
         has_bos = self.tokenizer.bos_id is not None and ids[0] == self.tokenizer.bos_id
         return score(
-            self._reader,
+            self._runtime,
             ids,
             text=text,
             predicted_from=0 if has_bos and len(ids) > 1 else 1,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
+from llm_magics.engine.ort import OrtCache
 from llm_magics.models.convert import convert
 
 PROMPTS = [
@@ -27,8 +28,8 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def read(model: lm.Model, ids: list[int], step: int = 64) -> np.ndarray:
-    model.engine.rewind(0)
-    parts = [model.engine.extend(ids[at : at + step], every=True).copy() for at in range(0, len(ids), step)]
+    cache = model.engine.cache()
+    parts = [cache.extend(ids[at : at + step], every=True).copy() for at in range(0, len(ids), step)]
     return np.concatenate(parts)
 
 
@@ -71,27 +72,29 @@ def test_greedy_text_is_transformers(exact: lm.Model, oracle: Any, prompt: str) 
 def test_prefix_reuse_computes_only_what_is_new(model: lm.Model, exact: lm.Model, prose: list[int]) -> None:
     for some in (model, exact):
         prefix, question = prose[:500], some.tokenizer.encode("\nWhat is the bird like?")
-        some.engine.rewind(0)
-        fresh = some.engine.extend(prefix + question).copy()
+        fresh = some.engine.cache().extend(prefix + question).copy()
         text = some.tokenizer.decode(prefix)
-        some.engine.rewind(0)
+        some.pool.clear()
         some.generate(text, raw=True, max_tokens=1)
         calls: list[int] = []
-        extend = some.engine.extend
+        extend = OrtCache.extend
 
         def counted(
-            ids: list[int], *, every: bool = False, calls: list[int] = calls, extend: Any = extend
+            self: OrtCache,
+            ids: list[int],
+            *,
+            every: bool = False,
+            calls: list[int] = calls,
+            extend: Any = extend,
         ) -> Any:
             calls.append(len(ids))
-            return extend(ids, every=every)
+            return extend(self, ids, every=every)
 
-        some.engine.extend = counted  # type: ignore[method-assign]
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(OrtCache, "extend", counted)
             answer = some.generate(
                 some.tokenizer.decode(prefix + question), raw=True, max_tokens=1, alternatives=100
             )
-        finally:
-            some.engine.extend = extend  # type: ignore[method-assign]
         assert answer.timing.cached_tokens >= 499 and sum(calls) <= len(question) + 1
         logprobs = log_softmax(fresh[0])
         for other in answer.tokens[0].alternatives:
@@ -102,7 +105,7 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(model: lm.Model) ->
     def ask() -> str:
         return model.generate("Tell me about rivers.", max_tokens=60, temperature=1, seed=4).text
 
-    model.engine.rewind(0)
+    model.pool.clear()
     first = ask()
     assert ask() == first
     model.generate(
@@ -115,7 +118,7 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(model: lm.Model) ->
     )
     assert ask() == first
     two = [model.stream("Tell me about rivers.", max_tokens=20, temperature=0) for _ in range(2)]
-    for _ in range(10):  # read in turns, each finds its place again
+    for _ in range(10):  # read in turns
         next(two[0]), next(two[1])
     assert two[0].generation.text == two[1].generation.text
 
@@ -124,10 +127,10 @@ def test_a_growing_cache_changes_nothing(
     exact: lm.Model, prose: list[int], reference: np.ndarray, default_gguf: Path
 ) -> None:
     """Past 512 tokens the KV buffer is moved to a larger one."""
-    exact.engine.rewind(0)
-    exact.engine.extend(prose[:510])
+    cache = exact.engine.cache()
+    cache.extend(prose[:510])
     for at in range(510, 520):
-        logits = exact.engine.extend(prose[at : at + 1])
+        logits = cache.extend(prose[at : at + 1])
         assert np.abs(logits[0] - reference[at]).max() < 5e-4
 
 

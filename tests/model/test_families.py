@@ -44,17 +44,16 @@ def checkpoint(folder: Path) -> Weights:
 
 def pieces(made: OrtEngine, ids: list[int]) -> np.ndarray:
     """Logits (tokens, vocab) read in pieces: many tokens, single ones, many again."""
-    made.rewind(0)
-    out = [made.extend(ids[:20], every=True).copy()]
-    out += [made.extend([id], every=True).copy() for id in ids[20:40]]
-    return np.concatenate([*out, made.extend(ids[40:], every=True)])
+    cache = made.cache()
+    out = [cache.extend(ids[:20], every=True).copy()]
+    out += [cache.extend([id], every=True).copy() for id in ids[20:40]]
+    return np.concatenate([*out, cache.extend(ids[40:], every=True)])
 
 
 def greedy(made: OrtEngine, ids: list[int], count: int) -> list[int]:
-    made.rewind(0)
-    ids = list(ids)
+    cache, ids = made.cache(), list(ids)
     for _ in range(count):
-        ids.append(int(made.extend(ids[len(made.cached) :])[-1].argmax()))
+        ids.append(int(cache.extend(ids[len(cache.cached) :])[-1].argmax()))
     return ids
 
 
@@ -75,7 +74,7 @@ def test_fp32(case: Any) -> None:
 
     name, folder, oracle, ids, expected = case
     made = engine(checkpoint(folder / "hub"), folder / "fp32", "fp32")
-    assert np.abs(made.extend(ids, every=True) - expected).max() < 1e-4
+    assert np.abs(made.cache().extend(ids, every=True) - expected).max() < 1e-4
     assert np.abs(pieces(made, ids) - expected).max() < 1e-4
     if (
         "rw" in name
@@ -100,7 +99,7 @@ def test_quantised(case: Any) -> None:
     name, folder, _, ids, expected = case
     made = engine(checkpoint(folder / "hub"), folder / "auto", "auto")
     theirs = log_softmax(expected)
-    for ours in (log_softmax(made.extend(ids, every=True)), log_softmax(pieces(made, ids))):
+    for ours in (log_softmax(made.cache().extend(ids, every=True)), log_softmax(pieces(made, ids))):
         limit = LIMIT_EXPERTS if "moe" in name or name == "mixtral" else LIMIT
         assert 0 < (np.exp(theirs) * (theirs - ours)).sum(-1).mean() < limit
 
@@ -114,4 +113,4 @@ def test_gguf(case: Any) -> None:
     file = GgufFile(path)
     spec = spec_of(config_from_gguf(file.metadata, oracle.config.vocab_size, file.tensors))
     made = engine(Weights(spec, FAMILIES[spec.family].gguf, file.tensors), folder / "gguf", "fp32")
-    assert np.abs(made.extend(ids, every=True) - expected).max() < 1e-4
+    assert np.abs(made.cache().extend(ids, every=True) - expected).max() < 1e-4

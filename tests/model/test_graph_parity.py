@@ -38,10 +38,10 @@ def test_fp32(pair: Any, home: Path) -> None:
     expected = logits(oracle, ids)
     for step in (200, 64, 1):
         assert np.abs(read(model, ids, step) - expected).max() < 1e-4
-    model.engine.rewind(0)
+    cache = model.engine.cache()
     greedy = ids[:10]
     for _ in range(64):
-        out = model.engine.extend(greedy[len(model.engine.cached) :])
+        out = cache.extend(greedy[len(cache.cached) :])
         greedy.append(int(out[-1].argmax()))
     import torch
 

@@ -8,6 +8,7 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.engine.generate import Stream
+from llm_magics.engine.ort import OrtCache
 
 TEXT = (
     "The old lighthouse stood on the northern cliff, where the wind never rested. Every evening Martha "
@@ -26,22 +27,20 @@ PROMPTS = {
 def ask(some: lm.Model, prompt: str, speculate: bool, **options: Any) -> tuple[lm.Generation, int]:
     """The answer from an empty cache, and how many engine calls it took."""
     text, ids = some._encode(prompt, None, False)
-    some.engine.rewind(0)
-    calls, extend = 0, some.engine.extend
+    some.pool.clear()
+    calls, extend = 0, OrtCache.extend
 
-    def counted(ids: list[int], *, every: bool = False) -> Any:
+    def counted(self: OrtCache, ids: list[int], *, every: bool = False) -> Any:
         nonlocal calls
         calls += 1
-        return extend(ids, every=every)
+        return extend(self, ids, every=every)
 
-    some.engine.extend = counted  # type: ignore[method-assign]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OrtCache, "extend", counted)
         chosen = lm.SamplingOptions(**{"max_tokens": 48, **options})
-        stream = Stream(some._reader, ids, chosen, prompt=text, model=some.info, speculate=speculate)
+        stream = Stream(some._runtime, ids, chosen, prompt=text, model=some.info, speculate=speculate)
         for _ in stream:
             pass
-    finally:
-        some.engine.extend = extend  # type: ignore[method-assign]
     return stream.generation, calls
 
 
@@ -75,16 +74,15 @@ def test_checked_tokens_are_settled(model: lm.Model, prose: list[int], size: int
     again.
     """
     ids = prose[:80]
-    model.engine.rewind(0)
-    whole = model.engine.extend(ids).copy()
-    model.engine.rewind(0)
-    model.engine.extend(ids[:20])
+    whole = model.engine.cache().extend(ids).copy()
+    cache = model.engine.cache()
+    cache.extend(ids[:20])
     for begin in range(20, 80, size):
         part = ids[begin : begin + size]
         if len(part) > 1:
-            model.engine.extend([*part, 5, 6], every=True)  # two guesses that prove wrong
-            model.engine.rewind(begin + len(part))
-            last = model.engine.settled
-    assert last == len(model.engine.cached)
-    model.engine.rewind(78)
-    assert (model.engine.extend(ids[78:]) == whole).all()
+            cache.extend([*part, 5, 6], every=True)  # two guesses that prove wrong
+            cache.rewind(begin + len(part))
+            last = cache.settled
+    assert last == len(cache.cached)
+    cache.rewind(78)
+    assert (cache.extend(ids[78:]) == whole).all()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -10,7 +9,8 @@ import pytest
 from llm_magics import ContextOverflow, Generation, LLMMagicsError, ModelInfo, SamplingOptions, UsageError
 from llm_magics.engine.base import Logits
 from llm_magics.engine.batch import Batch, HasSlots, Request, Result
-from llm_magics.engine.generate import Reader
+from llm_magics.engine.generate import Runtime
+from llm_magics.engine.kv import Pool
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedSlots, ScriptedTokenizer
 
 ANSWERS = ["a", "the second", "no. 3", "", "five is long, the longest of them all", "6!", "seven"]
@@ -56,8 +56,8 @@ def request(prompt: str = "hi", **options: object) -> Request:
 
 
 def batch(engine: ScriptedEngine, requests: Sequence[Request | LLMMagicsError], **more: int) -> Batch:
-    reader = Reader(engine, ScriptedTokenizer(), threading.RLock())
-    return Batch(reader, requests, model=ModelInfo("scripted"), **{"memory": 1 << 20, **more})
+    runtime = Runtime(engine, ScriptedTokenizer(), Pool(engine))
+    return Batch(runtime, requests, model=ModelInfo("scripted"), **{"memory": 1 << 20, **more})
 
 
 def texts(results: dict[int, Result]) -> list[str]:

@@ -9,8 +9,9 @@ import pytest
 
 from llm_magics import ContextOverflow, Generation, Model, ModelInfo, Trace, UsageError
 from llm_magics.engine.answer import HeldText
-from llm_magics.engine.generate import CHUNK, common_prefix, cuts
-from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
+from llm_magics.engine.generate import CHUNK
+from llm_magics.engine.prefix import common_prefix, cuts
+from llm_magics.engine.scripted import ScriptedCache, ScriptedEngine, ScriptedTokenizer
 
 
 def scripted(*answers: str, **more: object) -> Model:
@@ -87,16 +88,16 @@ def test_closing_keeps_what_there_is() -> None:
 
 def test_an_interrupt_in_the_engine_leaves_a_usable_model(monkeypatch: pytest.MonkeyPatch) -> None:
     model = scripted("abc", "abc")
-    stream, extend = model.stream("hi", temperature=0), model.engine.extend
+    stream = model.stream("hi", temperature=0)
     next(stream)
 
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model.engine, "extend", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        next(stream)
-    monkeypatch.setattr(model.engine, "extend", extend)
+    with monkeypatch.context() as patch:
+        patch.setattr(ScriptedCache, "extend", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            next(stream)
     assert stream.generation.text == "a" and stream.generation.stop_reason == "interrupted"
     assert model.generate("hi", temperature=0).text == "abc"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llm_magics import Generation, Model, ModelInfo, SamplingOptions
 from llm_magics.engine.base import Logits
 from llm_magics.engine.generate import Stream
-from llm_magics.engine.scripted import END, ScriptedEngine, ScriptedTokenizer
+from llm_magics.engine.scripted import END, ScriptedCache, ScriptedEngine, ScriptedTokenizer
 from llm_magics.engine.speculate import COST, EARNED, FIRST, MOST, Guesser
 
 TEXT = "The fox ran over the hill, and the hound ran after the fox."
@@ -26,8 +26,16 @@ class Counting(ScriptedEngine):
         super().__init__(answers, **more)  # type: ignore[arg-type]
         self.calls: list[int] = []
 
+    def cache(self) -> ScriptedCache:
+        self.made = CountingCache(self)
+        return self.made
+
+
+class CountingCache(ScriptedCache):
+    _engine: Counting
+
     def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
-        self.calls.append(len(ids))
+        self._engine.calls.append(len(ids))
         return super().extend(ids, every=every)
 
 
@@ -36,15 +44,20 @@ class Chained(Counting):
     distribution.
     """
 
+    def cache(self) -> ScriptedCache:
+        return ChainedCache(self)
+
+
+class ChainedCache(CountingCache):
     def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
-        before = len(self._cached)
+        before = len(self.cached)
         super().extend(ids, every=every)
-        rows = range(before, len(self._cached)) if every else [len(self._cached) - 1]
-        return np.stack([self._row(self._cached[max(0, at - 1) : at + 1]) for at in rows])
+        rows = range(before, len(self.cached)) if every else [len(self.cached) - 1]
+        return np.stack([self._row(self.cached[max(0, at - 1) : at + 1]) for at in rows])
 
     def _row(self, last: Sequence[int]) -> Logits:
         rng = np.random.default_rng(sum(last) % 11)  # few of them, so that the text repeats itself
-        logits = (rng.standard_normal(self.vocab_size) * 3).astype(np.float32)
+        logits = (rng.standard_normal(self._engine.vocab_size) * 3).astype(np.float32)
         logits[END] = -20
         return logits
 
@@ -53,7 +66,7 @@ def answer(engine: Counting, prompt: str, speculate: bool, **options: object) ->
     model = Model(engine, ScriptedTokenizer(), ModelInfo("scripted"))
     chosen = SamplingOptions(**options)  # type: ignore[arg-type]
     stream = Stream(
-        model._reader, list(prompt.encode()), chosen, prompt=prompt, model=model.info, speculate=speculate
+        model._runtime, list(prompt.encode()), chosen, prompt=prompt, model=model.info, speculate=speculate
     )
     for _ in stream:
         pass
@@ -158,7 +171,7 @@ def test_max_tokens_ends_within_guesses(most: int) -> None:
     engine = Counting(TEXT)
     made, _ = answer(engine, TEXT, True, temperature=0, max_tokens=most)
     assert made.text == TEXT[:most] and made.stop_reason == "length" and len(made.tokens) == most
-    assert len(engine.cached) == len(TEXT) + most - 1  # no more than it takes
+    assert len(engine.made.cached) == len(TEXT) + most - 1  # no more than it takes
 
 
 def test_the_context_ends_within_guesses() -> None:
@@ -180,20 +193,20 @@ def test_an_end_token_that_was_guessed_ends_the_answer() -> None:
     engine, tokenizer = Counting("abcabc"), ScriptedTokenizer()
     model = Model(engine, tokenizer, ModelInfo("scripted"))
     ids = [*b"abcabc", END, *b"abcabc", END, *b"abc!"]
-    stream = Stream(model._reader, ids, SamplingOptions(temperature=0), prompt="", model=model.info)
+    stream = Stream(model._runtime, ids, SamplingOptions(temperature=0), prompt="", model=model.info)
     assert (
         len(list(stream)) == 7
         and stream.generation.text == "abcabc"
         and stream.generation.stop_reason == "stop"
     )
-    assert list(engine.cached) == [*ids, *b"abcabc"]  # nothing after the end was kept
+    assert list(engine.made.cached) == [*ids, *b"abcabc"]  # nothing after the end was kept
 
 
 def test_closing_between_two_tokens_of_one_call() -> None:
     engine = Counting(TEXT, "ok")
     model = Model(engine, ScriptedTokenizer(), ModelInfo("scripted"))
     stream = Stream(
-        model._reader, list(TEXT.encode()), SamplingOptions(temperature=0), prompt=TEXT, model=model.info
+        model._runtime, list(TEXT.encode()), SamplingOptions(temperature=0), prompt=TEXT, model=model.info
     )
     calls = []
     while len(calls) < 2 or calls[-1] != calls[-2]:
@@ -222,7 +235,7 @@ def test_another_stream_in_between_two_calls() -> None:
 
     def stream() -> Stream:
         return Stream(
-            model._reader,
+            model._runtime,
             list(TEXT.encode()),
             SamplingOptions(temperature=0, max_tokens=60),
             prompt="",

@@ -1,0 +1,174 @@
+"""The pool of KV caches of one model: an answer leases one, and finds in it what it has in common with
+earlier ones.
+
+Who leases a cache has it alone, so answers that are made in turns or side by side never disturb each other.
+Idle caches are kept warm, each with its own conversation, as far as the budget goes; the one that was used
+least recently goes first, and one that is in use never does.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .base import Cache, Engine, Logits
+from .prefix import common_prefix, reusable
+
+SHARE = 8  # one part in so many of the free memory is the budget, where none is given
+LEAST, MOST = 64 << 20, 512 << 20  # bytes, and the bounds of that
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A cache, and who has it: a dead or no reference is nobody, so that a lease that was dropped needs no
+    end.
+    """
+
+    cache: Cache
+    holder: weakref.ref[Lease] | None = None
+
+    @property
+    def idle(self) -> bool:
+        return self.holder is None or self.holder() is None
+
+
+class Lease:
+    """A cache that one answer has to itself, until it is released or dropped.
+
+    Attributes:
+        kept: how many leading tokens of the prompt it held already, in a state that computing them afresh
+            would give bit for bit.
+    """
+
+    def __init__(self, pool: Pool, ids: Sequence[int]) -> None:
+        self._pool = pool
+        self._entry, self.kept = pool._take(self, ids)
+
+    @property
+    def cached(self) -> Sequence[int]:
+        return self._entry.cache.cached
+
+    def rewind(self, length: int) -> None:
+        self._entry.cache.rewind(length)
+
+    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+        """As :meth:`Cache.extend`; idle caches make room where this one must grow."""
+        cache = self._entry.cache
+        more = cache.nbytes_for(len(cache.cached) + len(ids)) - cache.nbytes
+        if more > 0:
+            self._pool._make_room(more)
+        return cache.extend(ids, every=every)
+
+    def release(self) -> None:
+        """Give it back; what it holds stays warm."""
+        self._pool._give_back(self, self._entry)
+
+
+class Pool:
+    """The caches of one engine.
+
+    Args:
+        engine: makes them.
+        budget: bytes that idle caches and those in use may come to. One answer always runs, whatever it
+            needs. None: an eighth of the memory that is free, from 64 to 512 MB.
+    """
+
+    def __init__(self, engine: Engine, budget: int | None = None) -> None:
+        self.engine = engine
+        self.budget = budget if budget is not None else min(max(free_bytes() // SHARE, LEAST), MOST)
+        self._entries: list[_Entry] = []  # least recently used first
+        self._lock = threading.RLock()
+
+    def lease(self, ids: Sequence[int] = ()) -> Lease:
+        """A cache for an answer to ``ids``; none of what it holds beyond their beginning stays."""
+        return Lease(self, ids)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all caches."""
+        return sum(entry.cache.nbytes for entry in self._entries)
+
+    @property
+    def count(self) -> int:
+        """How many caches there are."""
+        return len(self._entries)
+
+    def clear(self) -> None:
+        """Drop all idle caches, and what they hold."""
+        with self._lock:
+            self._entries = [entry for entry in self._entries if not entry.idle]
+
+    def _take(self, lease: Lease, ids: Sequence[int]) -> tuple[_Entry, int]:
+        with self._lock:
+            source, kept = None, 0
+            for entry in self._entries:  # of equal ones an idle one, used last
+                cache = entry.cache
+                shared = reusable(min(common_prefix(cache.cached, ids), cache.settled), len(ids))
+                if source is None or (shared, entry.idle) >= (kept, source.idle):
+                    source, kept = entry, shared
+            if source is not None and source.idle and source.cache.settled - kept <= kept:
+                entry = source  # it goes on with what it holds, or with most of it
+                entry.holder = weakref.ref(lease)
+                entry.cache.rewind(kept)
+                return entry, kept
+            entry = self._free(lease, len(ids))
+            if source is None or kept == 0:
+                entry.cache.rewind(0)
+            elif entry is source:
+                entry.cache.rewind(kept)
+            else:  # the other conversation stays warm, and may even be going on
+                entry.cache.take_over(source.cache, kept)
+            return entry, kept
+
+    def _free(self, lease: Lease, length: int) -> _Entry:
+        """A new cache where the budget allows one, else the idle one that was used least recently."""
+        idle = next((entry for entry in self._entries if entry.idle), None)
+        entry = _Entry(self.engine.cache(), weakref.ref(lease))
+        if idle is not None and self.nbytes + entry.cache.nbytes_for(length) > self.budget:
+            idle.holder = weakref.ref(lease)
+            return idle
+        self._entries.append(entry)
+        return entry
+
+    def _make_room(self, more: int) -> None:
+        """Drop idle caches, least recently used first, until ``more`` bytes fit or none is left."""
+        with self._lock:
+            for entry in list(self._entries):
+                if self.nbytes + more <= self.budget:
+                    return
+                if entry.idle:
+                    self._entries.remove(entry)
+
+    def _give_back(self, lease: Lease, entry: _Entry) -> None:
+        with self._lock:
+            if entry.holder is None or entry.holder() is not lease:
+                return  # it was released before
+            if entry in self._entries:
+                self._entries.remove(entry)
+                self._entries.append(entry)  # used last
+            entry.holder = None
+            self._make_room(0)
+
+
+def free_bytes() -> int:
+    """Memory that this process may still take: the machine's, or what its container has left, in bytes."""
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    for limit, used in _CGROUPS:
+        try:
+            most, now = Path(limit).read_text().strip(), Path(used).read_text().strip()
+        except OSError:
+            continue
+        if most.isdigit() and now.isdigit():
+            free = min(free, max(int(most) - int(now), 0))
+    return free
+
+
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
