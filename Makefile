@@ -54,6 +54,7 @@ bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes m
 	$(PY) benchmarks/decode.py
 	$(PY) benchmarks/larger.py
 	$(PY) benchmarks/speed.py
+	$(PY) benchmarks/together.py
 	$(PY) benchmarks/convert.py
 
 clean: ## remove what was built here; the model cache stays

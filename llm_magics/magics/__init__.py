@@ -20,8 +20,11 @@ def load_ipython_extension(ipython: Any) -> None:
 
 def unload_ipython_extension(ipython: Any) -> None:
     """Called by ``%unload_ext llm_magics``."""
+    manager = ipython.magics_manager
     for kind in ("line", "cell"):
-        ipython.magics_manager.magics[kind].pop("llm", None)
+        manager.magics[kind].pop("llm", None)
+    if magics := manager.registry.pop("LLMMagics", None):
+        magics.forget()
     if questions in ipython.input_transformers_cleanup:
         ipython.input_transformers_cleanup.remove(questions)
 

@@ -28,6 +28,7 @@ class CellRequest:
     model: str | None = None
     precision: str = "auto"
     threads: int | None = None
+    cache_mb: int | None = None
     file: str | None = None
     system: str | None = None
     raw: bool = False
@@ -71,6 +72,7 @@ OPTIONS = (
     Option(("-p", "--precision"), "precision", "auto, fp32, fp16, int8, int4 or exact", sampling=False),
     Option(("--file",), "file", "which FILE of a repository or folder that has several", sampling=False),
     Option(("--threads",), "threads", "N threads for the engine", int, sampling=False),
+    Option(("--cache-mb",), "cache_mb", "N MB that conversations may keep in memory", int, sampling=False),
     Option(("--raw",), "raw", "continue the text, with no chat template", None, sampling=False),
     Option(("-q", "--quiet"), "quiet", "show nothing", None, sampling=False),
     Option(("-h", "--help"), "help", "show this", None, sampling=False),
@@ -114,7 +116,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         raise UsageError(f"{out!r} cannot be the name of a variable", hint="for example -o answer")
     if cell is None:
         if not rest:
-            if set(values) - {"model", "precision", "threads", "file"}:
+            if set(values) - {"model", "precision", "threads", "file", "cache_mb"}:
                 raise UsageError(
                     "there is no prompt", hint="write it behind the options, or use %%llm and a cell"
                 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from ..errors import Interrupted
+from ..errors import Interrupted, LLMMagicsError
 from .cell import CellRequest, parse, usage
 from .show import view_for
 
@@ -24,21 +24,25 @@ class LLMMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self._models: dict[tuple[str | None, str, int | None, str | None], Model] = {}
-        self._current: Model | None = None
+        self._model: Model | None = None  # the newest alone: another one gives its memory back
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
     @no_var_expand
     @line_cell_magic
     def llm(self, line: str, cell: str | None = None) -> None:
         """An open model answers: %%llm and a cell, or %llm TEXT. %llm --help lists the options."""
-        request = parse(line, cell, self.shell.user_ns)
-        if request.verb == "help":
-            print(usage())
-        elif request.verb == "status":
-            print(self._status(request))
-        else:
-            self._answer(request)
+        try:
+            request = parse(line, cell, self.shell.user_ns)
+            if request.verb == "help":
+                print(usage())
+            elif request.verb == "status":
+                print(self._status(request))
+            else:
+                self._answer(request)
+        except LLMMagicsError as error:
+            # IPython keeps the last traceback, and with its frames a model that should be gone.
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None) from None
 
     def _answer(self, request: CellRequest) -> None:
         from ..models.model import sampling_options
@@ -64,18 +68,24 @@ class LLMMagics(Magics):
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
 
+    def forget(self) -> None:
+        """Let go of the model."""
+        self._model = None
+
     def _load(self, request: CellRequest) -> Model:
         import llm_magics
 
-        key = (request.model, request.precision, request.threads, request.file)
-        if key not in self._models:
-            name, precision, threads, file = key
-            self._models[key] = llm_magics.load(name, precision=precision, threads=threads, file=file)
-        self._current = self._models[key]
-        return self._current
+        self._model = llm_magics.load(
+            request.model,
+            precision=request.precision,
+            threads=request.threads,
+            file=request.file,
+            cache_mb=request.cache_mb,
+        )
+        return self._model
 
     def _status(self, request: CellRequest) -> str:
-        if self._current is None and request.model is None:
+        if self._model is None and request.model is None:
             from ..sources import catalog
 
             entry = catalog.find()
@@ -83,7 +93,7 @@ class LLMMagics(Magics):
                 f"No model is loaded yet. The first %%llm loads {entry.name}\n"
                 f"({entry.title}, {entry.size_bytes / 1e6:.0f} MB to fetch once, licence {entry.licence})."
             )
-        model = self._current if request.model is None else self._load(request)
+        model = self._model if request.model is None else self._load(request)
         assert model is not None  # the two cases above leave no other
         last = model.last
         rows = {
@@ -93,10 +103,16 @@ class LLMMagics(Magics):
             "precision": model.info.precision,
             "fidelity": str(model.fidelity or "not measured yet: Model.measure_fidelity() does it"),
             "context": f"{model.context_length:,} tokens",
-            "memory": f"{model.memory_bytes / 1e6:,.0f} MB weights and KV cache",
+            "memory": f"{model.weights_bytes / 1e6:,.0f} MB weights, {_caches(model)}",
             "speed": f"{last.timing.decode_tokens_per_s:.0f} tokens/s, first after "
             f"{last.timing.first_token_s * 1000:.0f} ms"
             if last and last.tokens
             else "nothing generated yet",
         }
         return "\n".join(f"{name:<10} {value}" for name, value in rows.items())
+
+
+def _caches(model: Model) -> str:
+    pool = model.pool
+    count = f"{pool.count} KV cache{'s' if pool.count != 1 else ''}"
+    return f"{pool.nbytes / 1e6:,.0f} MB in {count} of at most {pool.budget / 1e6:,.0f} MB (--cache-mb)"

@@ -28,7 +28,12 @@ _loading = threading.Lock()
 
 
 def load(
-    name: str | None = None, *, precision: str = "auto", threads: int | None = None, file: str | None = None
+    name: str | None = None,
+    *,
+    precision: str = "auto",
+    threads: int | None = None,
+    file: str | None = None,
+    cache_mb: int | None = None,
 ) -> Model:
     """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
 
@@ -41,6 +46,9 @@ def load(
         threads: of the engine; None takes one a physical core.
         file: which file of a repository or folder, where there are several (``.gguf``, ``.onnx``,
             ``.safetensors``).
+        cache_mb: what the KV caches of this model's conversations may take, in MB; those used least recently
+            are dropped, never one in use. None: an eighth of the free memory, from 64 to 512 MB, or as it was
+            set before.
 
     Returns:
         The same object as long as an earlier one with the same arguments is alive.
@@ -49,16 +57,19 @@ def load(
         ModelNotFound, FetchError, StoreError, ModelFileError, UnsupportedModel, UsageError.
     """
     check_precision(precision)
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise UsageError(
-            f"threads must be a whole number of at least 1, got {threads!r}", hint="leave it out"
-        )
+    for option, value in (("threads", threads), ("cache_mb", cache_mb)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise UsageError(
+                f"{option} must be a whole number of at least 1, got {value!r}", hint="leave it out"
+            )
     key = (name or catalog.DEFAULT, precision, threads or 0, file)
     with _loading:
         model = _loaded.get(key)
         if model is None:
             model = _loaded[key] = _load(*key)
-        return model
+    if cache_mb is not None:
+        model.pool.budget = cache_mb * 1_000_000
+    return model
 
 
 def models() -> list[CatalogEntry]:

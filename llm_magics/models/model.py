@@ -32,7 +32,6 @@ class Model:
         info: which weights these are.
         template: the chat template (Jinja); None when the model only continues text.
         weights_bytes, bytes_per_token: size of the weights, and what of it one decoded token reads, in bytes.
-        cache_bytes: what the KV caches of all answers may come to, in bytes; see :class:`~..engine.kv.Pool`.
 
     Attributes:
         last: the newest finished or interrupted :class:`Generation`, or None.
@@ -52,13 +51,12 @@ class Model:
         weights_bytes: int = 0,
         bytes_per_token: int = 0,
         folder: Path | None = None,
-        cache_bytes: int | None = None,
     ) -> None:
         self.engine, self.tokenizer, self.info, self.template = engine, tokenizer, info, template
         self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
         self.fidelity: Fidelity | None = None
         self.load_reference: Callable[[], Model] | None = None
-        self._runtime = Runtime(engine, tokenizer, Pool(engine, cache_bytes))
+        self._runtime = Runtime(engine, tokenizer, Pool(engine))
         self._last: Answer | None = None
         self.last_map: Answers | None = None
 

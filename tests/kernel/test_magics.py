@@ -224,3 +224,22 @@ def test_killed_while_generating_leaves_a_sound_cache(fresh_kernel: Kernel) -> N
     finally:
         other.close()
     assert store.cached() == before
+
+
+def test_a_model_that_is_not_used_any_more_is_gone(fresh_kernel: Kernel) -> None:
+    kernel = fresh_kernel
+    assert kernel.run("%load_ext llm_magics\n%llm -n 2 hi").status == "ok"
+    assert kernel.run("%llm --bad").status == "error"
+    count = "len(__import__('llm_magics.models.load', fromlist=['_loaded'])._loaded)"
+    kernel.run("import gc; gc.disable()")
+    assert kernel.value(count) == "1"
+    assert kernel.run("%llm -n 2 -p fp32 hi").status == "ok"
+    assert kernel.value(count) == "1"
+    assert kernel.run("%llm " + "long " * 9000).status == "error"  # its traceback must keep nothing alive
+    assert kernel.run("%unload_ext llm_magics").status == "ok"
+    assert kernel.value(count) == "0"
+
+
+def test_the_memory_of_conversations_is_shown_and_set(kernel: Kernel) -> None:
+    assert kernel.run("%llm -n 2 --cache-mb 77 hi").status == "ok"
+    assert "in 1 KV cache of at most 77 MB" in kernel.run("%llm").stdout
