@@ -1,4 +1,4 @@
-"""Three answers of one model: read in turns, and gathered, against one after the other. Ratios of one sitting."""
+"""Three answers of one model: read in turns, and gathered, against one after the other."""
 
 from __future__ import annotations
 

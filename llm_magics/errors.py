@@ -16,6 +16,10 @@ Every one carries ``hint``: the next thing to do. Shown by IPython as one short 
 
 from __future__ import annotations
 
+from .clean import printable
+
+LONGEST = 2_000  # letters of a message that are shown: parts of it come from model files
+
 __all__ = [
     "ContextOverflow",
     "FetchError",
@@ -44,7 +48,8 @@ class LLMMagicsError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n  → {self.hint}" if self.hint else self.message
+        message, hint = printable(self.message, most=LONGEST), printable(self.hint, most=LONGEST)
+        return f"{message}\n  → {hint}" if hint else message
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback; the cell still counts as failed."""

@@ -11,11 +11,13 @@ def load_ipython_extension(ipython: Any) -> None:
     """Called by ``%load_ext llm_magics``."""
     from ..views.bundle import register
     from .llm import LLMMagics
+    from .question import Question
 
     ipython.register_magics(LLMMagics(ipython))
     register(ipython)
-    if questions not in ipython.input_transformers_cleanup:
-        ipython.input_transformers_cleanup.append(questions)
+    transformers = ipython.input_transformer_manager.token_transformers
+    if Question not in transformers:
+        transformers.append(Question)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
@@ -25,17 +27,8 @@ def unload_ipython_extension(ipython: Any) -> None:
         manager.magics[kind].pop("llm", None)
     if magics := manager.registry.pop("LLMMagics", None):
         magics.forget()
-    if questions in ipython.input_transformers_cleanup:
-        ipython.input_transformers_cleanup.remove(questions)
+    from .question import Question
 
-
-def questions(lines: list[str]) -> list[str]:
-    """Let ``%llm What is that?`` ask: IPython would take the question mark for its own help and never call
-    the magic.
-    """
-    return [
-        f"get_ipython().run_line_magic('llm', {line.strip()[5:].strip()!r})\n"
-        if line.startswith("%llm ") and line.rstrip().endswith("?")
-        else line
-        for line in lines
-    ]
+    transformers = ipython.input_transformer_manager.token_transformers
+    if Question in transformers:
+        transformers.remove(Question)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import keyword
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +9,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from ..errors import TemplateError, UsageError
+from ..errors import UsageError
+from .expand import expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class CellRequest:
         verb: "generate", "status" (``%llm`` alone) or "help".
         prompt: the text, its variables expanded.
         options: fields of SamplingOptions that were given.
+        left: notes on what looked like a variable and stayed as text.
     """
 
     verb: str
@@ -35,6 +36,7 @@ class CellRequest:
     quiet: bool = False
     out: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,19 @@ OPTIONS = (
     Option(("--file",), "file", "which FILE of a repository or folder that has several", sampling=False),
     Option(("--threads",), "threads", "N threads for the engine", int, sampling=False),
     Option(("--cache-mb",), "cache_mb", "N MB that conversations may keep in memory", int, sampling=False),
+    Option(
+        ("--eval",),
+        "evaluate",
+        "let {…} be any expression in this cell; it is run",
+        None,
+        sampling=False,
+    ),
     Option(("--raw",), "raw", "continue the text, with no chat template", None, sampling=False),
     Option(("-q", "--quiet"), "quiet", "show nothing", None, sampling=False),
     Option(("-h", "--help"), "help", "show this", None, sampling=False),
 )
+_LOADING = {"model", "precision", "threads", "file", "cache_mb"}
+_SAMPLING = {option.name for option in OPTIONS if option.sampling}
 _BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""", re.DOTALL)
 _QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
@@ -102,37 +113,36 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
 
     Raises:
         UsageError: an unknown option, a value that does not fit, unbalanced quotes, no prompt.
-        TemplateError: a ``{expression}`` that is undefined or fails.
+        TemplateError: with --eval, an expression that fails.
     """
     values, rest = _options(line)
     if values.pop("help", False):
         return CellRequest("help")
-    sampling = {option.name for option in OPTIONS if option.sampling}
+    evaluate = values.pop("evaluate", False)
+    left: tuple[str, ...] = ()
     for name in ("model", "system", "out", "precision", "file"):
         if name in values:
-            values[name] = expand(values[name], namespace)
+            values[name], more = expand(values[name], namespace, evaluate=evaluate)
+            left += more
     out = values.get("out")
     if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
         raise UsageError(f"{out!r} cannot be the name of a variable", hint="for example -o answer")
-    if cell is None:
-        if not rest:
-            if set(values) - {"model", "precision", "threads", "file", "cache_mb"}:
-                raise UsageError(
-                    "there is no prompt", hint="write it behind the options, or use %%llm and a cell"
-                )
-            return CellRequest("status", **values)
-        prompt = expand(rest, namespace)
-    else:
-        if rest:
+    if cell is None and not rest:
+        if set(values) - _LOADING:
             raise UsageError(
-                f"{rest[:40]!r} is no option", hint="the prompt goes into the cell; %llm TEXT takes one line"
+                "there is no prompt", hint="write it behind the options, or use %%llm and a cell"
             )
-        prompt = expand(cell, namespace)
-        prompt = prompt.removesuffix("\n")  # the one that every cell ends with
+        return CellRequest("status", **values)
+    if cell is not None and rest:
+        raise UsageError(
+            f"{rest[:40]!r} is no option", hint="the prompt goes into the cell; %llm TEXT takes one line"
+        )
+    # Every cell ends with one line break that nobody wrote.
+    prompt, more = expand(rest if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint="write something in the cell")
-    options = {name: values.pop(name) for name in list(values) if name in sampling}
-    return CellRequest("generate", prompt, options=options, **values)
+    options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
+    return CellRequest("generate", prompt, options=options, left=left + more, **values)
 
 
 def _options(line: str) -> tuple[dict[str, Any], str]:
@@ -189,98 +199,3 @@ def _word(line: str, at: int) -> tuple[str, int]:
 def _inner(text: str | None) -> str:
     """Inside double quotes a backslash protects only a quote or a backslash, as in a shell."""
     return re.sub(r'\\(["\\])', r"\1", text) if text else ""
-
-
-# An expression that a {…} may hold, at its root. Displays such as {1, 2} and text in braces are not meant.
-_ROOTS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.IfExp)
-_CONVERSIONS: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
-_LONGEST = 500
-_TRIES = 4
-
-
-def expand(text: str, namespace: Mapping[str, Any]) -> str:
-    """Replace each ``{expression}`` by its value, once: what a value holds is never looked at again.
-
-    ``{{`` and the ``}}`` that belongs to it give single braces. Inside is a Python name, attribute,
-    subscript, call, arithmetic or ``a if b else c``, with ``!r`` and ``:format`` as in f-strings; anything
-    else in braces stays text, and so does ``{key: value}``: no format begins with a space here.
-
-    Raises:
-        TemplateError: a name is undefined, or the expression fails.
-    """
-    out: list[str] = []
-    at = escaped = 0
-    while (brace := _next_brace(text, at)) >= 0:
-        out.append(text[at:brace])
-        pair = text[brace : brace + 2]
-        if pair == "{{" or (pair == "}}" and escaped):
-            escaped += 1 if pair == "{{" else -1
-            out.append(pair[0])
-            at = brace + 2
-            continue
-        found = _expression(text, brace) if text[brace] == "{" else None
-        if found is None:
-            out.append(text[brace])
-            at = brace + 1
-        else:
-            source, tree, conversion, spec, at = found
-            out.append(_value(source, tree, conversion, spec, namespace))
-    out.append(text[at:])
-    return "".join(out)
-
-
-def _next_brace(text: str, at: int) -> int:
-    found = re.compile(r"[{}]").search(text, at)
-    return found.start() if found else -1
-
-
-def _expression(text: str, brace: int) -> tuple[str, ast.Expression, str, str, int] | None:
-    """(source, tree, conversion, format, end) of the expression that opens at ``brace``; None where it is
-    just text.
-    """
-    begin = brace + 1
-    head = text[begin : begin + 1]
-    if not (head.isidentifier() or head == "("):
-        return None
-    close = brace
-    for _ in range(_TRIES):  # an expression may hold a brace itself: {d["}"]}
-        close = text.find("}", close + 1, begin + _LONGEST)
-        if close < 0:
-            return None
-        inside = text[begin:close]
-        cuts = [(inside, "", "")]
-        for cut in re.finditer(r"(?:!([rsa]))?(?::(?!\s)|$)", inside):
-            if cut[0]:
-                cuts.append(
-                    (inside[: cut.start()], cut[1] or "", inside[cut.end() :] if cut[0].endswith(":") else "")
-                )
-        for source, conversion, spec in cuts:
-            try:
-                tree = ast.parse(source, mode="eval")
-            except (SyntaxError, ValueError, RecursionError, MemoryError):
-                continue
-            if isinstance(tree.body, _ROOTS):
-                return source, tree, conversion, spec, close + 1
-    return None
-
-
-def _value(
-    source: str, tree: ast.Expression, conversion: str, spec: str, namespace: Mapping[str, Any]
-) -> str:
-    try:
-        # The user typed this expression into the cell: it runs with the user's rights, as any cell does.
-        value = eval(compile(tree, "<cell>", "eval"), dict(namespace))  # noqa: S307
-        return format(_CONVERSIONS[conversion](value) if conversion else value, spec)
-    except NameError as error:
-        name = error.name or source
-        near = get_close_matches(name, [key for key in namespace if not key.startswith("_")], 3)
-        known = f"did you mean {' or '.join(near)}? " if near else ""
-        raise TemplateError(
-            f"{{{source}}} in the cell: {name} is not defined",
-            hint=f"{known}For the braces themselves write {{{{{source}}}}}",
-        ) from error
-    except Exception as error:
-        raise TemplateError(
-            f"{{{source}}} in the cell failed: {type(error).__name__}: {error}",
-            hint=f"for the braces themselves write {{{{{source}}}}}",
-        ) from error

@@ -8,6 +8,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from ..errors import Interrupted, LLMMagicsError
 from .cell import CellRequest, parse, usage
+from .expand import note
 from .show import view_for
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class LLMMagics(Magics):
             stream.close()
             interrupted = True
         generation = stream.generation
-        view.finish(generation)
+        view.finish(generation, note(request.left))
         if request.out:
             self.shell.user_ns[request.out] = generation
         if interrupted:

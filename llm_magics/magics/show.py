@@ -6,9 +6,11 @@ import sys
 import time
 from typing import Any, Protocol
 
+from ..clean import printable
 from ..core.records import Generation
 from ..views import static
 from ..views.bundle import generation_bundle
+from ..views.markdown import safe
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
 
@@ -16,7 +18,7 @@ FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channe
 class View(Protocol):
     def status(self, text: str) -> None: ...
     def add(self, piece: str) -> None: ...
-    def finish(self, generation: Generation) -> None: ...
+    def finish(self, generation: Generation, note: str = "") -> None: ...
 
 
 def view_for(ipython: Any, *, quiet: bool) -> View:
@@ -32,7 +34,7 @@ class Notebook:
     def __init__(self) -> None:
         self._handle: Any = None
         self._text = ""
-        self._shown_at = 0.0
+        self._next = 0.0  # the time of the next frame
 
     def status(self, text: str) -> None:
         self._show({"text/plain": text, "text/markdown": f"*{text}*"})
@@ -40,12 +42,13 @@ class Notebook:
     def add(self, piece: str) -> None:
         self._text += piece
         now = time.monotonic()
-        if self._text.strip() and now - self._shown_at >= FRAME_S:
-            self._shown_at = now
-            self._show({"text/plain": self._text, "text/markdown": static.markdown_safe(self._text)})
+        if self._text.strip() and now >= self._next:
+            self._show({"text/plain": printable(self._text), "text/markdown": safe(self._text)})
+            # A long text takes longer to show: most of the time stays for the answer.
+            self._next = now + max(FRAME_S, 5 * (time.monotonic() - now))
 
-    def finish(self, generation: Generation) -> None:
-        self._show(generation_bundle(generation))
+    def finish(self, generation: Generation, note: str = "") -> None:
+        self._show(generation_bundle(generation, note))
 
     def _show(self, bundle: dict[str, Any]) -> None:
         from IPython.display import display
@@ -60,14 +63,14 @@ class Terminal:
     """Plain text, piece by piece."""
 
     def status(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
 
     def add(self, piece: str) -> None:
-        print(_printable(piece), end="", flush=True)
+        print(printable(piece), end="", flush=True)
 
-    def finish(self, generation: Generation) -> None:
-        word = static.ending(generation)
-        print(f"\n{word}" if word else "", flush=True)
+    def finish(self, generation: Generation, note: str = "") -> None:
+        words = (static.ending(generation), printable(note))
+        print("".join(f"\n{word}" for word in words if word), flush=True)
 
 
 class Silent:
@@ -75,9 +78,4 @@ class Silent:
 
     def status(self, text: str) -> None: ...
     def add(self, piece: str) -> None: ...
-    def finish(self, generation: Generation) -> None: ...
-
-
-def _printable(text: str) -> str:
-    """A model's text must not drive the terminal: control characters but line break and tab are left out."""
-    return "".join(char for char in text if char in "\n\t" or (char >= " " and not "\x7f" <= char <= "\x9f"))
+    def finish(self, generation: Generation, note: str = "") -> None: ...

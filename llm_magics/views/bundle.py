@@ -17,8 +17,8 @@ MIME = "application/vnd.llm-magics.generation+json"
 MAX_BYTES = 64 << 20  # of a record, unpacked
 
 
-def generation_bundle(generation: Generation) -> dict[str, Any]:
-    """text/plain, text/markdown and the whole record.
+def generation_bundle(generation: Generation, note: str = "") -> dict[str, Any]:
+    """text/plain, text/markdown and the whole record; ``note`` is one more line below the answer.
 
     The record's head is readable JSON; ``data`` is base64 of the zlib-deflated JSON of ``to_dict()``
     (``DecompressionStream("deflate")`` reads it in a browser).
@@ -27,8 +27,8 @@ def generation_bundle(generation: Generation) -> dict[str, Any]:
     packed = zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(), 6)
     head = {key: record[key] for key in ("schema", "kind", "stop_reason", "model", "options", "timing")}
     return {
-        "text/plain": static.plain(generation),
-        "text/markdown": static.markdown(generation),
+        "text/plain": static.plain(generation, note),
+        "text/markdown": static.markdown(generation, note),
         MIME: {**head, "encoding": "deflate+base64", "data": base64.b64encode(packed).decode()},
     }
 

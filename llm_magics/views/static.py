@@ -1,69 +1,12 @@
-"""Records as plain text, Markdown and script-free HTML. A model's text is untrusted: nothing in it becomes
-active.
-"""
+"""Records as plain text, Markdown and script-free HTML. Nothing in a model's text becomes active."""
 
 from __future__ import annotations
 
-import re
 from html import escape
 
+from ..clean import line, printable
 from ..core.records import Generation, Trace
-
-_FENCE = re.compile(
-    r"(`{3,})[^`]*$|(~{3,})"
-)  # at the very left: only there is a fence surely in no list or quote
-_CODE = re.compile(r"(?<![\\`])(`+)(?!`)(.+?)(?<!`)\1(?!`)")
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_LINK = re.compile(r"(\]\(\s*<?|^ {0,3}\[[^\]]+\]:\s*<?)([^)\s>]*)")
-_SAFE_LINK = re.compile(r"(https?:|mailto:|#|[^:&\\]*$|[^:&\\]*/)", re.IGNORECASE)
-
-
-def markdown_safe(text: str) -> str:
-    """Markdown in which HTML shows as text, images are links, and links lead to the web only.
-
-    Code keeps its letters. Hosts that sanitise by themselves (JupyterLab) show the same; others depend on
-    this.
-    """
-    out, fence = [], ""
-    for line in text.split("\n"):
-        if fence:
-            if (
-                line.rstrip() == line.strip()
-                and set(line.strip()) == {fence[0]}
-                and len(line.strip()) >= len(fence)
-            ):
-                fence = ""
-        elif opening := _FENCE.match(line):
-            fence = opening[1] or opening[2]
-        else:
-            line = _safe_line(line)
-        out.append(line)
-    return "\n".join(out)
-
-
-def _safe_line(line: str) -> str:
-    out, at = [], 0
-    for code in _CODE.finditer(line):
-        out += [_safe_words(line[at : code.start()]), code[0]]
-        at = code.end()
-    out.append(_safe_words(line[at:]))
-    return "".join(out)
-
-
-def _safe_words(text: str) -> str:
-    text = _TAG.sub("&lt;", text.replace("![", "["))
-    return _LINK.sub(lambda link: link[1] + (link[2] if _SAFE_LINK.match(link[2]) else "#"), text)
-
-
-def open_fence(text: str) -> str:
-    """The fence that ``text`` leaves open, or nothing."""
-    fence = ""
-    for line in text.split("\n"):
-        if not fence and (opening := _FENCE.match(line)):
-            fence = opening[1] or opening[2]
-        elif fence and set(line.strip()) == {fence[0]} and len(line.strip()) >= len(fence):
-            fence = ""
-    return fence
+from .markdown import escaped, joined, safe
 
 
 def ending(generation: Generation) -> str:
@@ -77,18 +20,15 @@ def ending(generation: Generation) -> str:
     return "" if generation.text.strip() else "— the model gave an empty answer"
 
 
-def plain(generation: Generation) -> str:
-    """The answer, with a last line that says so when it is not whole."""
-    return "\n".join(filter(None, [generation.text, ending(generation)]))
+def plain(generation: Generation, note: str = "") -> str:
+    """The answer, with a last line that says so when it is not whole, and the note."""
+    return "\n".join(filter(None, [printable(generation.text), ending(generation), printable(note)]))
 
 
-def markdown(generation: Generation) -> str:
+def markdown(generation: Generation, note: str = "") -> str:
     """The same as safe Markdown."""
-    text, word = markdown_safe(generation.text), ending(generation)
-    if not word:
-        return text
-    fence = open_fence(generation.text)
-    return "\n".join([text, *([fence] if fence else []), "", f"*{word}*"]) if text else f"*{word}*"
+    words = [f"*{escaped(line(word))}*" for word in (ending(generation), note) if word]
+    return joined(safe(generation.text), *words)
 
 
 def trace_text(trace: Trace) -> str:

@@ -92,7 +92,7 @@ def test_every_option_does_something(kernel: Kernel, options: str, check: str) -
     [
         ("%%llm --temprature 0\nhi", "did you mean --temperature?"),
         ("%%llm -t 99\nhi", "temperature must be a number from 0 to 10"),
-        ("%%llm\nhi {nope}", "nope is not defined"),
+        ("%%llm --eval\nhi {nope}", "name 'nope' is not defined"),
         ("%%llm -m gpt-5\nhi", "there is no model 'gpt-5'"),
         ("%%llm -m missing.gguf\nhi", "there is no file missing.gguf"),
         ("%%llm -p int3\nhi", "no precision 'int3'"),
@@ -243,3 +243,54 @@ def test_a_model_that_is_not_used_any_more_is_gone(fresh_kernel: Kernel) -> None
 def test_the_memory_of_conversations_is_shown_and_set(kernel: Kernel) -> None:
     assert kernel.run("%llm -n 2 --cache-mb 77 hi").status == "ok"
     assert "in 1 KV cache of at most 77 MB" in kernel.run("%llm").stdout
+
+
+def test_a_question_mark_is_ours_only_where_ipython_would_take_it(kernel: Kernel) -> None:
+    told = 'import llm_magics.magics.llm as m; m.parse_ = getattr(m, "parse_", m.parse)\n'
+    kernel.run(
+        told
+        + "def spy(line, cell, ns): print('ASKED', repr(line), repr(cell)); raise SystemError\nm.parse = spy"
+    )
+    try:
+        for code, line in {
+            "%llm What is that?": "What is that?",
+            "x = 1\nif x:\n    %llm Who's there?\n": "Who's there?",
+            "%llm one \\\n  two?": "one    two?",
+            "%llm -- really??": "-- really??",
+        }.items():
+            assert f"ASKED {line!r} None" in kernel.run(code).stdout, code
+        for code in (
+            'text = """\n%llm What is that?\n"""\nprint(repr(text))',
+            "print(repr('%llm what?'), 'a%llm b?')",
+            "%%writefile /dev/null\n%llm What is that?",
+            "# %llm what?\nprint('fine')",
+        ):
+            result = kernel.run(code)
+            assert result.status == "ok" and "ASKED" not in result.stdout, code
+        text = kernel.run('text = """\n%llm What is that?\n"""\nprint(repr(text))').stdout
+        assert text.strip() == repr("\n%llm What is that?\n")
+        assert "ASKED '' 'a\\n%llm b?\\n'" in kernel.run("%%llm\na\n%llm b?").stdout
+    finally:
+        kernel.run("m.parse = m.parse_")
+    assert "Docstring" in str(kernel.run("len?").error) + str(
+        kernel.run("print(len.__doc__ and 'Docstring')").stdout
+    )
+
+
+def test_what_stayed_as_text_is_said_below_the_answer(kernel: Kernel) -> None:
+    result = kernel.run("items = 3\n%llm -n 3 -t 0 say {itemz} {items}")
+    assert result.status == "ok"
+    line = "{itemz} stayed as text: there is no variable itemz (items?)"
+    assert result.data["text/plain"].splitlines()[-1] == line
+    assert result.data["text/markdown"].splitlines()[-1].startswith("*")
+    assert "say {itemz} 3" in kernel.value(
+        "get_ipython().magics_manager.registry['LLMMagics']._model.last.prompt"
+    )
+
+
+def test_braces_run_nothing_unless_asked(kernel: Kernel) -> None:
+    kernel.run("ran = []")
+    assert kernel.run("%%llm -n 1\nAn e-mail: {ran.append(1)} {__import__('os').getpid()}").status == "ok"
+    assert kernel.value("ran") == "[]"
+    assert kernel.run("%%llm -n 1 --eval\n{ran.append(1)}").status == "ok"
+    assert kernel.value("ran") == "[1]"

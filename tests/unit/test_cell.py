@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_magics import LLMMagicsError, TemplateError, UsageError
-from llm_magics.magics import questions
-from llm_magics.magics.cell import OPTIONS, expand, parse, usage
+from llm_magics import LLMMagicsError, UsageError
+from llm_magics.magics.cell import OPTIONS, parse, usage
+from llm_magics.magics.expand import expand
 
 NS = {"x": 5, "pi": 3.14159, "d": {"}": 1, "k": "v"}, "text": "{x} {{y}}", "obj": "abc", "items": [1, 2]}
 
@@ -79,51 +79,11 @@ def test_mistakes_are_named(line: str, cell: str | None, said: str) -> None:
     assert said in str(error.value) and error.value.hint
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("{x}", "5"),
-        ("{x+1} {pi:.2f} {obj!r} {obj!r:>6}", "6 3.14 'abc'  'abc'"),
-        ("{d['}']}", "1"),
-        ("{d['k']}", "v"),
-        ("{items[0:2]}", "[1, 2]"),
-        ("{obj.upper()}", "ABC"),
-        ("{(x)}", "5"),
-        ("{'a' if x else 'b'}", "{'a' if x else 'b'}"),
-        ("{x if x else 0}", "5"),
-        ("{{x}}", "{x}"),
-        ("{{{x}}}", "{5}"),
-        ("{text}", "{x} {{y}}"),
-        ("{", "{"),
-        ("}", "}"),
-        ("{}", "{}"),
-        ('{"a": {"b": 1}}', '{"a": {"b": 1}}'),
-        ("{1, 2}", "{1, 2}"),
-        ("{ x; y }", "{ x; y }"),
-        ("if (a) { return b; }", "if (a) { return b; }"),
-        ("f(x) = {x^2: no}", "f(x) = {x^2: no}"),
-        ("}}", "}}"),
-    ],
-)
-def test_expansion(text: str, expected: str) -> None:
-    assert expand(text, NS) == expected
-
-
-def test_undefined_names_are_clear() -> None:
-    with pytest.raises(TemplateError) as error:
-        expand("hello {itemz}", NS)
-    assert (
-        "itemz is not defined" in str(error.value)
-        and "did you mean items" in error.value.hint
-        and "{{itemz}}" in error.value.hint
-    )
-    with pytest.raises(TemplateError, match="ZeroDivisionError"):
-        expand("{x / 0}", NS)
-
-
 def test_values_are_never_expanded_again() -> None:
     hostile = "{__import__('os').system('false')} {x}"
-    assert expand("{a} and {b}", {"a": hostile, "b": "{a}"}) == f"{hostile} and {{a}}"
+    for evaluate in (False, True):
+        text, left = expand("{a} and {b}", {"a": hostile, "b": "{a}"}, evaluate=evaluate)
+        assert text == f"{hostile} and {{a}}" and not left
     assert parse("-s {a}", "hi {a}", {"a": "-o z {x}"}).system == "-o z {x}"
 
 
@@ -152,11 +112,3 @@ def test_long_bodies_are_quick(text: str) -> None:
     start = time.monotonic()
     parse("", text, NS)
     assert time.monotonic() - start < 10
-
-
-def test_a_question_mark_does_not_make_it_ipythons_help() -> None:
-    assert questions(["%llm What's up?\n", "%ls?\n", "x = 1\n"]) == [
-        "get_ipython().run_line_magic('llm', \"What's up?\")\n",
-        "%ls?\n",
-        "x = 1\n",
-    ]

@@ -14,15 +14,16 @@ import llm_magics
 
 ROOT = Path(llm_magics.__file__).parent
 ROOMS = {
-    "errors": set(),
+    "clean": set(),
+    "errors": {"clean"},
     "core": {"errors"},
     "engine": {"errors", "core"},
     "sources": {"errors", "core"},
     "formats": {"errors", "core"},
     "decoder": {"errors", "core", "formats"},
     "models": {"errors", "core", "engine", "sources", "formats", "decoder"},
-    "views": {"errors", "core"},
-    "magics": {"errors", "core", "engine", "sources", "formats", "decoder", "models", "views"},
+    "views": {"clean", "errors", "core"},
+    "magics": {"clean", "errors", "core", "engine", "sources", "formats", "decoder", "models", "views"},
 }
 HEAVY = {"torch", "transformers", "optimum", "peft"}
 

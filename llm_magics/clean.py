@@ -1,0 +1,28 @@
+"""One place that cleans what is shown: a model's text and a file's words must not drive a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_SEQUENCES = re.compile(
+    r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
+    r"|[\]PX^_][^\x07\x1b\x9c]{0,10000}(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS, …: titles, links, the clipboard
+    r"|[ -/]*[0-~])?"
+    r"|\x9b[0-?]*[ -/]*[@-~]"
+)
+# Controls but tab and line break; marks that turn the direction of what follows; halves of characters.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def printable(text: str, *, most: int | None = None) -> str:
+    """The text without control sequences and characters, cut at ``most`` letters."""
+    if not text.isprintable():  # most texts are short and plain
+        text = _CONTROLS.sub("", _SEQUENCES.sub("", text))
+        text = _SURROGATES.sub("\ufffd", text)
+    return text if most is None or len(text) <= most else text[: most - 1] + "…"
+
+
+def line(text: str, *, most: int = 200) -> str:
+    """The same on one line."""
+    return printable(" ".join(text.split()), most=most)

@@ -1,0 +1,57 @@
+"""What is shown is cleaned in one place, and everything that is shown goes there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from llm_magics import Generation, LLMMagicsError, ModelInfo, SamplingOptions, TemplateError, Token
+from llm_magics.clean import line, printable
+from llm_magics.core.prompt import render
+from llm_magics.magics.show import Terminal
+from llm_magics.views.bundle import generation_bundle
+
+DIRTY = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\x9ce\x07f\x7fg\x00h\u202ei\x1b]8;;http://e.vil\x1b\\j"
+
+
+def test_sequences_and_controls_go() -> None:
+    assert printable(DIRTY) == "abcdefghij"
+    assert printable("a\tb\nc\r\nd é ✓ 日本") == "a\tb\nc\nd é ✓ 日本"
+    assert printable("\ud800x") == "\ufffdx" and printable("\x1b") == "" and printable("\x1b[") == ""
+    assert printable("abcdef", most=4) == "abc…" and line("a\n\x1b[1mb  c") == "a b c"
+
+
+def test_a_sequence_that_never_ends_takes_no_time_and_not_the_text() -> None:
+    assert len(printable("\x1b]" * 200_000)) == 0
+    assert printable("\x1b[31" + "x" * 10) == "x" * 9 or "x" in printable("\x1b[31" + "x" * 10)
+
+
+def test_an_error_shows_nothing_raw_and_not_without_end() -> None:
+    error = LLMMagicsError(f"bad {DIRTY}" + "x" * 1_000_000, hint=DIRTY)
+    shown = "".join(error._render_traceback_())
+    assert "\x1b" not in shown and len(shown) < 5_000 and "abcdefghij" in shown
+
+
+def test_what_a_template_raises_is_cleaned_and_cut() -> None:
+    with pytest.raises(TemplateError) as error:
+        render([{"role": "user", "content": "x"}], "{{ raise_exception('\x1b[2J' + 'y' * 50000) }}")
+    assert "\x1b" not in str(error.value) and len(str(error.value)) < 3_000
+
+
+def test_the_bundle_drives_no_terminal() -> None:
+    token = Token(1, DIRTY, -0.5, 1.0, 0)
+    bundle = generation_bundle(
+        Generation(DIRTY, (token,), "stop", "p", SamplingOptions(), model=ModelInfo("m"))
+    )
+    assert bundle["text/plain"] == "abcdefghij" == bundle["text/markdown"]
+    json.dumps(bundle)
+
+
+def test_the_terminal_is_not_driven(capsys: pytest.CaptureFixture[str]) -> None:
+    view = Terminal()
+    for piece in DIRTY:
+        view.add(piece)
+    view.status(DIRTY)
+    out, err = capsys.readouterr()
+    assert not set(out + err) & set("\x1b\x07\x9b\x9c\x00")
