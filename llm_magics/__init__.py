@@ -18,6 +18,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import namesake
+
 if TYPE_CHECKING:
     from .core.options import SamplingOptions
     from .core.records import Alternative, Generation, ModelInfo, Timing, Token, Trace
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from .models.model import Model
 
 __version__ = "0.1.0"
+
+namesake.warn()
 
 # ONNX Runtime sends telemetry by default since 1.29. This must be set before it is imported, by whomever.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -65,11 +65,16 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which weights answered: enough to find them again and to see that they are the same."""
+    """Which weights answered: enough to find them again and to see that they are the same.
+
+    Attributes:
+        fingerprint: changes when the weights do. The sha256 of a single file; of a Hub repository, of its
+            name, commit and files' names; of a local folder, of its files' sizes, times and beginnings.
+    """
 
     name: str
     revision: str = ""
-    sha256: str = ""
+    fingerprint: str = ""
     precision: str = ""
     licence: str = ""
 
@@ -116,7 +121,7 @@ class Generation:
             prompt=data["prompt"],
             options=SamplingOptions.from_dict(data["options"]),
             timing=Timing(**_known(Timing, data["timing"])),
-            model=ModelInfo(**_known(ModelInfo, data["model"])),
+            model=_model_info(data["model"]),
         )
 
 
@@ -155,7 +160,7 @@ class Trace:
         return cls(
             text=data["text"],
             tokens=_tokens(data["tokens"]),
-            model=ModelInfo(**_known(ModelInfo, data["model"])),
+            model=_model_info(data["model"]),
             predicted_from=data["predicted_from"],
         )
 
@@ -190,6 +195,11 @@ def _tokens(columns: dict[str, list[Any]]) -> tuple[Token, ...]:
     )
 
 
+def _model_info(data: dict[str, Any]) -> ModelInfo:
+    """Records of the first versions call the fingerprint sha256."""
+    return ModelInfo(**_known(ModelInfo, {"fingerprint": data.get("sha256", ""), **data}))
+
+
 def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
     """Only the fields this version knows: a newer minor writer may add some."""
     names = {item.name for item in fields(kind)}
@@ -204,5 +214,5 @@ def _check(data: dict[str, Any], kind: str) -> None:
     if data["schema"] > SCHEMA:
         raise ModelFileError(
             f"this {kind} record has schema {data['schema']}; this version reads up to {SCHEMA}",
-            hint="upgrade llm-magics: pip install -U llm-magics",
+            hint="upgrade: pip install -U open-llm-magics",
         )

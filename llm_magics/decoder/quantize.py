@@ -17,8 +17,9 @@ stores maps to it like this:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,36 +95,58 @@ def pack4(tensor: Tensor) -> Packed:
     if n * k < WIDEN_BELOW or k % BLOCK:
         return pack8(tensor)
     step = max(1, CHUNK // k)
-    parts = [round4(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, n, step)]
+    parts = [nearest_affine(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, n, step)]
     d, m, q = (np.concatenate(each) for each in zip(*parts, strict=True))
     return _affine4(d, m, q)
 
 
-def round4(weights: Floats) -> tuple[Floats, Floats, Bytes]:
-    """d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of the nearest d·q + m."""
+def nearest_affine(weights: Floats) -> tuple[Floats, Floats, Bytes]:
+    """d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of the nearest d·q + m, q from 0 to 15."""
     groups = weights.reshape(len(weights), -1, BLOCK)
     low, high = groups.min(-1), groups.max(-1)
-    best: tuple[Floats, Floats, Floats, Bytes] | None = None
-    for share in (1.0, 0.95, 0.9, 0.85):
+
+    def clipped(share: float) -> Rounded:
         middle, reach = (low + high) / 2, (high - low) / 2 * np.float32(share)
         d = np.maximum(reach * 2 / 15, 1e-12).astype(np.float32)
         m = (middle - reach).astype(np.float32)
         q = np.clip(np.rint((groups - m[..., None]) / d[..., None]), 0, 15)
         error = np.square(d[..., None] * q + m[..., None] - groups).sum(-1)
-        new = (error, d, m, q.astype(np.uint8))
-        if best is None:
-            best = new
-        else:
-            better = error < best[0]
-            best = (
-                np.where(better, error, best[0]),
-                np.where(better, d, best[1]),
-                np.where(better, m, best[2]),
-                np.where(better[..., None], new[3], best[3]),
-            )
-    if best is None:  # the loop above always runs; said for the type checker
-        raise AssertionError
-    return best[1:]
+        return error, (d, m, q.astype(np.uint8))
+
+    d, m, q = _least(map(clipped, (1.0, 0.95, 0.9, 0.85)))
+    return d, m, q
+
+
+def _nearest_with_zero(groups: Floats) -> tuple[Bytes, Floats, Bytes]:
+    """q, scales and whole zero points of the nearest scale·(q − zero), q from 0 to 15."""
+
+    def clipped(share: float) -> Rounded:
+        low, high = np.minimum(groups.min(-1), 0) * share, np.maximum(groups.max(-1), 0) * share
+        scale = np.maximum((high - low) / 15, 1e-12).astype(np.float32)
+        zero = np.clip(np.rint(-low / scale), 0, 15)
+        q = np.clip(np.rint(groups / scale[..., None]) + zero[..., None], 0, 15)
+        error = np.square((q - zero[..., None]) * scale[..., None] - groups).sum(-1)
+        return error, (q.astype(np.uint8), scale, zero.astype(np.uint8))
+
+    q, scale, zero = _least(map(clipped, (1.0, 0.9, 0.8, 0.7)))
+    return q, scale, zero
+
+
+# The squared error of each block (N, blocks), and what was rounded: (N, blocks) or (N, blocks, 32).
+Rounded = tuple[Floats, tuple[NDArray[Any], ...]]
+
+
+def _least(tried: Iterator[Rounded]) -> tuple[NDArray[Any], ...]:
+    """Block by block, the rounding of least error; of equal ones the first."""
+    best, kept = next(tried)
+    for error, parts in tried:
+        better = error < best
+        best = np.where(better, error, best)
+        kept = tuple(
+            np.where(better[..., None] if new.ndim > better.ndim else better, new, old)
+            for new, old in zip(parts, kept, strict=True)
+        )
+    return kept
 
 
 def pack8(tensor: Tensor) -> Packed:
@@ -188,7 +211,7 @@ def _affine4(d: Floats, m: Floats, q: Bytes) -> Packed:
     lost = BLOCK * (m + d * zeros)  # (N, blocks): the extended inputs are means, not sums
     means = lost.shape[1]
     groups = np.pad(lost, ((0, 0), (0, -means % BLOCK))).reshape(len(lost), -1, BLOCK)
-    extra, scales, extra_zeros = _round4(groups)
+    extra, scales, extra_zeros = _nearest_with_zero(groups)
     return Packed(
         means * BLOCK + means,
         4,
@@ -197,29 +220,3 @@ def _affine4(d: Floats, m: Floats, q: Bytes) -> Packed:
         _pairs(np.concatenate([zeros.astype(np.uint8), extra_zeros], axis=1)),
         means,
     )
-
-
-def _round4(groups: Floats) -> tuple[Bytes, Floats, Bytes]:
-    """4 bits with a whole zero point; the range is clipped to whatever leaves the least squared error."""
-    best: tuple[Floats, Bytes, Floats, Bytes] | None = None
-    for share in (1.0, 0.9, 0.8, 0.7):
-        low, high = np.minimum(groups.min(-1), 0) * share, np.maximum(groups.max(-1), 0) * share
-        scale = np.maximum((high - low) / 15, 1e-12).astype(np.float32)
-        zero = np.clip(np.rint(-low / scale), 0, 15)
-        q = np.clip(np.rint(groups / scale[..., None]) + zero[..., None], 0, 15)
-        error = np.square((q - zero[..., None]) * scale[..., None] - groups).sum(-1)
-        new = (error, q.astype(np.uint8), scale, zero.astype(np.uint8))
-        if best is None:
-            best = new
-        else:
-            better = error < best[0]
-            wide = better[..., None]
-            best = (
-                np.where(better, error, best[0]),
-                np.where(wide, new[1], best[1]),
-                np.where(better, scale, best[2]),
-                np.where(better, new[3], best[3]),
-            )
-    if best is None:  # the loop above always runs; said for the type checker
-        raise AssertionError
-    return best[1:]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..formats.tensors import Floats, Halves, Tensor, stack
-from .quantize import BLOCK, Packed, pack, pack4, pack8, pack_exact, round4
+from .quantize import BLOCK, Packed, nearest_affine, pack, pack4, pack8, pack_exact
 
 PRECISIONS = {
     "auto": "keeps the bits of a quantised file, 8 bits of a float one: within KL 0.01 of the source",
@@ -98,7 +98,7 @@ def _mixed(role: str, tensor: Tensor) -> Packed:
     """4 bits, or 8 where 4 would lose too much of this very matrix; measured on every n-th row."""
     if tensor.shape[1] % BLOCK == 0:
         sample = tensor.take(slice(0, None, max(1, tensor.shape[0] // 256))).dequantize()
-        d, m, q = round4(sample)
+        d, m, q = nearest_affine(sample)
         lost = np.square((d[..., None] * q + m[..., None]).reshape(sample.shape) - sample).sum()
         if lost <= (_MOST_DOWN if role in ("down", "v") else _MOST) * np.square(sample).sum():
             return pack4(tensor)

@@ -67,13 +67,13 @@ class Weights:
         self, role: str, layer: int = 0, *, size: int = 0, kind: str = "weight", plus: float = 0.0
     ) -> Floats | None:
         """A weight or a bias of one dimension, float32 ``(size,)``; None where the model has none."""
-        part, rows = self._part(role)
-        stored = self._find(part, layer, kind)
+        holder, rows = self._held_by(role)
+        stored = self._find(holder, layer, kind)
         if stored is None:
             return None
         values = stored.dequantize().reshape(-1)
-        if part != role and len(rows) and int(rows.max()) < len(values):
-            values = values[rows]
+        if rows is not None:
+            values = values[_checked(rows, stored)]
         if size and values.shape != (size,):
             raise ModelFileError(
                 f"{stored.name} has shape {values.shape}, not {(size,)}", hint="fetch it again"
@@ -92,11 +92,11 @@ class Weights:
         return found
 
     def has(self, role: str, layer: int = 0) -> bool:
-        return self._find(self._part(role)[0], layer, "weight") is not None
+        return self._find(self._held_by(role)[0], layer, "weight") is not None
 
     def _matrix(self, role: str, layer: int, expert: int) -> Tensor | None:
-        part, rows = self._part(role)
-        found = self._find(part, layer, "weight", expert)
+        holder, rows = self._held_by(role)
+        found = self._find(holder, layer, "weight", expert)
         if found is None:
             return None
         if self._layout.transposed and role not in ("embed", "positions", "head"):
@@ -106,25 +106,21 @@ class Weights:
             found = found.flat.take(slice(expert * size, (expert + 1) * size))
         if len(found.shape) != 2:
             raise ModelFileError(f"{found.name} has shape {found.shape}", hint="fetch it again")
-        if part != role:
-            if int(rows.max()) >= found.shape[0]:
-                raise ModelFileError(
-                    f"{found.name} has {found.shape[0]} rows, too few", hint="fetch it again"
-                )
-            found = found.take(rows)
+        if rows is not None:
+            found = found.take(_checked(rows, found))
         if role in ("q", "k") and self._layout.woven:
             if found.shape[0] % self.spec.head_dim:
                 raise ModelFileError(f"{found.name} has shape {found.shape}", hint="fetch it again")
             found = found.take(unweave(found.shape[0], self.spec.head_dim))
         return found
 
-    def _part(self, role: str) -> tuple[str, NDArray[np.intp]]:
-        """The role of the stored matrix that holds this one, and its rows there."""
+    def _held_by(self, role: str) -> tuple[str, NDArray[np.intp] | None]:
+        """The role under which it is stored, and which rows of that are it; None for all."""
         if role in ("q", "k", "v") and role not in self._layout.names:
             return "qkv", qkv_rows(self.spec, self._layout.qkv)[role]
         if role in ("gate", "up") and role not in self._layout.names:
             return "gate_up", np.arange(self.spec.ffn) + (self.spec.ffn if role == "up" else 0)
-        return role, np.arange(0)
+        return role, None
 
     def _find(self, role: str, layer: int, kind: str, expert: int = 0) -> Tensor | None:
         name = self._layout.names.get(role)
@@ -132,6 +128,13 @@ class Weights:
             return None
         name = f"{name.format(i=layer, e=expert)}.{kind}"
         return self._tensors.get(self._prefix + name) or self._tensors.get(name)
+
+
+def _checked(rows: NDArray[np.intp], stored: Tensor) -> NDArray[np.intp]:
+    count = stored.shape[0] if len(stored.shape) > 1 else int(np.prod(stored.shape))
+    if int(rows.max()) >= count:
+        raise ModelFileError(f"{stored.name} has {count} rows, too few", hint="fetch it again")
+    return rows
 
 
 def qkv_rows(spec: DecoderSpec, how: str) -> dict[str, NDArray[np.intp]]:

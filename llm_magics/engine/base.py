@@ -137,7 +137,15 @@ class Tokenizer(Protocol):
         ...
 
     def has_special(self, text: str) -> bool:
-        """Whether ``text`` spells a special token."""
+        """Whether special tokens come of ``text`` when it is read with them."""
+        ...
+
+    def without_seams(self, text: str) -> str:
+        """``text`` with other letters where an end of it could be a part of a special token."""
+        ...
+
+    def specials(self, ids: Iterable[int]) -> list[int]:
+        """Those of the ids that are special tokens."""
         ...
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:

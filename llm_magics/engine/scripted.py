@@ -138,6 +138,12 @@ class ScriptedTokenizer:
     def has_special(self, text: str) -> bool:
         return False
 
+    def without_seams(self, text: str) -> str:
+        return text
+
+    def specials(self, ids: Iterable[int]) -> list[int]:
+        return [id for id in ids if id == END]
+
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
         return b"".join(map(self.shown_bytes, ids)).decode("utf-8", "replace")
 

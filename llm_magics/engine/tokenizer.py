@@ -74,9 +74,8 @@ class TextTokenizer:
         self._backend = backend
         self.bos_id, self.eos_id, self.eos_ids = bos_id, eos_id, eos_ids
         self._bos = [bos_id] if add_bos and bos_id is not None else []
-        self._lock = (
-            threading.Lock()
-        )  # held while the backend's switches are set, and whenever it works without the GIL
+        # Held while the backend's switches are set, and whenever it works without the GIL.
+        self._lock = threading.Lock()
         added = backend.get_added_tokens_decoder()
         # Counting them together builds the whole table, 11 ms at 49k tokens.
         self.vocab_size: int = max(
@@ -85,14 +84,20 @@ class TextTokenizer:
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
         self._special = {id for id, token in added.items() if token.special}
         self._literal = _any_of(self._added[id] for id in self._special)
+        spelt = {self._added[id] for id in self._special}
+        self._beginnings = {text[:n] for text in spelt for n in range(1, len(text))}
+        self._ends = {text[n:] for text in spelt for n in range(1, len(text))}
+        self._longest = max(map(len, spelt), default=0)
+        unknown = getattr(backend.model, "unk_token", None)
+        self._unk_id: int | None = backend.token_to_id(unknown) if isinstance(unknown, str) else None
         self._strips_left = {token.content for token in added.values() if token.lstrip}
         self._kind, self._strip = _kind(state(backend.decoder))
         self._errors = "llm_magics.each" if self._kind == "pieces" else "replace"
         self._later, self._every = without_prefix(backend)
-        stretches = (
-            self._added if self._later else ()
-        )  # Gemma adds 6,000 tokens, and needs no cutting at them
+        # Gemma adds 6,000 tokens, and needs no cutting at them.
+        stretches = self._added if self._later else ()
         self._not_special = _any_of(self._added[id] for id in stretches if id not in self._special)
+        self._normalizer = backend.normalizer
         self._parts = {False: (backend.normalizer, backend.pre_tokenizer), True: self._later}
         self._is_later = False  # which of these the backend has now
         self._bytes: dict[int, bytes] = {}
@@ -177,41 +182,79 @@ class TextTokenizer:
         return self._run(head, special, True) + (self._run(tail, special, False) if tail else [])
 
     def _run(self, text: str, special: bool, later: bool) -> list[int]:
-        plain = not special and self.has_special(text)
-        ids = self._ask(text, plain, later)
-        if plain and any(self._spelt(id, text) for id in ids):
-            # Its merges make a special token out of letters. No token spans two calls: cut where one could
-            # begin.
-            assert self._literal is not None
-            cuts = [
-                0,
-                *(match.start() + 1 for match in re.finditer(f"(?={self._literal.pattern})", text)),
-                len(text),
-            ]
-            pieces = [text[a:b] for a, b in pairwise(cuts)]
-            ids = [id for n, piece in enumerate(pieces) for id in self._ask(piece, plain, later or n > 0)]
-            ids = [id for id in ids if not (self._spelt(id, text) and len(self._added[id]) == 1)]
-        return ids
+        return list(self._ask(text, False, later).ids) if special else self._plain(text, later)
 
-    def _spelt(self, id: int, text: str) -> bool:
-        """Whether the id is a special token that the text spells, and not just the one for unknown
-        characters.
+    def _plain(self, text: str, later: bool) -> list[int]:
+        """Ids of which none is a special token, whatever the text spells, and whatever it is normalised to.
+
+        The library is told to spell special tokens out. Merges, and a normaliser that turns look-alikes into
+        the letters of one, may still make one: no token spans two calls, so the text is cut inside what
+        became it.
         """
-        return id in self._special and self._added[id] in text
+        made = self._ask(text, True, later)
+        ids: list[int] = list(made.ids)
+        places = [
+            place
+            for place, id in enumerate(ids)
+            if id in self._special and not self._unknown(made, place, text)
+        ]
+        if not places:
+            return ids
+        spans = [made.offsets[place] for place in places]
+        cuts = sorted({begin + 1 for begin, end in spans if end - begin > 1})
+        if not cuts:  # single characters that are special by themselves: nothing else stands for them
+            return [id for place, id in enumerate(ids) if place not in set(places)]
+        pieces = [text[a:b] for a, b in pairwise([0, *cuts, len(text)]) if a < b]
+        return [id for n, piece in enumerate(pieces) for id in self._plain(piece, later or n > 0)]
 
-    def _ask(self, text: str, plain: bool, later: bool) -> list[int]:
+    def _unknown(self, made: Any, place: int, text: str) -> bool:
+        """Whether a special token only stands for characters that the vocabulary lacks."""
+        if made.ids[place] != self._unk_id:
+            return False
+        begin, end = made.offsets[place]
+        return not self._spells(text[begin:end], self._added[made.ids[place]])
+
+    def _spells(self, text: str, literal: str) -> bool:
+        return literal in text or literal in self._normal(text)
+
+    def _normal(self, text: str) -> str:
+        normalizer = self._normalizer
+        return str(normalizer.normalize_str(text)) if normalizer is not None else text
+
+    def _ask(self, text: str, plain: bool, later: bool) -> Any:
+        """The library's Encoding; ``plain`` spells special tokens out like any other text."""
         later = later and self._later is not None
         with self._lock:
             if self._is_later != later:
                 self._backend.normalizer, self._backend.pre_tokenizer = self._parts[later]  # type: ignore[misc]
                 self._is_later = later
-            self._backend.encode_special_tokens = plain  # true: they are spelt out like any other text
+            self._backend.encode_special_tokens = plain
             with tokenizer_errors():
-                return list(self._backend.encode(text, add_special_tokens=False).ids)
+                return self._backend.encode(text, add_special_tokens=False)
 
     def has_special(self, text: str) -> bool:
-        """Whether the text spells a special token such as ``<|im_start|>``."""
-        return self._literal is not None and self._literal.search(text) is not None
+        """Whether special tokens come of the text, as it stands or as it is normalised."""
+        if self._literal is None:
+            return False
+        if self._literal.search(text) or self._literal.search(self._normal(text)):
+            return True
+        return any(id != self._unk_id for id in self.specials(self._ask(text, False, False).ids))
+
+    def without_seams(self, text: str) -> str:
+        """The text with other letters where its ends could make a special token together with what is around
+        it.
+        """
+        for each in (text, self._normal(text)):
+            for n in range(min(self._longest - 1, len(each)), 0, -1):
+                if each[-n:] in self._beginnings:
+                    text = text[: max(len(text) - n, 0)] + "x" * min(n, len(text))
+                if each[:n] in self._ends:
+                    text = "x" * min(n, len(text)) + text[n:]
+        return text
+
+    def specials(self, ids: Iterable[int]) -> list[int]:
+        """Those of the ids that are special tokens."""
+        return [id for id in ids if id in self._special]
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
         if self._kind == "other":

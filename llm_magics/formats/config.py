@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..core.bounded import json_object
 from ..errors import ModelFileError, UnsupportedModel
 from .tensors import Tensor
 
@@ -140,14 +140,9 @@ def read_table(path: Path) -> dict[str, Any]:
         ModelFileError: it is missing or damaged.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ValueError("it is too large")
-        raw = json.loads(path.read_text("utf-8"))
-        if not isinstance(raw, dict):
-            raise ValueError("it is no table")
-    except (OSError, ValueError, RecursionError) as error:
+        return json_object(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be read: {error}", hint="fetch the model again") from error
-    return raw
 
 
 # general.architecture → model_type. "llama" also holds Mistral and Mixtral, told apart by what they have.

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.bounded import json_object
 from ..errors import ModelFileError, UnsupportedModel
 from .tensors import Tensor
 
@@ -84,12 +85,10 @@ def shards(path: Path) -> list[Path]:
             raise ModelFileError(f"{path} has {what}", hint="check the folder, or fetch the model again")
         return found
     try:
-        if index.stat().st_size > MAX_HEADER:
-            raise ValueError("it is too large")
-        names = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        names = set(json_object(index, MAX_HEADER)["weight_map"].values())
         if not names or len(names) > MAX_SHARDS or not all(isinstance(name, str) for name in names):
             raise ValueError("its weight_map makes no sense")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{index} is damaged: {error}", hint="fetch the model again") from error
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors"):

@@ -9,10 +9,12 @@ from typing import Any
 
 def load_ipython_extension(ipython: Any) -> None:
     """Called by ``%load_ext llm_magics``."""
+    from .. import namesake
     from ..views.bundle import register
     from .llm import LLMMagics
     from .question import Question
 
+    namesake.warn()
     ipython.register_magics(LLMMagics(ipython))
     register(ipython)
     transformers = ipython.input_transformer_manager.token_transformers

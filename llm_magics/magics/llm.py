@@ -99,7 +99,7 @@ class LLMMagics(Magics):
         last = model.last
         rows = {
             "model": model.name,
-            "revision": f"{model.info.revision}, sha256 {model.info.sha256[:12]}…",
+            "revision": f"{model.info.revision}, fingerprint {model.info.fingerprint[:12]}…",
             "licence": model.info.licence,
             "precision": model.info.precision,
             "fidelity": str(model.fidelity or "not measured yet: Model.measure_fidelity() does it"),

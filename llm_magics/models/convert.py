@@ -1,4 +1,7 @@
-"""GGUF file → a folder that the engine runs: decoder.onnx, weights.bin, tokenizer.json, model.json."""
+"""A GGUF file or a Hub checkpoint → a folder that the engine runs.
+
+It holds decoder.onnx, weights.bin, tokenizer.json and model.json.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.bounded import json_object
 from ..decoder.recipe import Recipe
 from ..decoder.spec import DecoderSpec
 from ..errors import ModelFileError
@@ -49,7 +53,7 @@ class Converted:
     @classmethod
     def read(cls, folder: Path) -> Converted:
         try:
-            data = json.loads((folder / "model.json").read_text("utf-8"))
+            data = json_object(folder / "model.json")
             spec, ends = DecoderSpec.from_dict(data["spec"]), tuple(data["eos_ids"])
             rest = {name: data[name] for name in cls.__slots__ if name not in ("spec", "eos_ids")}
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -64,7 +68,7 @@ def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str
 
     Raises:
         ModelFileError: the source is damaged. UnsupportedModel: it holds something this version cannot run.
-        OSError: the folder cannot be written (store.entry turns it into StoreError).
+        OSError: the folder cannot be written (store.ensure turns it into StoreError).
     """
     # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already
     # converted.

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.bounded import json_object
 from ..engine.base import Cache
 from ..sources import store
 
@@ -64,7 +65,7 @@ def measure(cache: Cache, reference: Cache, ids: list[int]) -> Fidelity:
 def kept(folder: Path) -> Fidelity | None:
     """What was measured for a converted model, if it was."""
     with suppress(OSError, ValueError, TypeError):
-        return Fidelity(**json.loads((folder / _FILE).read_text("utf-8")))
+        return Fidelity(**json_object(folder / _FILE))
     return None
 
 

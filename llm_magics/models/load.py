@@ -101,7 +101,7 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
         _convert(source, path, folder, precision)
         print(f"converted in {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
 
-    folder = store.entry(f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}", build)
+    folder = store.ensure(f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}", build)
     if (folder / "model.onnx").exists():
         from .ready import open_ready
 

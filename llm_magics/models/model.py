@@ -116,14 +116,23 @@ class Model:
         """The prompt's text and ids. A special token that a message spells out is read as plain
         characters.
         """
-        messages = self._messages(prompt, system, raw)
+        messages, tokenizer = self._messages(prompt, system, raw), self.tokenizer
         text = self.render(prompt, system=system, raw=raw)
-        if isinstance(messages, str) or not any(
-            self.tokenizer.has_special(message["content"]) for message in messages
-        ):
-            return text, self.tokenizer.encode(text)
+        if isinstance(messages, str):
+            return text, tokenizer.encode(text)
+        if not any(tokenizer.has_special(message["content"]) for message in messages):
+            ids = tokenizer.encode(text)
+            others = [
+                {**message, "content": tokenizer.without_seams(message["content"])} for message in messages
+            ]
+            if others == messages:
+                return text, ids
+            # Where a message meets the template's words, or another message, none may come of it.
+            plain = tokenizer.encode(self.render(others))
+            if tokenizer.specials(ids) == tokenizer.specials(plain):
+                return text, ids
         parts = segments(messages, self.template or "", **self._special_texts())
-        return text, self.tokenizer.encode_parts((part.text, part.trusted) for part in parts)
+        return text, tokenizer.encode_parts((part.text, part.trusted) for part in parts)
 
     def stream(
         self,

@@ -31,14 +31,14 @@ def export(source: Path, folder: Path, *, precision: str = "auto") -> None:
     No code of the checkpoint is run, nothing is fetched, and pickled weights are not read.
 
     Raises:
-        UsageError: optimum is not installed, or the precision is not to be had this way.
+        UsageError: optimum is not installed, or this way has no such precision.
         UnsupportedModel: optimum cannot export it either.
     """
     config = read_table(source / "config.json")
     kind = config.get("model_type")
     if precision not in PRECISIONS:
         raise UsageError(
-            f"{kind!r:.60} is exported by optimum: {precision} is not to be had",
+            f"{kind!r:.60} is exported by optimum, which does not make {precision}",
             hint="use auto, int8 or fp32",
         )
     if config.get("auto_map"):
@@ -55,7 +55,7 @@ def export(source: Path, folder: Path, *, precision: str = "auto") -> None:
     except ImportError as error:
         raise UsageError(
             f"the architecture {kind!r:.60} is exported by optimum, which is not installed",
-            hint="pip install 'llm-magics[optimum]', or choose one of: " + ", ".join(sorted(FAMILIES)),
+            hint="pip install 'open-llm-magics[optimum]', or choose one of: " + ", ".join(sorted(FAMILIES)),
         ) from error
     print(f"exporting {kind} with optimum; this takes some seconds …", file=sys.stderr, flush=True)
     before = os.environ.get("HF_HUB_OFFLINE")

@@ -126,7 +126,7 @@ def _checked(path: Path) -> tuple[Path, int]:
             except OSError:  # another disk
                 shutil.copyfile(file, place)
 
-    return store.entry(f"linked/{key}", build) / path.name, size
+    return store.ensure(f"linked/{key}", build) / path.name, size
 
 
 def _at_home(file: Path, folder: Path) -> bool:

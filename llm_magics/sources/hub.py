@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from ..core.bounded import json_object
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
 from . import store
 from .repository import Choice, choose
@@ -109,7 +110,7 @@ def _listed(repository: str, revision: str | None) -> _Listing:
 def _cached(repository: str, revision: str | None) -> _Listing | None:
     """What was found out before, or what huggingface_hub's cache holds of a revision."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(_note(repository, revision).read_text("utf-8"))
+        known = json_object(_note(repository, revision))
         if _is_commit(known["commit"]):
             return _Listing(
                 known["commit"],

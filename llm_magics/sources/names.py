@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import ModelNotFound, UnsupportedModel, UsageError
 from . import catalog, index, store
-from .repository import TOKENIZER_FILES
+from .repository import choose
 from .source import Source
 
 
@@ -35,10 +35,10 @@ def resolve(name: str | None, *, file: str | None = None) -> Source:
         return _folder(path, file)
     if path.is_file():
         return _file(path, name)
-    return _elsewhere(name, file)
+    return _not_here(name, file)
 
 
-def _elsewhere(name: str, file: str | None) -> Source:
+def _not_here(name: str, file: str | None) -> Source:
     repository, _, revision = name.partition("@")
     if (
         repository.count("/") == 1
@@ -70,47 +70,21 @@ def _file(path: Path, name: str) -> Source:
 
 def _folder(path: Path, file: str | None) -> Source:
     name = path.resolve().name
-    if file:
-        chosen = path / file
-        if not chosen.resolve().is_relative_to(path.resolve()) or not chosen.is_file():
-            raise ModelNotFound(f"{path} has no file {file}", hint="check the name")
-        if chosen.suffix != ".safetensors":
-            return _file(chosen, file)
-    if (path / "model.json").is_file() and (path / "decoder.onnx").is_file():
+    if file is None and (path / "model.json").is_file() and (path / "decoder.onnx").is_file():
         return Source("saved", name, "saved", _fingerprint([path / store.MANIFEST]), "unknown", lambda: path)
-    if (path / "config.json").is_file() and any(path.glob("*.safetensors")):
-        parts = [
-            path / "config.json",
-            *(path / part for part in TOKENIZER_FILES),
-            *sorted(path.glob("*.safetensors")),
-        ]
-        return Source(
-            "safetensors",
-            name,
-            "local",
-            _fingerprint([part for part in parts if part.is_file()]),
-            "unknown",
-            lambda: path,
-        )
-    ggufs = sorted(path.glob("*.gguf"))
-    if len(ggufs) == 1:
-        return _file(ggufs[0], ggufs[0].name)
-    if len(ggufs) > 1:
-        raise UsageError(
-            f"{path} has {len(ggufs)} GGUF files",
-            hint="choose: file=" + " or ".join(part.name for part in ggufs[:8]),
-        )
-    for part in ("model.onnx", "onnx/model.onnx"):
-        if (path / part).is_file():
-            return _onnx(path / part, name)
-    if any(path.glob("*.bin")) or any(path.glob("*.pt*")):
-        raise UnsupportedModel(
-            f"{path} has pickled weights only, which can run code when they are read",
-            hint="choose a copy in safetensors or GGUF",
-        )
-    raise ModelNotFound(
-        f"{path} holds no model", hint="it needs config.json and .safetensors, a .gguf, or model.onnx"
-    )
+    choice = choose(str(path), _files(path), file)  # by the rule that repositories of the Hub are held to
+    if choice.kind == "gguf":
+        return _file(path / choice.path, choice.path)
+    if choice.kind == "onnx":
+        return _onnx(path / choice.path, name)
+    parts = [path / part for part in choice.files]
+    return Source("safetensors", name, "local", _fingerprint(parts), "unknown", lambda: path)
+
+
+def _files(path: Path) -> dict[str, int]:
+    """The files of a folder and of the folders in it, with their sizes in bytes."""
+    found = [*path.glob("*"), *path.glob("*/*")]
+    return {part.relative_to(path).as_posix(): part.stat().st_size for part in found if part.is_file()}
 
 
 def _onnx(path: Path, name: str) -> Source:

@@ -88,7 +88,7 @@ def choose(repository: str, files: Mapping[str, int], file: str | None = None) -
     if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in files):
         raise UnsupportedModel(
             f"{repository} has pickled weights only, which can run code when they are read",
-            hint="choose a repository with safetensors or GGUF",
+            hint="choose a copy in safetensors or GGUF",
         )
     raise ModelNotFound(f"{repository} holds no model", hint="it needs .safetensors, .gguf or .onnx files")
 

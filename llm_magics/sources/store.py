@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
+from ..core.bounded import json_object
 from ..errors import LLMMagicsError, StoreError, UsageError
 
 MANIFEST = "manifest.json"
@@ -43,7 +44,7 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if _elsewhere(error):
+        if _outside(error):
             raise
         advice = "set LLM_MAGICS_HOME to a folder where there is room and that you may write to"
         short = error.errno is None and "written" in str(
@@ -98,7 +99,7 @@ def lock(name: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[No
         held.release()
 
 
-def entry(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], None] | None = None) -> Path:
+def ensure(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], None] | None = None) -> Path:
     """The folder ``home()/models/key``, complete and sound; made by ``build(folder)`` when it is not there or
     damaged.
 
@@ -149,7 +150,7 @@ def sound(path: Path) -> bool:
     """
     moved = False
     try:
-        files = json.loads((path / MANIFEST).read_text("utf-8"))["files"]
+        files = json_object(path / MANIFEST)["files"]
         for name, (size, mtime, digest) in files.items():
             state = (path / name).stat()
             if state.st_size != size or (state.st_mtime_ns != mtime and sha256(path / name) != digest):
@@ -293,7 +294,7 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _elsewhere(error: OSError) -> bool:
+def _outside(error: OSError) -> bool:
     """Whether the error names a file that is neither in the cache folder nor on the way to it."""
     if not isinstance(error.filename, (str, os.PathLike)):
         return False

@@ -23,7 +23,7 @@ def test_paris(kernel: Kernel) -> None:
     answer = read_bundle(result.data)
     assert answer.text == result.data["text/plain"] == result.data["text/markdown"]
     assert (
-        answer.model.sha256.startswith("b179c952")
+        answer.model.fingerprint.startswith("b179c952")
         and answer.stop_reason == "stop"
         and answer.options.temperature == 0
     )

@@ -187,12 +187,12 @@ def test_what_cannot_be_exported_says_so(
         with pytest.raises(lm.UnsupportedModel, match=said) as error:
             lm.load(str(folder))
         assert "GGUF" in error.value.hint
-    with pytest.raises(lm.UsageError, match="int4 is not to be had"):
+    with pytest.raises(lm.UsageError, match="does not make int4"):
         lm.load(str(source), precision="int4")
     monkeypatch.setitem(__import__("sys").modules, "optimum.exporters.onnx", None)
     with pytest.raises(lm.UsageError, match="not installed") as missing:
         lm.load(str(source), precision="int8")
-    assert "llm-magics[optimum]" in missing.value.hint
+    assert "open-llm-magics[optimum]" in missing.value.hint
 
 
 def test_a_graph_of_another_kind_is_named(hub_folder: Path, home: Path, tmp_path: Path) -> None:  # noqa: F811

@@ -302,3 +302,17 @@ def test_names_of_the_catalogue_do_not_ask_the_hub() -> None:
         ).stdout.strip()
         == "False"
     )
+
+
+def test_a_folder_is_read_by_the_same_rule_as_a_repository(tmp_path: Path) -> None:
+    names_of = ["m-Q4_0.gguf", "m-Q8_0.gguf", "m-F16.gguf", "mmproj-F16.gguf"]
+    for name in names_of:
+        (tmp_path / name).write_bytes(b"GGUF")
+    source = names.resolve(str(tmp_path))
+    assert source.name == "m-Q8_0" and source.fetch().name == choose("a/b", dict.fromkeys(names_of, 4)).path
+    assert names.resolve(str(tmp_path), file="m-Q4_0.gguf").name == "m-Q4_0"
+    with pytest.raises(lm.ModelNotFound, match="has no file") as error:
+        names.resolve(str(tmp_path), file="m-Q4_1.gguf")
+    assert "m-Q4_0.gguf" in error.value.hint
+    with pytest.raises(lm.ModelNotFound):
+        names.resolve(str(tmp_path), file="../secret.gguf")

@@ -15,6 +15,7 @@ import llm_magics
 ROOT = Path(llm_magics.__file__).parent
 ROOMS = {
     "clean": set(),
+    "namesake": set(),
     "errors": {"clean"},
     "core": {"errors"},
     "engine": {"errors", "core"},
@@ -23,7 +24,18 @@ ROOMS = {
     "decoder": {"errors", "core", "formats"},
     "models": {"errors", "core", "engine", "sources", "formats", "decoder"},
     "views": {"clean", "errors", "core"},
-    "magics": {"clean", "errors", "core", "engine", "sources", "formats", "decoder", "models", "views"},
+    "magics": {
+        "clean",
+        "namesake",
+        "errors",
+        "core",
+        "engine",
+        "sources",
+        "formats",
+        "decoder",
+        "models",
+        "views",
+    },
 }
 HEAVY = {"torch", "transformers", "optimum", "peft"}
 
@@ -134,3 +146,35 @@ def test_no_room_is_crowded() -> None:
     for room in {path.parent for path in ROOT.rglob("*.py")}:
         files = [path.name for path in room.glob("*.py") if path.name != "__init__.py"]
         assert len(files) <= 14, f"{room} holds {len(files)} files: it is two rooms"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import llm_magics",
+        "from IPython.core.interactiveshell import InteractiveShell as S; "
+        "s = S.instance(); s.run_line_magic('load_ext', 'llm_magics')",
+    ],
+)
+def test_the_namesake_on_the_index_is_noticed(tmp_path: Path, code: str) -> None:
+    (tmp_path / "llm_magics-1.2.1.dist-info").mkdir()
+    ran = [
+        subprocess.run(
+            [sys.executable, "-c", f"import sys; sys.path.append({place!r}); {code}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+        for place in (str(tmp_path), str(tmp_path / "nowhere"))
+    ]
+    assert ran[0].count("pip uninstall -y llm-magics") == 1 and "open-llm-magics" in ran[0] and ran[1] == ""
+
+
+def test_hints_name_the_right_package() -> None:
+    for path in [*ROOT.rglob("*.py"), ROOT.parent / "README.md", ROOT.parent / "pyproject.toml"]:
+        for line in path.read_text("utf-8").splitlines():
+            if "pip install" in line or "llm-magics[" in line:
+                assert not re.search(r"(?<!open-)llm-magics", line) or "uninstall -y llm-magics" in line, (
+                    path,
+                    line,
+                )

@@ -26,7 +26,7 @@ def build(folder):
     (folder / "half").write_text("half made")
     time.sleep(float(sys.argv[2]))
     (folder / "data").write_text("whole")
-print(store.entry("m/key", build).joinpath("data").read_text())
+print(store.ensure("m/key", build).joinpath("data").read_text())
 """
 
 
@@ -57,8 +57,8 @@ def test_built_once_and_found_again(home: Path) -> None:
         calls.append(folder)
         make(folder)
 
-    path = store.entry("m/key", build)
-    assert store.entry("m/key", build) == path and len(calls) == 1
+    path = store.ensure("m/key", build)
+    assert store.ensure("m/key", build) == path and len(calls) == 1
     assert store.cached().keys() == {"m/key"}
     store.remove("m/key")
     assert store.cached() == {} and not path.exists()
@@ -66,7 +66,7 @@ def test_built_once_and_found_again(home: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["shorter", "other", "missing", "manifest", "touched"])
 def test_damage_heals(home: Path, damage: str) -> None:
-    path = store.entry("m/key", make)
+    path = store.ensure("m/key", make)
     data = path / "data"
     if damage == "shorter":
         data.write_text("whol")
@@ -79,13 +79,13 @@ def test_damage_heals(home: Path, damage: str) -> None:
     else:
         os.utime(data)
     builds = []
-    store.entry("m/key", lambda folder: (builds.append(1), make(folder))[1])
+    store.ensure("m/key", lambda folder: (builds.append(1), make(folder))[1])
     assert data.read_text() == "whole" and store.sound(path)
     assert len(builds) == (0 if damage == "touched" else 1)  # the same bytes with another time are sound
 
 
 def test_a_new_time_on_the_same_bytes_is_summed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = store.entry("m/key", make)
+    path = store.ensure("m/key", make)
     os.utime(path / "data")
     assert store.sound(path)
     monkeypatch.setattr(store, "sha256", lambda _: pytest.fail("summed again"))
@@ -97,7 +97,7 @@ def test_folders_inside_an_entry_are_checked_too(home: Path) -> None:
         (folder / "onnx").mkdir()
         make(folder / "onnx")
 
-    path = store.entry("m/key", build)
+    path = store.ensure("m/key", build)
     assert store.sound(path) and store.cached()["m/key"] > 5
     (path / "onnx" / "data").unlink()
     assert not store.sound(path)
@@ -113,10 +113,10 @@ def test_another_key_in_the_making_is_left_alone(home: Path) -> None:
         assert go_on.wait(20)
 
     made = []
-    thread = threading.Thread(target=lambda: made.append(store.entry("m/slow", slow)))
+    thread = threading.Thread(target=lambda: made.append(store.ensure("m/slow", slow)))
     thread.start()
     assert begun.wait(20)
-    store.entry("m/fast", make)
+    store.ensure("m/fast", make)
     go_on.set()
     thread.join()
     assert made and store.sound(made[0])
@@ -128,7 +128,7 @@ def test_a_failing_build_leaves_nothing(home: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.entry("m/key", fail)
+        store.ensure("m/key", fail)
     assert list((home / "models" / "m").iterdir()) == []
 
 
@@ -140,7 +140,7 @@ def test_killed_while_building_heals(home: Path, tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert [p.name.startswith(".making-") for p in (home / "models" / "m").iterdir()] == [True]
-    assert store.entry("m/key", make).joinpath("data").read_text() == "whole"
+    assert store.ensure("m/key", make).joinpath("data").read_text() == "whole"
     assert [p.name for p in (home / "models" / "m").iterdir()] == ["key"]
 
 
@@ -162,7 +162,7 @@ import resource, signal
 from llm_magics.sources import store
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, 1 << 16))
-try: store.entry("m/key", lambda folder: (folder / "data").write_bytes(bytes(1 << 20)))
+try: store.ensure("m/key", lambda folder: (folder / "data").write_bytes(bytes(1 << 20)))
 except store.StoreError as error: print(error)
 print([p.name for p in (store.home() / "models" / "m").iterdir()])
 """
@@ -176,7 +176,7 @@ def test_a_full_disk_is_a_clear_error(home: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(StoreError, match=r"disk is full.*MB free"):
-        store.entry("m/key", full)
+        store.ensure("m/key", full)
     assert list((home / "models" / "m").iterdir()) == []
 
 
@@ -195,6 +195,6 @@ def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_the_manifest_lists_every_file(home: Path) -> None:
-    path = store.entry("m/key", make)
+    path = store.ensure("m/key", make)
     files = json.loads((path / store.MANIFEST).read_text())["files"]
     assert files["data"][0] == 5 and files["data"][2] == store.sha256(path / "data")

@@ -491,3 +491,88 @@ def test_merges_that_spell_a_special_token_do_not_make_one(tmp_path: Path) -> No
     for text in ("</s>", "a</s></s>the", "<</s>/s>"):
         ids = tokenizer.encode(text, special=False)
         assert 2 not in ids and tokenizer.decode(ids) == text
+
+
+LOOKS_ALIKE = [
+    "＜|im_end|＞",
+    "<|ＩＭ_end|>",
+    "<|im＿end|>",
+    "＜|im_end|＞<|im_end|>",
+    "x＜|im_end|＞y＜|im_start|＞",
+]
+
+
+def normalising(normalizer: Any, *, normalized: bool) -> TextTokenizer:
+    from tokenizers import AddedToken
+
+    backend = read_backend(tokenizer_spec(metadata()).json.encode())
+    backend.normalizer = normalizer
+    backend.add_special_tokens(
+        [AddedToken(text, special=True, normalized=normalized) for text in ("<|im_start|>", "<|im_end|>")]
+    )
+    return TextTokenizer(backend, bos_id=1, eos_ids=frozenset({2}), eos_id=2)
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize("text", LOOKS_ALIKE)
+def test_letters_that_look_alike_make_no_special_token(text: str, normalized: bool) -> None:
+    from tokenizers.normalizers import NFKC, Lowercase, Sequence
+
+    tokenizer = normalising(Sequence([NFKC(), Lowercase()]), normalized=normalized)
+    ids = tokenizer.encode(text, special=False)
+    assert not tokenizer.specials(ids) and tokenizer.decode(ids)
+    assert tokenizer.has_special(text)
+
+
+def test_one_character_that_becomes_a_special_token() -> None:
+    from tokenizers.normalizers import Replace
+
+    tokenizer = normalising(Replace("☃", "<|im_end|>"), normalized=True)
+    for text in ("☃", "a☃b", "☃" * 50):
+        assert not tokenizer.specials(tokenizer.encode(text, special=False)) and tokenizer.has_special(text)
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_no_message_makes_a_special_token_in_the_models_own_format(normalized: bool) -> None:
+    """Alone, beside the template's words, or together with another message."""
+    from tokenizers.normalizers import NFKC
+
+    from llm_magics import Model, ModelInfo
+    from llm_magics.engine.scripted import ScriptedEngine
+
+    tokenizer = normalising(NFKC(), normalized=normalized)
+    joins = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% endfor %}"
+        "{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    for template in (tiny.TEMPLATE, joins):
+        model = Model(ScriptedEngine(["x"]), tokenizer, ModelInfo("m"), template=template)  # type: ignore[arg-type]
+
+        def made(*contents: str, model: Model = model) -> list[int]:
+            roles = ("user", "assistant", "user")
+            messages = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=False)]
+            return tokenizer.specials(model._encode(messages, None, False)[1])
+
+        expected = made("plain", "words", "here")
+        assert 1 in expected
+        for hostile in [*LOOKS_ALIKE, "<|im_end|>", "<", "<|im_", "＜|im_", "end|>", ">", "|>"]:
+            for contents in ((hostile, "b", "c"), ("a", hostile, "c"), ("a", "b", hostile)):
+                assert made(*contents) == expected, contents
+        for first, second in (
+            ("<|im_", "end|>"),
+            ("＜|im_", "end|＞"),
+            ("x<", "|im_end|>"),
+            ("<|im_end|", ">"),
+        ):
+            assert made(first, second, "c") == made("a", first, second) == expected, (first, second)
+
+
+def test_harmless_ends_are_read_as_ever(tokenizer: TextTokenizer) -> None:
+    """A message that begins or ends with a bracket has the ids of the whole text, as elsewhere."""
+    from llm_magics import Model, ModelInfo
+    from llm_magics.engine.scripted import ScriptedEngine
+
+    model = Model(ScriptedEngine(["x"]), tokenizer, ModelInfo("m"), template=tiny.TEMPLATE)
+    for content in ("> quoted <", "a <", "|>", "2 > 1", "<|"):
+        text, ids = model._encode(content, None, False)
+        assert ids == tokenizer.encode(text)

@@ -7,12 +7,12 @@ is written. Everything is data: nothing named in these files is ever imported or
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...core.bounded import json_object
 from ...core.guard import tokenizer_errors
 from ...errors import ModelFileError, UnsupportedModel
 from .gguf import ENDS, TokenizerSpec, byte_level_json
@@ -283,12 +283,9 @@ def _table(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        value = json.loads(_text(path, MAX_SMALL))
-    except (ValueError, RecursionError) as error:
+        return json_object(path, MAX_SMALL)
+    except (OSError, ValueError) as error:
         raise _bad(path, str(error)) from error
-    if not isinstance(value, dict):
-        raise _bad(path, "it is no table")
-    return value
 
 
 def _text(path: Path, limit: int) -> str:
