@@ -42,6 +42,10 @@ class Cache(Protocol):
         """What ``nbytes`` would be with ``length`` tokens."""
         ...
 
+    def reserve(self, length: int) -> None:
+        """Make room for ``length`` tokens now."""
+        ...
+
     def rewind(self, length: int) -> None:
         """Forget all cached tokens but the first ``length``; costs nothing."""
         ...

@@ -7,6 +7,8 @@ known to be.
 
 from __future__ import annotations
 
+import math
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -101,6 +103,10 @@ class KV:
         """What the buffer comes to when a row has ``length`` tokens, in bytes."""
         return self.nbytes // self.capacity * self._capacity_for(length)
 
+    def reserve(self, length: int) -> None:
+        """Make room for ``length`` tokens a row now, so that nothing is copied later."""
+        self._ensure(length)
+
     def copy(self, source: KV, source_row: int, row: int, length: int) -> None:
         """Make the first ``length`` tokens of a row those of ``source``, which may be this buffer."""
         self._ensure(length)
@@ -138,8 +144,15 @@ class KV:
         return out
 
     def _zeros(self, rows: int, capacity: int) -> NDArray[np.float32]:
-        shape = self._shape
-        return np.zeros((shape.layers, 2, rows, shape.heads, capacity, shape.head_dim), np.float32)
+        """Memory of the system's own, of which only what is written is taken, and which goes back when it is
+        freed.
+
+        An allocator would keep freed buffers, and fill the next one with zeros: slower, and all of it taken.
+        """
+        shape = (self._shape.layers, 2, rows, self._shape.heads, capacity, self._shape.head_dim)
+        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+        memory = mmap.mmap(-1, max(4 * math.prod(shape), 1), **private)
+        return np.frombuffer(memory, np.float32, math.prod(shape)).reshape(shape)
 
     def _capacity_for(self, length: int) -> int:
         capacity = self.capacity

@@ -116,6 +116,9 @@ class ExportedCache(Held):
     def nbytes_for(self, length: int) -> int:
         return length * self._token_bytes
 
+    def reserve(self, length: int) -> None:
+        """Its tensors are as long as what they hold."""
+
     def take_over(self, source: ExportedCache, length: int) -> None:
         self.rewind(0)
         self._past = length, source._cut(length)

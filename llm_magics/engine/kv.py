@@ -130,6 +130,7 @@ class Pool:
         if idle is not None and self.nbytes + entry.cache.nbytes_for(length) > self.budget:
             idle.holder = weakref.ref(lease)
             return idle
+        entry.cache.reserve(length)
         self._entries.append(entry)
         return entry
 

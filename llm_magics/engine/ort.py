@@ -114,6 +114,9 @@ class OrtCache(Held):
     def nbytes_for(self, length: int) -> int:
         return self._kv.nbytes_for(length)
 
+    def reserve(self, length: int) -> None:
+        self._kv.reserve(length)
+
     def take_over(self, source: OrtCache, length: int) -> None:
         self.rewind(0)
         self._kv.copy(source._kv, 0, 0, length)

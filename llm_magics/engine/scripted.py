@@ -68,6 +68,8 @@ class ScriptedCache(Held):
     def nbytes_for(self, length: int) -> int:
         return length
 
+    def reserve(self, length: int) -> None: ...
+
     def rewind(self, length: int) -> None:
         super().rewind(length)
         self._rewound = True

@@ -49,8 +49,8 @@ class LLMMagics(Magics):
         from ..models.model import sampling_options
 
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
-        model = self._load(request)
         view = view_for(self.shell, quiet=request.quiet)
+        model = self._load(request)
         stream = model.stream(request.prompt, system=request.system, raw=request.raw, **request.options)
         interrupted = False
         try:

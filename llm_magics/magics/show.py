@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ from ..clean import printable
 from ..core.records import Generation
 from ..views import static
 from ..views.bundle import generation_bundle
-from ..views.markdown import safe
+from ..views.markdown import safe, warm
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
 
@@ -32,6 +33,8 @@ class Notebook:
     """One display, re-rendered in place."""
 
     def __init__(self) -> None:
+        # The parser is imported while the model is loaded: the first frame need not wait for it.
+        threading.Thread(target=warm, daemon=True).start()
         self._handle: Any = None
         self._text = ""
         self._next = 0.0  # the time of the next frame

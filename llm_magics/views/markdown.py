@@ -88,6 +88,11 @@ def _language(info: str) -> str:
     return found[0] if found and found[0].lower() not in _DRAWN else ""
 
 
+def warm() -> None:
+    """Import the parser."""
+    _parser()
+
+
 @cache
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
