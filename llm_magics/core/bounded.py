@@ -22,5 +22,5 @@ def json_object(path: Path, most: int = SMALL) -> dict[str, Any]:
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(value, dict):
-        raise ValueError("it is no table")
+        raise ValueError("it is not a JSON object")
     return value

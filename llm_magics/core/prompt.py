@@ -1,9 +1,9 @@
 """Messages + chat template → the text the model reads.
 
-A template comes with the model, so it is untrusted: it runs in Jinja's immutable sandbox, with limits on its
-    size, on the text
-it makes and on the time it takes. A message is untrusted too: it must not be able to speak for another role,
-so whoever encodes the text reads special tokens only in the template's own parts (:class:`Segment`).
+A template comes with the model, so it is untrusted: it runs in Jinja's immutable sandbox, with limits on
+its size, on the text it makes and on the time it takes. A message is untrusted too: it must not be able to
+speak for another role, so whoever encodes the text reads special tokens only in the template's own parts
+(:class:`Segment`).
 
 The limits hold for every loop, macro, filter, test, comparison and operator, and for every text made on the
 way, whether or not it is written; filters and methods whose work is out of proportion to what they are given

@@ -56,8 +56,7 @@ class Weigher:
     """Describes tokens under softmax(logits).
 
     Between two tokens the caches are cold, so what counts is how little memory and code is touched: one
-        scratch array that is
-    kept, few passes, and no BLAS, whose threads would have to be woken.
+    scratch array that is kept, few passes, and no BLAS, whose threads would have to be woken.
     """
 
     def __init__(self, vocab_size: int) -> None:

@@ -2,11 +2,10 @@
 2022, Orca).
 
 One engine call decodes a token of every row. Reading the weights is what a call of one token costs most, so
-this is several times as fast as one answer after the other. A row has its own options, seed and stop strings,
-and its tokens are those it would have alone: in fp32 the greedy text is that of a Stream; a quantised model's
-    kernels round otherwise for several tokens than for
-one, so two tokens that it holds about equally likely may change places. What the other rows are never changes
-a row's text.
+this is several times as fast as one answer after the other. A row has its own options, seed and stop
+strings, and its tokens are those it would have alone: in fp32 the greedy text is that of a Stream; a
+quantised model's kernels round otherwise for several tokens than for one, so two tokens that it holds about
+equally likely may change places. What the other rows are never changes a row's text.
 """
 
 from __future__ import annotations

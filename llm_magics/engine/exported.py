@@ -1,7 +1,7 @@
 """The engine for graphs that others exported: optimum, and the onnx-community's repositories on the Hub.
 
 Their past is an input and their present a longer output: the cache is copied at every step, which our own
-    graphs avoid.
+graphs avoid.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class ExportedEngine:
         if "input_ids" not in self._inputs or not self._empty or unknown or missing:
             odd = ", ".join(sorted(unknown)) or ", ".join(sorted(missing)) or "no past_key_values"
             raise UnsupportedModel(
-                f"{name} is no decoder with a cache as optimum exports it ({odd})",
+                f"{name} is not a decoder with a cache as optimum exports it ({odd})",
                 hint='export it as "text-generation-with-past", or name its checkpoint instead',
             )
 

@@ -28,9 +28,8 @@ class Guesser:
     tokens.
 
     It keeps a purse: each token made puts three hundredths of an engine call into it, each right guess a
-        whole one, and each
-    guess takes out what checking it costs. An empty purse makes no guesses, so an answer that repeats nothing
-    takes at most 3 % longer than without, and four tenths of a call.
+    whole one, and each guess takes out what checking it costs. An empty purse makes no guesses, so an
+    answer that repeats nothing takes at most 3 % longer than without, and four tenths of a call.
     """
 
     def __init__(self) -> None:

@@ -48,7 +48,7 @@ def _byte_of() -> dict[str, int]:
     """GPT-2's printable stand-in for every byte, the other way round.
 
     Source: encoder.py of https://github.com/openai/gpt-2; bytes that print stand for themselves, the rest
-        from U+0100 on.
+    from U+0100 on.
     """
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(printable)]

@@ -1,8 +1,8 @@
 """GGUF files: metadata and memory-mapped tensors, every count and offset checked before it is believed.
 
 Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian). The
-    ``gguf`` package
-reads it too, but makes one array a string: two seconds for a 49k vocabulary, against a tenth here.
+``gguf`` package reads it too, but makes one array a string: two seconds for a 49k vocabulary, against a
+tenth here.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class GgufFile:
 
     def _bad(self, what: str) -> ModelFileError:
         return ModelFileError(
-            f"{self.path.name} is damaged or no GGUF file: {what}", hint="fetch the file again"
+            f"{self.path.name} is damaged or not a GGUF file: {what}", hint="fetch the file again"
         )
 
     def _take(self, size: int) -> int:

@@ -1,8 +1,8 @@
 """Hub checkpoints: safetensors files, one or many, headers checked before they are believed, weights read
 when asked for.
 
-Format: https://github.com/huggingface/safetensors#format. The ``safetensors`` package gives numpy no bfloat16
-    without torch.
+Format: https://github.com/huggingface/safetensors#format. The ``safetensors`` package gives numpy no
+bfloat16 without torch.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ def shards(path: Path) -> list[Path]:
     try:
         names = set(json_object(index, MAX_HEADER)["weight_map"].values())
         if not names or len(names) > MAX_SHARDS or not all(isinstance(name, str) for name in names):
-            raise ValueError("its weight_map makes no sense")
+            raise ValueError("its weight_map is not valid")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelFileError(f"{index} is damaged: {error}", hint="fetch the model again") from error
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors"):
             raise ModelFileError(
-                f"{_INDEX} names {name!r}, which is no file of its folder", hint="choose another model"
+                f"{_INDEX} names {name!r}, which is not a file of its folder", hint="choose another model"
             )
         if not (path / name).is_file():
             raise ModelFileError(f"{path} lacks {name}", hint="fetch the model again")
@@ -116,27 +116,27 @@ class _File:
         try:
             header = json.loads(self.map[8 : 8 + size].decode("utf-8"))
         except (ValueError, RecursionError) as error:
-            raise self._bad(f"its header is no JSON: {str(error)[:80]}") from error
+            raise self._bad(f"its header is not JSON: {str(error)[:80]}") from error
         if not isinstance(header, dict):
-            raise self._bad("its header is no table")
+            raise self._bad("its header is not a JSON object")
         header.pop("__metadata__", None)
         self.entries = {name: self._entry(name, value, 8 + size) for name, value in header.items()}
 
     def _bad(self, what: str) -> ModelFileError:
         return ModelFileError(
-            f"{self.path.name} is damaged or no safetensors file: {what}", hint="fetch the file again"
+            f"{self.path.name} is damaged or not a safetensors file: {what}", hint="fetch the file again"
         )
 
     def _entry(self, name: str, value: Any, base: int) -> tuple[str, tuple[int, ...], int, int]:
         try:
             kind, shape, (begin, end) = value["dtype"], value["shape"], value["data_offsets"]
         except (TypeError, KeyError, ValueError):
-            raise self._bad(f"the entry of {name[:80]!r} makes no sense") from None
+            raise self._bad(f"the entry of {name[:80]!r} is not valid") from None
         whole = [*(shape if isinstance(shape, list) else [None]), begin, end]
         if not isinstance(kind, str) or not all(
             isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in whole
         ):
-            raise self._bad(f"the entry of {name[:80]!r} makes no sense")
+            raise self._bad(f"the entry of {name[:80]!r} is not valid")
         if begin > end or base + end > len(self.map):
             raise self._bad(f"{name[:80]!r} reaches past its end")
         if kind in _KINDS:

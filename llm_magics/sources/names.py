@@ -52,7 +52,7 @@ def _not_here(name: str, file: str | None) -> Source:
         raise ModelNotFound(f"there is no file {name}", hint="check the path")
     near = get_close_matches(name, catalog.entries(), 3, 0.4)
     raise ModelNotFound(
-        f"there is no model {name!r}: no name of the catalogue, no path",
+        f"there is no model {name!r}: neither a name of the catalogue nor a path",
         hint=(f"did you mean {' or '.join(near)}? " if near else "")
         + f"known: {', '.join(catalog.entries())}; org/name on the Hub; a .gguf file; a folder",
     )

@@ -106,7 +106,7 @@ def _named(repository: str, files: Mapping[str, int], file: str) -> Choice:
         return _onnx(files, file)
     if file.endswith(".safetensors"):
         return _checkpoint(files, [file])
-    raise UsageError(f"{file} is no model file", hint="choose a .gguf, .onnx or .safetensors file")
+    raise UsageError(f"{file} is not a model file", hint="choose a .gguf, .onnx or .safetensors file")
 
 
 def _beside(files: Mapping[str, int]) -> list[str]:

@@ -262,9 +262,8 @@ def _sync(path: Path) -> None:
 def _sweep(key: str) -> None:
     """Remove what dead processes left half made beside ``key``, whose lock is held.
 
-    The locks say who lives: another key's folder goes only when its lock is free. A process id would not do:
-        ids are used
-    again, and those of another machine or container on a shared disk mean nothing here.
+    The locks say who lives: another key's folder goes only when its lock is free. A process id would not
+    do: ids are used again, and those of another machine or container on a shared disk mean nothing here.
     """
     from filelock import FileLock, Timeout
 
@@ -282,7 +281,9 @@ def _sweep(key: str) -> None:
 def _entry_path(key: str) -> Path:
     parts = key.split("/")
     if not all(parts) or any(part in (".", "..") or "\\" in part or ":" in part for part in parts):
-        raise UsageError(f"{key!r} is no key of the cache", hint="keys look like name/precision-1-0123abcd")
+        raise UsageError(
+            f"{key!r} is not a key of the cache", hint="keys look like name/precision-1-0123abcd"
+        )
     return home().joinpath("models", *parts)
 
 

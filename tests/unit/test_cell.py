@@ -66,7 +66,7 @@ def test_line_magic_takes_the_rest_as_it_stands() -> None:
         ("-n 1.5", "x", "does not understand"),
         ("-s 'open", "x", "not closed"),
         ("--raw=1", "x", "takes no value"),
-        ("hello", "x", "is no option"),
+        ("hello", "x", "is not an option"),
         ("", " \n", "empty"),
         ("-t 0", None, "no prompt"),
         ("-o 1x", "x", "name of a variable"),

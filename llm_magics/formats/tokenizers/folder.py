@@ -164,7 +164,7 @@ def _declared(folder: Path, config: dict[str, Any], special: set[str]) -> dict[i
 def _as_id(value: Any) -> int:
     number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 9 else value
     if type(number) is not int or not 0 <= number < 1 << 24:
-        raise _bad("tokenizer_config.json", f"{value!r:.60} is no token id")
+        raise _bad("tokenizer_config.json", f"{value!r:.60} is not a token id")
     return number
 
 

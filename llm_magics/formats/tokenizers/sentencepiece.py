@@ -2,10 +2,9 @@
 ``tokenizer.json``.
 
 The file is a protocol buffer, read here by hand: a handful of fields, every length checked before it is
-    believed. Source:
-sentencepiece_model.proto of https://github.com/google/sentencepiece. How its parts are put into the words of
-``tokenizers`` follows what its own code does, and transformers' convert_slow_tokenizer.py where that equals
-it.
+believed. Source: sentencepiece_model.proto of https://github.com/google/sentencepiece. How its parts are
+put into the words of ``tokenizers`` follows what its own code does, and transformers'
+convert_slow_tokenizer.py where that equals it.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ class Pieces:
         if max(map(len, self.texts)) > MAX_PIECE:
             raise bad(f"a piece of more than {MAX_PIECE:,} characters")
         if not all(map(math.isfinite, self.scores)):
-            raise bad("a score is no number")
+            raise bad("a score is not a number")
         if self.unknown is None and (self.kind == "unigram" or BYTE not in self.types):
             raise bad("it has no piece for what is unknown")
 
@@ -338,7 +337,7 @@ def _whole(value: int | bytes) -> int:
 
 def _float(value: int | bytes) -> float:
     if len(_bytes(value)) != 4:
-        raise bad("a score is no number")
+        raise bad("a score is not a number")
     number: float = struct.unpack("<f", _bytes(value))[0]
     return number
 
