@@ -17,6 +17,7 @@ def main() -> int:
     )
     pull.add_argument("--precision", default="auto")
     arguments = parser.parse_args()
+    from .clean import line
     from .models.load import load
 
     try:
@@ -25,7 +26,7 @@ def main() -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     print(
-        f"{model.name} is ready: {model.info.precision}, {model.weights_bytes / 1e6:.0f} MB, licence "
+        f"{line(model.name)} is ready: {model.info.precision}, {model.weights_bytes / 1e6:.0f} MB, licence "
         f"{model.info.licence}"
     )
     return 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from ..clean import line as one_line
 from ..errors import Interrupted, LLMMagicsError
 from .cell import CellRequest, parse, usage
 from .expand import note
@@ -110,7 +111,7 @@ class LLMMagics(Magics):
             if last and last.tokens
             else "nothing generated yet",
         }
-        return "\n".join(f"{name:<10} {value}" for name, value in rows.items())
+        return "\n".join(f"{name:<10} {one_line(value)}" for name, value in rows.items())
 
 
 def _caches(model: Model) -> str:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..clean import line
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, UsageError
@@ -97,7 +98,7 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
     def build(folder: Path) -> None:
         path = source.fetch()
         began = time.perf_counter()
-        print(f"converting {source.name} ({precision}) …", file=sys.stderr, flush=True)
+        print(f"converting {line(source.name)} ({precision}) …", file=sys.stderr, flush=True)
         _convert(source, path, folder, precision)
         print(f"converted in {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..clean import line
 from ..core.options import MAX_ALTERNATIVES, SamplingOptions
 from ..core.prompt import render, segments
 from ..core.records import Generation, ModelInfo, Trace
@@ -61,7 +62,7 @@ class Model:
         self.last_map: Answers | None = None
 
     def __repr__(self) -> str:
-        return f"<Model {self.name} ({self.info.precision}), context {self.context_length:,} tokens>"
+        return f"<Model {line(self.name)} ({self.info.precision}), context {self.context_length:,} tokens>"
 
     @property
     def name(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..clean import line
 from ..decoder.families import FAMILIES
 from ..decoder.quantize import BLOCK, round8
 from ..errors import UnsupportedModel, UsageError
@@ -57,7 +58,7 @@ def export(source: Path, folder: Path, *, precision: str = "auto") -> None:
             f"the architecture {kind!r:.60} is exported by optimum, which is not installed",
             hint="pip install 'open-llm-magics[optimum]', or choose one of: " + ", ".join(sorted(FAMILIES)),
         ) from error
-    print(f"exporting {kind} with optimum; this takes some seconds …", file=sys.stderr, flush=True)
+    print(f"exporting {line(str(kind))} with optimum; this takes some seconds …", file=sys.stderr, flush=True)
     before = os.environ.get("HF_HUB_OFFLINE")
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:

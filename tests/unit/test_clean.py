@@ -55,3 +55,17 @@ def test_the_terminal_is_not_driven(capsys: pytest.CaptureFixture[str]) -> None:
     view.status(DIRTY)
     out, err = capsys.readouterr()
     assert not set(out + err) & set("\x1b\x07\x9b\x9c\x00")
+
+
+def test_names_and_licences_of_model_files_are_cleaned() -> None:
+    from llm_magics import Model
+    from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
+    from llm_magics.magics.cell import CellRequest
+    from llm_magics.magics.llm import LLMMagics
+
+    info = ModelInfo(f"name {DIRTY}", revision=DIRTY, licence=f"licence\n{DIRTY}" + "x" * 10_000)
+    model = Model(ScriptedEngine(["x"]), ScriptedTokenizer(), info)
+    magics = LLMMagics(None)
+    magics._model = model
+    for shown in (repr(model), magics._status(CellRequest("status"))):
+        assert not set(shown) & set("\x1b\x07\x9b\x9c\x00\u202e") and len(shown) < 3_000
