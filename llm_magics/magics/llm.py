@@ -72,19 +72,28 @@ class LLMMagics(Magics):
 
     def forget(self) -> None:
         """Let go of the model."""
-        self._model = None
+        if self._model is not None:
+            from ..models.load import give_back_memory
+
+            self._model = None
+            give_back_memory()
 
     def _load(self, request: CellRequest) -> Model:
         import llm_magics
 
-        self._model = llm_magics.load(
+        before = self._model
+        model = llm_magics.load(
             request.model,
             precision=request.precision,
             threads=request.threads,
             file=request.file,
             cache_mb=request.cache_mb,
         )
-        return self._model
+        if before is not None and before is not model:
+            del before
+            self.forget()
+        self._model = model
+        return model
 
     def _status(self, request: CellRequest) -> str:
         if self._model is None and request.model is None:

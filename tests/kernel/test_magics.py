@@ -236,8 +236,11 @@ def test_a_model_that_is_not_used_any_more_is_gone(fresh_kernel: Kernel) -> None
     assert kernel.run("%llm -n 2 -p fp32 hi").status == "ok"
     assert kernel.value(count) == "1"
     assert kernel.run("%llm " + "long " * 9000).status == "error"  # its traceback must keep nothing alive
+    used = "int(__import__('psutil').Process().memory_info().rss / 1e6)"
+    before = int(kernel.value(used))
     assert kernel.run("%unload_ext llm_magics").status == "ok"
     assert kernel.value(count) == "0"
+    assert before > 250 and int(kernel.value(used)) < before - 120  # weights and caches, given back
 
 
 def test_the_memory_of_conversations_is_shown_and_set(kernel: Kernel) -> None:
