@@ -120,6 +120,6 @@ def test_folders_that_will_not_do(made: dict[str, bytes], said: str, home: Path,
 
 
 def test_names_that_are_nothing(home: Path) -> None:
-    with pytest.raises(lm.ModelNotFound, match="no path") as error:
+    with pytest.raises(lm.ModelNotFound, match="nor a path") as error:
         lm.load("smollm2-135-instruct")
     assert "did you mean smollm2-135m-instruct" in error.value.hint
