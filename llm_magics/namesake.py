@@ -12,10 +12,14 @@ MEND = (
 )
 
 
+_told = False
+
+
 def warn() -> None:
     """Say so, once in a process, where the distribution ``llm-magics`` is installed beside ours."""
-    if any(map(_has_namesake, dict.fromkeys(sys.path))):
-        # One place in the code: Python shows a warning of one place once.
+    global _told
+    if not _told and any(map(_has_namesake, dict.fromkeys(sys.path))):
+        _told = True
         warnings.warn(
             "the package 'llm-magics', another project, is installed too, and its files overlap those of "
             f"'open-llm-magics': either may fail. To keep this one: {MEND}",

@@ -7,13 +7,14 @@ and quick to read back); ``from_dict`` reads every schema number up to :data:`SC
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ..errors import ModelFileError
 from .options import SamplingOptions
 
-SCHEMA = 1
+SCHEMA = 2
 StopReason = Literal["stop", "length", "interrupted"]
 
 
@@ -88,6 +89,8 @@ class Generation:
         tokens: one record a token.
         stop_reason: "stop" (end token or stop string), "length" (max_tokens or context) or "interrupted".
         prompt: the exact text the model was given, special tokens included.
+        vocab_size: of the model; 0 where it was not noted.
+        pieces: the bytes of those tokens that are no whole characters, by id; their texts hold U+FFFD.
     """
 
     text: str
@@ -97,6 +100,8 @@ class Generation:
     options: SamplingOptions = field(default_factory=SamplingOptions)
     timing: Timing = field(default_factory=Timing)
     model: ModelInfo = field(default_factory=lambda: ModelInfo(""))
+    vocab_size: int = 0
+    pieces: Mapping[int, bytes] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -109,19 +114,24 @@ class Generation:
             "options": self.options.to_dict(),
             "timing": asdict(self.timing),
             "model": asdict(self.model),
+            "vocab_size": self.vocab_size,
+            "pieces": {str(id): data.hex() for id, data in self.pieces.items()},
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Generation:
-        _check(data, "generation")
+        check_schema(data, "generation")
+        tokens = data["tokens"]  # columns, or tokens that came another way
         return cls(
             text=data["text"],
-            tokens=_tokens(data["tokens"]),
+            tokens=tokens if isinstance(tokens, tuple) else _tokens(tokens),
             stop_reason=data["stop_reason"],
             prompt=data["prompt"],
             options=SamplingOptions.from_dict(data["options"]),
             timing=Timing(**_known(Timing, data["timing"])),
             model=_model_info(data["model"]),
+            vocab_size=int(data.get("vocab_size", 0)),
+            pieces={int(id): bytes.fromhex(text) for id, text in data.get("pieces", {}).items()},
         )
 
 
@@ -156,7 +166,7 @@ class Trace:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Trace:
-        _check(data, "trace")
+        check_schema(data, "trace")
         return cls(
             text=data["text"],
             tokens=_tokens(data["tokens"]),
@@ -206,7 +216,8 @@ def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if key in names}
 
 
-def _check(data: dict[str, Any], kind: str) -> None:
+def check_schema(data: Mapping[str, Any], kind: str) -> None:
+    """Raises: ModelFileError: it is no record of that kind, or of a later schema."""
     if data.get("kind") != kind or not isinstance(data.get("schema"), int):
         raise ModelFileError(
             f"not a {kind} record: kind is {data.get('kind')!r}", hint="pass what to_dict() gave"

@@ -119,7 +119,16 @@ class Answer:
                 cached_tokens=self.cached_tokens,
             ),
             model=self._model,
+            vocab_size=self._tokenizer.vocab_size,
+            pieces=broken_pieces(self._tokenizer, self._tokens),
         )
+
+
+def broken_pieces(tokenizer: Tokenizer, tokens: Sequence[Token]) -> dict[int, bytes]:
+    """The bytes of those tokens and alternatives that are no whole characters, by id."""
+    others = {other.id for token in tokens for other in token.alternatives if "\ufffd" in other.text}
+    chosen = {token.id for token in tokens if "\ufffd" in tokenizer.token_text(token.id)}
+    return {id: tokenizer.token_bytes(id) for id in sorted(others | chosen)}
 
 
 def token_record(tokenizer: Tokenizer, weighed: Weighed, text: str, time_s: float) -> Token:

@@ -160,6 +160,10 @@ class Tokenizer(Protocol):
         """One token by itself, for showing: bytes that are no whole character come out as U+FFFD."""
         ...
 
+    def token_bytes(self, id: int) -> bytes:
+        """The bytes of one token by itself."""
+        ...
+
     def decoder(self) -> Decoder:
         """A fresh incremental decoder. Special tokens add no text."""
         ...

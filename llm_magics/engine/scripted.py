@@ -152,6 +152,9 @@ class ScriptedTokenizer:
     def token_text(self, id: int) -> str:
         return self.shown_bytes(id).decode("utf-8", "replace")
 
+    def token_bytes(self, id: int) -> bytes:
+        return self.shown_bytes(id)
+
     def shown_bytes(self, id: int) -> bytes:
         return b"" if id == END else bytes([id])
 

@@ -259,7 +259,7 @@ class TextTokenizer:
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
         if self._kind == "other":
             return self._decode_other(ids, skip_special)
-        data = b"".join(b"" if skip_special and id in self._special else self._token_bytes(id) for id in ids)
+        data = b"".join(b"" if skip_special and id in self._special else self.token_bytes(id) for id in ids)
         return _stripped(data.decode("utf-8", self._errors), self._strip)
 
     def _decode_other(self, ids: Sequence[int], skip_special: bool = True) -> str:
@@ -268,7 +268,7 @@ class TextTokenizer:
             return text
 
     def token_text(self, id: int) -> str:
-        return self._token_bytes(id).decode("utf-8", "replace")
+        return self.token_bytes(id).decode("utf-8", "replace")
 
     def decoder(self) -> Decoder:
         if self._kind == "other":
@@ -277,9 +277,9 @@ class TextTokenizer:
 
     def shown_bytes(self, id: int) -> bytes:
         """The bytes a token adds to a text: none for a special one."""
-        return b"" if id in self._special else self._token_bytes(id)
+        return b"" if id in self._special else self.token_bytes(id)
 
-    def _token_bytes(self, id: int) -> bytes:
+    def token_bytes(self, id: int) -> bytes:
         """The bytes of a token inside a text, in UTF-8; a special one stands for what it is written as."""
         known = self._bytes.get(id)
         if known is None:

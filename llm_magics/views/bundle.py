@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from ..core.records import Generation, Trace
+import numpy as np
+
+from ..core.columns import pack, planes, unpack, unplaned
+from ..core.records import Generation, Trace, check_schema
 from ..errors import ModelFileError
 from . import static
 
@@ -20,35 +22,65 @@ MAX_BYTES = 64 << 20  # of a record, unpacked
 def generation_bundle(generation: Generation, note: str = "") -> dict[str, Any]:
     """text/plain, text/markdown and the whole record; ``note`` is one more line below the answer.
 
-    The record's head is readable JSON; ``data`` is base64 of the zlib-deflated JSON of ``to_dict()``
-    (``DecompressionStream("deflate")`` reads it in a browser).
+    The record's head is readable JSON. ``data`` is base64 of the zlib-deflated bytes of core/columns.py
+    (``DecompressionStream("deflate")`` reads it in a browser). What differs from run to run lies in ``run``:
+    the timing, and each token's microseconds since the one before.
     """
     record = generation.to_dict()
-    packed = zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(), 6)
-    head = {key: record[key] for key in ("schema", "kind", "stop_reason", "model", "options", "timing")}
+    del record["tokens"]
+    timing = record.pop("timing")
+    head = {key: record[key] for key in ("schema", "kind", "stop_reason", "model", "options", "vocab_size")}
+    ticks = np.rint([1e6 * token.time_s for token in generation.tokens]).astype(np.int64)
+    deltas = np.clip(np.diff(ticks, prepend=np.int64(0)), 0, 2**32 - 1).astype(np.uint32)
     return {
         "text/plain": static.plain(generation, note),
         "text/markdown": static.markdown(generation, note),
-        MIME: {**head, "encoding": "deflate+base64", "data": base64.b64encode(packed).decode()},
+        MIME: {
+            **head,
+            "encoding": "deflate+base64",
+            "data": _deflated(pack(generation.tokens, record)),
+            "run": {"timing": timing, "times": _deflated(planes(deltas))},
+        },
     }
 
 
 def read_bundle(bundle: Mapping[str, Any]) -> Generation:
-    """The record in a bundle.
+    """The record in a bundle, of this schema or of an earlier one.
 
     Raises:
         ModelFileError: it holds none, or one that is damaged.
     """
     try:
-        unpacker = zlib.decompressobj()
-        data = unpacker.decompress(base64.b64decode(bundle[MIME]["data"], validate=True), MAX_BYTES)
-        if unpacker.unconsumed_tail or not unpacker.eof:
-            raise ValueError("it is cut short or too large")
-        return Generation.from_dict(json.loads(data))
-    except (KeyError, TypeError, ValueError, IndexError, binascii.Error, zlib.error) as error:
+        kept = bundle[MIME]
+        data = _inflated(kept["data"])
+        if kept.get("schema", 1) == 1:
+            return Generation.from_dict(json.loads(data))
+        check_schema(kept, "generation")
+        run = kept["run"]
+        ticks = _inflated(run["times"])
+        times = np.cumsum(unplaned(ticks, len(ticks) // 4, 4), dtype=np.int64) / 1e6
+        tokens, record = unpack(data, times)
+        return Generation.from_dict({**record, "tokens": tokens, "timing": run["timing"]})
+    except _DAMAGE as error:
         raise ModelFileError(
             f"this output holds no readable generation: {error}", hint="run the cell again"
         ) from error
+
+
+# What damaged data brings about; binascii's errors are ValueErrors.
+_DAMAGE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, zlib.error)
+
+
+def _deflated(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 9)).decode()
+
+
+def _inflated(text: str) -> bytes:
+    unpacker = zlib.decompressobj()
+    data = unpacker.decompress(base64.b64decode(text, validate=True), MAX_BYTES)
+    if unpacker.unconsumed_tail or not unpacker.eof:
+        raise ValueError("it is cut short or too large")
+    return data
 
 
 def register(ipython: Any) -> None:

@@ -1,0 +1,140 @@
+"""Tokens as binary columns: what a saved notebook holds of them, about a hundred bytes a token.
+
+The bytes are, before they are deflated: the length of a JSON header (4 bytes, little-endian), the header, and
+the columns in the order of :data:`COLUMNS`. A column of width w and n values is w planes of n bytes, the
+lowest bytes first: planes of one kind deflate well.
+
+| column | width | value |
+|---|---|---|
+| id | 4 | token id |
+| logprob | 8 | float64, exact |
+| entropy | 2 | round(4096 · nats), at most 65,535 |
+| rank | 4 | from 0 |
+| count | 1 | how many alternatives the token has |
+| word | 4 | ids of all tokens that occur, ascending, each less the one before |
+| other | 4 | of each alternative, its place among the words |
+| other_logprob | 2 | round(−1024 · nats), at most 65,535, less that of the alternative before it, modulo
+65,536 |
+
+The header holds ``lengths`` (values a column), ``words`` (the text of each), and ``texts`` and
+``other_texts``: where a token or an alternative, by its place, has another text than its word.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .records import Alternative, Token
+
+COLUMNS = {
+    "id": 4,
+    "logprob": 8,
+    "entropy": 2,
+    "rank": 4,
+    "count": 1,
+    "word": 4,
+    "other": 4,
+    "other_logprob": 2,
+}
+ENTROPY, LOGPROB, MOST = 4096, 1024, 65_535
+_MOST_VALUES = 1 << 27
+
+
+def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
+    """The tokens, without their times, and ``head`` in one piece."""
+    others = [other for token in tokens for other in token.alternatives]
+    texts: dict[int, str] = {}
+    for id, text in [(each.id, each.text) for each in others] + [(each.id, each.text) for each in tokens]:
+        texts.setdefault(id, text)
+    ids = sorted(texts)
+    place = {id: n for n, id in enumerate(ids)}
+    quantised = np.clip(np.rint([-LOGPROB * other.logprob for other in others]), 0, MOST).astype(np.uint16)
+    counts = np.array([len(token.alternatives) for token in tokens], np.uint8)
+    firsts = (np.cumsum(counts, dtype=np.int64) - counts)[counts > 0]
+    before = np.concatenate([[0], quantised[:-1]]).astype(np.uint16)[: len(quantised)]
+    before[firsts] = 0
+    columns: dict[str, NDArray[Any]] = {
+        "id": np.array([token.id for token in tokens], np.uint32),
+        "logprob": np.array([token.logprob for token in tokens], np.float64),
+        "entropy": np.clip(np.rint([ENTROPY * token.entropy for token in tokens]), 0, MOST).astype(np.uint16),
+        "rank": np.array([token.rank for token in tokens], np.uint32),
+        "count": counts,
+        "word": np.diff(np.array(ids, np.uint32), prepend=np.uint32(0)),
+        "other": np.array([place[other.id] for other in others], np.uint32),
+        "other_logprob": quantised - before,
+    }
+    header = {
+        **head,
+        "lengths": {name: len(column) for name, column in columns.items()},
+        "words": [texts[id] for id in ids],
+        "texts": {n: token.text for n, token in enumerate(tokens) if token.text != texts[token.id]},
+        "other_texts": {n: other.text for n, other in enumerate(others) if other.text != texts[other.id]},
+    }
+    packed = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    return b"".join([len(packed).to_bytes(4, "little"), packed, *map(planes, columns.values())])
+
+
+def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], dict[str, Any]]:
+    """Tokens and head.
+
+    Args:
+        times: seconds, one a token.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError: the data is damaged.
+    """
+    size = int.from_bytes(data[:4], "little")
+    head = json.loads(data[4 : 4 + size].decode("utf-8", "surrogatepass"))
+    at, columns = 4 + size, {}
+    for name, width in COLUMNS.items():
+        count = head["lengths"][name]
+        if not isinstance(count, int) or not 0 <= count < _MOST_VALUES:
+            raise ValueError(f"{name} has {count!r:.20} values")
+        columns[name] = unplaned(data[at : at + count * width], count, width)
+        at += count * width
+    if at != len(data):
+        raise ValueError("its columns have other lengths")
+    ids, words = np.cumsum(columns["word"], dtype=np.uint32).tolist(), head["words"]
+    text_of = dict(zip(ids, words, strict=True))
+    other_logprobs = columns["other_logprob"].astype(np.uint16)
+    others, tokens, first = [ids[place] for place in columns["other"].tolist()], [], 0
+    texts, other_texts = head.pop("texts"), head.pop("other_texts")
+    rows = zip(
+        columns["id"].tolist(),
+        columns["logprob"].view(np.float64).tolist(),
+        (columns["entropy"] / ENTROPY).tolist(),
+        columns["rank"].tolist(),
+        columns["count"].tolist(),
+        times.tolist(),
+        strict=True,
+    )
+    for n, (id, logprob, entropy, rank, count, time_s) in enumerate(rows):
+        values = np.cumsum(other_logprobs[first : first + count], dtype=np.uint16).tolist()
+        found = tuple(
+            # What was chosen is kept exactly.
+            Alternative(
+                other, other_texts.get(str(place), text_of[other]), logprob if other == id else -q / LOGPROB
+            )
+            for place, (other, q) in enumerate(zip(others[first : first + count], values, strict=True), first)
+        )
+        tokens.append(Token(id, texts.get(str(n), text_of[id]), logprob, entropy, rank, found, time_s))
+        first += count
+    del head["lengths"], head["words"]
+    return tuple(tokens), head
+
+
+def planes(column: NDArray[Any]) -> bytes:
+    """All lowest bytes of the values, then the next …"""
+    width = column.dtype.itemsize
+    column = np.ascontiguousarray(column).astype(column.dtype.newbyteorder("<"), copy=False)
+    return column.view(np.uint8).reshape(-1, width).T.tobytes()
+
+
+def unplaned(data: bytes, count: int, width: int) -> NDArray[Any]:
+    """The values again: uint8, uint16, uint32 or uint64."""
+    parts = np.frombuffer(data, np.uint8).reshape(width, count)
+    return np.ascontiguousarray(parts.T).view(f"<u{width}").reshape(count)
