@@ -21,6 +21,7 @@ class CellRequest:
         verb: "generate", "status" (``%llm`` alone) or "help".
         prompt: the text, its variables expanded.
         options: fields of SamplingOptions that were given.
+        follow: None, or the thread to go on with: empty for that of the last answer.
         left: notes on what looked like a variable and stayed as text.
     """
 
@@ -35,19 +36,23 @@ class CellRequest:
     raw: bool = False
     quiet: bool = False
     out: str | None = None
+    follow: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One command-line option; ``convert`` is None for a switch."""
+    """One command-line option; ``convert`` is None for a switch, and ``optional`` is a value that may be left
+    out.
+    """
 
     flags: tuple[str, ...]
     name: str
     help: str
     convert: Callable[[str], Any] | None = str
     sampling: bool = True
+    optional: bool = False
 
 
 def _unescape(text: str) -> str:
@@ -69,6 +74,13 @@ OPTIONS = (
         "stop",
         "TEXT that ends the answer; \\n is a line break; may be given more than once",
         _unescape,
+    ),
+    Option(
+        ("-c", "--continue"),
+        "follow",
+        "go on with the last answer's conversation, or with the thread NAME (in a line: -c=NAME)",
+        sampling=False,
+        optional=True,
     ),
     Option(("-o", "--out"), "out", "VAR that takes the Generation", sampling=False),
     Option(("-p", "--precision"), "precision", "auto, fp32, fp16, int8, int4 or exact", sampling=False),
@@ -115,7 +127,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         UsageError: an unknown option, a value that does not fit, unbalanced quotes, no prompt.
         TemplateError: with --eval, an expression that fails.
     """
-    values, rest = _options(line)
+    values, rest = _options(line, whole=cell is not None)
     if values.pop("help", False):
         return CellRequest("help")
     evaluate = values.pop("evaluate", False)
@@ -145,8 +157,12 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     return CellRequest("generate", prompt, options=options, left=left + more, **values)
 
 
-def _options(line: str) -> tuple[dict[str, Any], str]:
-    """The leading options, and the rest of the line as it stands."""
+def _options(line: str, *, whole: bool) -> tuple[dict[str, Any], str]:
+    """The leading options, and the rest of the line as it stands.
+
+    Args:
+        whole: the line holds nothing but options, so that a word behind one is its value.
+    """
     values: dict[str, Any] = {}
     at = 0
     while True:
@@ -173,6 +189,9 @@ def _options(line: str) -> tuple[dict[str, Any], str]:
         if not equals:
             while at < len(line) and line[at].isspace():
                 at += 1
+            if option.optional and (not whole or line[at : at + 1] in ("", "-")):
+                values[option.name] = ""
+                continue
             if at == len(line):
                 raise UsageError(f"{flag} needs a value", hint=f"{flag}: {option.help}")
             given, at = _word(line, at)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..clean import line as one_line
-from ..errors import Interrupted, LLMMagicsError
+from ..errors import Interrupted, LLMMagicsError, UsageError
 from .cell import CellRequest, parse, usage
 from .expand import note
 from .show import view_for
+from .threads import Threads, Turn
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -26,6 +27,7 @@ class LLMMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
+        self._threads = Threads()
         self._model: Model | None = None  # the newest alone: another one gives its memory back
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
@@ -50,9 +52,18 @@ class LLMMagics(Magics):
         from ..models.model import sampling_options
 
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
+        cell = _cell_id(self.shell)
+        if request.raw and request.follow is not None:
+            raise UsageError("--raw has no conversation to go on with", hint="leave out --raw, or -c")
+        place = (
+            self._threads.begin(cell, request.system)
+            if request.follow is None
+            else self._threads.follow(request.follow, cell, request.system)
+        )
         view = view_for(self.shell, quiet=request.quiet)
         model = self._load(request)
-        stream = model.stream(request.prompt, system=request.system, raw=request.raw, **request.options)
+        prompt = place.messages(request.prompt) if place.index else request.prompt
+        stream = model.stream(prompt, system=place.thread.system, raw=request.raw, **request.options)
         interrupted = False
         try:
             if (tokens := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
@@ -64,6 +75,8 @@ class LLMMagics(Magics):
             interrupted = True
         generation = stream.generation
         view.finish(generation, note(request.left))
+        if generation.text and not request.raw:
+            self._threads.keep(place, Turn(cell, request.prompt, generation.text))
         if request.out:
             self.shell.user_ns[request.out] = generation
         if interrupted:
@@ -119,6 +132,7 @@ class LLMMagics(Magics):
             f"{last.timing.first_token_s * 1000:.0f} ms"
             if last and last.tokens
             else "nothing generated yet",
+            "threads": f"{self._threads}; -c goes on with one",
         }
         return "\n".join(f"{name:<10} {one_line(value)}" for name, value in rows.items())
 
@@ -127,3 +141,10 @@ def _caches(model: Model) -> str:
     pool = model.pool
     count = f"{pool.count} KV cache{'s' if pool.count != 1 else ''}"
     return f"{pool.nbytes / 1e6:,.0f} MB in {count} of at most {pool.budget / 1e6:,.0f} MB (--cache-mb)"
+
+
+def _cell_id(shell: Any) -> str | None:
+    """The id that the front end gave the cell that runs."""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    found = (parent or {}).get("metadata", {}).get("cellId")
+    return found if isinstance(found, str) else None

@@ -297,3 +297,52 @@ def test_braces_run_nothing_unless_asked(kernel: Kernel) -> None:
     assert kernel.value("ran") == "[]"
     assert kernel.run("%%llm -n 1 --eval\n{ran.append(1)}").status == "ok"
     assert kernel.value("ran") == "[1]"
+
+
+def test_a_cell_follows_on(kernel: Kernel) -> None:
+    model = "get_ipython().magics_manager.registry['LLMMagics']._model"
+    assert kernel.run("%%llm -t 0 -n 12 -s 'Be brief.'\nMy name is Ada. Say hello.").status == "ok"
+    first = int(kernel.value(f"{model}.last.timing.prompt_tokens"))
+    assert kernel.run("%%llm -c -t 0 -n 12 -o more\nWhat is my name?").status == "ok"
+    prompt = kernel.value("more.prompt")
+    assert "My name is Ada" in prompt and "What is my name?" in prompt and prompt.count("Be brief.") == 1
+    assert int(kernel.value("more.timing.cached_tokens")) >= first - 2  # only what is new was computed
+    assert "last answer (2 turns)" in kernel.run("%llm").stdout
+    assert kernel.run("%%llm -c plan -n 2\nBegin.").status == "ok"
+    assert kernel.run("%llm -n 2 something else").status == "ok"
+    assert kernel.run("%%llm -c plan -n 2 -o planned\nGo on.").status == "ok"
+    assert "Begin." in kernel.value("planned.prompt") and "Ada" not in kernel.value("planned.prompt")
+    assert "plan (2 turns)" in kernel.run("%llm").stdout
+    assert kernel.run("%%llm -c --raw\nx").status == "error"
+
+
+def test_a_cell_that_is_run_again_replaces_its_turn(kernel: Kernel) -> None:
+    """Front ends send the cell's id with what is to be run."""
+
+    def run(cell: str, code: str) -> None:
+        client = kernel.client
+        message = client.session.msg(
+            "execute_request",
+            {
+                "code": code,
+                "silent": False,
+                "store_history": True,
+                "user_expressions": {},
+                "allow_stdin": False,
+                "stop_on_error": True,
+            },
+            metadata={"cellId": cell},
+        )
+        client.shell_channel.send(message)
+        while client.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != message["header"]["msg_id"]:
+            pass
+
+    for cell, code in [
+        ("a", "%%llm -n 2\none"),
+        ("b", "%%llm -n 2 -c -o b\ntwo"),
+        ("b", "%%llm -n 2 -c -o b\nTWO"),
+        ("c", "%%llm -n 2 -c -o c\nthree"),
+    ]:
+        run(cell, code)
+    prompt = kernel.value("c.prompt")
+    assert "TWO" in prompt and "two" not in prompt and "one" in prompt and "three" in prompt
