@@ -11,6 +11,7 @@ lowest bytes first: planes of one kind deflate well.
 | entropy | 2 | round(4096 · nats), at most 65,535 |
 | rank | 4 | from 0 |
 | count | 1 | how many alternatives the token has |
+| prompt | 4 | the prompt's token ids |
 | word | 4 | ids of all tokens that occur, ascending, each less the one before |
 | other | 4 | of each alternative, its place among the words |
 | other_logprob | 2 | round(−1024 · nats), at most 65,535, less that of the alternative before it, modulo
@@ -36,6 +37,7 @@ COLUMNS = {
     "entropy": 2,
     "rank": 4,
     "count": 1,
+    "prompt": 4,
     "word": 4,
     "other": 4,
     "other_logprob": 2,
@@ -45,7 +47,7 @@ _MOST_VALUES = 1 << 27
 
 
 def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
-    """The tokens, without their times, and ``head`` in one piece."""
+    """The tokens, without their times, and ``head`` in one piece; its ``prompt_ids`` are a column too."""
     others = [other for token in tokens for other in token.alternatives]
     texts: dict[int, str] = {}
     for id, text in [(each.id, each.text) for each in others] + [(each.id, each.text) for each in tokens]:
@@ -63,12 +65,13 @@ def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
         "entropy": np.clip(np.rint([ENTROPY * token.entropy for token in tokens]), 0, MOST).astype(np.uint16),
         "rank": np.array([token.rank for token in tokens], np.uint32),
         "count": counts,
+        "prompt": np.array(head["prompt_ids"], np.uint32),
         "word": np.diff(np.array(ids, np.uint32), prepend=np.uint32(0)),
         "other": np.array([place[other.id] for other in others], np.uint32),
         "other_logprob": quantised - before,
     }
     header = {
-        **head,
+        **{key: value for key, value in head.items() if key != "prompt_ids"},
         "lengths": {name: len(column) for name, column in columns.items()},
         "words": [texts[id] for id in ids],
         "texts": {n: token.text for n, token in enumerate(tokens) if token.text != texts[token.id]},
@@ -124,6 +127,7 @@ def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], 
         tokens.append(Token(id, texts.get(str(n), text_of[id]), logprob, entropy, rank, found, time_s))
         first += count
     del head["lengths"], head["words"]
+    head["prompt_ids"] = columns["prompt"].tolist()
     return tuple(tokens), head
 
 

@@ -89,6 +89,7 @@ class Generation:
         tokens: one record a token.
         stop_reason: "stop" (end token or stop string), "length" (max_tokens or context) or "interrupted".
         prompt: the exact text the model was given, special tokens included.
+        prompt_ids: the prompt's tokens; empty where they were not noted.
         vocab_size: of the model; 0 where it was not noted.
         pieces: the bytes of those tokens that are no whole characters, by id; their texts hold U+FFFD.
     """
@@ -100,6 +101,7 @@ class Generation:
     options: SamplingOptions = field(default_factory=SamplingOptions)
     timing: Timing = field(default_factory=Timing)
     model: ModelInfo = field(default_factory=lambda: ModelInfo(""))
+    prompt_ids: tuple[int, ...] = ()
     vocab_size: int = 0
     pieces: Mapping[int, bytes] = field(default_factory=dict)
 
@@ -114,6 +116,7 @@ class Generation:
             "options": self.options.to_dict(),
             "timing": asdict(self.timing),
             "model": asdict(self.model),
+            "prompt_ids": list(self.prompt_ids),
             "vocab_size": self.vocab_size,
             "pieces": {str(id): data.hex() for id, data in self.pieces.items()},
         }
@@ -130,6 +133,7 @@ class Generation:
             options=SamplingOptions.from_dict(data["options"]),
             timing=Timing(**_known(Timing, data["timing"])),
             model=_model_info(data["model"]),
+            prompt_ids=tuple(data.get("prompt_ids", ())),
             vocab_size=int(data.get("vocab_size", 0)),
             pieces={int(id): bytes.fromhex(text) for id, text in data.get("pieces", {}).items()},
         )

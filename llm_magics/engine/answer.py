@@ -20,6 +20,7 @@ class Answer:
         ids: the prompt.
         context_length: prompt and answer together hold at most so many tokens.
         prompt, model: what they are called in the record.
+        before: tokens that the answer has already; ``ids`` ends with them.
 
     Attributes:
         ids: prompt and answer so far.
@@ -40,20 +41,25 @@ class Answer:
         context_length: int,
         prompt: str,
         model: ModelInfo,
+        before: Sequence[Token] = (),
     ) -> None:
         check_fits(len(ids) + 1, context_length, what="the prompt and a first token")
         if not ids:
             raise UsageError("the prompt is empty", hint="write something in the cell")
         self.ids, self.options, self.ended, self.cached_tokens = list(ids), options, False, 0
-        self.room = min(options.max_tokens, context_length - len(ids))
+        self.room = min(options.max_tokens - len(before), context_length - len(ids))
         self._tokenizer, self._prompt, self._model = tokenizer, prompt, model
         self._sampler, self._decoder, self._held = (
             Sampler(options),
             tokenizer.decoder(),
             HeldText(options.stop),
         )
-        self._tokens: list[Token] = []
         self._stop_reason: StopReason = "interrupted"
+        self._tokens: list[Token] = list(before)
+        for token in before:
+            self._held.push(self._decoder.push(token.id))
+        if before and (before[-1].id in tokenizer.eos_ids or self.room <= 0):
+            self.ended, self._stop_reason = True, "stop" if before[-1].id in tokenizer.eos_ids else "length"
         self._start = 0.0
 
     def begin(self) -> None:
@@ -119,6 +125,7 @@ class Answer:
                 cached_tokens=self.cached_tokens,
             ),
             model=self._model,
+            prompt_ids=tuple(self.ids[: len(self.ids) - len(self._tokens)]),
             vocab_size=self._tokenizer.vocab_size,
             pieces=broken_pieces(self._tokenizer, self._tokens),
         )

@@ -39,6 +39,8 @@ class Stream:
     Args:
         ids: the prompt.
         prompt, model: what they are called in the record.
+        before: tokens of the answer that there are already; ``ids`` ends with them. They are not given out
+            again.
         speculate: check several guessed tokens in one engine call (speculate.py). Whatever is guessed, a
             token is what the model chooses after those before it, with the same random number. In fp32 the
             text is the same; a quantised model's kernels round otherwise for several tokens than for one, so
@@ -57,6 +59,7 @@ class Stream:
         prompt: str,
         model: ModelInfo,
         speculate: bool = True,
+        before: Sequence[Token] = (),
     ) -> None:
         self.answer = Answer(
             ids,
@@ -65,6 +68,7 @@ class Stream:
             context_length=runtime.engine.context_length,
             prompt=prompt,
             model=model,
+            before=before,
         )
         self._closed = threading.Event()
         # No method: a generator that knew its stream would keep it alive, and the cache that it leases.
@@ -90,6 +94,8 @@ class Stream:
 def _tokens(
     runtime: Runtime, answer: Answer, guesser: Guesser | None, closed: threading.Event
 ) -> Generator[Token, None, None]:
+    if answer.ended:
+        return
     answer.begin()
     lease = runtime.pool.lease(answer.ids)
     answer.cached_tokens = lease.kept
@@ -154,6 +160,40 @@ def _decide(
     if len(decided) <= len(guessed):
         lease.rewind(len(seen))
     return decided
+
+
+def read_tokens(
+    runtime: Runtime,
+    ids: Sequence[int],
+    more: Sequence[int],
+    before: Sequence[Token],
+    *,
+    alternatives: int,
+    first: Weighed | None = None,
+) -> list[Token]:
+    """The records of tokens that somebody put behind ``ids``, of which ``before`` are the last.
+
+    Their texts are what they add to those of ``before``. Where ``first`` is given, the first one needs no
+    reading.
+    """
+    decoder, weigher = runtime.tokenizer.decoder(), Weigher(runtime.engine.vocab_size)
+    for token in before:
+        decoder.push(token.id)
+    whole, made = [*ids, *more], []
+    check_fits(len(whole) + 1, runtime.engine.context_length, what="the answer")
+    for place in range(len(ids), len(whole)):
+        weighed = first if place == len(ids) else None
+        if weighed is None:
+            lease = runtime.pool.lease(whole[:place])
+            try:
+                logits = read(lease, whole[:place])
+                assert logits is not None  # nobody closes it
+                weighed = weigher.weigh(logits[0], whole[place], alternatives)
+            finally:
+                lease.release()
+        end = whole[place] in runtime.tokenizer.eos_ids
+        made.append(token_record(runtime.tokenizer, weighed, "" if end else decoder.push(whole[place]), 0.0))
+    return made
 
 
 def score(

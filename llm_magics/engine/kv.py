@@ -18,6 +18,7 @@ from .base import Cache, Engine, Logits
 from .prefix import common_prefix, reusable
 
 SHARE = 8  # one part in so many of the free memory is the budget, where none is given
+_LEFT = 2  # tokens that `reusable` leaves of a prompt that a cache holds whole
 LEAST, MOST = 64 << 20, 512 << 20  # bytes, and the bounds of that
 
 
@@ -109,8 +110,8 @@ class Pool:
                 shared = reusable(min(common_prefix(cache.cached, ids), cache.settled), len(ids))
                 if source is None or (shared, entry.idle) >= (kept, source.idle):
                     source, kept = entry, shared
-            if source is not None and source.idle and source.cache.settled - kept <= kept:
-                entry = source  # it goes on with what it holds, or with most of it
+            if source is not None and source.idle and source.cache.settled - kept <= _LEFT:
+                entry = source  # it goes on with what it holds; nothing that another could use is lost
                 entry.holder = weakref.ref(lease)
                 entry.cache.rewind(kept)
                 return entry, kept

@@ -92,7 +92,7 @@ class Threads:
             self._all.remove(thread)
 
     def _of(self, cell: str | None) -> Thread | None:
-        """The conversation without a name in which the cell has a turn that follows another, else the last."""
+        """The unnamed conversation in which the cell has a turn that follows another, else the last one."""
         for thread in reversed(self._all):
             if cell is not None and not thread.name and any(turn.cell == cell for turn in thread.turns[1:]):
                 return thread

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ from ..clean import line
 from ..core.options import MAX_ALTERNATIVES, SamplingOptions
 from ..core.prompt import render, segments
 from ..core.records import Generation, ModelInfo, Trace
+from ..core.sampling import Weighed
 from ..engine.answer import Answer
 from ..engine.base import Engine, Tokenizer
 from ..engine.batch import ROWS
-from ..engine.generate import Runtime, Stream, score
+from ..engine.generate import Runtime, Stream, read_tokens, score
 from ..engine.kv import Pool
 from ..errors import UsageError
 from ..sources import store
@@ -181,6 +183,69 @@ class Model:
             pass
         return stream.generation
 
+    def stream_branch(
+        self, generation: Generation, at: int, token: str | int, *, speculate: bool = True, **options: Any
+    ) -> Stream:
+        """Go on from another token: the answer's first ``at`` tokens, ``token``, and what the model says
+        then.
+
+        The tokens that are new are given out as they come; ``generation`` of the stream has all of them. They
+        are those of the same text asked afresh, and what a KV cache holds of it is not computed again.
+
+        Args:
+            generation: an answer of this model.
+            at: the place of the token that is replaced, from 0; the number of tokens goes on at the end.
+            token: its text, or its id. A text may be several tokens.
+            **options: replace those of the answer.
+
+        Raises:
+            UsageError: the place or the token does not exist, or another model gave the answer.
+        """
+        if generation.model.fingerprint != self.info.fingerprint or not generation.prompt_ids:
+            raise UsageError(
+                f"the answer is of {generation.model.name}, or of an earlier version",
+                hint="ask this model again",
+            )
+        if isinstance(at, bool) or not isinstance(at, int) or not 0 <= at <= len(generation.tokens):
+            raise UsageError(
+                f"there is no place {at!r} in this answer", hint=f"0 to {len(generation.tokens)}"
+            )
+        chosen = sampling_options({**_given(generation.options), **options})
+        before = [replace(each, time_s=0.0) for each in generation.tokens[:at]]
+        ids = [*generation.prompt_ids, *(each.id for each in before)]
+        first = _weighed(generation, at, token)
+        more = [first.id] if first else self._ids_of(token)
+        before += read_tokens(self._runtime, ids, more, before, alternatives=chosen.alternatives, first=first)
+        stream = Stream(
+            self._runtime,
+            [*ids, *more],
+            chosen,
+            prompt=generation.prompt,
+            model=self.info,
+            speculate=speculate,
+            before=before,
+        )
+        self._last = stream.answer
+        return stream
+
+    def branch(self, generation: Generation, at: int, token: str | int, **options: Any) -> Generation:
+        """As :meth:`stream_branch`, to its end."""
+        stream = self.stream_branch(generation, at, token, **options)
+        for _ in stream:
+            pass
+        return stream.generation
+
+    def _ids_of(self, token: str | int) -> list[int]:
+        """The ids of what somebody chose."""
+        if isinstance(token, int) and not isinstance(token, bool):
+            if not 0 <= token < self.engine.vocab_size:
+                raise UsageError(f"there is no token {token}", hint=f"0 to {self.engine.vocab_size - 1:,}")
+            return [token]
+        ids = self.tokenizer.encode(str(token), special=False, begin=False)
+        if not ids:
+            raise UsageError("there is no text to go on from", hint="pass a token's text or its id")
+        return ids
+
     async def agenerate(
         self,
         prompt: Prompt,
@@ -307,6 +372,28 @@ class Model:
             "bos_token": "" if bos is None else self.tokenizer.token_text(bos),
             "eos_token": "" if eos is None else self.tokenizer.token_text(eos),
         }
+
+
+def _weighed(generation: Generation, at: int, token: str | int) -> Weighed | None:
+    """What the record knows of an alternative; None where the token is none."""
+    if at == len(generation.tokens):
+        return None
+    kept = generation.tokens[at]
+    for rank, other in enumerate(kept.alternatives):
+        if token in (other.id, other.text) and not isinstance(token, bool):
+            return Weighed(
+                other.id,
+                other.logprob,
+                kept.entropy,
+                rank,
+                tuple(each.id for each in kept.alternatives),
+                tuple(each.logprob for each in kept.alternatives),
+            )
+    return None
+
+
+def _given(options: SamplingOptions) -> dict[str, Any]:
+    return {each.name: getattr(options, each.name) for each in fields(options)}
 
 
 def sampling_options(given: Mapping[str, Any]) -> SamplingOptions:

@@ -50,10 +50,18 @@ def test_a_new_thread_of_the_same_beginning_copies_it() -> None:
     assert sorted(held(pool)) == sorted([A, [*A[:5], *B]])
 
 
-def test_a_prompt_whose_end_was_edited_goes_on_in_its_place() -> None:
+def test_a_prompt_whose_end_was_edited_keeps_the_other() -> None:
     pool = pool_of()
     hold(pool, A)
-    assert hold(pool, [*A[:30], 9, 9]) == 30 and pool.count == 1
+    assert hold(pool, [*A[:30], 9, 9]) == 30 and sorted(held(pool)) == sorted([A, [*A[:30], 9, 9]])
+    assert hold(pool, A) == len(A) - 2 and pool.count == 2
+
+
+def test_the_same_prompt_again_takes_no_more_memory() -> None:
+    pool = pool_of()
+    for _ in range(5):
+        hold(pool, A)
+    assert pool.count == 1
 
 
 def test_what_is_in_use_is_copied_from_and_never_taken() -> None:
