@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .models.load import load, models
     from .models.map import Answers
     from .models.model import Model
+    from .views.bundle import tokens
 
 __version__ = "0.1.0"
 
@@ -71,6 +72,7 @@ _HOMES = {
     "models.load": ("load", "models"),
     "models.map": ("Answers",),
     "models.model": ("Model",),
+    "views.bundle": ("tokens",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -100,6 +102,7 @@ __all__ = [
     "load",
     "load_ipython_extension",
     "models",
+    "tokens",
     "unload_ipython_extension",
 ]
 

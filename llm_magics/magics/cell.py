@@ -18,7 +18,8 @@ class CellRequest:
     """What a cell asks for.
 
     Attributes:
-        verb: "generate", "status" (``%llm`` alone) or "help".
+        verb: "generate", "status" (``%llm`` alone), "help", or "tokens" (``%llm tokens [on|off]``, in the
+            prompt).
         prompt: the text, its variables expanded.
         options: fields of SamplingOptions that were given.
         follow: None, or the thread to go on with: empty for that of the last answer.
@@ -34,6 +35,7 @@ class CellRequest:
     file: str | None = None
     system: str | None = None
     raw: bool = False
+    tokens: bool = False
     quiet: bool = False
     out: str | None = None
     follow: str | None = None
@@ -88,6 +90,13 @@ OPTIONS = (
     Option(("--threads",), "threads", "N threads for the engine", int, sampling=False),
     Option(("--cache-mb",), "cache_mb", "N MB that conversations may keep in memory", int, sampling=False),
     Option(
+        ("--tokens",),
+        "tokens",
+        "show how likely each token was, and what the model would rather have said",
+        None,
+        sampling=False,
+    ),
+    Option(
         ("--eval",),
         "evaluate",
         "let {…} be any expression in this cell; it is run",
@@ -114,6 +123,7 @@ def usage() -> str:
             "%%llm [options]      the cell is the prompt",
             "%llm [options] TEXT  the rest of the line is",
             "%llm                 the model in use",
+            "%llm tokens          the last answer's tokens; 'on' or 'off': show those of every answer",
             "",
         ]
         + [f"{flags:<{width}}{text}" for flags, text in rows]
@@ -139,6 +149,8 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     out = values.get("out")
     if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
         raise UsageError(f"{out!r} cannot be the name of a variable", hint="for example -o answer")
+    if cell is None and not values and rest in ("tokens", "tokens on", "tokens off") and "--" not in line:
+        return CellRequest("tokens", rest[len("tokens") :].strip())
     if cell is None and not rest:
         if set(values) - _LOADING:
             raise UsageError(

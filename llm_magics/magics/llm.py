@@ -28,6 +28,7 @@ class LLMMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._threads = Threads()
+        self._tokens_on = False  # whether every answer is shown as its tokens
         self._model: Model | None = None  # the newest alone: another one gives its memory back
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
@@ -39,6 +40,8 @@ class LLMMagics(Magics):
             request = parse(line, cell, self.shell.user_ns)
             if request.verb == "help":
                 print(usage())
+            elif request.verb == "tokens":
+                self._tokens(request.prompt)
             elif request.verb == "status":
                 print(self._status(request))
             else:
@@ -74,7 +77,7 @@ class LLMMagics(Magics):
             stream.close()
             interrupted = True
         generation = stream.generation
-        view.finish(generation, note(request.left))
+        view.finish(generation, note(request.left), tokens=request.tokens or self._tokens_on)
         if generation.text and not request.raw:
             self._threads.keep(place, Turn(cell, request.prompt, generation.text))
         if request.out:
@@ -82,6 +85,17 @@ class LLMMagics(Magics):
         if interrupted:
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
+
+    def _tokens(self, switch: str) -> None:
+        """Show the last answer's tokens, or switch it on or off for all that follow."""
+        if switch:
+            self._tokens_on = switch == "on"
+            print("Every answer is shown as its tokens." if self._tokens_on else "Answers are shown as text.")
+            return
+        last = self._model.last if self._model else None
+        if last is None:
+            raise UsageError("there is no answer yet", hint="ask something first: %llm Why is the sky blue?")
+        view_for(self.shell, quiet=False).finish(last, tokens=True)
 
     def forget(self) -> None:
         """Let go of the model."""

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from ..clean import printable
 from ..core.records import Generation
-from ..views import static
-from ..views.bundle import generation_bundle
+from ..views import fallback, static
+from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.markdown import safe, warm
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
@@ -19,7 +19,7 @@ FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channe
 class View(Protocol):
     def status(self, text: str) -> None: ...
     def add(self, piece: str) -> None: ...
-    def finish(self, generation: Generation, note: str = "") -> None: ...
+    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None: ...
 
 
 def view_for(ipython: Any, *, quiet: bool) -> View:
@@ -50,8 +50,8 @@ class Notebook:
             # A long text takes longer to show: most of the time stays for the answer.
             self._next = now + max(FRAME_S, 5 * (time.monotonic() - now))
 
-    def finish(self, generation: Generation, note: str = "") -> None:
-        self._show(generation_bundle(generation, note))
+    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None:
+        self._show((tokens_bundle if tokens else generation_bundle)(generation, note))
 
     def _show(self, bundle: dict[str, Any]) -> None:
         from IPython.display import display
@@ -71,7 +71,9 @@ class Terminal:
     def add(self, piece: str) -> None:
         print(printable(piece), end="", flush=True)
 
-    def finish(self, generation: Generation, note: str = "") -> None:
+    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None:
+        if tokens:
+            print("\n\n" + fallback.plain(generation), end="")
         words = (static.ending(generation), printable(note))
         print("".join(f"\n{word}" for word in words if word), flush=True)
 
@@ -81,4 +83,4 @@ class Silent:
 
     def status(self, text: str) -> None: ...
     def add(self, piece: str) -> None: ...
-    def finish(self, generation: Generation, note: str = "") -> None: ...
+    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None: ...

@@ -6,17 +6,57 @@ import base64
 import json
 import zlib
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
 
+from ..clean import line, printable
 from ..core.columns import pack, planes, unpack, unplaned
 from ..core.records import Generation, Trace, check_schema
-from ..errors import ModelFileError
-from . import static
+from ..errors import ModelFileError, UsageError
+from . import fallback, static
 
 MIME = "application/vnd.llm-magics.generation+json"
 MAX_BYTES = 64 << 20  # of a record, unpacked
+
+
+class Tokens:
+    """A record shown as its tokens, where it is a cell's last value. Made by :func:`tokens`."""
+
+    def __init__(self, record: Generation | Trace) -> None:
+        self.record = record
+
+    def __repr__(self) -> str:
+        return fallback.plain(self.record)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return tokens_bundle(self.record)
+
+
+def tokens(record: Generation | Trace) -> Tokens:
+    """Show what the model weighed: how likely each token was, and what it would rather have said.
+
+    Raises:
+        UsageError: it is no record.
+    """
+    if not isinstance(record, (Generation, Trace)):
+        raise UsageError(
+            f"tokens shows a Generation or a Trace, got {type(record).__name__}",
+            hint="pass what model.generate(…) or model.score(…) gave",
+        )
+    return Tokens(record)
+
+
+def tokens_bundle(record: Generation | Trace, note: str = "") -> dict[str, Any]:
+    """The tokens as HTML with no script and as plain text, and the record of an answer."""
+    shown = {"text/plain": fallback.plain(record), "text/html": fallback.html(record)}
+    if isinstance(record, Generation):
+        words = [word for word in (static.ending(record), note) if word]
+        shown["text/plain"] += "".join(f"\n{printable(word)}" for word in words)
+        shown["text/html"] += "".join(f"\n<p>{escape(line(word))}</p>" for word in words)
+        return {**generation_bundle(record, note), **shown}
+    return shown
 
 
 def generation_bundle(generation: Generation, note: str = "") -> dict[str, Any]:
@@ -89,5 +129,5 @@ def register(ipython: Any) -> None:
     formatter.mimebundle_formatter.for_type(Generation, lambda value, **_: generation_bundle(value))
     formatter.mimebundle_formatter.for_type(
         Trace,
-        lambda value, **_: {"text/plain": static.trace_text(value), "text/html": static.trace_html(value)},
+        lambda value, **_: tokens_bundle(value),
     )

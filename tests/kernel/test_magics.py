@@ -180,7 +180,7 @@ def test_generation_and_trace_show_themselves(kernel: Kernel) -> None:
     assert (
         "perplexity" in shown["text/plain"]
         and "&lt;" in shown["text/html"]
-        and "<b>" not in shown["text/html"]
+        and "<b>cat" not in shown["text/html"]
     )
 
 
@@ -346,3 +346,19 @@ def test_a_cell_that_is_run_again_replaces_its_turn(kernel: Kernel) -> None:
         run(cell, code)
     prompt = kernel.value("c.prompt")
     assert "TWO" in prompt and "two" not in prompt and "one" in prompt and "three" in prompt
+
+
+def test_tokens_are_shown_when_asked_for(kernel: Kernel) -> None:
+    data = kernel.run("%%llm --tokens -t 0 -n 12\nWhat is the capital of France?").data
+    assert (
+        "least likely of" in data["text/html"]
+        and "Paris" in data["text/html"]
+        and "style=" not in data["text/html"]
+    )
+    assert "text/html" not in kernel.run("%llm -t 0 -n 3 hi").data
+    assert "least likely of 3 tokens" in kernel.run("%llm tokens").data["text/html"]
+    assert "shown as its tokens" in kernel.run("%llm tokens on").stdout
+    assert "text/html" in kernel.run("%llm -t 0 -n 3 hi").data
+    kernel.run("%llm tokens off")
+    assert "text/html" not in kernel.run("%llm -n 3 tokens are what?").data
+    assert kernel.run("%llm -- tokens").status == "ok"

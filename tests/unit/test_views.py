@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from llm_magics import Generation, ModelFileError, ModelInfo, SamplingOptions, Token, Trace
+from llm_magics import Generation, ModelFileError, ModelInfo, SamplingOptions, Token
 from llm_magics.core.records import Alternative
 from llm_magics.views import static
 from llm_magics.views.bundle import MIME, generation_bundle, read_bundle
@@ -57,10 +57,3 @@ def test_endings() -> None:
         "",
         "*— stopped at max_tokens=2; raise it with -n*",
     ]
-
-
-def test_trace_html_escapes() -> None:
-    token = Token(1, '<b>"&', -3.0, 1.0, 7, (Alternative(2, "'><script>", -0.1),))
-    html = static.trace_html(Trace("x", (token, token)))
-    assert "<b>" not in html and "<script>" not in html and "4.3 bits, rank 7" in html
-    assert "rgba(224,112,32,0.00)" in html  # the first token was not predicted
