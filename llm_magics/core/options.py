@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -60,6 +60,10 @@ class SamplingOptions:
                     f"a stop string must be a non-empty text, got {text!r}", hint="leave it out instead"
                 )
 
+    def given(self) -> dict[str, Any]:
+        """The fields by name, as they are."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "stop": list(self.stop)}
 
@@ -88,3 +92,18 @@ def _number(name: str, value: object, low: float, high: float) -> None:
         raise UsageError(
             f"{name} must be a number from {low:g} to {high:g}, got {value!r}", hint=f"for example {name}=0.7"
         )
+
+
+def sampling_options(given: Mapping[str, Any]) -> SamplingOptions:
+    """Check option names, with a near match for a wrong one."""
+    from difflib import get_close_matches
+
+    known = SamplingOptions.__dataclass_fields__
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            raise UsageError(
+                f"there is no option {name!r}",
+                hint=f"did you mean {near[0]}?" if near else "one of " + ", ".join(known),
+            )
+    return SamplingOptions(**given)

@@ -52,7 +52,7 @@ class LLMMagics(Magics):
             raise error.with_traceback(None) from None
 
     def _answer(self, request: CellRequest) -> None:
-        from ..models.model import sampling_options
+        from ..core.options import sampling_options
 
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
         cell = _cell_id(self.shell)

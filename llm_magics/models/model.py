@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from ..clean import line
-from ..core.options import MAX_ALTERNATIVES, SamplingOptions
+from ..core.options import MAX_ALTERNATIVES, sampling_options
 from ..core.prompt import render, segments
 from ..core.records import Generation, ModelInfo, Trace
-from ..core.sampling import Weighed
 from ..engine.answer import Answer
 from ..engine.base import Engine, Tokenizer
 from ..engine.batch import ROWS
-from ..engine.generate import Runtime, Stream, read_tokens, score
+from ..engine.generate import Runtime, Stream, score
 from ..engine.kv import Pool
 from ..errors import UsageError
 from ..sources import store
+from .branch import branch
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
 from .map import Answers, map_prompts
 
@@ -201,30 +200,8 @@ class Model:
         Raises:
             UsageError: the place or the token does not exist, or another model gave the answer.
         """
-        if generation.model.fingerprint != self.info.fingerprint or not generation.prompt_ids:
-            raise UsageError(
-                f"the answer is of {generation.model.name}, or of an earlier version",
-                hint="ask this model again",
-            )
-        if isinstance(at, bool) or not isinstance(at, int) or not 0 <= at <= len(generation.tokens):
-            raise UsageError(
-                f"there is no place {at!r} in this answer", hint=f"0 to {len(generation.tokens)}"
-            )
-        chosen = sampling_options({**_given(generation.options), **options})
-        before = [replace(each, time_s=0.0) for each in generation.tokens[:at]]
-        ids = [*generation.prompt_ids, *(each.id for each in before)]
-        first = _weighed(generation, at, token)
-        more = [first.id] if first else self._ids_of(token)
-        before += read_tokens(self._runtime, ids, more, before, alternatives=chosen.alternatives, first=first)
-        stream = Stream(
-            self._runtime,
-            [*ids, *more],
-            chosen,
-            prompt=generation.prompt,
-            model=self.info,
-            speculate=speculate,
-            before=before,
-        )
+        chosen = sampling_options({**generation.options.given(), **options})
+        stream = branch(self._runtime, self.info, generation, at, token, chosen, speculate=speculate)
         self._last = stream.answer
         return stream
 
@@ -234,17 +211,6 @@ class Model:
         for _ in stream:
             pass
         return stream.generation
-
-    def _ids_of(self, token: str | int) -> list[int]:
-        """The ids of what somebody chose."""
-        if isinstance(token, int) and not isinstance(token, bool):
-            if not 0 <= token < self.engine.vocab_size:
-                raise UsageError(f"there is no token {token}", hint=f"0 to {self.engine.vocab_size - 1:,}")
-            return [token]
-        ids = self.tokenizer.encode(str(token), special=False, begin=False)
-        if not ids:
-            raise UsageError("there is no text to go on from", hint="pass a token's text or its id")
-        return ids
 
     async def agenerate(
         self,
@@ -372,40 +338,3 @@ class Model:
             "bos_token": "" if bos is None else self.tokenizer.token_text(bos),
             "eos_token": "" if eos is None else self.tokenizer.token_text(eos),
         }
-
-
-def _weighed(generation: Generation, at: int, token: str | int) -> Weighed | None:
-    """What the record knows of an alternative; None where the token is none."""
-    if at == len(generation.tokens):
-        return None
-    kept = generation.tokens[at]
-    for rank, other in enumerate(kept.alternatives):
-        if token in (other.id, other.text) and not isinstance(token, bool):
-            return Weighed(
-                other.id,
-                other.logprob,
-                kept.entropy,
-                rank,
-                tuple(each.id for each in kept.alternatives),
-                tuple(each.logprob for each in kept.alternatives),
-            )
-    return None
-
-
-def _given(options: SamplingOptions) -> dict[str, Any]:
-    return {each.name: getattr(options, each.name) for each in fields(options)}
-
-
-def sampling_options(given: Mapping[str, Any]) -> SamplingOptions:
-    """Check option names, with a near match for a wrong one."""
-    from difflib import get_close_matches
-
-    known = SamplingOptions.__dataclass_fields__
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            raise UsageError(
-                f"there is no option {name!r}",
-                hint=f"did you mean {near[0]}?" if near else "one of " + ", ".join(known),
-            )
-    return SamplingOptions(**given)

@@ -1,0 +1,81 @@
+"""An answer that goes on from another token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..core.options import SamplingOptions
+from ..core.records import Generation, ModelInfo
+from ..core.sampling import Weighed
+from ..engine.base import Tokenizer
+from ..engine.generate import Runtime, Stream, read_tokens
+from ..errors import UsageError
+
+
+def branch(
+    runtime: Runtime,
+    info: ModelInfo,
+    generation: Generation,
+    at: int,
+    token: str | int,
+    options: SamplingOptions,
+    *,
+    speculate: bool,
+) -> Stream:
+    """A stream whose answer has the first ``at`` tokens already, and ``token`` behind them.
+
+    What an answer's record knows of an alternative is kept; what it does not know is read by the engine.
+
+    Raises:
+        UsageError: the place or the token does not exist, or another model gave the answer.
+    """
+    if generation.model.fingerprint != info.fingerprint or not generation.prompt_ids:
+        raise UsageError(
+            f"the answer is of {generation.model.name}, or of an earlier version", hint="ask this model again"
+        )
+    if isinstance(at, bool) or not isinstance(at, int) or not 0 <= at <= len(generation.tokens):
+        raise UsageError(f"there is no place {at!r} in this answer", hint=f"0 to {len(generation.tokens)}")
+    before = [replace(each, time_s=0.0) for each in generation.tokens[:at]]
+    ids = [*generation.prompt_ids, *(each.id for each in before)]
+    first = _weighed(generation, at, token)
+    more = [first.id] if first else _ids_of(runtime.tokenizer, token, runtime.engine.vocab_size)
+    before += read_tokens(runtime, ids, more, before, alternatives=options.alternatives, first=first)
+    return Stream(
+        runtime,
+        [*ids, *more],
+        options,
+        prompt=generation.prompt,
+        model=info,
+        speculate=speculate,
+        before=before,
+    )
+
+
+def _ids_of(tokenizer: Tokenizer, token: str | int, vocab_size: int) -> list[int]:
+    """The ids of what somebody chose."""
+    if isinstance(token, int) and not isinstance(token, bool):
+        if not 0 <= token < vocab_size:
+            raise UsageError(f"there is no token {token}", hint=f"0 to {vocab_size - 1:,}")
+        return [token]
+    ids = tokenizer.encode(str(token), special=False, begin=False)
+    if not ids:
+        raise UsageError("there is no text to go on from", hint="pass a token's text or its id")
+    return ids
+
+
+def _weighed(generation: Generation, at: int, token: str | int) -> Weighed | None:
+    """What the record knows of an alternative; None where the token is none."""
+    if at == len(generation.tokens):
+        return None
+    kept = generation.tokens[at]
+    for rank, other in enumerate(kept.alternatives):
+        if token in (other.id, other.text) and not isinstance(token, bool):
+            return Weighed(
+                other.id,
+                other.logprob,
+                kept.entropy,
+                rank,
+                tuple(each.id for each in kept.alternatives),
+                tuple(each.logprob for each in kept.alternatives),
+            )
+    return None
