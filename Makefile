@@ -1,4 +1,4 @@
-# make demo · make test · make lab · make bench · make lint · make clean
+# make demo · make test · make lab · make bench · make lint · make binder-check · make clean
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -8,7 +8,7 @@ PIP := $(PY) -m pip --disable-pip-version-check install --quiet --no-warn-script
 STAMP := .venv/.installed
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 $(STAMP)-venv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed; try: make PYTHON=python3.12" >&2; exit 1; }
@@ -57,7 +57,10 @@ bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes m
 	$(PY) benchmarks/together.py
 	$(PY) benchmarks/convert.py
 
+binder-check: ## what Binder would do, in a clean environment: every notebook under 2 GB, with no network
+	@$(PYTHON) tools/binder_check.py
+
 clean: ## remove what was built here; the model cache stays
 	rm -rf .venv .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo lab lint test bench clean
+.PHONY: help demo lab lint test bench binder-check clean
