@@ -104,12 +104,19 @@ class KV:
         return self.nbytes // self.capacity * self._capacity_for(length)
 
     def reserve(self, length: int) -> None:
-        """Make room for ``length`` tokens a row now, so that nothing is copied later."""
-        self._ensure(length)
+        """Make room for ``length`` tokens a row; what the rows hold stays."""
+        if length <= self.capacity:
+            return
+        old, used = self._array, self._used
+        new = self._zeros(old.shape[2], self._capacity_for(length))
+        for row, count in enumerate(used):
+            new[:, :, row, :, :count] = old[:, :, row, :, :count]
+        self._bound = None  # first: what is bound is about to be freed
+        self._array = new
 
     def copy(self, source: KV, source_row: int, row: int, length: int) -> None:
         """Make the first ``length`` tokens of a row those of ``source``, which may be this buffer."""
-        self._ensure(length)
+        self.reserve(length)
         self._array[:, :, row, :, :length] = source._array[:, :, source_row, :, :length]
         self._used[row] = length
 
@@ -127,7 +134,7 @@ class KV:
             Float32 (rows · P, vocab), valid until the next call.
         """
         rows, longest = len(ids), max(totals)
-        self._ensure(longest)
+        self.reserve(longest)
         self._bind(first, rows)
         count = rows * len(at)
         out = (
@@ -159,17 +166,6 @@ class KV:
         while capacity < length:
             capacity *= 2
         return min(capacity, max(self._context, self.capacity))
-
-    def _ensure(self, length: int) -> None:
-        """Room for ``length`` tokens a row; what the rows hold stays."""
-        if length <= self.capacity:
-            return
-        old, used = self._array, self._used
-        new = self._zeros(old.shape[2], self._capacity_for(length))
-        for row, count in enumerate(used):
-            new[:, :, row, :, :count] = old[:, :, row, :, :count]
-        self._bound = None  # first: what is bound is about to be freed
-        self._array = new
 
     def _bind(self, first: int, rows: int) -> None:
         """Make past and present of every layer the rows from ``first`` on."""

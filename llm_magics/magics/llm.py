@@ -21,7 +21,7 @@ LONG_PROMPT = 500  # tokens; reading them takes about a second
 
 @magics_class
 class LLMMagics(Magics):
-    """Keeps the models that were used, so that the next cell finds them loaded."""
+    """Keeps the newest model, so that the next cell finds it loaded, and the conversations."""
 
     shell: Any
 

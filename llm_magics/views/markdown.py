@@ -37,8 +37,10 @@ _ADDRESS = re.compile(r"\bhttps?://[A-Za-z0-9./?#%_=&;,:+~-]*[A-Za-z0-9/]")
 _LINE_START = re.compile(r"^[#+=:>-]|^\d{1,9}(?=[.)])", re.MULTILINE)
 _SAFE_LINK = re.compile(r"(?:https?:|mailto:)[^\s]|#|[^:\\]*$|[^:\\?#]*/", re.IGNORECASE)
 _BREAKS = re.compile("\r\n?|[\u2028\u2029\u0085]")
+_HARD = "\x00"  # marks a line that is broken on purpose; no text holds it any more
 _DRAWN = {"mermaid", "math", "geojson", "topojson", "stl"}  # fences of which some hosts make pictures
-_DELIMITER = re.compile(r"\$|&#36;|&#92;(?:\(|&#91;|begin)")  # a page may take what follows for mathematics
+# a page may take what follows for mathematics
+_DELIMITER = re.compile(r"\$|&#36;|&#92;(?:\(|\[|&#91;|begin)")
 _MATH = re.compile(
     r"\$\$(?P<a>[^$`]{1,2000})\$\$|\$(?![\s$])(?P<b>[^$`\n]{1,1000})(?<![\s\\])\$(?!\d)"
     r"|\\\((?P<c>[^$`]{1,1000}?)\\\)|\\\[(?P<d>[^$`]{1,2000}?)\\\]"
@@ -181,7 +183,8 @@ class _Writer:
             self.lines.append("")
         self._apart = False
         for number, line in enumerate(lines):
-            self.lines.append(((first if number == 0 else rest) + line).rstrip())
+            before = first if number == 0 else rest
+            self.lines.append(before + line if line else before.rstrip())
 
     def _table(self, node: SyntaxTreeNode) -> Iterator[str]:
         rows = [row for part in node.children for row in part.children]
@@ -193,14 +196,14 @@ class _Writer:
 
     def _inline(self, node: SyntaxTreeNode, *, code: bool = True) -> str:
         text = "".join(_written(part, code) for child in node.children for part in child.children)
-        text = "\n".join(line.strip() for line in text.split("\n"))
+        text = "\n".join(line.strip() for line in text.split("\n")).replace(_HARD, "  ")
         return _LINE_START.sub(_entities, text)  # so that no line begins a list, a heading or a definition
 
 
 def _written(node: SyntaxTreeNode, code: bool = True) -> str:
     """One piece of a line."""
     if node.type in ("softbreak", "hardbreak"):
-        return "\n" if node.type == "softbreak" else "  \n"
+        return "\n" if node.type == "softbreak" else f"{_HARD}\n"
     if node.type == "code_inline":
         return _code(node.content) if code else escaped(node.content)
     if node.type == "math":
@@ -211,7 +214,9 @@ def _written(node: SyntaxTreeNode, code: bool = True) -> str:
         inside = "".join(_written(child, code) for child in node.children)
         mark = {"em": "*", "strong": "**", "s": "~~"}[node.type]
         plain = all("*" not in child.content and "~" not in child.content for child in _leaves(node))
-        return f"{mark}{inside}{mark}" if plain and inside.strip() == inside and inside else inside
+        # An emphasis that begins with a break would begin a list for some.
+        whole = inside and inside == inside.strip() and inside[0] != _HARD
+        return f"{mark}{inside}{mark}" if plain and whole else inside
     if node.children:
         return "".join(_written(child, code) for child in node.children)
     out, at = [], 0
