@@ -17,13 +17,15 @@ lowest bytes first: planes of one kind deflate well.
 | other_logprob | 2 | round(−1024 · nats), at most 65,535, less that of the alternative before it, modulo
 65,536 |
 
-The header holds ``lengths`` (values a column), ``words`` (the text of each), and ``texts`` and
-``other_texts``: where a token or an alternative, by its place, has another text than its word.
+The header holds ``lengths`` (values a column), ``words`` (the text of each), and ``texts``, ``other_texts``
+and ``prompt_words``: where a token, an alternative or a token of the prompt, by its place, has another text
+than its word. The last is absent where the prompt's texts were not noted.
 """
 
 from __future__ import annotations
 
 import json
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -47,10 +49,18 @@ _MOST_VALUES = 1 << 27
 
 
 def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
-    """The tokens, without their times, and ``head`` in one piece; its ``prompt_ids`` are a column too."""
+    """The tokens, without their times, and ``head`` in one piece.
+
+    Its ``prompt_ids`` and ``prompt_texts``, where it has them, are kept as a column and among the words.
+    """
+    prompt_ids, prompt_texts = head.get("prompt_ids", ()), head.get("prompt_texts", ())
     others = [other for token in tokens for other in token.alternatives]
     texts: dict[int, str] = {}
-    for id, text in [(each.id, each.text) for each in others] + [(each.id, each.text) for each in tokens]:
+    for id, text in chain(
+        ((each.id, each.text) for each in others),
+        ((each.id, each.text) for each in tokens),
+        zip(prompt_ids, prompt_texts),  # noqa: B905  # the texts may not have been noted
+    ):
         texts.setdefault(id, text)
     ids = sorted(texts)
     place = {id: n for n, id in enumerate(ids)}
@@ -65,18 +75,24 @@ def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
         "entropy": np.clip(np.rint([ENTROPY * token.entropy for token in tokens]), 0, MOST).astype(np.uint16),
         "rank": np.array([token.rank for token in tokens], np.uint32),
         "count": counts,
-        "prompt": np.array(head["prompt_ids"], np.uint32),
+        "prompt": np.array(prompt_ids, np.uint32),
         "word": np.diff(np.array(ids, np.uint32), prepend=np.uint32(0)),
         "other": np.array([place[other.id] for other in others], np.uint32),
         "other_logprob": quantised - before,
     }
     header = {
-        **{key: value for key, value in head.items() if key != "prompt_ids"},
+        **{key: value for key, value in head.items() if key not in ("prompt_ids", "prompt_texts")},
         "lengths": {name: len(column) for name, column in columns.items()},
         "words": [texts[id] for id in ids],
         "texts": {n: token.text for n, token in enumerate(tokens) if token.text != texts[token.id]},
         "other_texts": {n: other.text for n, other in enumerate(others) if other.text != texts[other.id]},
     }
+    if prompt_texts:
+        header["prompt_words"] = {
+            n: text
+            for n, (id, text) in enumerate(zip(prompt_ids, prompt_texts, strict=True))
+            if text != texts[id]
+        }
     packed = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
     return b"".join([len(packed).to_bytes(4, "little"), packed, *map(planes, columns.values())])
 
@@ -128,6 +144,11 @@ def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], 
         first += count
     del head["lengths"], head["words"]
     head["prompt_ids"] = columns["prompt"].tolist()
+    prompt_words = head.pop("prompt_words", None)
+    if prompt_words is not None:
+        head["prompt_texts"] = [
+            prompt_words.get(str(n), text_of.get(id)) for n, id in enumerate(head["prompt_ids"])
+        ]
     return tuple(tokens), head
 
 

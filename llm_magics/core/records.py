@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, UsageError
 from .options import SamplingOptions
 
 SCHEMA = 2
+MOST_BRANCHES = 20
 StopReason = Literal["stop", "length", "interrupted"]
 
 
@@ -81,6 +82,26 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """An answer that turns off at one token of another.
+
+    Attributes:
+        parent: 0 is the answer itself, n its n-th branch.
+        at: the place of the first token that differs.
+        text: the whole text.
+        tokens: from ``at`` on.
+    """
+
+    parent: int
+    at: int
+    text: str
+    tokens: tuple[Token, ...]
+    stop_reason: StopReason
+    options: SamplingOptions = field(default_factory=SamplingOptions)
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True)
 class Generation:
     """An answer, with everything needed to show it, judge it and make it again.
 
@@ -92,6 +113,9 @@ class Generation:
         prompt_ids: the prompt's tokens; empty where they were not noted.
         vocab_size: of the model; 0 where it was not noted.
         pieces: the bytes of those tokens that are no whole characters, by id; their texts hold U+FFFD.
+        prompt_texts: what each token of the prompt adds to it; empty where it was not noted.
+        specials: the special tokens among them all, and how they are written.
+        branches: what the answer would have been from other tokens on; see :meth:`with_branch`.
     """
 
     text: str
@@ -104,6 +128,50 @@ class Generation:
     prompt_ids: tuple[int, ...] = ()
     vocab_size: int = 0
     pieces: Mapping[int, bytes] = field(default_factory=dict)
+    prompt_texts: tuple[str, ...] = ()
+    specials: Mapping[int, str] = field(default_factory=dict)
+    branches: tuple[Branch, ...] = ()
+
+    def path(self, number: int) -> Generation:
+        """The answer itself (0), or its branch of that number as an answer of its own, without branches.
+
+        Raises:
+            UsageError: there is no such branch.
+        """
+        if number == 0:
+            return replace(self, branches=())
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= len(self.branches):
+            raise UsageError(f"there is no branch {number!r}", hint=f"0 to {len(self.branches)}")
+        branch = self.branches[number - 1]
+        return replace(
+            self,
+            text=branch.text,
+            tokens=(*self.path(branch.parent).tokens[: branch.at], *branch.tokens),
+            stop_reason=branch.stop_reason,
+            options=branch.options,
+            timing=branch.timing,
+            branches=(),
+        )
+
+    def with_branch(self, other: Generation, *, at: int, parent: int = 0) -> Generation:
+        """This answer with ``other``, which turns off at token ``at`` of the path ``parent``, kept in it.
+
+        Raises:
+            UsageError: it has :data:`MOST_BRANCHES` already, or ``parent`` is none of its paths.
+        """
+        if len(self.branches) >= MOST_BRANCHES:
+            raise UsageError(f"an answer keeps {MOST_BRANCHES} branches", hint="branch from another answer")
+        if not 0 <= parent <= len(self.branches):
+            raise UsageError(f"there is no branch {parent!r}", hint=f"0 to {len(self.branches)}")
+        branch = Branch(
+            parent, at, other.text, other.tokens[at:], other.stop_reason, other.options, other.timing
+        )
+        return replace(
+            self,
+            branches=(*self.branches, branch),
+            pieces={**self.pieces, **other.pieces},
+            specials={**self.specials, **other.specials},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -119,15 +187,25 @@ class Generation:
             "prompt_ids": list(self.prompt_ids),
             "vocab_size": self.vocab_size,
             "pieces": {str(id): data.hex() for id, data in self.pieces.items()},
+            "prompt_texts": list(self.prompt_texts),
+            "specials": {str(id): text for id, text in self.specials.items()},
+            "branches": [
+                {
+                    **{name: getattr(branch, name) for name in ("parent", "at", "text", "stop_reason")},
+                    "tokens": _columns(branch.tokens),
+                    "options": branch.options.to_dict(),
+                    "timing": asdict(branch.timing),
+                }
+                for branch in self.branches
+            ],
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Generation:
         check_schema(data, "generation")
-        tokens = data["tokens"]  # columns, or tokens that came another way
         return cls(
             text=data["text"],
-            tokens=tokens if isinstance(tokens, tuple) else _tokens(tokens),
+            tokens=_tokens(data["tokens"]),
             stop_reason=data["stop_reason"],
             prompt=data["prompt"],
             options=SamplingOptions.from_dict(data["options"]),
@@ -136,6 +214,9 @@ class Generation:
             prompt_ids=tuple(data.get("prompt_ids", ())),
             vocab_size=int(data.get("vocab_size", 0)),
             pieces={int(id): bytes.fromhex(text) for id, text in data.get("pieces", {}).items()},
+            prompt_texts=tuple(data.get("prompt_texts", ())),
+            specials={int(id): str(text) for id, text in data.get("specials", {}).items()},
+            branches=tuple(_branch(n, each) for n, each in enumerate(data.get("branches", ()), 1)),
         )
 
 
@@ -198,7 +279,24 @@ def _columns(tokens: tuple[Token, ...]) -> dict[str, list[Any]]:
     }
 
 
-def _tokens(columns: dict[str, list[Any]]) -> tuple[Token, ...]:
+def _branch(number: int, data: dict[str, Any]) -> Branch:
+    if not 0 <= data["parent"] < number:  # a parent comes before its branch: a path never leads in a circle
+        raise ModelFileError("a branch begins at none before it", hint="run the cell again")
+    return Branch(
+        data["parent"],
+        data["at"],
+        data["text"],
+        _tokens(data["tokens"]),
+        data["stop_reason"],
+        SamplingOptions.from_dict(data["options"]),
+        Timing(**_known(Timing, data["timing"])),
+    )
+
+
+def _tokens(columns: dict[str, list[Any]] | tuple[Token, ...]) -> tuple[Token, ...]:
+    """Of columns, or tokens that came another way."""
+    if isinstance(columns, tuple):
+        return columns
     rows = zip(
         *(columns[name] for name in ("id", "text", "logprob", "entropy", "rank", "alternatives", "time_s")),
         strict=True,

@@ -61,6 +61,7 @@ class Answer:
         if before and (before[-1].id in tokenizer.eos_ids or self.room <= 0):
             self.ended, self._stop_reason = True, "stop" if before[-1].id in tokenizer.eos_ids else "length"
         self._start = 0.0
+        self._texts: tuple[str, ...] = ()
 
     def begin(self) -> None:
         """The request begins now: tokens' times count from here."""
@@ -110,7 +111,7 @@ class Answer:
     @property
     def generation(self) -> Generation:
         """The record of what there is so far."""
-        times = [token.time_s for token in self._tokens]
+        times, tokenizer = [token.time_s for token in self._tokens], self._tokenizer
         span = times[-1] - times[0] if len(times) > 1 else 0.0
         return Generation(
             text="".join(token.text for token in self._tokens),
@@ -128,7 +129,22 @@ class Answer:
             prompt_ids=tuple(self.ids[: len(self.ids) - len(self._tokens)]),
             vocab_size=self._tokenizer.vocab_size,
             pieces=broken_pieces(self._tokenizer, self._tokens),
+            # Only the whole record needs them, and the first token must not wait.
+            prompt_texts=self._prompt_texts() if self.ended else (),
+            specials={id: tokenizer.token_text(id) for id in sorted({*tokenizer.specials(self.ids)})}
+            if self.ended
+            else {},
         )
+
+    def _prompt_texts(self) -> tuple[str, ...]:
+        """What each token of the prompt adds to it; computed once."""
+        if not self._texts:
+            tokenizer, ids = self._tokenizer, self.ids[: len(self.ids) - len(self._tokens)]
+            decoder, special = tokenizer.decoder(), {*tokenizer.specials(ids)}
+            texts = [tokenizer.token_text(id) if id in special else decoder.push(id) for id in ids]
+            texts[-1] += decoder.flush()
+            self._texts = tuple(texts)
+        return self._texts
 
 
 def broken_pieces(tokenizer: Tokenizer, tokens: Sequence[Token]) -> dict[int, bytes]:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
-import zlib
 from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-import numpy as np
-
 from ..clean import line, printable
-from ..core.columns import pack, planes, unpack, unplaned
-from ..core.records import Generation, Trace, check_schema
+from ..core.records import Generation, Trace
 from ..errors import ModelFileError, UsageError
 from . import fallback, static
+from .kept import kept, read_kept
 
 MIME = "application/vnd.llm-magics.generation+json"
-MAX_BYTES = 64 << 20  # of a record, unpacked
 
 
 class Tokens:
@@ -48,79 +42,50 @@ def tokens(record: Generation | Trace) -> Tokens:
     return Tokens(record)
 
 
-def tokens_bundle(record: Generation | Trace, note: str = "") -> dict[str, Any]:
-    """The tokens as HTML with no script and as plain text, and the record of an answer."""
+def tokens_bundle(record: Generation | Trace, note: str = "", *, id: str = "") -> dict[str, Any]:
+    """The tokens as HTML with no script and as plain text, and the record."""
     shown = {"text/plain": fallback.plain(record), "text/html": fallback.html(record)}
     if isinstance(record, Generation):
         words = [word for word in (static.ending(record), note) if word]
         shown["text/plain"] += "".join(f"\n{printable(word)}" for word in words)
         shown["text/html"] += "".join(f"\n<p>{escape(line(word))}</p>" for word in words)
-        return {**generation_bundle(record, note), **shown}
-    return shown
+        shown = {**generation_bundle(record, note), **shown}
+    return {**shown, MIME: _payload(record, "tokens", id)}
 
 
-def generation_bundle(generation: Generation, note: str = "") -> dict[str, Any]:
-    """text/plain, text/markdown and the whole record; ``note`` is one more line below the answer.
+def generation_bundle(generation: Generation, note: str = "", *, id: str = "") -> dict[str, Any]:
+    """text/plain, text/markdown and the whole record (kept.py); ``note`` is one more line below the answer.
 
-    The record's head is readable JSON. ``data`` is base64 of the zlib-deflated bytes of core/columns.py
-    (``DecompressionStream("deflate")`` reads it in a browser). What differs from run to run lies in ``run``:
-    the timing, and each token's microseconds since the one before.
+    Args:
+        id: by which a live view knows that this is what it has been showing.
     """
-    record = generation.to_dict()
-    del record["tokens"]
-    timing = record.pop("timing")
-    head = {key: record[key] for key in ("schema", "kind", "stop_reason", "model", "options", "vocab_size")}
-    ticks = np.rint([1e6 * token.time_s for token in generation.tokens]).astype(np.int64)
-    deltas = np.clip(np.diff(ticks, prepend=np.int64(0)), 0, 2**32 - 1).astype(np.uint32)
     return {
         "text/plain": static.plain(generation, note),
         "text/markdown": static.markdown(generation, note),
-        MIME: {
-            **head,
-            "encoding": "deflate+base64",
-            "data": _deflated(pack(generation.tokens, record)),
-            "run": {"timing": timing, "times": _deflated(planes(deltas))},
-        },
+        MIME: _payload(generation, "text", id),
     }
 
 
+def _payload(record: Generation | Trace, view: str, id: str) -> dict[str, Any]:
+    payload = {"view": view, **kept(record)}
+    if id:
+        payload["run"]["id"] = id
+    return payload
+
+
 def read_bundle(bundle: Mapping[str, Any]) -> Generation:
-    """The record in a bundle, of this schema or of an earlier one.
+    """The answer in a bundle, of this schema or of an earlier one.
 
     Raises:
         ModelFileError: it holds none, or one that is damaged.
     """
-    try:
-        kept = bundle[MIME]
-        data = _inflated(kept["data"])
-        if kept.get("schema", 1) == 1:
-            return Generation.from_dict(json.loads(data))
-        check_schema(kept, "generation")
-        run = kept["run"]
-        ticks = _inflated(run["times"])
-        times = np.cumsum(unplaned(ticks, len(ticks) // 4, 4), dtype=np.int64) / 1e6
-        tokens, record = unpack(data, times)
-        return Generation.from_dict({**record, "tokens": tokens, "timing": run["timing"]})
-    except _DAMAGE as error:
-        raise ModelFileError(
-            f"this output holds no readable generation: {error}", hint="run the cell again"
-        ) from error
-
-
-# What damaged data brings about; binascii's errors are ValueErrors.
-_DAMAGE = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, zlib.error)
-
-
-def _deflated(data: bytes) -> str:
-    return base64.b64encode(zlib.compress(data, 9)).decode()
-
-
-def _inflated(text: str) -> bytes:
-    unpacker = zlib.decompressobj()
-    data = unpacker.decompress(base64.b64decode(text, validate=True), MAX_BYTES)
-    if unpacker.unconsumed_tail or not unpacker.eof:
-        raise ValueError("it is cut short or too large")
-    return data
+    payload = bundle.get(MIME) if isinstance(bundle, Mapping) else None
+    if not isinstance(payload, Mapping):
+        raise ModelFileError("this output holds no record", hint="run the cell again")
+    record = read_kept(payload)
+    if not isinstance(record, Generation):
+        raise ModelFileError("this output holds a trace, not an answer", hint="score the text again")
+    return record
 
 
 def register(ipython: Any) -> None:

@@ -13,9 +13,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_magics import Generation, ModelFileError, ModelInfo, SamplingOptions, Timing, Token
+from llm_magics import (
+    Generation,
+    ModelFileError,
+    ModelInfo,
+    SamplingOptions,
+    Timing,
+    Token,
+    Trace,
+    UsageError,
+)
 from llm_magics.core.records import Alternative
 from llm_magics.views.bundle import MIME, generation_bundle, read_bundle
+from llm_magics.views.kept import kept, read_kept
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 LOGPROBS = st.floats(-60, 0)
@@ -52,19 +62,19 @@ def test_what_is_kept_is_read_again(tokens: list[Token]) -> None:
     made = answer(tuple(tokens), vocab_size=49152, pieces={5: b"\xe2\x82"})
     again = read_bundle(json.loads(json.dumps(generation_bundle(made))))
     assert replace(again, tokens=()) == replace(made, tokens=())
-    for kept, token in zip(again.tokens, made.tokens, strict=True):
-        assert (kept.id, kept.text, kept.logprob, kept.rank) == (
+    for found, token in zip(again.tokens, made.tokens, strict=True):
+        assert (found.id, found.text, found.logprob, found.rank) == (
             token.id,
             token.text,
             token.logprob,
             token.rank,
         )
-        assert kept.entropy == pytest.approx(token.entropy, abs=1.3e-4)
-        assert kept.time_s == pytest.approx(token.time_s, abs=2e-5)
-        assert [(other.id, other.text) for other in kept.alternatives] == [
+        assert found.entropy == pytest.approx(token.entropy, abs=1.3e-4)
+        assert found.time_s == pytest.approx(token.time_s, abs=2e-5)
+        assert [(other.id, other.text) for other in found.alternatives] == [
             (other.id, other.text) for other in token.alternatives
         ]
-        for one, other in zip(kept.alternatives, token.alternatives, strict=True):
+        for one, other in zip(found.alternatives, token.alternatives, strict=True):
             expected = token.logprob if other.id == token.id else other.logprob
             assert one.logprob == pytest.approx(expected, abs=5e-4)
 
@@ -88,6 +98,52 @@ def test_golden_records(name: str) -> None:
     assert rows == golden["tokens"]
     assert found.model.fingerprint == golden["fingerprint"] and found.vocab_size == golden["vocab_size"]
     assert {str(id): data.hex() for id, data in found.pieces.items()} == golden["pieces"]
+    if "paths" in golden:
+        assert list(found.prompt_texts) == golden["prompt_texts"] and len(found.branches) == 2
+        assert "".join(found.prompt_texts) == found.prompt
+        assert {str(id): text for id, text in found.specials.items()} == golden["specials"]
+        for number, rows in enumerate(golden["paths"]):
+            path = found.path(number)
+            assert [(token.id, token.text) for token in path.tokens] == [(id, text) for id, text, *_ in rows]
+            assert path.text == "".join(token.text for token in path.tokens)
+
+
+def test_branches_are_kept_with_their_answer() -> None:
+    def token(n: int) -> Token:
+        return Token(n, f" {n}", -n / 10, 1.0, 0, (Alternative(n, f" {n}", -n / 10),), n / 10)
+
+    whole = answer(tuple(map(token, range(5))), prompt_ids=(1, 2), prompt_texts=("a", "b"))
+    first = answer((*whole.tokens[:2], token(7), token(8)), prompt_ids=(1, 2))
+    second = answer((*first.tokens[:3], token(9)), prompt_ids=(1, 2))
+    tree = whole.with_branch(first, at=2).with_branch(second, at=3, parent=1)
+    again = read_bundle(json.loads(json.dumps(generation_bundle(tree))))
+    assert again.path(0).text == whole.text and again.prompt_texts == ("a", "b")
+    assert again.path(1).text == first.text and again.path(2).text == second.text == " 0 1 7 9"
+    assert [branch.parent for branch in again.branches] == [0, 1]
+    assert again.branches[1].tokens == tree.branches[1].tokens
+    assert Generation.from_dict(json.loads(json.dumps(tree.to_dict()))) == tree
+    with pytest.raises(UsageError, match="no branch 3"):
+        tree.path(3)
+    with pytest.raises(UsageError, match="no branch"):
+        tree.with_branch(second, at=1, parent=5)
+    with pytest.raises(UsageError, match="keeps 20 branches"):
+        for _ in range(20):
+            tree = tree.with_branch(second, at=1)
+
+
+def test_a_branch_of_itself_is_damage() -> None:
+    token = Token(1, "a", -0.5, 1.0, 0)
+    data = answer((token,)).with_branch(answer((token,)), at=0).to_dict()
+    data["branches"][0]["parent"] = 1
+    with pytest.raises(ModelFileError, match="begins at none before it"):
+        Generation.from_dict(data)
+
+
+def test_a_trace_is_kept_too() -> None:
+    read = Trace("ab", (Token(1, "a", 0.0, 0.0, 0), Token(2, "b", -1.0, 0.5, 3)), ModelInfo("m"), 1)
+    assert read_kept(json.loads(json.dumps(kept(read)))) == read
+    with pytest.raises(ModelFileError, match="a trace"):
+        read_bundle({MIME: kept(read)})
 
 
 def test_there_are_golden_records_of_every_schema() -> None:
@@ -101,20 +157,20 @@ def test_there_are_golden_records_of_every_schema() -> None:
 @given(st.data())
 def test_damaged_data_is_one_clear_error(data: st.DataObject) -> None:
     token = Token(1, "a", -0.5, 1.0, 0, (Alternative(1, "a", -0.5), Alternative(2, "b", -1.0)), 0.1)
-    kept = generation_bundle(answer((token,) * 3))[MIME]
-    raw = bytearray(zlib.decompress(base64.b64decode(kept["data"])))
+    payload = generation_bundle(answer((token,) * 3))[MIME]
+    raw = bytearray(zlib.decompress(base64.b64decode(payload["data"])))
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(raw)))
     for damaged in (bytes(raw), bytes(raw[:cut])):
         text = base64.b64encode(zlib.compress(damaged)).decode()
         try:
-            read_bundle({MIME: {**kept, "data": text}})
+            read_bundle({MIME: {**payload, "data": text}})
         except ModelFileError as error:
             assert error.hint
 
 
 def test_a_later_schema_says_so() -> None:
-    kept = generation_bundle(answer(()))[MIME]
+    payload = generation_bundle(answer(()))[MIME]
     with pytest.raises(ModelFileError, match="schema 99"):
-        read_bundle({MIME: {**kept, "schema": 99}})
+        read_bundle({MIME: {**payload, "schema": 99}})

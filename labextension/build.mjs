@@ -1,0 +1,24 @@
+// The two things that are shipped: one ES module for anywidget, and JupyterLab's prebuilt extension.
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { build } from 'esbuild';
+
+await build({
+  entryPoints: ['src/hosts/widget.ts'],
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  target: 'es2022',
+  legalComments: 'none',
+  outfile: '../llm_magics/static/widget.js',
+});
+
+// The builder asks for a JupyterLab to build against; all it reads of it is this one file.
+mkdirSync('build/core', { recursive: true });
+copyFileSync('node_modules/@jupyterlab/core-meta/core.package.json', 'build/core/package.json');
+rmSync('../llm_magics/labextension', { recursive: true, force: true });
+const builder = 'node_modules/@jupyterlab/builder/lib/build-labextension.js';
+const { status } = spawnSync(process.execPath, [builder, '--core-path', 'build/core', '.'], {
+  stdio: 'inherit',
+});
+process.exit(status ?? 1);

@@ -1,0 +1,295 @@
+/** What travels from the kernel to the views: the mirror of core/records.py and core/columns.py. */
+
+export const SCHEMA = 2;
+
+export interface Alternative {
+  id: number;
+  text: string;
+  /** nats */
+  logprob: number;
+}
+
+export interface Token extends Alternative {
+  /** nats */
+  entropy: number;
+  /** from 0 */
+  rank: number;
+  alternatives: Alternative[];
+  /** seconds since the request began */
+  time: number;
+}
+
+export interface Timing {
+  first_token_s: number;
+  decode_tokens_per_s: number;
+  prompt_tokens: number;
+  cached_tokens: number;
+}
+
+export interface ModelInfo {
+  name: string;
+  revision: string;
+  fingerprint: string;
+  precision: string;
+  licence: string;
+}
+
+export type Options = { max_tokens?: number; [name: string]: unknown };
+
+/** An answer that turns off at one token of another: of the answer itself, or of an earlier branch. */
+export interface Branch {
+  /** 0 is the answer, n the n-th branch. */
+  parent: number;
+  /** Where its first token stands. */
+  at: number;
+  text: string;
+  /** From `at` on. */
+  tokens: Token[];
+  stop_reason: string;
+  options: Options;
+  timing: Timing;
+}
+
+export interface Rec {
+  schema: number;
+  kind: 'generation' | 'trace';
+  text: string;
+  tokens: Token[];
+  stop_reason: string;
+  prompt: string;
+  prompt_ids: number[];
+  /** One text a prompt token; empty where they were not noted. */
+  prompt_texts: string[];
+  /** Ids of special tokens, and how they are written. */
+  specials: Map<number, string>;
+  options: Options;
+  timing: Timing;
+  model: ModelInfo;
+  vocab_size: number;
+  pieces: Map<number, Uint8Array>;
+  /** The first token that the model expected anything of. */
+  predicted_from: number;
+  branches: Branch[];
+}
+
+/** What a MIME bundle holds under our type. */
+export interface Kept {
+  schema?: number;
+  kind?: string;
+  data?: string;
+  view?: string;
+  final?: boolean;
+  max_tokens?: number;
+  model?: ModelInfo;
+  stop_reason?: string;
+  run?: { id?: string; timing?: Timing; times?: string; branches?: { timing: Timing }[] };
+}
+
+export class RecordError extends Error {}
+
+const COLUMNS = [
+  ['id', 4],
+  ['logprob', 8],
+  ['entropy', 2],
+  ['rank', 4],
+  ['count', 1],
+  ['prompt', 4],
+  ['word', 4],
+  ['other', 4],
+  ['other_logprob', 2],
+] as const;
+const ENTROPY = 4096;
+const LOGPROB = 1024;
+const NO_TIMING: Timing = { first_token_s: 0, decode_tokens_per_s: 0, prompt_tokens: 0, cached_tokens: 0 };
+const NO_MODEL: ModelInfo = { name: '', revision: '', fingerprint: '', precision: '', licence: '' };
+
+/** A record of which nothing is known yet: what a live view begins with. */
+export function emptyRecord(head: Kept = {}): Rec {
+  return {
+    schema: SCHEMA,
+    kind: head.kind === 'trace' ? 'trace' : 'generation',
+    text: '',
+    tokens: [],
+    stop_reason: '',
+    prompt: '',
+    prompt_ids: [],
+    prompt_texts: [],
+    specials: new Map(),
+    options: { max_tokens: head.max_tokens },
+    timing: NO_TIMING,
+    model: { ...NO_MODEL, ...head.model },
+    vocab_size: 0,
+    pieces: new Map(),
+    predicted_from: 0,
+    branches: [],
+  };
+}
+
+/** The record of a kept bundle, of this schema or an earlier one. Throws RecordError where it can't be read. */
+export async function readKept(kept: Kept): Promise<Rec> {
+  const schema = kept.schema ?? 1;
+  if (!(schema <= SCHEMA))
+    throw new RecordError(`This record has schema ${schema}; this view reads up to ${SCHEMA}.`);
+  try {
+    const data = await inflate(fromBase64(kept.data ?? ''));
+    if (schema === 1) return ofSchema1(JSON.parse(utf8(data)));
+    const times = await inflate(fromBase64(kept.run?.times ?? ''));
+    const { tokens, head } = unpack(data, unplaned(times, times.length >> 2, 4));
+    return ofHead(head, tokens, kept);
+  } catch (error) {
+    throw new RecordError(`This record can't be read: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+type Head = Record<string, unknown>;
+
+function ofHead(head: Head, all: Token[], kept: Kept): Rec {
+  const kinds = (head.branches ?? []) as (Omit<Branch, 'tokens' | 'timing'> & { tokens: number })[];
+  const own = all.length - kinds.reduce((sum, branch) => sum + branch.tokens, 0);
+  let from = own;
+  const branches = kinds.map((branch, n) => {
+    const tokens = all.slice(from, from + branch.tokens);
+    from += branch.tokens;
+    return { ...branch, tokens, timing: kept.run?.branches?.[n]?.timing ?? NO_TIMING };
+  });
+  return {
+    ...emptyRecord(kept),
+    ...(head as object),
+    tokens: all.slice(0, own),
+    timing: kept.run?.timing ?? NO_TIMING,
+    specials: byId(head.specials, text => String(text)),
+    pieces: byId(head.pieces, text => fromHex(String(text))),
+    branches,
+  };
+}
+
+function byId<T>(value: unknown, read: (value: unknown) => T): Map<number, T> {
+  return new Map(Object.entries((value ?? {}) as object).map(([id, each]) => [Number(id), read(each)]));
+}
+
+/** Tokens and head of the bytes of core/columns.py; times are microseconds since the token before. */
+export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: Token[]; head: Head } {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const size = view.getUint32(0, true);
+  const head = JSON.parse(utf8(data.subarray(4, 4 + size)));
+  const columns: Record<string, Float64Array> = {};
+  let at = 4 + size;
+  for (const [name, width] of COLUMNS) {
+    const count = head.lengths[name];
+    if (!Number.isInteger(count) || count < 0 || at + count * width > data.length)
+      throw new RecordError(`${name} is cut short`);
+    columns[name] = unplaned(data.subarray(at, at + count * width), count, width);
+    at += count * width;
+  }
+  if (at !== data.length) throw new RecordError('its columns have other lengths');
+  const { id, logprob, entropy, rank, count, prompt, word, other, other_logprob } = columns as Record<
+    (typeof COLUMNS)[number][0],
+    Float64Array
+  >;
+  const ids: number[] = [];
+  for (let n = 0, sum = 0; n < word.length; n++) ids.push((sum += word[n]!));
+  const place = new Map(ids.map((each, n) => [each, n]));
+  const textOf = (each: number): string => head.words[place.get(each)!];
+  const tokens: Token[] = [];
+  let first = 0;
+  let ticks = 0;
+  for (let n = 0; n < id.length; n++) {
+    const alternatives: Alternative[] = [];
+    let sum = 0;
+    for (let k = first; k < first + count[n]!; k++) {
+      sum = (sum + other_logprob[k]!) & 0xffff;
+      const each = ids[other[k]!]!;
+      // What was chosen is kept exactly.
+      alternatives.push({
+        id: each,
+        text: head.other_texts[k] ?? textOf(each),
+        logprob: each === id[n] ? logprob[n]! : -sum / LOGPROB,
+      });
+    }
+    first += count[n]!;
+    ticks += times[n] ?? 0;
+    tokens.push({
+      id: id[n]!,
+      text: head.texts[n] ?? textOf(id[n]!),
+      logprob: logprob[n]!,
+      entropy: entropy[n]! / ENTROPY,
+      rank: rank[n]!,
+      alternatives,
+      time: ticks / 1e6,
+    });
+  }
+  const { lengths, words, texts, other_texts, prompt_words, ...rest } = head;
+  rest.prompt_ids = [...prompt];
+  rest.prompt_texts = prompt_words ? rest.prompt_ids.map((each: number) => textOf(each)) : [];
+  for (const [n, text] of Object.entries(prompt_words ?? {})) rest.prompt_texts[n] = text;
+  return { tokens, head: rest };
+}
+
+/** Values whose lowest bytes come first, then the next …; 8 bytes wide are float64. */
+export function unplaned(data: Uint8Array, count: number, width: number): Float64Array {
+  const out = new Float64Array(count);
+  if (width === 8) {
+    const bytes = new Uint8Array(out.buffer);
+    for (let plane = 0; plane < 8; plane++)
+      for (let n = 0; n < count; n++) bytes[8 * n + plane] = data[plane * count + n]!;
+    return out;
+  }
+  for (let plane = 0; plane < width; plane++)
+    for (let n = 0; n < count; n++) out[n]! += data[plane * count + n]! * 256 ** plane;
+  return out;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: any JSON; whatever is missing throws and becomes a RecordError.
+function ofSchema1(data: any): Rec {
+  const c = data.tokens;
+  const tokens = c.id.map((id: number, n: number) => ({
+    id,
+    text: c.text[n],
+    logprob: c.logprob[n],
+    entropy: c.entropy[n],
+    rank: c.rank[n],
+    time: c.time_s[n],
+    alternatives: c.alternatives[n][0].map((other: number, k: number) => ({
+      id: other,
+      text: c.alternatives[n][1][k],
+      logprob: c.alternatives[n][2][k],
+    })),
+  }));
+  const model = { ...data.model, fingerprint: data.model.fingerprint ?? data.model.sha256 ?? '' };
+  return {
+    ...emptyRecord(),
+    ...data,
+    kind: 'generation',
+    tokens,
+    model,
+    specials: new Map(),
+    pieces: new Map(),
+  };
+}
+
+/** The tokens of one path through the tree: of the answer (0) or of the n-th branch. */
+export function pathTokens(record: Rec, path: number): Token[] {
+  const branch = record.branches[path - 1];
+  // A parent comes before its branch; a damaged record may say otherwise and must not lead in a circle.
+  return branch && branch.parent < path
+    ? [...pathTokens(record, branch.parent).slice(0, branch.at), ...branch.tokens]
+    : record.tokens;
+}
+
+export async function inflate(data: Uint8Array): Promise<Uint8Array> {
+  const stream = new Blob([data as BlobPart]).stream().pipeThrough(new DecompressionStream('deflate'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+export function fromBase64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), char => char.charCodeAt(0));
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(text.match(/../g) ?? [], pair => Number.parseInt(pair, 16));
+}
+
+/** Lone surrogates, which Python writes as three bytes each, become U+FFFD. */
+function utf8(data: Uint8Array): string {
+  return new TextDecoder().decode(data);
+}

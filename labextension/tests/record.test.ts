@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { pathTokens, RecordError, readKept, type Token, unpack } from '../src/record.js';
+
+const GOLDEN = '../tests/golden';
+const MIME = 'application/vnd.llm-magics.generation+json';
+
+const row = (token: Token) => [
+  token.id,
+  token.text,
+  token.logprob,
+  token.rank,
+  token.alternatives.map(other => other.id),
+];
+
+for (const name of readdirSync(GOLDEN)) {
+  test(`${name} reads as in Python`, async () => {
+    const golden = JSON.parse(readFileSync(`${GOLDEN}/${name}`, 'utf8'));
+    const record = await readKept(golden.bundle[MIME]);
+    expect(record.tokens.map(row)).toEqual(golden.tokens);
+    expect([record.text, record.stop_reason]).toEqual([golden.text, golden.stop_reason]);
+    expect(record.model.fingerprint).toBe(golden.fingerprint);
+    expect(record.vocab_size).toBe(golden.vocab_size);
+    const pieces = [...record.pieces].map(([id, data]) => [String(id), Buffer.from(data).toString('hex')]);
+    expect(Object.fromEntries(pieces)).toEqual(golden.pieces);
+    const times = record.tokens.map(token => token.time);
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    if (golden.paths) {
+      expect(record.prompt_texts).toEqual(golden.prompt_texts);
+      expect(record.prompt_texts.join('')).toBe(record.prompt);
+      expect(Object.fromEntries(record.specials)).toEqual(golden.specials);
+      for (const [n, rows] of golden.paths.entries()) expect(pathTokens(record, n).map(row)).toEqual(rows);
+      expect(record.branches.every(branch => branch.timing.decode_tokens_per_s > 0)).toBe(true);
+    }
+  });
+}
+
+test('a later schema says so, and damage is one clear error', async () => {
+  await expect(readKept({ schema: 3 })).rejects.toThrow(/has schema 3; this view reads up to 2/);
+  for (const kept of [{}, { schema: 2 }, { schema: 2, data: 'AAAA' }, { schema: 2, data: '???' }])
+    await expect(readKept(kept)).rejects.toThrow(RecordError);
+  expect(() => unpack(new Uint8Array([200, 0, 0, 0]), [])).toThrow();
+});
