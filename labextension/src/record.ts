@@ -187,7 +187,7 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
     Float64Array
   >;
   const ids: number[] = [];
-  for (let n = 0, sum = 0; n < word.length; n++) ids.push((sum += word[n]!));
+  for (const [n, step] of word.entries()) ids.push((ids[n - 1] ?? 0) + step);
   const place = new Map(ids.map((each, n) => [each, n]));
   const textOf = (each: number): string => head.words[place.get(each)!];
   const tokens: Token[] = [];

@@ -15,7 +15,10 @@ def load_ipython_extension(ipython: Any) -> None:
     from .question import Question
 
     namesake.warn()
-    ipython.register_magics(LLMMagics(ipython))
+    magics = LLMMagics(ipython)
+    ipython.register_magics(magics)
+    if getattr(ipython, "kernel", None) is not None:
+        magics.orders.channel.open()
     register(ipython)
     transformers = ipython.input_transformer_manager.token_transformers
     if Question not in transformers:
@@ -29,6 +32,7 @@ def unload_ipython_extension(ipython: Any) -> None:
         manager.magics[kind].pop("llm", None)
     if magics := manager.registry.pop("LLMMagics", None):
         magics.forget()
+        magics.orders.channel.close()
     from .question import Question
 
     transformers = ipython.input_transformer_manager.token_transformers

@@ -10,10 +10,12 @@ from ..clean import line as one_line
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from .cell import CellRequest, parse, usage
 from .expand import note
+from .orders import Orders
 from .show import view_for
 from .threads import Threads, Turn
 
 if TYPE_CHECKING:
+    from ..core.records import ModelInfo
     from ..models.model import Model
 
 LONG_PROMPT = 500  # tokens; reading them takes about a second
@@ -28,6 +30,8 @@ class LLMMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._threads = Threads()
+        self.orders = Orders(self)
+        self.lives = self.orders.lives
         self._tokens_on = False  # whether every answer is shown as its tokens
         self._model: Model | None = None  # the newest alone: another one gives its memory back
 
@@ -63,21 +67,23 @@ class LLMMagics(Magics):
             if request.follow is None
             else self._threads.follow(request.follow, cell, request.system)
         )
-        view = view_for(self.shell, quiet=request.quiet)
+        tokens = request.tokens or self._tokens_on
+        view = view_for(self.shell, self.lives, quiet=request.quiet, tokens=tokens)
         model = self._load(request)
         prompt = place.messages(request.prompt) if place.index else request.prompt
         stream = model.stream(prompt, system=place.thread.system, raw=request.raw, **request.options)
         interrupted = False
         try:
-            if (tokens := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
-                view.status(f"reading {tokens:,} tokens …")
+            view.begin(stream)
+            if (length := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
+                view.status(f"reading {length:,} tokens …")
             for token in stream:
-                view.add(token.text)
+                view.add(token)
         except KeyboardInterrupt:
             stream.close()
             interrupted = True
         generation = stream.generation
-        view.finish(generation, note(request.left), tokens=request.tokens or self._tokens_on)
+        view.finish(generation, note(request.left), tokens=tokens)
         if generation.text and not request.raw:
             self._threads.keep(place, Turn(cell, request.prompt, generation.text))
         if request.out:
@@ -95,7 +101,7 @@ class LLMMagics(Magics):
         last = self._model.last if self._model else None
         if last is None:
             raise UsageError("there is no answer yet", hint="ask something first: %llm Why is the sky blue?")
-        view_for(self.shell, quiet=False).finish(last, tokens=True)
+        view_for(self.shell, self.lives, quiet=False).finish(last, tokens=True)
 
     def forget(self) -> None:
         """Let go of the model."""
@@ -104,6 +110,23 @@ class LLMMagics(Magics):
 
             self._model = None
             give_back_memory()
+
+    def model_of(self, info: ModelInfo) -> Model:
+        """The model for what a view asks: the one that is loaded, else the default model if it is that.
+
+        Raises:
+            UsageError: it is another one. A notebook's file may name any, and is not asked to fetch it.
+        """
+        if self._model is None:
+            import llm_magics
+
+            from ..sources import catalog
+
+            if info.name != catalog.find().name:
+                name = one_line(info.name)
+                raise UsageError(f"{name} is not loaded", hint=f"run %llm -m {name} in a cell first")
+            self._model = llm_magics.load()
+        return self._model
 
     def _load(self, request: CellRequest) -> Model:
         import llm_magics

@@ -1,57 +1,105 @@
-"""The answer as it comes: one output that is updated, then replaced by the bundle that the notebook keeps."""
+"""The answer as it comes: one output that is updated, then replaced by the bundle that the notebook keeps.
+
+Where our views are in the page they are sent the tokens (live.py); the output itself is then renewed only a
+few times a second, for a save in the middle and for pages without them.
+"""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from typing import Any, Protocol
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..clean import printable
-from ..core.records import Generation
+from ..core.records import SCHEMA, Generation, Token
 from ..views import fallback, static
-from ..views.bundle import generation_bundle, tokens_bundle
+from ..views.bundle import MIME, generation_bundle, tokens_bundle
 from ..views.markdown import safe, warm
+from .channel import new_id
+from .live import Live, Lives
+
+if TYPE_CHECKING:
+    from ..engine.generate import Stream
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
+SAVED_S = 0.4  # where a view shows the tokens
 
 
 class View(Protocol):
     def status(self, text: str) -> None: ...
-    def add(self, piece: str) -> None: ...
+    def begin(self, stream: Stream) -> None: ...
+    def add(self, token: Token) -> None: ...
     def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None: ...
 
 
-def view_for(ipython: Any, *, quiet: bool) -> View:
-    """The view that suits the front end: a kernel's, a terminal's, or none."""
+def view_for(ipython: Any, lives: Lives, *, quiet: bool, tokens: bool = False) -> View:
+    """The view that suits the front end: a kernel's, a terminal's, or none.
+
+    Args:
+        tokens: show the answer as its tokens.
+    """
     if quiet:
         return Silent()
-    return Notebook() if getattr(ipython, "kernel", None) is not None else Terminal()
+    return Notebook(lives, tokens) if getattr(ipython, "kernel", None) is not None else Terminal()
 
 
 class Notebook:
     """One display, re-rendered in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, lives: Lives, tokens: bool) -> None:
         # The parser is imported while the model is loaded: the first frame need not wait for it.
         threading.Thread(target=warm, daemon=True).start()
+        self._lives, self._live, self._tokens = lives, None, tokens
+        self._head: dict[str, Any] = {}
         self._handle: Any = None
         self._text = ""
         self._next = 0.0  # the time of the next frame
 
-    def status(self, text: str) -> None:
-        self._show({"text/plain": text, "text/markdown": f"*{text}*"})
+    _live: Live | None
 
-    def add(self, piece: str) -> None:
-        self._text += piece
+    def status(self, text: str) -> None:
+        self._show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})
+
+    def begin(self, stream: Stream) -> None:
+        """The tokens come now."""
+        if not self._lives.channel.heard:
+            return
+        most = stream.answer.room + len(stream.generation.tokens)
+        self._live = self._lives.begin(new_id(), most, stream.close)
+        self._head = {
+            "schema": SCHEMA,
+            "kind": "generation",
+            "view": "tokens" if self._tokens else "text",
+            "final": False,
+            "max_tokens": most,
+            "model": asdict(stream.generation.model),
+            "run": {"id": self._live.id},
+        }
+        self._show({"text/plain": "…", "text/markdown": "…", **self._headed()})
+
+    def add(self, token: Token) -> None:
+        if self._live:
+            self._live.add([token])
+        self._text += token.text
         now = time.monotonic()
         if self._text.strip() and now >= self._next:
-            self._show({"text/plain": printable(self._text), "text/markdown": safe(self._text)})
+            frame = {"text/plain": printable(self._text), "text/markdown": safe(self._text)}
+            self._show({**frame, **self._headed()})
             # A long text takes longer to show: most of the time stays for the answer.
-            self._next = now + max(FRAME_S, 5 * (time.monotonic() - now))
+            pause = SAVED_S if self._live else FRAME_S
+            self._next = now + max(pause, 5 * (time.monotonic() - now))
 
     def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None:
-        self._show((tokens_bundle if tokens else generation_bundle)(generation, note))
+        id = self._live.id if self._live else ""
+        bundle = (tokens_bundle if tokens else generation_bundle)(generation, note, id=id)
+        if self._live:
+            self._live.end(bundle)
+        self._show(bundle)
+
+    def _headed(self, **more: Any) -> dict[str, Any]:
+        return {MIME: {**self._head, **more}} if self._head else {}
 
     def _show(self, bundle: dict[str, Any]) -> None:
         from IPython.display import display
@@ -68,8 +116,10 @@ class Terminal:
     def status(self, text: str) -> None:
         print(printable(text), file=sys.stderr, flush=True)
 
-    def add(self, piece: str) -> None:
-        print(printable(piece), end="", flush=True)
+    def begin(self, stream: Stream) -> None: ...
+
+    def add(self, token: Token) -> None:
+        print(printable(token.text), end="", flush=True)
 
     def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None:
         if tokens:
@@ -82,5 +132,6 @@ class Silent:
     """Shows nothing."""
 
     def status(self, text: str) -> None: ...
-    def add(self, piece: str) -> None: ...
+    def begin(self, stream: Stream) -> None: ...
+    def add(self, token: Token) -> None: ...
     def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None: ...

@@ -1,0 +1,39 @@
+/** What a view may ask of the place where it is shown. A view knows no host. */
+
+import type { Rec } from './record.js';
+
+/** What a view tells the kernel; its twin is magics/control.py. */
+export type Order =
+  | { do: 'hello' }
+  | { do: 'stop'; id: string }
+  | { do: 'again'; id: string; from: number; text: boolean }
+  | { do: 'record'; id: string }
+  | { do: 'branch'; id: string; record: unknown; parent: number; at: number; token: number | string }
+  | { do: 'play'; [name: string]: unknown };
+
+export type Reach = 'ready' | 'queued' | 'none';
+
+export interface Channel {
+  /** `queued`: what is sent waits until the running cell is done. `none`: there is no kernel. */
+  readonly reach: Reach;
+  send(order: Order): void;
+  onReach(listener: () => void): () => void;
+}
+
+export interface Host {
+  channel?: Channel;
+  /** The identity of what is shown, for orders. */
+  id?: string;
+  /** Fill an element with the answer as rendered Markdown; false where the host can't. */
+  markdown?: (element: HTMLElement, record: Rec) => boolean;
+  insertCell?: (source: string) => boolean;
+  branch?: (parent: number, at: number, token: number | string) => void;
+  stop?: () => void;
+}
+
+/** How a view that grows stands. */
+export interface Live {
+  /** At most so many tokens. */
+  most: number;
+  status?: string;
+}

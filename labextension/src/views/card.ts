@@ -1,0 +1,233 @@
+/** What the model weighed at one place: the token, the alternatives as bars, and the rest. */
+
+import { h } from '../dom.js';
+import { bits, count, fixed, percent, probability, tokenWord } from '../format.js';
+import type { Alternative, Rec, Token } from '../record.js';
+
+export const CARD_STYLE = `
+.card{box-sizing:border-box;width:318px;max-width:calc(100vw - 16px);margin:0;padding:0;position:fixed;inset:auto;border:0;border-radius:6px;background:var(--llm-surface);color:var(--own-fg);box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line);font:12px/1.35 var(--llm-ui);animation:fade 120ms;z-index:1000}
+@keyframes fade{from{opacity:0}}
+.card header{display:flex;gap:8px;align-items:baseline;padding:10px 12px 0;white-space:nowrap}
+.card header b{font:600 14px var(--llm-code);overflow:hidden;text-overflow:ellipsis}
+.card header span,.card .k,.card p,.rest{color:var(--own-fg2)}
+.card header .hex{margin-left:auto;font:11px var(--llm-code);overflow:hidden;text-overflow:ellipsis}
+.card dl{display:flex;justify-content:space-between;margin:6px 12px}
+.card dt{font-size:11px;color:var(--own-fg2)}.card dd{margin:0;font-weight:600}
+.card p{margin:4px 12px;font-size:11px}
+.others{list-style:none;margin:4px 4px;padding:0}
+.others li{display:flex;align-items:center;gap:8px;height:19px;padding:0 8px;border-radius:4px;font-size:11px;position:relative}
+.others li code{font:11px var(--llm-code);width:96px;padding-left:10px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;background:none;color:inherit}
+.others .bar{flex:1;height:8px;background:var(--llm-track);border-radius:1px}
+.others .bar i{display:block;height:100%;background:var(--llm-mass-4);border-radius:1px}
+.others .p{width:52px;text-align:right}
+.others .chosen{font-weight:600}.others .chosen .bar i{background:var(--llm-heat-solid)}
+.others .chosen::before{content:"";position:absolute;left:4px;width:7px;height:7px;border-radius:4px;background:var(--llm-heat-solid)}
+.others .can{cursor:pointer}
+.others .can:hover,.others [aria-selected=true]{background:var(--llm-cell);outline:1px solid var(--llm-line2)}
+.rest .bar{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
+.card footer{display:flex;flex-wrap:wrap;gap:4px 12px;padding:7px 12px;border-top:1px solid var(--own-line);color:var(--own-fg2);font-size:11px}
+kbd{font:10px/14px var(--llm-ui);border:1px solid var(--llm-line2);border-radius:3px;padding:0 4px;margin-right:3px;background:none;color:inherit;box-shadow:none}
+.card form{display:flex;gap:6px;margin:4px 12px 8px}
+@media (prefers-reduced-motion:reduce){.card{animation:none}}
+@media print{.card{display:none}}`;
+
+export interface CardActions {
+  /** Go on from another token; absent where there is no kernel. */
+  branch?: (place: number, token: number | string) => void;
+}
+
+export class Card {
+  readonly element = h('div', { class: 'card', role: 'dialog', popover: 'manual', hidden: true });
+  pinned = false;
+  private rows: { element: HTMLElement; other: Alternative }[] = [];
+  private chosen = -1;
+  private place = 0;
+  private actions: CardActions = {};
+
+  get open(): boolean {
+    return !this.element.hidden;
+  }
+
+  show(record: Rec, tokens: readonly Token[], place: number, anchor: DOMRect, actions: CardActions): void {
+    const token = tokens[place]!;
+    const { element } = this;
+    this.place = place;
+    this.actions = actions;
+    element.setAttribute('aria-label', `Token ${place + 1}: ${tokenWord(token.text)}`);
+    element.replaceChildren(
+      h(
+        'header',
+        {},
+        h('b', {}, tokenWord(token.text)),
+        h('span', {}, `id ${count(token.id)}`),
+        this.hex(record, token),
+      ),
+      ...(place < record.predicted_from
+        ? [h('p', {}, 'Nothing stands before it: the model expected nothing.')]
+        : this.numbers(record, tokens, place)),
+      this.footer(),
+    );
+    element.hidden = false;
+    element.showPopover?.();
+    this.put(anchor);
+  }
+
+  hide(): void {
+    if (!this.open) return;
+    this.pinned = false;
+    this.element.hidden = true;
+    this.element.hidePopover?.();
+  }
+
+  private hex(record: Rec, token: Token): HTMLElement {
+    const data =
+      record.pieces.get(token.id) ??
+      (token.text.includes('\ufffd') ? undefined : new TextEncoder().encode(token.text));
+    const text = data?.length ? [...data].map(byte => byte.toString(16).padStart(2, '0')).join(' ') : '–';
+    return h('span', { class: 'hex', title: text }, text);
+  }
+
+  private numbers(record: Rec, tokens: readonly Token[], place: number): HTMLElement[] {
+    const token = tokens[place]!;
+    const pair = (name: string, value: string) => h('div', {}, h('dt', {}, name), h('dd', {}, value));
+    const waited = token.time - (tokens[place - 1]?.time ?? 0);
+    return [
+      h(
+        'dl',
+        {},
+        pair('probability', percent(probability(token.logprob))),
+        pair('surprisal', `${fixed(bits(-token.logprob), 2)} bits`),
+        pair('rank', count(token.rank + 1)),
+        pair('entropy', `${fixed(bits(token.entropy), 2)} bits`),
+      ),
+      h(
+        'p',
+        {},
+        `logprob ${fixed(token.logprob, 3)} nats · token ${count(place + 1)} of ${count(tokens.length)}` +
+          (token.time > 0 ? ` · ${fixed(1000 * waited, 0)} ms` : ''),
+      ),
+      ...this.others(record, token),
+    ];
+  }
+
+  private others(record: Rec, token: Token): HTMLElement[] {
+    const own = { id: token.id, text: token.text, logprob: token.logprob };
+    const shown = token.alternatives.some(other => other.id === token.id)
+      ? token.alternatives
+      : [...token.alternatives, own];
+    this.rows = [];
+    this.chosen = -1;
+    if (!token.alternatives.length)
+      return [
+        h(
+          'p',
+          {},
+          'The record keeps no alternatives. Run with ',
+          h('code', {}, '--alternatives 10'),
+          ' to see them here.',
+        ),
+        ...this.typing(),
+      ];
+    const most = Math.max(...shown.map(other => probability(other.logprob)), 1e-9);
+    const list = h('ul', { class: 'others', role: 'listbox', 'aria-label': 'Alternatives' });
+    for (const other of shown) {
+      const p = probability(other.logprob);
+      const is = other.id === token.id;
+      const can = !is && !!this.actions.branch;
+      const bar = h('i');
+      bar.style.width = `${(100 * p) / most}%`;
+      const element = h(
+        'li',
+        {
+          role: 'option',
+          class: is ? 'chosen' : can ? 'can' : '',
+          'aria-selected': 'false',
+          'aria-label': `${tokenWord(other.text)}, ${percent(p)}${is ? ', chosen' : ''}`,
+          title: can ? 'Go on from here' : undefined,
+          onclick: () => can && this.actions.branch?.(this.place, other.id),
+        },
+        h('code', {}, tokenWord(is && other.text === '' ? token.text : other.text)),
+        h('span', { class: 'bar' }, bar),
+        h('span', { class: 'p' }, percent(p)),
+      );
+      this.rows.push({ element, other });
+      list.append(element);
+    }
+    const sum = shown.reduce((all, other) => all + probability(other.logprob), 0);
+    const rest = Math.max(0, 1 - sum);
+    const stripes = h('span', { class: 'bar' });
+    stripes.style.flex = `0 0 ${Math.min(1, rest / most) * 148}px`;
+    const others = record.vocab_size ? `${count(record.vocab_size - shown.length)} others` : 'all others';
+    list.append(
+      h(
+        'li',
+        { class: 'rest', 'aria-label': `${others}, ${percent(rest)}` },
+        h('code', {}, others),
+        stripes,
+        h('span', { class: 'p', style: 'margin-left:auto' }, percent(rest)),
+      ),
+    );
+    return [list, ...this.typing()];
+  }
+
+  /** One may also go on from what the model did not think of. */
+  private typing(): HTMLElement[] {
+    const { branch } = this.actions;
+    if (!branch || !this.pinned) return [];
+    const input = h('input', {
+      type: 'text',
+      class: 'field',
+      placeholder: 'or go on with other words',
+      'aria-label': 'Go on with other words',
+    });
+    const submit = (event: Event) => {
+      event.preventDefault();
+      if (input.value) branch(this.place, input.value);
+    };
+    return [h('form', { onsubmit: submit }, input)];
+  }
+
+  private footer(): HTMLElement {
+    const key = (name: string, what: string) => h('span', {}, h('kbd', {}, name), what);
+    if (!this.actions.branch)
+      return h(
+        'footer',
+        {},
+        key('← →', 'step'),
+        key('P', 'pin'),
+        key('Esc', 'close'),
+        'Branching needs a running kernel.',
+      );
+    return h('footer', {}, key('⏎', 'branch'), key('← →', 'step'), key('P', 'pin'), key('Esc', 'close'));
+  }
+
+  /** Choose the alternative above or below. */
+  step(by: number): void {
+    if (!this.rows.length) return;
+    this.chosen =
+      (this.chosen + by + this.rows.length + (this.chosen < 0 && by < 0 ? 1 : 0)) % this.rows.length;
+    for (const [n, row] of this.rows.entries())
+      row.element.setAttribute('aria-selected', String(n === this.chosen));
+  }
+
+  /** What was chosen with the keys. */
+  get selected(): Alternative | undefined {
+    return this.rows[this.chosen]?.other;
+  }
+
+  /** Below the token, left edges aligned; above it or shifted where there is no room. */
+  private put(anchor: DOMRect): void {
+    const { element } = this;
+    const { offsetWidth: width, offsetHeight: height } = element;
+    const left = Math.max(8, Math.min(anchor.left - 12, innerWidth - width - 8));
+    const below = anchor.bottom + 8;
+    const fits = below + height <= innerHeight - 8;
+    const top = fits
+      ? below
+      : anchor.top - 8 - height >= 8
+        ? anchor.top - 8 - height
+        : Math.max(8, innerHeight - height - 8);
+    element.style.left = `${left}px`;
+    element.style.top = `${top}px`;
+  }
+}

@@ -1,0 +1,155 @@
+/** One bar a token, 0–6 bits; many tokens share a bar, which is the least likely one's. The one tab stop. */
+
+import { h, perFrame } from '../dom.js';
+import { bits } from '../format.js';
+import type { Token } from '../record.js';
+import { MEASURES, stepOf } from './steps.js';
+
+const HEIGHT = 30;
+const MOST_BITS = 6;
+const BAR = 2; // px, the narrowest
+
+export const MAP_STYLE = `
+.map{position:relative;margin:8px 0 0;padding-bottom:9px;outline-offset:2px}
+.map:focus-visible{outline:2px solid var(--llm-focus)}
+.map canvas{display:block;width:100%;height:${HEIGHT}px;cursor:pointer}
+.mark{position:absolute;top:${HEIGHT + 1}px;width:0;border:5px solid transparent;border-top:0;border-bottom:7px solid var(--llm-accent);margin-left:-5px;pointer-events:none}
+.window{position:absolute;top:0;height:${HEIGHT}px;background:#8883;border:1px solid var(--llm-line2);box-sizing:border-box;cursor:grab;min-width:6px}
+.ends{display:flex;justify-content:space-between;color:var(--llm-fg2);font-size:11px}
+.map:not(:focus-within) .kbd-only{display:none}`;
+
+export class Minimap {
+  readonly element: HTMLElement;
+  private readonly canvas = h('canvas', { 'aria-hidden': true });
+  private readonly marker = h('div', { class: 'mark', hidden: true });
+  private readonly windowBox = h('div', { class: 'window', hidden: true });
+  private tokens: readonly Token[] = [];
+  private slots = 1;
+  private hits: Set<number> | undefined;
+  private readonly frame = perFrame(() => this.draw());
+  private readonly observer =
+    typeof ResizeObserver === 'undefined' ? undefined : new ResizeObserver(() => this.frame.ask());
+
+  constructor(
+    pick: (place: number) => void,
+    private readonly colour: (name: string) => string,
+    scroll: (place: number) => void,
+  ) {
+    this.element = h(
+      'div',
+      {
+        class: 'map',
+        role: 'slider',
+        tabindex: 0,
+        'aria-label': 'Tokens',
+        'aria-valuemin': 1,
+        'aria-valuenow': 1,
+      },
+      this.canvas,
+      this.windowBox,
+      this.marker,
+    );
+    const place = (event: PointerEvent) => {
+      const r = this.canvas.getBoundingClientRect();
+      const slot = Math.floor(((event.clientX - r.left) / r.width) * this.slots);
+      return this.leastLikely(Math.max(0, Math.min(slot, this.tokens.length - 1)));
+    };
+    this.canvas.addEventListener('pointerdown', event => {
+      if (this.tokens.length) pick(place(event));
+    });
+    this.windowBox.addEventListener('pointerdown', event => {
+      this.windowBox.setPointerCapture(event.pointerId);
+      const move = (each: PointerEvent) => {
+        const r = this.canvas.getBoundingClientRect();
+        scroll(Math.max(0, ((each.clientX - r.left) / r.width) * this.slots));
+      };
+      const stop = () => {
+        this.windowBox.removeEventListener('pointermove', move);
+        this.windowBox.removeEventListener('pointerup', stop);
+      };
+      this.windowBox.addEventListener('pointermove', move);
+      this.windowBox.addEventListener('pointerup', stop);
+    });
+    this.observer?.observe(this.element);
+  }
+
+  /** Tokens in a bar. */
+  get group(): number {
+    const width = this.element.clientWidth || 800;
+    return Math.max(1, Math.ceil((this.slots * BAR) / width));
+  }
+
+  private leastLikely(place: number): number {
+    const begin = Math.floor(place / this.group) * this.group;
+    let least = begin;
+    for (let each = begin; each < Math.min(begin + this.group, this.tokens.length); each++)
+      if (this.tokens[each]!.logprob < this.tokens[least]!.logprob) least = each;
+    return least;
+  }
+
+  /** `slots` is how many tokens there may be at the most; `hits` are those that are not pale. */
+  show(tokens: readonly Token[], slots: number, hits?: Set<number>): void {
+    this.tokens = tokens;
+    this.slots = Math.max(slots, tokens.length, 1);
+    this.hits = hits;
+    this.element.setAttribute('aria-valuemax', String(Math.max(tokens.length, 1)));
+    this.frame.ask();
+  }
+
+  private share(place: number): string {
+    return `${(100 * place) / this.slots}%`;
+  }
+
+  mark(place: number | undefined, spoken = ''): void {
+    this.marker.hidden = place === undefined;
+    if (place === undefined) return;
+    this.marker.style.left = this.share(place + 0.5);
+    this.element.setAttribute('aria-valuenow', String(place + 1));
+    this.element.setAttribute('aria-valuetext', spoken);
+  }
+
+  window(range: [number, number] | undefined): void {
+    this.windowBox.hidden = !range;
+    if (!range) return;
+    this.windowBox.style.left = this.share(range[0]);
+    this.windowBox.style.width = this.share(range[1] - range[0] + 1);
+  }
+
+  redraw(): void {
+    this.frame.ask();
+  }
+
+  private draw(): void {
+    const { canvas, tokens, group } = this;
+    const width = this.element.clientWidth;
+    const context = width ? canvas.getContext('2d') : null;
+    if (!context) return;
+    const scale = devicePixelRatio || 1;
+    canvas.width = Math.round(width * scale);
+    canvas.height = HEIGHT * scale;
+    context.scale(scale, scale);
+    const slot = (width / this.slots) * group;
+    const gap = slot > 5 ? 1 : slot > 3 ? 0.5 : 0;
+    const ramp = ['line2', 'heat-3', 'heat-3', 'heat-4', 'heat-5', 'heat-solid'].map(name =>
+      this.colour(`--llm-${name}`),
+    );
+    context.fillStyle = this.colour('--llm-line2');
+    context.globalAlpha = 0.6;
+    context.fillRect(0, HEIGHT - 1, width, 1);
+    for (let n = 0; n * group < tokens.length; n++) {
+      const token = tokens[this.leastLikely(n * group)]!;
+      const value = bits(-token.logprob);
+      const hit =
+        !this.hits || tokens.slice(n * group, (n + 1) * group).some((_, k) => this.hits!.has(n * group + k));
+      context.globalAlpha = hit ? 1 : 0.25;
+      context.fillStyle = ramp[stepOf(MEASURES.surprisal, value)]!;
+      const height = Math.max(2, (Math.min(value, MOST_BITS) / MOST_BITS) * (HEIGHT - 2));
+      context.fillRect(n * slot, HEIGHT - height, Math.max(slot - gap, 0.75), height);
+    }
+  }
+
+  dispose(): void {
+    this.observer?.disconnect();
+    this.frame.cancel();
+  }
+}

@@ -1,0 +1,86 @@
+/** The branches of an answer, as a tree that can be walked. */
+
+import { h } from '../dom.js';
+import { count, fixed, percent, perplexity, probability, tokenWord } from '../format.js';
+import { pathTokens, type Rec } from '../record.js';
+
+export const RAIL_STYLE = `
+.rail{flex:0 0 216px;font-size:12px}
+.rail ul{list-style:none;margin:4px 0;padding:0}
+.rail li{display:grid;grid-template-columns:auto 1fr;gap:0 8px;padding:5px 8px;border-radius:4px;cursor:pointer;position:relative}
+.rail li:hover{background:var(--llm-cell)}
+.rail li[aria-selected=true]{background:var(--llm-accent-soft)}
+.rail li::before{content:"";width:9px;height:9px;border-radius:6px;border:2px solid var(--llm-fg3);margin-top:3px;box-sizing:content-box}
+.rail li[aria-selected=true]::before{background:var(--llm-accent);border-color:var(--llm-accent)}
+.rail li>div{min-width:0}
+.rail .name{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.rail .name code{font:12px var(--llm-code);background:none;color:inherit}
+.rail small{color:var(--llm-fg2);font-size:11px;display:block}
+@media (max-width:640px){.rail{flex-basis:auto;width:100%}}`;
+
+const NAMES = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+export class Rail {
+  readonly element = h('div', { class: 'rail', hidden: true });
+  private shown = '';
+
+  constructor(private readonly walk: (path: number) => void) {}
+
+  show(record: Rec, chosen: number): void {
+    this.element.hidden = !record.branches.length;
+    if (this.element.hidden) return;
+    const lengths = [record.tokens.length, ...record.branches.map(branch => branch.tokens.length)];
+    const now = [chosen, ...lengths].join();
+    if (now === this.shown) return; // a branch that grows is drawn token by token; the others stay
+    this.shown = now;
+    const total = lengths.reduce((sum, each) => sum + each, 0);
+    const rows = lengths.map((_, path) => this.row(record, path, path === chosen));
+    this.element.replaceChildren(
+      h('div', { class: 'fg2' }, `${count(lengths.length)} branches · ${count(total)} tokens`),
+      h('ul', { role: 'tree', 'aria-label': 'Branches' }, ...rows),
+    );
+  }
+
+  private row(record: Rec, path: number, chosen: boolean): HTMLElement {
+    const branch = record.branches[path - 1];
+    const tokens = pathTokens(record, path);
+    const first = branch?.tokens[0];
+    const words = branch
+      ? tokenWord(first?.text || '…')
+      : tokens
+          .slice(0, 8)
+          .map(token => token.text)
+          .join('')
+          .trim();
+    const read = tokens.slice(record.predicted_from);
+    const numbers = [
+      branch
+        ? `${first ? percent(probability(first.logprob)) : '–'} at ${count(branch.at + 1)}`
+        : 'as sampled',
+      count(tokens.length),
+      read.length ? `ppl ${fixed(perplexity(read), 1)}` : '',
+    ];
+    const item = h(
+      'li',
+      {
+        role: 'treeitem',
+        'aria-selected': String(chosen),
+        'aria-level': depth(record, path) + 1,
+        onclick: () => this.walk(path),
+      },
+      h(
+        'div',
+        {},
+        h('div', { class: 'name' }, h('b', {}, `${NAMES[path] ?? path} `), h('code', {}, words)),
+        h('small', {}, numbers.filter(Boolean).join(' · ')),
+      ),
+    );
+    item.style.marginLeft = `${Math.min(depth(record, path), 6) * 12}px`;
+    return item;
+  }
+}
+
+function depth(record: Rec, path: number): number {
+  const branch = record.branches[path - 1];
+  return branch && branch.parent < path ? depth(record, branch.parent) + 1 : 0;
+}

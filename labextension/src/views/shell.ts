@@ -1,0 +1,85 @@
+/** The root that every view stands in: a shadow root with the colours, so that no host's style gets in. */
+
+import { h } from '../dom.js';
+import { COLOURS, followTheme } from '../theme.js';
+
+export const CONTROLS = `
+*{box-sizing:border-box}
+[hidden]{display:none!important}
+.row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:8px 16px;margin:4px 0 10px}
+.row>.right{margin-left:auto;display:flex;gap:6px;align-items:center}
+.segments{display:inline-flex;border:1px solid var(--llm-line2);border-radius:4px;overflow:hidden}
+.segments button{border:0;border-left:1px solid var(--llm-line);background:none;color:var(--llm-fg2);font:12px/22px var(--llm-ui);padding:0 9px;cursor:pointer}
+.segments button:first-child{border-left:0}
+.segments button[aria-checked=true]{background:var(--llm-accent-soft);color:var(--llm-accent)}
+.button,.field{font:12px/22px var(--llm-ui);height:24px;border:1px solid var(--llm-line2);border-radius:4px;background:var(--llm-bg);color:var(--own-fg);padding:0 8px}
+.button{cursor:pointer;display:inline-flex;align-items:center;gap:5px;white-space:nowrap}
+.button:disabled{opacity:.5;cursor:default}
+.button.plain{border-color:transparent;background:none;color:var(--llm-fg2);padding:0 4px}
+.button.main{background:var(--llm-mass-solid);border-color:transparent;color:var(--llm-accent-on)}
+.field{min-width:0}
+.icon{width:14px;height:14px;fill:none;stroke:currentColor;stroke-width:1.4;stroke-linecap:round;stroke-linejoin:round}
+.icon.more{stroke-width:2.4}.icon.stop{fill:currentColor}
+:is(button,input,textarea,select,[tabindex]):focus-visible{outline:2px solid var(--llm-focus);outline-offset:1px}
+.fg2{color:var(--llm-fg2)}
+.banner{border:1px solid var(--llm-error-line);background:var(--llm-error);border-radius:6px;padding:8px 12px;margin:6px 0;display:flex;gap:10px;align-items:center}
+.banner .icon{color:var(--llm-error-text);flex:none}
+.banner.warn{border-color:var(--llm-warn-line);background:var(--llm-warn)}
+.spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+@media (max-width:480px){.segments button,.button,.field{line-height:30px;height:32px}}
+@media print{.row,.button{display:none!important}}`;
+
+export interface Shell {
+  /** Where the view puts its elements. */
+  root: HTMLElement;
+  /** The computed value of a custom property. */
+  colour(name: string): string;
+  dispose(): void;
+}
+
+/** A root below `parent`; what stands in one already needs none of its own, only its style. */
+export function shell(parent: HTMLElement, style: string): Shell {
+  const outer = parent.getRootNode();
+  const inside = outer instanceof ShadowRoot && outer.host.hasAttribute('data-llm-view');
+  if (inside) {
+    const root = h('div');
+    const name = `llm-${hash(style)}`;
+    if (!outer.getElementById(name)) outer.append(h('style', { id: name }, style));
+    parent.append(root);
+    return { root, colour: name => value(outer.host, name), dispose: () => root.remove() };
+  }
+  // On the focused element itself or its shadow host: JupyterLab's own shortcuts then let our keys be.
+  const host = h('div', { 'data-llm-view': true, 'data-lm-suppress-shortcuts': 'true' });
+  const root = h('div', { class: 'view' });
+  host.attachShadow({ mode: 'open' }).append(h('style', {}, COLOURS + CONTROLS + style), root);
+  parent.append(host);
+  const stop = followTheme(host);
+  return {
+    root,
+    colour: name => value(host, name),
+    dispose() {
+      stop();
+      host.remove();
+    },
+  };
+}
+
+function value(element: Element, name: string): string {
+  return getComputedStyle(element).getPropertyValue(name).trim() || '#888';
+}
+
+function hash(text: string): number {
+  let sum = 0;
+  for (let n = 0; n < text.length; n++) sum = (31 * sum + text.charCodeAt(n)) | 0;
+  return sum >>> 0;
+}
+
+/** A banner with what is wrong and what to do next. */
+export function banner(what: string, next: string, icon?: Element): HTMLElement {
+  return h(
+    'div',
+    { class: 'banner', role: 'alert' },
+    icon ?? null,
+    h('div', {}, h('b', {}, what), h('div', {}, next)),
+  );
+}

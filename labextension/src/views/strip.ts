@@ -1,0 +1,605 @@
+/** The token strip: text that shows what the model weighed at each of its tokens. */
+
+import { h, icon, perFrame } from '../dom.js';
+import {
+  bitsPerByte,
+  count,
+  fixed,
+  percent,
+  perplexity,
+  probability,
+  tokenWord,
+  visible,
+} from '../format.js';
+import type { Host, Live } from '../host.js';
+import { pathTokens, type Rec, type Token } from '../record.js';
+import { CARD_STYLE, Card } from './card.js';
+import { find } from './find.js';
+import { LEGEND_STYLE, legend } from './legend.js';
+import { MAP_STYLE, Minimap } from './minimap.js';
+import { RAIL_STYLE, Rail } from './rail.js';
+import { shell } from './shell.js';
+import { MEASURES, MODES, type Mode, stepOf } from './steps.js';
+import { type Look, TEXT_STYLE, TokenText } from './text.js';
+
+const LONG = 1500; // tokens; more of them scroll in a window of their own
+const HOVER_MS = 120;
+const MENU_STYLE = `
+.menu{position:relative}.menu ul{position:absolute;right:0;top:26px;z-index:20;margin:0;padding:4px;list-style:none;background:var(--llm-surface);color:var(--own-fg);border-radius:6px;box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line);min-width:150px}
+.menu li{padding:4px 10px;border-radius:4px;cursor:pointer;white-space:nowrap}.menu li:hover,.menu li:focus{background:var(--llm-cell)}
+.find{display:flex;align-items:center;gap:4px}.find .icon{color:var(--llm-fg2)}.find input{width:130px}.find .of{min-width:46px;color:var(--llm-fg2)}
+.summary{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:8px 0 4px;color:var(--llm-fg2)}
+.summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;gap:6px;align-items:center}
+.tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.dot{width:7px;height:7px;border-radius:4px;background:var(--llm-accent)}
+.prompt{border-left:2px solid var(--llm-line);padding-left:10px;margin:0 0 10px;color:var(--llm-fg2)}
+.markdown{font-family:var(--llm-text)}
+.with-rail{display:flex;gap:24px;align-items:flex-start}.with-rail>.main{flex:1;min-width:0}
+.shared{color:var(--llm-fg2)}
+@media (max-width:640px){.with-rail{flex-direction:column}}`;
+export const STRIP_STYLE = TEXT_STYLE + MAP_STYLE + CARD_STYLE + LEGEND_STYLE + RAIL_STYLE + MENU_STYLE;
+
+export interface StripOptions {
+  mode?: Mode;
+  /** Without its own summary's chips and menu: inside another view. */
+  bare?: boolean;
+}
+
+export class Strip {
+  private readonly shell;
+  private readonly text = new TokenText();
+  private readonly card = new Card();
+  private readonly map: Minimap;
+  private readonly rail: Rail;
+  private readonly rendered = h('div', { class: 'markdown', hidden: true });
+  private readonly prompt = h('div', { class: 'prompt', hidden: true });
+  private readonly summary = h('div', { class: 'summary' });
+  private readonly legendBox = h('span', { class: 'legend-box' });
+  private readonly ends = h('div', { class: 'ends', hidden: true });
+  private readonly segments: HTMLElement;
+  private readonly field = h('input', {
+    class: 'field',
+    type: 'search',
+    placeholder: 'Find, or < 10 %',
+    'aria-label': 'Find words, or a threshold such as < 10 %',
+  });
+  private readonly of = h('span', { class: 'of', 'aria-live': 'polite' });
+  private readonly spoken = h('div', { class: 'spoken', role: 'log' });
+  private readonly stopButton: HTMLElement;
+  private readonly menu: HTMLElement;
+  private mode: Mode;
+  private path = 0;
+  private tokens: readonly Token[] = [];
+  private cursor: number | undefined;
+  private hits: number[] = [];
+  private hit = -1;
+  private saidTo = 0;
+  private summaryAt = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly off: (() => void)[] = [];
+  private readonly scrolled = perFrame(() => this.showWindow());
+
+  constructor(
+    private record: Rec,
+    element: HTMLElement,
+    private host: Host = {},
+    private live: Live | undefined = undefined,
+    private readonly options: StripOptions = {},
+  ) {
+    this.mode = options.mode ?? 'surprisal';
+    this.shell = shell(element, STRIP_STYLE);
+    this.map = new Minimap(
+      place => this.go(place, true),
+      this.shell.colour,
+      place => this.text.scrollTo(place),
+    );
+    this.rail = new Rail(path => this.walk(path));
+    this.segments = this.makeSegments();
+    this.menu = this.makeMenu();
+    this.stopButton = h(
+      'button',
+      { class: 'button', type: 'button', onclick: () => this.host.stop?.() },
+      icon('stop'),
+      'Stop ',
+      h('kbd', {}, 'Esc'),
+    );
+    const search = h('span', { class: 'find' }, icon('search'), this.field, this.of);
+    const row = h(
+      'div',
+      { class: 'row' },
+      this.segments,
+      this.legendBox,
+      h('span', { class: 'right' }, search, this.menu),
+    );
+    const main = h('div', { class: 'main' }, this.prompt, this.text.element, this.rendered);
+    const body = h('div', { class: 'with-rail' }, this.rail.element, main);
+    this.shell.root.append(
+      row,
+      body,
+      this.map.element,
+      this.ends,
+      this.summary,
+      this.spoken,
+      this.card.element,
+    );
+    this.listen();
+    this.draw();
+  }
+
+  /** Show the record as it is now; tokens that stand already are not touched. */
+  update(record: Rec, live?: Live, host?: Host): void {
+    const ended = this.live && !live;
+    const before = this.record.branches.length;
+    this.record = record;
+    this.live = live;
+    if (host) this.host = host;
+    // A branch that begins is what one wants to see.
+    if (record.branches.length > before) this.path = record.branches.length;
+    this.path = Math.min(this.path, record.branches.length);
+    const tokens = pathTokens(record, this.path);
+    const grown =
+      tokens.length >= this.tokens.length && this.tokens.every((token, n) => token.id === tokens[n]!.id);
+    const same = grown && !ended && before === record.branches.length && !this.hits.length;
+    this.tokens = tokens;
+    if (same) this.grow();
+    else this.draw();
+  }
+
+  focus(): void {
+    this.map.element.focus();
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.scrolled.cancel();
+    for (const off of this.off.splice(0)) off();
+    this.card.hide();
+    this.map.dispose();
+    this.shell.dispose();
+  }
+
+  // --- drawing
+
+  private look(): Look {
+    const { record, tokens, live } = this;
+    const measure = this.mode === 'text' ? undefined : MEASURES[this.mode];
+    const hits = new Set(this.hits);
+    const stopped = this.pathInfo().stop_reason === 'stop' && !live;
+    return {
+      step: place =>
+        measure && place >= record.predicted_from
+          ? stepOf(measure, measure.of(tokens[place]!, place, tokens))
+          : 0,
+      hit: place => hits.has(place),
+      special: place => {
+        const token = tokens[place]!;
+        if (token.text) return undefined;
+        if (stopped && place === tokens.length - 1) return 'end';
+        return record.specials.get(token.id);
+      },
+    };
+  }
+
+  private pathInfo(): { stop_reason: string; timing: Rec['timing'] } {
+    return this.record.branches[this.path - 1] ?? this.record;
+  }
+
+  /** Everything anew: another measure, other hits, another path, or the end. */
+  private draw(): void {
+    this.tokens = pathTokens(this.record, this.path);
+    const { tokens, live } = this;
+    for (const [n, button] of [...this.segments.children].entries())
+      button.setAttribute('aria-checked', String(MODES[n] === this.mode));
+    this.legendBox.replaceChildren(...(this.mode === 'text' ? [] : [legend(MEASURES[this.mode])]));
+    const markdown =
+      this.mode === 'text' && !live && this.path === 0 && !this.hits.length && !!this.host.markdown;
+    if (markdown) this.rendered.replaceChildren();
+    const isMarkdown = markdown && !!this.host.markdown?.(this.rendered, this.record);
+    this.rendered.hidden = !isMarkdown;
+    this.text.element.hidden = isMarkdown;
+    const { scrollTop } = this.text.element;
+    this.text.clear();
+    this.text.element.classList.toggle('long', tokens.length > LONG);
+    this.text.element.classList.toggle('finding', this.hits.length > 0);
+    this.text.append(tokens, this.look(), !!live);
+    this.text.element.scrollTop = scrollTop;
+    this.rail.show(this.record, this.path);
+    this.drawPrompt();
+    this.drawAround();
+    this.mark();
+  }
+
+  /** New tokens at the end. */
+  private grow(): void {
+    const { element } = this.text;
+    const long = this.tokens.length > LONG;
+    const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 30;
+    element.classList.toggle('long', long);
+    this.text.append(this.tokens, this.look(), !!this.live);
+    if (long && atEnd) element.scrollTop = element.scrollHeight;
+    this.rail.show(this.record, this.path);
+    this.drawAround();
+    this.say();
+  }
+
+  private drawAround(): void {
+    const { tokens, live } = this;
+    this.map.element.hidden = !tokens.length && !live;
+    const hits = this.field.value.trim() ? new Set(this.hits) : undefined;
+    this.map.show(tokens.slice(0), Math.max(live?.most ?? 0, tokens.length), hits);
+    this.showWindow();
+    const now = performance.now();
+    // Numbers that change twenty times a second can't be read.
+    if (!live || now - this.summaryAt > 500 || tokens.length < 3) {
+      this.summaryAt = now;
+      this.drawSummary();
+    }
+  }
+
+  private drawSummary(): void {
+    const { record, tokens, live } = this;
+    const read = tokens.slice(record.predicted_from);
+    const info = this.pathInfo();
+    const parts: HTMLElement[] = [];
+    const part = (value: string, after: string, before = '') =>
+      parts.push(h('span', {}, before, h('b', {}, value), after));
+    if (live) parts.push(h('span', { class: 'dot' }));
+    if (live?.status) part('', live.status);
+    else if (!tokens.length) part('', live ? 'reading the prompt …' : 'The model gave an empty answer.');
+    else {
+      part(count(tokens.length), live ? ` of at most ${count(live.most)} tokens` : ' tokens');
+      const span = tokens.at(-1)!.time - tokens[0]!.time;
+      const speed = live ? (tokens.length - 1) / span : info.timing.decode_tokens_per_s;
+      if (Number.isFinite(speed) && speed > 0) part(fixed(speed, 1), ' tok/s');
+      if (live) part(`${fixed(tokens[0]!.time, 2)} s`, '', 'first token ');
+      if (read.length) part(fixed(perplexity(read), 2), '', 'perplexity ');
+      if (!live && read.length) part(fixed(bitsPerByte(read), 2), ' bits/byte');
+      const kept = info.timing.cached_tokens;
+      if (!live && this.path && kept) part(count(kept), ' tokens reused');
+    }
+    if (!live && info.stop_reason === 'length')
+      parts.push(h('span', {}, `cut at ${count(tokens.length)} tokens`));
+    if (!live && info.stop_reason === 'interrupted') parts.push(h('span', {}, 'stopped'));
+    const dotted = parts.flatMap((each, n) =>
+      n && !parts[n - 1]!.classList.contains('dot') ? [h('span', {}, '·'), each] : [each],
+    );
+    const { name, precision, licence } = record.model;
+    const tags = this.options.bare
+      ? []
+      : [name && [name, precision].filter(Boolean).join(' | '), licence]
+          .filter(Boolean)
+          .map(text => h('span', { class: 'tag', title: visible(text!) }, visible(text!)));
+    const chips = h('span', { class: 'chips' }, ...(live && this.host.stop ? [this.stopButton] : tags));
+    this.summary.replaceChildren(...dotted, chips);
+  }
+
+  private drawPrompt(): void {
+    const { record } = this;
+    const texts = record.prompt_texts.length ? record.prompt_texts : [record.prompt];
+    if (this.prompt.hidden || !record.prompt) return;
+    const shown = new TokenText();
+    const tokens = texts.map((text, n) => ({ text, id: record.prompt_ids[n] ?? 0 }) as Token);
+    const special = (place: number) =>
+      record.prompt_texts.length ? record.specials.get(tokens[place]!.id) : undefined;
+    shown.append(tokens, { step: () => 0, hit: () => false, special }, false);
+    this.prompt.replaceChildren(shown.element);
+  }
+
+  private showWindow(): void {
+    const { tokens } = this;
+    const long = tokens.length > LONG;
+    this.ends.hidden = !long && this.map.group === 1;
+    const view = long ? this.text.inView() : undefined;
+    this.map.window(view);
+    if (this.ends.hidden) return;
+    const middle = [
+      view ? `tokens ${count(view[0] + 1)}–${count(view[1] + 1)}` : '',
+      this.map.group > 1 ? `each bar is the least likely of ${this.map.group}` : '',
+    ];
+    this.ends.replaceChildren(
+      h('span', {}, '1'),
+      h('span', {}, middle.filter(Boolean).join(' · ')),
+      h('span', {}, count(tokens.length)),
+    );
+  }
+
+  /** Whole sentences for screen readers, as they are done. */
+  private say(): void {
+    const whole = this.tokens
+      .slice(this.saidTo)
+      .map(token => token.text)
+      .join('');
+    if (!/[.!?:\n]\s*$/.test(whole)) return;
+    this.saidTo = this.tokens.length;
+    this.spoken.append(h('div', {}, visible(whole)));
+  }
+
+  // --- the cursor and the card
+
+  private mark(): void {
+    const { cursor } = this;
+    const token = cursor === undefined ? undefined : this.tokens[cursor];
+    this.text.mark(token ? cursor : undefined);
+    this.map.mark(
+      token ? cursor : undefined,
+      token &&
+        `${tokenWord(token.text)}, ${percent(probability(token.logprob))}, rank ${count(token.rank + 1)}`,
+    );
+  }
+
+  /** Move to a token; its card opens. */
+  private go(place: number, pin: boolean): void {
+    if (this.mode === 'text') this.setMode('surprisal');
+    this.cursor = Math.max(0, Math.min(place, this.tokens.length - 1));
+    if (!this.tokens.length) return;
+    this.text.reveal(this.cursor);
+    this.card.pinned = pin;
+    this.mark();
+    this.openCard();
+  }
+
+  private openCard(): void {
+    const { cursor } = this;
+    if (cursor === undefined || !this.tokens[cursor]) return;
+    const anchor = this.text.rects(cursor)[0] ?? this.map.element.getBoundingClientRect();
+    const { branch } = this.host;
+    this.card.show(this.record, this.tokens, cursor, anchor, {
+      branch:
+        branch && this.record.kind === 'generation' && !this.live
+          ? (at, token) => this.branch(at, token)
+          : undefined,
+    });
+  }
+
+  private close(): void {
+    this.card.hide();
+    this.cursor = undefined;
+    this.mark();
+  }
+
+  /** The path that the place belongs to may be an earlier one. */
+  private branch(at: number, token: number | string): void {
+    let path = this.path;
+    while (path > 0 && at < this.record.branches[path - 1]!.at) path = this.record.branches[path - 1]!.parent;
+    this.close();
+    this.host.branch?.(path, at, token);
+  }
+
+  private walk(path: number): void {
+    this.path = Math.max(0, Math.min(path, this.record.branches.length));
+    this.close();
+    this.search();
+  }
+
+  // --- what one does
+
+  private setMode(mode: Mode): void {
+    this.mode = mode;
+    this.draw();
+  }
+
+  private search(): void {
+    const query = this.field.value;
+    this.hits = query.trim() ? find(query, pathTokens(this.record, this.path)) : [];
+    this.hit = -1;
+    this.of.textContent = query.trim()
+      ? `${this.hits.length ? '' : 'none'}${this.hits.length ? `${count(this.hits.length)} found` : ''}`
+      : '';
+    this.draw();
+  }
+
+  private nextHit(by: number): void {
+    if (!this.hits.length) return;
+    this.hit = (this.hit + by + this.hits.length + (this.hit < 0 && by < 0 ? 1 : 0)) % this.hits.length;
+    this.of.textContent = `${this.hit + 1} of ${count(this.hits.length)}`;
+    this.cursor = this.hits[this.hit]!;
+    this.text.reveal(this.cursor);
+    this.mark();
+  }
+
+  private listen(): void {
+    const { element } = this.text;
+    element.addEventListener('pointermove', event => {
+      if (event.pointerType === 'touch' || event.buttons) return;
+      clearTimeout(this.timer);
+      if (this.card.pinned) return;
+      this.timer = setTimeout(() => this.hover(event), this.card.open ? 20 : HOVER_MS);
+    });
+    element.addEventListener('pointerleave', () => {
+      clearTimeout(this.timer);
+      if (!this.card.pinned)
+        this.timer = setTimeout(
+          () => !this.card.pinned && !this.card.element.matches(':hover') && this.close(),
+          250,
+        );
+    });
+    this.card.element.addEventListener('pointerleave', () => !this.card.pinned && this.close());
+    this.card.element.addEventListener('pointerenter', () => clearTimeout(this.timer));
+    element.addEventListener('click', event => {
+      if (!getSelection()?.isCollapsed && getSelection()?.toString()) return; // a selection is being made
+      const place = this.text.at(event.clientX, event.clientY, event.composedPath()[0] ?? null);
+      if (place === undefined) return this.close();
+      this.map.element.focus({ preventScroll: true });
+      this.go(place, true);
+    });
+    element.addEventListener('scroll', () => {
+      this.scrolled.ask();
+      if (!this.card.pinned) this.card.hide();
+    });
+    this.field.addEventListener('input', () => this.search());
+    this.field.addEventListener('keydown', event => {
+      if (event.key === 'Enter') this.nextHit(event.shiftKey ? -1 : 1);
+      else if (event.key === 'Escape') {
+        this.field.value = '';
+        this.search();
+        this.map.element.focus();
+      } else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    this.shell.root.addEventListener('keydown', event => this.key(event));
+    // A card belongs to one strip: a click anywhere else closes it.
+    const outside = (event: Event) => {
+      if (this.card.pinned && !event.composedPath().includes(this.shell.root)) this.close();
+    };
+    document.addEventListener('pointerdown', outside, true);
+    const moved = (event: Event) => {
+      if (
+        this.card.open &&
+        event.target !== element &&
+        !(event.target instanceof Node && this.shell.root.contains(event.target))
+      )
+        this.card.hide();
+    };
+    document.addEventListener('scroll', moved, true);
+    const { channel } = this.host;
+    const off = channel?.onReach(() => this.drawSummary());
+    this.off.push(() => {
+      document.removeEventListener('pointerdown', outside, true);
+      document.removeEventListener('scroll', moved, true);
+      off?.();
+    });
+    const theme = new MutationObserver(() => this.map.redraw());
+    const root = this.shell.root.getRootNode();
+    if (root instanceof ShadowRoot)
+      theme.observe(root.host, { attributes: true, attributeFilter: ['data-llm-theme'] });
+    this.off.push(() => theme.disconnect());
+  }
+
+  private hover(event: PointerEvent): void {
+    const place = this.text.at(event.clientX, event.clientY, event.composedPath()[0] ?? event.target);
+    if (place === undefined) {
+      if (!this.card.element.matches(':hover')) this.close();
+      return;
+    }
+    if (place === this.cursor && this.card.open) return;
+    this.cursor = place;
+    this.mark();
+    this.openCard();
+  }
+
+  private key(event: KeyboardEvent): void {
+    const target = event.composedPath()[0];
+    if (target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement) {
+      event.stopPropagation();
+      return;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = this.cursor;
+    const keys: Record<string, () => void> = {
+      ArrowLeft: () => this.go((at ?? 1) - 1, true),
+      ArrowRight: () => this.go((at ?? -1) + 1, true),
+      ArrowUp: () => (this.card.open ? this.card.step(-1) : this.walk(this.path - 1)),
+      ArrowDown: () => (this.card.open ? this.card.step(1) : this.walk(this.path + 1)),
+      Home: () => this.go(0, true),
+      End: () => this.go(this.tokens.length - 1, true),
+      Enter: () => {
+        const other = this.card.open ? this.card.selected : undefined;
+        if (other && this.host.branch && at !== undefined && other.id !== this.tokens[at]!.id)
+          this.branch(at, other.id);
+        else this.go(at ?? 0, true);
+      },
+      Escape: () => {
+        if (this.card.open || this.cursor !== undefined) this.close();
+        else if (this.live) this.host.stop?.();
+        else if (target instanceof HTMLElement) target.blur();
+      },
+      p: () => {
+        this.card.pinned = !this.card.pinned;
+        if (at !== undefined) this.openCard();
+      },
+      '/': () => this.field.focus(),
+      n: () => this.nextHit(1),
+      N: () => this.nextHit(-1),
+    };
+    for (const [n, mode] of MODES.entries()) keys[String(n + 1)] = () => this.setMode(mode);
+    // A button's own keys stay its own.
+    if (target instanceof HTMLButtonElement && ['Enter', ' '].includes(event.key))
+{ event.stopPropagation(); return; }
+    const act = keys[event.key] ?? keys[event.key.toLowerCase()];
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }
+
+  // --- the row
+
+  private makeSegments(): HTMLElement {
+    const labels = MODES.map(mode => (mode === 'text' ? 'Text' : MEASURES[mode].label));
+    return h(
+      'div',
+      { class: 'segments', role: 'radiogroup', 'aria-label': 'What colour shows' },
+      ...MODES.map((mode, n) =>
+        h(
+          'button',
+          {
+            type: 'button',
+            role: 'radio',
+            tabindex: -1,
+            'aria-checked': 'false',
+            title: `${labels[n]} (${n + 1})`,
+            onclick: () => this.setMode(mode),
+          },
+          labels[n]!,
+        ),
+      ),
+    );
+  }
+
+  private makeMenu(): HTMLElement {
+    const list = h('ul', { role: 'menu', hidden: true });
+    const item = (name: string, act: () => void) => {
+      const run = () => {
+        list.hidden = true;
+        act();
+      };
+      const keyed = (event: KeyboardEvent) => {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        event.stopPropagation();
+        run();
+      };
+      return h('li', { role: 'menuitem', tabindex: 0, onclick: run, onkeydown: keyed }, name);
+    };
+    list.append(
+      item('Copy text', () => copy(this.tokens.map(token => token.text).join(''))),
+      item('Copy JSON', () =>
+        copy(
+          JSON.stringify(
+            { ...this.record, specials: [...this.record.specials], pieces: undefined, tokens: this.tokens },
+            null,
+            1,
+          ),
+        ),
+      ),
+      item('Show the prompt', () => {
+        this.prompt.hidden = !this.prompt.hidden;
+        this.drawPrompt();
+      }),
+    );
+    const toggle = () => {
+      list.hidden = !list.hidden;
+    };
+    return h(
+      'span',
+      { class: 'menu' },
+      h(
+        'button',
+        {
+          class: 'button plain',
+          type: 'button',
+          'aria-label': 'More',
+          'aria-haspopup': 'menu',
+          onclick: toggle,
+        },
+        icon('more'),
+      ),
+      list,
+    );
+  }
+}
+
+export function copy(text: string): void {
+  void navigator.clipboard?.writeText(text);
+}

@@ -1,0 +1,87 @@
+"""The way between the kernel and the views of a notebook: two comms, each one way.
+
+``control`` carries a view's orders, and the kernel never sends on it: a comm's messages are handled where the
+kernel last sent on it from, and an order must be heard while a cell runs. ``stream`` carries what happens.
+Both have fixed ids, so that a page that is loaded again finds them; a view says "hello" when it is there, and
+until then nothing is sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+TARGET = "llm-magics"
+CONTROL, STREAM = f"{TARGET}-control", f"{TARGET}-stream"
+Order = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+
+class Channel:
+    """The two comms of one kernel.
+
+    Attributes:
+        heard: whether a front end with our views has said hello.
+        obey: is given each other order.
+    """
+
+    def __init__(self, obey: Callable[[Order], None]) -> None:
+        self.heard, self.obey = False, obey
+        self._stream: Any = None
+        self._control: Any = None
+
+    def open(self) -> None:
+        """Make the comms, and ask who is there. Only in a kernel."""
+        from comm import create_comm, get_comm_manager
+
+        manager = get_comm_manager()
+        self._control, self._stream = (
+            create_comm(target_name=TARGET, comm_id=id, primary=False) for id in (CONTROL, STREAM)
+        )
+        for each in (self._control, self._stream):
+            manager.register_comm(each)
+        self._control.on_msg(self._receive)
+        self.send({"do": "here"})
+
+    def close(self) -> None:
+        if self._stream is None:
+            return
+        from comm import get_comm_manager
+
+        for each in (self._control, self._stream):
+            get_comm_manager().comms.pop(each.comm_id, None)
+        self._stream = self._control = None
+        self.heard = False
+
+    def send(self, message: dict[str, Any], data: Sequence[bytes] = (), *, as_text: bool = False) -> None:
+        """Tell the views; from any thread.
+
+        Args:
+            data: binary; ``as_text`` for a host that loses it on the way.
+        """
+        if self._stream is None:
+            return
+        if as_text:
+            message = {**message, "data": [base64.b64encode(each).decode() for each in data]}
+            data = ()
+        self._stream.send(message, buffers=list(data))
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        order = message["content"]["data"]
+        if not isinstance(order, dict):
+            return
+        if order.get("do") == "hello":
+            self.heard = True
+            return
+        try:
+            self.obey(order)
+        except Exception:  # what comes from outside must not end the thread that hears it
+            log.exception("an order of a view could not be followed")
+
+
+def new_id() -> str:
+    return uuid.uuid4().hex[:12]

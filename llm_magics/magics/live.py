@@ -1,0 +1,85 @@
+"""Answers on their way to the views: only what is new, in binary, at most twenty times a second."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core.records import Token
+from ..views.kept import part
+from .channel import Channel
+
+EVERY_S = 0.05
+_KEPT = 16  # answers that a view may still ask about
+
+
+class Live:
+    """One answer in the making.
+
+    Args:
+        id: by which views know it.
+        most: it has at most so many tokens.
+        stop: ends it, from any thread.
+
+    Attributes:
+        tokens: so far; a view that missed some asks for them again.
+        bundle: what the notebook keeps of it; None until it is done.
+    """
+
+    def __init__(self, channel: Channel, id: str, most: int, stop: Callable[[], None]) -> None:
+        self.id, self.most, self.stop = id, most, stop
+        self.tokens: list[Token] = []
+        self.bundle: dict[str, Any] | None = None
+        self._channel, self._sent, self._next = channel, 0, 0.0
+        self._lock = threading.Lock()  # a view's question comes in another thread
+
+    def add(self, tokens: Sequence[Token]) -> None:
+        self.tokens += tokens
+        if time.monotonic() >= self._next:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was not sent yet."""
+        with self._lock:
+            if self._channel.heard and self._sent < len(self.tokens):
+                self._send(self._sent)
+            self._sent = len(self.tokens)
+            self._next = time.monotonic() + EVERY_S
+
+    def again(self, first: int, *, as_text: bool) -> None:
+        """Send the tokens from ``first`` on once more."""
+        with self._lock:
+            self._send(max(0, min(first, len(self.tokens))), as_text=as_text)
+
+    def end(self, bundle: dict[str, Any] | None) -> None:
+        """All is said; ``bundle`` is what is kept."""
+        self.flush()
+        self.bundle = bundle
+        self._channel.send({"do": "end", "id": self.id})
+
+    def _send(self, first: int, *, as_text: bool = False) -> None:
+        tokens = self.tokens[first:]
+        before = self.tokens[first - 1].time_s if first else 0.0
+        message = {"do": "tokens", "id": self.id, "from": first, "most": self.most}
+        self._channel.send(message, part(tokens, before), as_text=as_text)
+
+
+class Lives:
+    """The newest answers of a kernel, by their ids."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self._all: OrderedDict[str, Live] = OrderedDict()
+
+    def begin(self, id: str, most: int, stop: Callable[[], None]) -> Live:
+        live = Live(self.channel, id, most, stop)
+        self._all[id] = live
+        while len(self._all) > _KEPT:
+            self._all.popitem(last=False)
+        return live
+
+    def find(self, id: Any) -> Live | None:
+        return self._all.get(id) if isinstance(id, str) else None

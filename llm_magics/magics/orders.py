@@ -1,0 +1,92 @@
+"""What a view asks of the kernel: stop, tell again what was missed, and go on from another token.
+
+Orders come from the notebook's page and are checked like any input. Whatever takes time runs in a thread of
+its own, so that the next order is heard meanwhile; what comes of it goes back on the channel.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from ..core.records import Generation, ModelInfo
+from ..errors import LLMMagicsError, UsageError
+from ..views.bundle import generation_bundle, tokens_bundle
+from ..views.kept import read_kept
+from .channel import Channel, Order
+from .live import Lives
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+log = logging.getLogger(__name__)
+
+
+class Models(Protocol):
+    """Where the model comes from."""
+
+    def model_of(self, info: ModelInfo) -> Model: ...
+
+
+class Orders:
+    """Follows the orders of one notebook's views."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self.channel = Channel(self._obey)
+        self.lives = Lives(self.channel)
+
+    def _obey(self, order: Order) -> None:
+        do, id = order.get("do"), order.get("id")
+        live = self.lives.find(id)
+        if do == "branch" and isinstance(id, str):
+            self._work(id, lambda: self._branch(id, order))
+        elif live is None:
+            self.channel.send({"do": "gone", "id": id})
+        elif do == "stop":
+            live.stop()
+        elif do == "again":
+            live.again(int(order.get("from", 0)), as_text=bool(order.get("text")))
+        elif do == "record" and live.bundle:
+            self.channel.send({"do": "record", "id": id, "bundle": live.bundle})
+
+    def _branch(self, id: str, order: Order) -> None:
+        """Go on from another token of the answer that the view shows, and send the answer with its branch."""
+        payload, parent, at, token = (order.get(name) for name in ("record", "parent", "at", "token"))
+        generation = read_kept(payload) if isinstance(payload, dict) else None
+        if not isinstance(generation, Generation) or not isinstance(token, (int, str)):
+            raise UsageError("there is no answer to branch from", hint="run the cell again")
+        base = generation.path(parent)  # type: ignore[arg-type]  # checked there
+        model = self._models.model_of(generation.model)
+        stream = model.stream_branch(base, at, token)  # type: ignore[arg-type]  # checked there
+        assert isinstance(parent, int) and isinstance(at, int)
+        live = self.lives.begin(id, base.options.max_tokens, stream.close)
+        live.add(stream.generation.tokens[at:])
+        for each in stream:
+            live.add([each])
+        tree = generation.with_branch(stream.generation, at=at, parent=parent)
+        bundle = tokens_bundle if payload.get("view") == "tokens" else generation_bundle  # type: ignore[union-attr]
+        made = bundle(tree, id=str(payload.get("run", {}).get("id", "")))  # type: ignore[union-attr]
+        live.end(made)
+        self.channel.send({"do": "record", "id": id, "bundle": made})
+
+    def _work(self, id: str, work: Callable[[], None]) -> None:
+        """Do it in a thread; an error is told to the view."""
+
+        def run() -> None:
+            try:
+                work()
+            except LLMMagicsError as error:
+                self._fail(id, str(error), error.hint)
+            except Exception as error:
+                log.exception("an order of a view failed")
+                self._fail(id, f"this failed: {error}", "restart the kernel, then run the cell again")
+
+        # The context tells the kernel which order its messages belong to.
+        threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
+
+    def _fail(self, id: str, what: str, hint: str) -> None:
+        self.channel.send({"do": "failed", "id": id, "what": what, "hint": hint})
