@@ -1,4 +1,4 @@
-# make demo · make test · make lab · make bench · make lint · make binder-check · make clean
+# make demo · make frontend · make test · make lab · make bench · make lint · make binder-check · make clean
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -33,6 +33,15 @@ $(STAMP)-test: $(STAMP)-venv pyproject.toml
 	@$(PIP) -e '.[test]'
 	@touch $@
 
+# The tools of the front end's tests; its build alone needs fewer.
+labextension/node_modules/.bin/vitest: labextension/package-lock.json $(STAMP)-test
+	@echo "installing the front end's tools …"
+	@cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
+
+frontend: labextension/node_modules/.bin/vitest ## build the views, for development
+	@$(PY) hatch_build.py
+
 demo: $(STAMP)-demo ## set up, fetch the default model, run the quickstart notebook and print its answers
 	@$(PY) -m llm_magics pull
 	@$(PY) tools/demo.py
@@ -40,13 +49,17 @@ demo: $(STAMP)-demo ## set up, fetch the default model, run the quickstart noteb
 lab: $(STAMP)-lab ## JupyterLab on the notebooks
 	@$(PY) -m jupyter lab notebooks
 
-lint: $(STAMP)-test ## ruff and mypy
+lint: $(STAMP)-test labextension/node_modules/.bin/vitest ## ruff, mypy, biome and tsc
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy
+	cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent lint
 
-test: $(STAMP)-test lint ## set up and pass every test there is
+test: $(STAMP)-test lint frontend ## set up and pass every test there is
+	cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent test
 	$(PY) -m pytest tests/unit tests/kernel tests/model
+	$(PY) tools/browser.py
+	$(PY) -m pytest tests/browser
 	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
 
 bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes minutes
@@ -61,6 +74,7 @@ binder-check: ## what Binder would do, in a clean environment: every notebook un
 	@$(PYTHON) tools/binder_check.py
 
 clean: ## remove what was built here; the model cache stays
-	rm -rf .venv .venvs build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs build dist labextension/node_modules labextension/lib labextension/build llm_magics/static llm_magics/labextension .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help demo lab lint test bench binder-check clean
+
+.PHONY: help demo frontend lab lint test bench binder-check clean

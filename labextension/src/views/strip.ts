@@ -27,7 +27,7 @@ const HOVER_MS = 120;
 const MENU_STYLE = `
 .menu{position:relative}.menu ul{position:absolute;right:0;top:26px;z-index:20;margin:0;padding:4px;list-style:none;background:var(--llm-surface);color:var(--own-fg);border-radius:6px;box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line);min-width:150px}
 .menu li{padding:4px 10px;border-radius:4px;cursor:pointer;white-space:nowrap}.menu li:hover,.menu li:focus{background:var(--llm-cell)}
-.find{display:flex;align-items:center;gap:4px}.find .icon{color:var(--llm-fg2)}.find input{width:130px}.find .of{min-width:46px;color:var(--llm-fg2)}
+.find{display:flex;align-items:center;gap:4px}.find .icon{color:var(--llm-fg2)}.find input{width:120px}.find .of{color:var(--llm-fg2)}
 .summary{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:8px 0 4px;color:var(--llm-fg2)}
 .summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;gap:6px;align-items:center}
 .tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
@@ -188,8 +188,10 @@ export class Strip {
   private draw(): void {
     this.tokens = pathTokens(this.record, this.path);
     const { tokens, live } = this;
-    for (const [n, button] of [...this.segments.children].entries())
+    for (const [n, button] of [...this.segments.children].entries()) {
       button.setAttribute('aria-checked', String(MODES[n] === this.mode));
+      (button as HTMLElement).tabIndex = this.mode === 'text' && n === 0 ? 0 : -1;
+    }
     this.legendBox.replaceChildren(...(this.mode === 'text' ? [] : [legend(MEASURES[this.mode])]));
     const markdown =
       this.mode === 'text' && !live && this.path === 0 && !this.hits.length && !!this.host.markdown;
@@ -224,7 +226,8 @@ export class Strip {
 
   private drawAround(): void {
     const { tokens, live } = this;
-    this.map.element.hidden = !tokens.length && !live;
+    // As text it is text: nothing else.
+    this.map.element.hidden = this.mode === 'text' || (!tokens.length && !live);
     const hits = this.field.value.trim() ? new Set(this.hits) : undefined;
     this.map.show(tokens.slice(0), Math.max(live?.most ?? 0, tokens.length), hits);
     this.showWindow();
@@ -288,7 +291,7 @@ export class Strip {
   private showWindow(): void {
     const { tokens } = this;
     const long = tokens.length > LONG;
-    this.ends.hidden = !long && this.map.group === 1;
+    this.ends.hidden = this.mode === 'text' || (!long && this.map.group === 1);
     const view = long ? this.text.inView() : undefined;
     this.map.window(view);
     if (this.ends.hidden) return;
@@ -403,7 +406,8 @@ export class Strip {
       if (event.pointerType === 'touch' || event.buttons) return;
       clearTimeout(this.timer);
       if (this.card.pinned) return;
-      this.timer = setTimeout(() => this.hover(event), this.card.open ? 20 : HOVER_MS);
+      const target = event.composedPath()[0] ?? null; // afterwards it is forgotten
+      this.timer = setTimeout(() => this.hover(event, target), this.card.open ? 20 : HOVER_MS);
     });
     element.addEventListener('pointerleave', () => {
       clearTimeout(this.timer);
@@ -466,8 +470,8 @@ export class Strip {
     this.off.push(() => theme.disconnect());
   }
 
-  private hover(event: PointerEvent): void {
-    const place = this.text.at(event.clientX, event.clientY, event.composedPath()[0] ?? event.target);
+  private hover(event: PointerEvent, target: EventTarget | null): void {
+    const place = this.text.at(event.clientX, event.clientY, target);
     if (place === undefined) {
       if (!this.card.element.matches(':hover')) this.close();
       return;
@@ -514,8 +518,10 @@ export class Strip {
     };
     for (const [n, mode] of MODES.entries()) keys[String(n + 1)] = () => this.setMode(mode);
     // A button's own keys stay its own.
-    if (target instanceof HTMLButtonElement && ['Enter', ' '].includes(event.key))
-{ event.stopPropagation(); return; }
+    if (target instanceof HTMLButtonElement && ['Enter', ' '].includes(event.key)) {
+      event.stopPropagation();
+      return;
+    }
     const act = keys[event.key] ?? keys[event.key.toLowerCase()];
     if (!act) return;
     event.preventDefault();

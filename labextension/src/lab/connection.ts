@@ -1,0 +1,97 @@
+/** The channel of one notebook to its kernel: two comms with fixed ids (magics/channel.py). */
+
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import type { Channel, Order, Reach } from '../host.js';
+import { Answers, type News } from '../live.js';
+
+const TARGET = 'llm-magics';
+const GONE = new Set(['dead', 'restarting', 'autorestarting', 'terminating', 'unknown']);
+
+export class Connection implements Channel {
+  readonly answers = new Answers(this);
+  private kernel: Kernel.IKernelConnection | undefined;
+  private control: Kernel.IComm | undefined;
+  private subshell = false;
+  private ready: Promise<void> = Promise.resolve();
+  private readonly listeners = new Set<() => void>();
+  private readonly plays = new Set<(news: News & { do: 'play' }, buffers: readonly DataView[]) => void>();
+
+  constructor(private readonly context: ISessionContext) {
+    context.kernelChanged.connect(() => this.attach());
+    context.statusChanged.connect(() => {
+      this.attach();
+      for (const listener of [...this.listeners]) listener();
+    });
+    this.attach();
+  }
+
+  get reach(): Reach {
+    const { kernel } = this;
+    if (!kernel || kernel.isDisposed || GONE.has(kernel.status)) return 'none';
+    return kernel.status === 'busy' && !this.subshell ? 'queued' : 'ready';
+  }
+
+  onReach(listener: () => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  onPlay(listener: (news: News & { do: 'play' }, buffers: readonly DataView[]) => void): () => void {
+    this.plays.add(listener);
+    return () => this.plays.delete(listener);
+  }
+
+  send(order: Order): void {
+    this.attach();
+    // In the order they were given, and none before the subshell stands: it would wait for the running cell.
+    this.ready = this.ready.then(() => {
+      if (this.control && !this.control.isDisposed) this.control.send(order as never);
+    });
+  }
+
+  /** Stop an answer. Where orders wait for the cell, the cell is interrupted instead. */
+  stop(id: string): void {
+    if (this.subshell) this.send({ do: 'stop', id });
+    else void this.kernel?.interrupt();
+  }
+
+  private attach(): void {
+    const kernel = this.context.session?.kernel ?? undefined;
+    if (!kernel || kernel.isDisposed || GONE.has(kernel.status) || !kernel.handleComms) {
+      if (kernel !== this.kernel) this.control = undefined;
+      this.kernel = kernel;
+      return;
+    }
+    if (kernel === this.kernel && this.control && !this.control.isDisposed) return;
+    this.kernel = kernel;
+    this.subshell = false;
+    const stream = this.comm(kernel, `${TARGET}-stream`);
+    stream.onMsg = message => this.hear(message);
+    const control = this.comm(kernel, `${TARGET}-control`);
+    this.control = control;
+    this.ready = this.subshellOf(kernel, control);
+  }
+
+  private comm(kernel: Kernel.IKernelConnection, id: string): Kernel.IComm {
+    return kernel.createComm(TARGET, id);
+  }
+
+  private async subshellOf(kernel: Kernel.IKernelConnection, control: Kernel.IComm): Promise<void> {
+    // JupyterLab before 4.5 has neither.
+    const { subshellStarted } = control as { subshellStarted?: Promise<void> };
+    if (!subshellStarted) return;
+    await kernel.info;
+    if (!kernel.supportsSubshells) return;
+    await Promise.race([subshellStarted, new Promise(done => setTimeout(done, 3000))]);
+    this.subshell = !!(control as { subshellId?: string | null }).subshellId;
+  }
+
+  private hear(message: KernelMessage.ICommMsgMsg): void {
+    const news = message.content.data as unknown as News;
+    if (news?.do === 'here') this.send({ do: 'hello' });
+    else if (news?.do === 'play')
+      for (const listener of this.plays) listener(news, (message.buffers ?? []) as DataView[]);
+    else if (news && 'id' in news) this.answers.hear(news, message.buffers as DataView[] | undefined);
+  }
+}

@@ -1,0 +1,53 @@
+/** The JupyterLab plugin; Notebook 7 runs it too. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { Connection } from './connection.js';
+import { MIME, type Place, RecordView } from './renderer.js';
+
+/** Before anywidget's view (−10), which shows nothing where its kernel is gone. */
+const RANK = -20;
+
+const connections = new WeakMap<object, Connection>();
+
+/** One a session: two views of a notebook share it. */
+function connectionOf(panel: NotebookPanel): Connection {
+  const { sessionContext } = panel;
+  let found = connections.get(sessionContext);
+  if (!found) {
+    found = new Connection(sessionContext);
+    connections.set(sessionContext, found);
+  }
+  return found;
+}
+
+function addTo(registry: IRenderMimeRegistry, place?: Place): void {
+  registry.addFactory(
+    {
+      safe: true,
+      mimeTypes: [MIME],
+      defaultRank: RANK,
+      createRenderer: () => new RecordView(place, registry),
+    },
+    RANK,
+  );
+}
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: 'open-llm-magics:views',
+  description: 'Shows the tokens that a language model weighed.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  activate: (app: JupyterFrontEnd, registry: IRenderMimeRegistry) => {
+    addTo(registry);
+    app.docRegistry.addWidgetExtension('Notebook', {
+      createNew: panel => {
+        const notebook = panel as NotebookPanel;
+        addTo(notebook.content.rendermime, { panel: notebook, connection: connectionOf(notebook) });
+      },
+    });
+  },
+};
+
+export default plugin;

@@ -1,0 +1,303 @@
+/** Our records as JupyterLab shows them: the same view while a cell runs, afterwards, and with no kernel. */
+
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { Widget } from '@lumino/widgets';
+import { h, icon } from '../dom.js';
+import type { Host, Live } from '../host.js';
+import type { Growing, News } from '../live.js';
+import { emptyRecord, type Kept, pathTokens, type Rec, readKept } from '../record.js';
+import { banner, shell } from '../views/shell.js';
+import { Strip } from '../views/strip.js';
+import type { Connection } from './connection.js';
+
+export const MIME = 'application/vnd.llm-magics.generation+json';
+const SILENCE_MS = 6000;
+
+/** Where a renderer stands: the notebook, and its way to the kernel. */
+export interface Place {
+  panel: NotebookPanel;
+  connection: Connection;
+}
+
+export class RecordView extends Widget implements IRenderMime.IRenderer {
+  private strip: Strip | undefined;
+  private model: IRenderMime.IMimeModel | undefined;
+  private record: Rec | undefined;
+  private branching: { job: string; parent: number; at: number; live: Live } | undefined;
+  private shownId = '';
+  private readonly seen: IntersectionObserver;
+  private near = false;
+  private off: (() => void)[] = [];
+
+  constructor(
+    private readonly place: Place | undefined,
+    private readonly registry: IRenderMimeRegistry,
+  ) {
+    super();
+    this.addClass('llm-magics-record');
+    // All outputs of a notebook are made when it is opened: the work is done for those that are seen.
+    this.seen = new IntersectionObserver(entries => entries.some(each => each.isIntersecting) && this.see(), {
+      rootMargin: '400px',
+    });
+    this.seen.observe(this.node);
+    addEventListener('beforeprint', this.see);
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this.model = model;
+    if (this.near) await this.refresh();
+    else this.node.style.minHeight = '60px';
+  }
+
+  override dispose(): void {
+    removeEventListener('beforeprint', this.see);
+    this.seen.disconnect();
+    for (const off of this.off.splice(0)) off();
+    this.strip?.dispose();
+    super.dispose();
+  }
+
+  private readonly see = (): void => {
+    if (this.near) return;
+    this.near = true;
+    this.node.style.minHeight = '';
+    void this.refresh();
+  };
+
+  private get kept(): Kept {
+    return (this.model?.data[MIME] ?? {}) as Kept;
+  }
+
+  private async refresh(): Promise<void> {
+    const { kept } = this;
+    try {
+      if (kept.final === false) this.follow(kept);
+      else await this.settle(kept);
+    } catch (error) {
+      this.fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** A record that is whole. */
+  private async settle(kept: Kept): Promise<void> {
+    const { model } = this;
+    const record = await readKept(kept);
+    if (this.isDisposed || model !== this.model) return; // another came meanwhile
+    this.record = record;
+    this.branching = undefined;
+    this.draw(kept, record, undefined);
+  }
+
+  /** An answer that is being made. */
+  private follow(kept: Kept): void {
+    const id = kept.run?.id ?? '';
+    if (!this.place) return this.fail('This answer was not finished. Run the cell again.');
+    const { connection } = this.place;
+    const growing = connection.answers.growing(id);
+    this.record = { ...emptyRecord(kept), tokens: growing.tokens };
+    if (id !== this.shownId) {
+      this.shownId = id;
+      this.off.push(connection.answers.listen(id, (news, now) => this.hear(kept, news, now)));
+      this.off.push(connection.onReach(() => this.recover(id)));
+      this.recover(id);
+    }
+    this.draw(kept, this.record, this.liveOf(kept, growing));
+  }
+
+  private liveOf(kept: Kept, growing: Growing): Live | undefined {
+    if (growing.ended) return undefined;
+    const late = growing.from > 0 ? `from token ${growing.from + 1} on; the beginning follows` : undefined;
+    const status = growing.tokens.length ? late : (kept as { status?: string }).status;
+    return { most: growing.most || kept.max_tokens || 1, status };
+  }
+
+  private hear(kept: Kept, news: News, growing: Growing): void {
+    if (this.kept.final !== false) return;
+    if (news.do === 'record') return this.write(news.bundle);
+    if (news.do === 'gone') return this.lost();
+    this.record = { ...emptyRecord(kept), tokens: growing.tokens };
+    this.draw(kept, this.record, this.liveOf(kept, growing));
+  }
+
+  /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done. */
+  private recover(id: string): void {
+    const { connection, panel } = this.place!;
+    const growing = connection.answers.growing(id);
+    const status = panel.sessionContext.session?.kernel?.status;
+    if (this.kept.final !== false || status !== 'idle') {
+      if (this.kept.final === false && connection.reach === 'none' && panel.sessionContext.isReady)
+        this.lost();
+      return;
+    }
+    setTimeout(() => {
+      if (this.isDisposed || this.kept.final !== false || this.kept.run?.id !== id) return;
+      connection.send({ do: 'record', id });
+      setTimeout(
+        () =>
+          this.kept.final === false &&
+          this.kept.run?.id === id &&
+          !this.isDisposed &&
+          growing.ended !== true &&
+          this.lost(),
+        SILENCE_MS,
+      );
+    }, 300);
+  }
+
+  private lost(): void {
+    if (this.kept.final !== false) return;
+    const { tokens = [] } = this.record ?? {};
+    const record = {
+      ...emptyRecord(this.kept),
+      tokens,
+      text: tokens.map(token => token.text).join(''),
+      stop_reason: 'interrupted',
+    };
+    this.draw(this.kept, record, undefined);
+    this.fail('The kernel was restarted before this answer was done. Run the cell again.', true);
+  }
+
+  private draw(kept: Kept, record: Rec, live: Live | undefined): void {
+    const host = this.host(kept);
+    if (this.strip) return this.strip.update(record, live, host);
+    this.node.replaceChildren();
+    this.strip = new Strip(record, this.node, host, live, {
+      mode: kept.view === 'tokens' ? 'surprisal' : 'text',
+    });
+  }
+
+  private host(kept: Kept): Host {
+    const id = kept.run?.id ?? '';
+    const connection = this.place?.connection;
+    return {
+      id,
+      channel: connection,
+      markdown: element => this.markdown(element),
+      stop: connection && (() => connection.stop(this.branching?.job ?? id)),
+      branch:
+        connection && record(kept) && connection.reach !== 'none'
+          ? (...turn) => this.branch(...turn)
+          : undefined,
+    };
+  }
+
+  private markdown(element: HTMLElement): boolean {
+    const type = 'text/markdown';
+    if (typeof this.model?.data[type] !== 'string') return false;
+    const renderer = this.registry.createRenderer(type);
+    void renderer.renderModel(this.model);
+    // A slot, so that the page's own style for Markdown reaches it.
+    const slot = h('slot', { name: 'markdown' });
+    const holder = this.node.firstElementChild!;
+    for (const old of holder.querySelectorAll(':scope > [slot=markdown]')) old.remove();
+    renderer.node.slot = 'markdown';
+    holder.append(renderer.node);
+    element.replaceChildren(slot);
+    return true;
+  }
+
+  // --- branches
+
+  private branch(parent: number, at: number, token: number | string): void {
+    const { connection } = this.place!;
+    const { record } = this;
+    if (!record || this.branching) return;
+    const job = Math.random().toString(36).slice(2);
+    const kept = this.kept;
+    const most = Math.max(record.options.max_tokens ?? 0, at + 1);
+    this.branching = {
+      job,
+      parent,
+      at,
+      live: {
+        most,
+        status: connection.reach === 'queued' ? 'queued until the running cell is done' : undefined,
+      },
+    };
+    const done = () => {
+      off();
+      clearTimeout(silent);
+      this.branching = undefined;
+    };
+    const silent = setTimeout(() => {
+      if (connection.reach === 'queued') return;
+      done();
+      this.fail('The kernel does not answer. Run %load_ext llm_magics in a cell, then try again.', true);
+      void this.refresh();
+    }, SILENCE_MS);
+    const off = connection.answers.listen(job, (news, growing) => {
+      clearTimeout(silent);
+      if (news.do === 'failed') {
+        done();
+        this.draw(kept, record, undefined);
+        this.fail(news.what, true);
+      } else if (news.do === 'record') {
+        done();
+        this.write(news.bundle);
+      } else if (this.branching && !growing.ended) {
+        this.branching.live.status = undefined;
+        this.drawBranch(kept, record, growing);
+      }
+    });
+    connection.send({ do: 'branch', id: job, record: kept, parent, at, token });
+    this.drawBranch(kept, record, { tokens: [], most, from: 0, ended: false });
+  }
+
+  private drawBranch(kept: Kept, record: Rec, growing: Growing): void {
+    const { parent, at, live } = this.branching!;
+    const { tokens } = growing;
+    const text = [...pathTokens(record, parent).slice(0, at), ...tokens].map(token => token.text).join('');
+    const { timing, options } = record;
+    const branch = { parent, at, text, tokens, stop_reason: '', options, timing };
+    this.draw(kept, { ...record, branches: [...record.branches, branch] }, live);
+  }
+
+  /** Put what the kernel made in the notebook: it is saved with it, and every view of the output shows it. */
+  private write(bundle: Record<string, unknown>): void {
+    const { kept } = this;
+    for (const cell of this.place!.panel.content.widgets) {
+      const outputs = (cell.model as { outputs?: Outputs }).outputs;
+      for (let n = 0; n < (outputs?.length ?? 0); n++) {
+        const output = outputs!.get(n);
+        const found = output.data?.[MIME] as Kept | undefined;
+        if (!found || (output !== (this.model as unknown) && !same(found, kept))) continue;
+        outputs!.set(n, { ...output.toJSON(), data: bundle });
+        return;
+      }
+    }
+  }
+
+  private fail(what: string, keep = false): void {
+    const element = h('div');
+    const { root } = shell(element, '');
+    const [first, ...rest] = what.split('\n');
+    root.append(banner(first!, rest.join(' ').replace(/^\s*→\s*/, ''), icon('error')));
+    for (const old of this.node.querySelectorAll(':scope > .llm-magics-failure')) old.remove();
+    element.className = 'llm-magics-failure';
+    if (keep) {
+      this.node.append(element);
+      setTimeout(() => element.remove(), 20_000);
+      return;
+    }
+    this.strip?.dispose();
+    this.strip = undefined;
+    this.node.replaceChildren(element);
+    const text = this.model?.data['text/plain'];
+    if (typeof text === 'string') this.node.append(h('pre', {}, text));
+  }
+}
+
+interface Outputs {
+  length: number;
+  get(n: number): { data?: Record<string, unknown>; toJSON(): object };
+  set(n: number, value: object): void;
+}
+
+function same(one: Kept, other: Kept): boolean {
+  return one.run?.id ? one.run.id === other.run?.id : !!one.data && one.data === other.data;
+}
+
+function record(kept: Kept): boolean {
+  return kept.kind !== 'trace' && (kept.schema ?? 1) > 1;
+}
