@@ -64,7 +64,8 @@ def build() -> None:
             [*npm, *arguments], cwd=SOURCE, env=environment, capture_output=True, text=True, timeout=900
         )
         if made.returncode:
-            raise OSError((made.stdout + made.stderr).strip()[-1500:])
+            said = [line for line in (made.stdout + made.stderr).splitlines() if "complete log" not in line]
+            raise OSError("\n".join(said)[-1500:])
     STAMP.write_text(digest() + "\n")
 
 
@@ -97,7 +98,7 @@ class CustomBuildHook(BuildHookInterface):
             except (OSError, subprocess.SubprocessError) as error:
                 if os.environ.get("LLM_MAGICS_FRONTEND") == "required":
                     raise
-                why = (str(error).splitlines() or [type(error).__name__])[-1][:200]
+                why = " ".join(str(error).split())[-200:]
                 self.app.display_warning(
                     f"llm-magics is installed without its live views, which npm did not bring: {why}"
                 )
