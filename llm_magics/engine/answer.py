@@ -56,6 +56,7 @@ class Answer:
         )
         self._stop_reason: StopReason = "interrupted"
         self._tokens: list[Token] = list(before)
+        self._given = len(before)
         for token in before:
             self._held.push(self._decoder.push(token.id))
         if before and (before[-1].id in tokenizer.eos_ids or self.room <= 0):
@@ -111,7 +112,7 @@ class Answer:
     @property
     def generation(self) -> Generation:
         """The record of what there is so far."""
-        times, tokenizer = [token.time_s for token in self._tokens], self._tokenizer
+        times, tokenizer = [token.time_s for token in self._tokens[self._given :]], self._tokenizer
         span = times[-1] - times[0] if len(times) > 1 else 0.0
         return Generation(
             text="".join(token.text for token in self._tokens),

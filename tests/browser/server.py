@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,12 +15,6 @@ from pathlib import Path
 from typing import Any
 
 CLIENTS = {"lab": "/lab/tree/", "notebook": "/notebooks/"}
-
-
-def browser_path() -> str | None:
-    """A Chromium on the PATH."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    return next(filter(None, map(shutil.which, names)), None)
 
 
 def notebook(*cells: str) -> dict[str, Any]:
@@ -62,6 +55,7 @@ def serve(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None
         *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"),
         *("--ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"),
         "--expose-app-in-browser",  # what a test asks of the application, it asks as an extension would
+        "--JupyterNotebookApp.expose_app_in_browser=True",
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.user_settings_dir={settings}",
     ]
@@ -96,12 +90,22 @@ class Page:
     def __init__(self, page: Any, address: str, client: str) -> None:
         self.page, self.address, self.client = page, address, client
         self.errors: list[str] = []
+        self.file = Path()
         page.on("console", lambda message: message.type == "error" and self._complain(message.text))
         page.on("pageerror", lambda error: self._complain(str(error)))
         page.on("request", lambda request: self._check(request.url))
 
     def _complain(self, text: str) -> None:
-        known = ("favicon", "404 (Not Found)", "ResizeObserver", "_ws", "/api/kernels", "ERR_CONNECTION")
+        # What Jupyter itself says, with or without us.
+        known = (
+            "favicon",
+            "404 (Not Found)",
+            "/api/kernels",
+            "ERR_CONNECTION",
+            "filebrowser:open-path",
+            "reading 'schema'",
+            "Comm not found for comm id",
+        )
         if not any(word in text for word in known):
             self.errors.append(text)
 
@@ -111,7 +115,8 @@ class Page:
             self.errors.append(f"foreign request: {url}")
 
     def open(self, name: str) -> Page:
-        self.page.goto(f"{self.address}{CLIENTS[self.client]}{name}")
+        reset = "?reset" if self.client == "lab" else ""  # what other tests left open stays closed
+        self.page.goto(f"{self.address}{CLIENTS[self.client]}{name}{reset}")
         self.page.wait_for_selector(".jp-NotebookPanel .jp-Cell, .jp-Notebook .jp-Cell", timeout=60_000)
         return self
 
@@ -139,6 +144,19 @@ class Page:
     def output(self, cell: int) -> Any:
         return self.page.locator(".jp-Notebook .jp-CodeCell").nth(cell).locator(".jp-Cell-outputArea")
 
-    def save(self) -> None:
-        self.page.keyboard.press("Control+s")
-        self.page.wait_for_timeout(1500)
+    def shut(self) -> None:
+        """End the notebook's kernel."""
+        self.page.evaluate(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown().catch(() => {})"
+        )
+
+    def saved(self) -> dict[str, Any]:
+        """Save the notebook, and read what is in the file."""
+        before = self.file.stat().st_mtime_ns
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        for _ in range(50):
+            if self.file.stat().st_mtime_ns != before:
+                break
+            self.page.wait_for_timeout(100)
+        content: dict[str, Any] = json.loads(self.file.read_text())
+        return content

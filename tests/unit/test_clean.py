@@ -51,7 +51,7 @@ def test_the_bundle_drives_no_terminal() -> None:
 def test_the_terminal_is_not_driven(capsys: pytest.CaptureFixture[str]) -> None:
     view = Terminal()
     for piece in DIRTY:
-        view.add(piece)
+        view.add(Token(1, piece, 0.0, 0.0, 0))
     view.status(DIRTY)
     out, err = capsys.readouterr()
     assert not set(out + err) & set("\x1b\x07\x9b\x9c\x00")
