@@ -15,6 +15,7 @@ from ..core.bounded import json_object
 from ..decoder.recipe import Recipe
 from ..decoder.spec import DecoderSpec
 from ..errors import ModelFileError
+from ..sources import progress
 
 if TYPE_CHECKING:
     from ..decoder.weights import Weights
@@ -72,15 +73,13 @@ def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str
     """
     # The heavy imports (onnx_ir, gguf) are needed here only, never by a cell whose model is already
     # converted.
-    from tqdm import tqdm
-
     from ..decoder import graph
 
     recipe = Recipe(precision)
     weights, tokens, stated, release = _gguf(source) if source.is_file() else _checkpoint(source)
 
     def each(layers: range) -> Iterator[int]:
-        for layer in tqdm(layers, desc="converting", unit="layer", leave=False, delay=0.3):
+        for layer in progress.each(layers, "converting", len(layers), unit="layer"):
             yield layer
             release()  # what was read of the source is done with
 

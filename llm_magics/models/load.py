@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 import weakref
@@ -15,7 +14,7 @@ from ..clean import line
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, UsageError
-from ..sources import catalog, store
+from ..sources import catalog, progress, store
 from . import fidelity
 from .convert import FORMAT, Converted, convert
 from .model import Model
@@ -107,9 +106,9 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
     def build(folder: Path) -> None:
         path = source.fetch()
         began = time.perf_counter()
-        print(f"converting {line(source.name)} ({precision}) …", file=sys.stderr, flush=True)
+        progress.say(f"converting {line(source.name)} ({precision}) …")
         _convert(source, path, folder, precision)
-        print(f"converted in {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
+        progress.say(f"converted in {time.perf_counter() - began:.1f} s")
 
     folder = store.ensure(f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}", build)
     if (folder / "model.onnx").exists():

