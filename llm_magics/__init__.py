@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .magics import load_ipython_extension, unload_ipython_extension
+    from .magics.host import playground
     from .models.fidelity import Fidelity
     from .models.load import load, models
     from .models.map import Answers
@@ -68,6 +69,7 @@ _HOMES = {
         "UsageError",
     ),
     "magics": ("load_ipython_extension", "unload_ipython_extension"),
+    "magics.host": ("playground",),
     "models.fidelity": ("Fidelity",),
     "models.load": ("load", "models"),
     "models.map": ("Answers",),
@@ -102,6 +104,7 @@ __all__ = [
     "load",
     "load_ipython_extension",
     "models",
+    "playground",
     "tokens",
     "unload_ipython_extension",
 ]

@@ -18,8 +18,8 @@ class CellRequest:
     """What a cell asks for.
 
     Attributes:
-        verb: "generate", "status" (``%llm`` alone), "help", or "tokens" (``%llm tokens [on|off]``, in the
-            prompt).
+        verb: "generate", "status" (``%llm`` alone), "help", "playground", or "tokens" (``%llm tokens
+            [on|off]``, in the prompt).
         prompt: the text, its variables expanded.
         options: fields of SamplingOptions that were given.
         follow: None, or the thread to go on with: empty for that of the last answer.
@@ -124,6 +124,7 @@ def usage() -> str:
             "%llm [options] TEXT  the rest of the line is",
             "%llm                 the model in use",
             "%llm tokens          the last answer's tokens; 'on' or 'off': show those of every answer",
+            "%llm playground      a place to try: a conversation, its settings, its tokens",
             "",
         ]
         + [f"{flags:<{width}}{text}" for flags, text in rows]
@@ -151,6 +152,8 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         raise UsageError(f"{out!r} cannot be the name of a variable", hint="for example -o answer")
     if cell is None and not values and rest in ("tokens", "tokens on", "tokens off") and "--" not in line:
         return CellRequest("tokens", rest[len("tokens") :].strip())
+    if cell is None and not values and rest == "playground" and "--" not in line:
+        return CellRequest("playground")
     if cell is None and not rest:
         if set(values) - _LOADING:
             raise UsageError(

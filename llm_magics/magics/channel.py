@@ -12,13 +12,21 @@ import base64
 import logging
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 TARGET = "llm-magics"
 CONTROL, STREAM = f"{TARGET}-control", f"{TARGET}-stream"
 Order = dict[str, Any]
 
 log = logging.getLogger(__name__)
+
+
+class Sender(Protocol):
+    """A way to views: :class:`Channel`, or a widget's."""
+
+    heard: bool
+
+    def send(self, message: dict[str, Any], data: Sequence[bytes] = (), *, as_text: bool = False) -> None: ...
 
 
 class Channel:

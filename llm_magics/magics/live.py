@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.records import Token
 from ..views.kept import part
-from .channel import Channel
+from .channel import Sender
 
 EVERY_S = 0.05
 _KEPT = 16  # answers that a view may still ask about
@@ -29,7 +29,7 @@ class Live:
         bundle: what the notebook keeps of it; None until it is done.
     """
 
-    def __init__(self, channel: Channel, id: str, most: int, stop: Callable[[], None]) -> None:
+    def __init__(self, channel: Sender, id: str, most: int, stop: Callable[[], None]) -> None:
         self.id, self.most, self.stop = id, most, stop
         self.tokens: list[Token] = []
         self.bundle: dict[str, Any] | None = None
@@ -70,7 +70,7 @@ class Live:
 class Lives:
     """The newest answers of a kernel, by their ids."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Sender) -> None:
         self.channel = channel
         self._all: OrderedDict[str, Live] = OrderedDict()
 

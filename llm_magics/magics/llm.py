@@ -10,6 +10,7 @@ from ..clean import line as one_line
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from .cell import CellRequest, parse, usage
 from .expand import note
+from .host import PlaygroundView, cell_of
 from .orders import Orders
 from .show import view_for
 from .threads import Threads, Turn
@@ -17,6 +18,7 @@ from .threads import Threads, Turn
 if TYPE_CHECKING:
     from ..core.records import ModelInfo
     from ..models.model import Model
+    from .playground import Playground
 
 LONG_PROMPT = 500  # tokens; reading them takes about a second
 
@@ -30,6 +32,7 @@ class LLMMagics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._threads = Threads()
+        self.playgrounds: dict[str, Playground] = {}  # by the cell that shows it
         self.orders = Orders(self)
         self.lives = self.orders.lives
         self._tokens_on = False  # whether every answer is shown as its tokens
@@ -46,6 +49,10 @@ class LLMMagics(Magics):
                 print(usage())
             elif request.verb == "tokens":
                 self._tokens(request.prompt)
+            elif request.verb == "playground":
+                from IPython.display import display
+
+                display(self.playground())  # type: ignore[no-untyped-call]  # IPython has no types for it
             elif request.verb == "status":
                 print(self._status(request))
             else:
@@ -59,7 +66,7 @@ class LLMMagics(Magics):
         from ..core.options import sampling_options
 
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
-        cell = _cell_id(self.shell)
+        cell = cell_of(self.shell)
         if request.raw and request.follow is not None:
             raise UsageError("--raw has no conversation to go on with", hint="leave out --raw, or -c")
         place = (
@@ -118,32 +125,44 @@ class LLMMagics(Magics):
             UsageError: it is another one. A notebook's file may name any, and is not asked to fetch it.
         """
         if self._model is None:
-            import llm_magics
-
             from ..sources import catalog
 
             if info.name != catalog.find().name:
                 name = one_line(info.name)
                 raise UsageError(f"{name} is not loaded", hint=f"run %llm -m {name} in a cell first")
-            self._model = llm_magics.load()
+            self.use(None)
+        assert self._model is not None
         return self._model
 
-    def _load(self, request: CellRequest) -> Model:
+    @property
+    def loaded(self) -> Model | None:
+        """The model in use."""
+        return self._model
+
+    def use(self, name: str | None, **options: Any) -> Model:
+        """Load a model, or have it already; an earlier one gives its memory back."""
         import llm_magics
 
         before = self._model
-        model = llm_magics.load(
+        model = llm_magics.load(name, **options)
+        if before is not None and before is not model:
+            del before
+            self.forget()
+        self._model = model
+        return model
+
+    def playground(self, model: str | None = None) -> PlaygroundView:
+        """A playground that shares the model with the cells."""
+        return PlaygroundView(self, model)
+
+    def _load(self, request: CellRequest) -> Model:
+        return self.use(
             request.model,
             precision=request.precision,
             threads=request.threads,
             file=request.file,
             cache_mb=request.cache_mb,
         )
-        if before is not None and before is not model:
-            del before
-            self.forget()
-        self._model = model
-        return model
 
     def _status(self, request: CellRequest) -> str:
         if self._model is None and request.model is None:
@@ -178,10 +197,3 @@ def _caches(model: Model) -> str:
     pool = model.pool
     count = f"{pool.count} KV cache{'s' if pool.count != 1 else ''}"
     return f"{pool.nbytes / 1e6:,.0f} MB in {count} of at most {pool.budget / 1e6:,.0f} MB (--cache-mb)"
-
-
-def _cell_id(shell: Any) -> str | None:
-    """The id that the front end gave the cell that runs."""
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
-    found = (parent or {}).get("metadata", {}).get("cellId")
-    return found if isinstance(found, str) else None

@@ -16,8 +16,10 @@ from ..core.records import Generation, ModelInfo
 from ..errors import LLMMagicsError, UsageError
 from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.kept import read_kept
+from . import playground
 from .channel import Channel, Order
 from .live import Lives
+from .playground import Playground
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Models(Protocol):
+class Models(playground.Models, Protocol):
     """Where the model comes from."""
 
     def model_of(self, info: ModelInfo) -> Model: ...
@@ -38,12 +40,15 @@ class Orders:
         self._models = models
         self.channel = Channel(self._obey)
         self.lives = Lives(self.channel)
+        self.playgrounds: dict[str, Playground] = {}
 
     def _obey(self, order: Order) -> None:
         do, id = order.get("do"), order.get("id")
         live = self.lives.find(id)
         if do == "branch" and isinstance(id, str):
             self._work(id, lambda: self._branch(id, order))
+        elif do == "play" and isinstance(id, str):
+            self._play(id, order)
         elif live is None:
             self.channel.send({"do": "gone", "id": id})
         elif do == "stop":
@@ -52,6 +57,19 @@ class Orders:
             live.again(int(order.get("from", 0)), as_text=bool(order.get("text")))
         elif do == "record" and live.bundle:
             self.channel.send({"do": "record", "id": id, "bundle": live.bundle})
+
+    def _play(self, id: str, order: Order) -> None:
+        """An order for a playground: one of this session, or one that a notebook kept."""
+        found = self.playgrounds.get(id)
+        if found is None and order.get("act") == "open":
+            found = Playground(self.channel, self._models, self.lives)
+            found.take(order.get("saved"))
+            found.id = id
+            self.playgrounds[id] = found
+        if found is None:
+            self.channel.send({"do": "play", "id": id, "gone": True})
+        else:
+            found.obey(order)
 
     def _branch(self, id: str, order: Order) -> None:
         """Go on from another token of the answer that the view shows, and send the answer with its branch."""

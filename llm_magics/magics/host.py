@@ -1,0 +1,119 @@
+"""Where a view of ours is shown: by the plugin, as a widget, or as it stands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Protocol
+
+from ..core.records import Generation, Trace
+from ..errors import UsageError
+from ..views.bundle import MIME, tokens_bundle
+from ..views.widget import WidgetChannel, available
+from .live import Lives
+from .orders import Orders
+from .playground import Models, Playground
+
+
+class Magics(Models, Protocol):
+    """What a notebook has of ours."""
+
+    shell: Any
+    orders: Orders
+    lives: Lives
+    playgrounds: dict[str, Playground]
+
+
+def cell_of(shell: Any) -> str | None:
+    """The id that the front end gave the cell that runs; nbclient and papermill give none."""
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else None
+    found = (parent or {}).get("metadata", {}).get("cellId")
+    return found if isinstance(found, str) else None
+
+
+def playground(model: str | None = None) -> PlaygroundView:
+    """A playground: a conversation, its settings, and the tokens of every answer.
+
+    A cell that is run again has the same one.
+
+    Args:
+        model: a name as :func:`load` takes; None takes the one that is loaded, else the default model.
+
+    Raises:
+        UsageError: this is no notebook.
+    """
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        raise UsageError("a playground needs a notebook", hint="run it in JupyterLab")
+    if "LLMMagics" not in shell.magics_manager.registry:
+        shell.run_line_magic("load_ext", "llm_magics")
+    found: PlaygroundView = shell.magics_manager.registry["LLMMagics"].playground(model)
+    return found
+
+
+class PlaygroundView:
+    """A playground as a cell's last value."""
+
+    def __init__(self, magics: Magics, model: str | None) -> None:
+        cell = cell_of(magics.shell)
+        found = magics.playgrounds.get(cell) if cell else None
+        if found is None:
+            if magics.orders.channel.heard or cell is None or not available():
+                found = Playground(magics.orders.channel, magics, magics.lives, model)
+                self._widget = None
+            else:
+                found, self._widget = _as_widget(magics, model)
+        else:
+            self._widget = getattr(found, "widget", None)
+        if cell:
+            magics.playgrounds[cell] = found
+        magics.orders.playgrounds[found.id] = found
+        self.playground = found
+
+    def __repr__(self) -> str:
+        return f"<Playground {self.playground.id}>"
+
+    def _repr_mimebundle_(self, **_: Any) -> Any:
+        bundle = self.playground.bundle()
+        if self._widget is None:
+            return bundle
+        data, metadata = _parts(self._widget._repr_mimebundle_())
+        return {"text/plain": bundle["text/plain"], **data}, metadata
+
+
+def _as_widget(magics: Magics, model: str | None) -> tuple[Playground, Any]:
+    made: list[Playground] = []
+
+    def obey(order: dict[str, Any]) -> None:
+        live = lives.find(order.get("id"))
+        if order.get("do") == "again" and live:
+            live.again(int(order.get("from", 0)), as_text=bool(order.get("text")))
+        elif order.get("do") == "play":
+            made[0].obey(order)
+
+    channel = WidgetChannel("playground", {}, obey)
+    lives = Lives(channel)
+    found = Playground(channel, magics, lives, model)
+    made.append(found)
+    found.widget = channel.widget
+    channel.widget.payload = found.state()
+    return found, channel.widget
+
+
+def has_renderers_of_its_own() -> bool:
+    """VS Code and Colab: they show widgets, and our plugin never is there."""
+    return "google.colab" in sys.modules or any(name.startswith("VSCODE_") for name in os.environ)
+
+
+def strip_widget(record: Generation | Trace) -> Any:
+    """The strip as a widget, or None where it is not needed or cannot be."""
+    if not has_renderers_of_its_own() or not available():
+        return None
+    return WidgetChannel("tokens", tokens_bundle(record)[MIME], lambda order: None).widget
+
+
+def _parts(bundle: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and metadata: some hosts put what a widget needs in the second (Colab)."""
+    return bundle if isinstance(bundle, tuple) else (bundle, {})
