@@ -26,9 +26,10 @@ export interface Host {
   id?: string;
   /** Fill an element with the answer as rendered Markdown; false where the host can't. */
   markdown?: (element: HTMLElement, record: Rec) => boolean;
-  insertCell?: (source: string) => boolean;
   branch?: (parent: number, at: number, token: number | string) => void;
   stop?: () => void;
+  /** Another branch is looked at now. */
+  walked?: (path: number) => void;
 }
 
 /** How a view that grows stands. */

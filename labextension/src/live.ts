@@ -1,6 +1,7 @@
 /** Answers that are being made, as the kernel sends them: gaps are noticed, and asked for again. */
 
 import type { Channel } from './host.js';
+import type { PlayNews } from './play.js';
 import { fromBase64, type Token, unpack, unplaned } from './record.js';
 
 /** What the kernel tells; its twin is magics/live.py. */
@@ -10,7 +11,7 @@ export type News =
   | { do: 'end' | 'gone'; id: string }
   | { do: 'record'; id: string; bundle: Record<string, unknown> }
   | { do: 'failed'; id: string; what: string; hint: string }
-  | { do: 'play'; [name: string]: unknown };
+  | PlayNews;
 
 export interface Growing {
   tokens: Token[];

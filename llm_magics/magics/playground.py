@@ -74,6 +74,7 @@ class Playground:
         self._channel, self._models, self._lives = channel, models, lives
         self._model, self._settings = model, {}
         self._system, self._raw = "", False
+        self._change: Any = 0  # which of the view's changes the settings are
         self._turns: list[Turn] = []
         self._loading: dict[str, Any] | None = None
         self._failed = ""
@@ -93,6 +94,7 @@ class Playground:
             "id": self.id,
             "model": self._model or (loaded.name if loaded else None),
             "settings": {name: getattr(options, name) for name in SETTINGS},
+            "set": self._change,
             "system": self._system,
             "raw": self._raw,
             "turns": [
@@ -110,7 +112,7 @@ class Playground:
             shown["kept"] = kept(turn.record) if turn.record else None
             shown["live"] = ""
         records = [(turn.asked, turn.record) for turn in self._turns]
-        return playground_bundle({**state, "loading": None}, records)
+        return playground_bundle({**state, "loading": None, "set": 0}, records)
 
     def take(self, saved: Any) -> None:
         """Go on with a conversation that a notebook kept.
@@ -196,6 +198,7 @@ class Playground:
         settings = {name: value for name, value in given.items() if name in SETTINGS}
         sampling_options(settings)
         self._settings = settings
+        self._change = order.get("set", self._change)
         self._system = str(order.get("system", self._system))
         self._raw = bool(order.get("raw", self._raw))
 

@@ -54,7 +54,9 @@ def opener(
     def open(content: dict[str, Any], *, kernel: bool = True, **options: Any) -> Page:
         file = f"{name}-{client}-{len(pages)}.ipynb"
         (folder / file).write_text(json.dumps(content))
-        contexts.append(chromium.new_context(viewport={"width": 1100, "height": 900}, **options))
+        # High enough for every cell: a notebook takes those out of the page that cannot be seen.
+        size = {"viewport": {"width": 1100, "height": 1700}, **options}
+        contexts.append(chromium.new_context(**size))
         page = Page(contexts[-1].new_page(), address, client)
         page.file = folder / file
         pages.append(page.open(file))

@@ -108,6 +108,14 @@ def test_a_plain_answer_is_markdown_and_its_tokens_are_a_key_away(lab: Open, sho
     expect(out.locator(".t").first).to_be_visible()
 
 
+def test_an_answer_that_ends_says_so(lab: Open) -> None:
+    page = lab(notebook(LOAD, "%%llm --tokens -t 0\nWhat is the capital of France?"))
+    page.run(0)
+    page.run(1)
+    expect(page.output(1).locator(".chip")).to_have_text("end")
+    expect(page.output(1).locator(".text")).to_contain_text("Paris.")
+
+
 def test_branches_are_made_walked_saved_and_opened_with_no_kernel(either: Open, shot: Any) -> None:
     page = either(notebook(LOAD, SKY, "x = 1"))
     page.run(0)

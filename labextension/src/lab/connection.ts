@@ -4,6 +4,7 @@ import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { Channel, Order, Reach } from '../host.js';
 import { Answers, type News } from '../live.js';
+import type { PlayNews } from '../play.js';
 
 const TARGET = 'llm-magics';
 const GONE = new Set(['dead', 'restarting', 'autorestarting', 'terminating', 'unknown']);
@@ -15,7 +16,7 @@ export class Connection implements Channel {
   private subshell = false;
   private ready: Promise<void> = Promise.resolve();
   private readonly listeners = new Set<() => void>();
-  private readonly plays = new Set<(news: News & { do: 'play' }, buffers: readonly DataView[]) => void>();
+  private readonly plays = new Set<(news: PlayNews) => void>();
 
   constructor(private readonly context: ISessionContext) {
     context.kernelChanged.connect(() => this.attach());
@@ -37,7 +38,7 @@ export class Connection implements Channel {
     return () => this.listeners.delete(listener);
   }
 
-  onPlay(listener: (news: News & { do: 'play' }, buffers: readonly DataView[]) => void): () => void {
+  onPlay(listener: (news: PlayNews) => void): () => void {
     this.plays.add(listener);
     return () => this.plays.delete(listener);
   }
@@ -89,9 +90,12 @@ export class Connection implements Channel {
 
   private hear(message: KernelMessage.ICommMsgMsg): void {
     const news = message.content.data as unknown as News;
-    if (news?.do === 'here') this.send({ do: 'hello' });
-    else if (news?.do === 'play')
-      for (const listener of this.plays) listener(news, (message.buffers ?? []) as DataView[]);
+    if (news?.do === 'here') {
+      this.send({ do: 'hello' });
+      // A kernel that begins anew knows no playground.
+      for (const listener of this.plays) listener({ do: 'play', id: '', gone: true });
+    }
+    if (news?.do === 'play') for (const listener of this.plays) listener(news);
     else if (news && 'id' in news) this.answers.hear(news, message.buffers as DataView[] | undefined);
   }
 }

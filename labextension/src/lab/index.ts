@@ -4,7 +4,9 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Connection } from './connection.js';
-import { MIME, type Place, RecordView } from './renderer.js';
+import type { Place } from './place.js';
+import { MIME as PLAYGROUND, PlaygroundView } from './playground.js';
+import { MIME, RecordView } from './renderer.js';
 
 /** Before anywidget's view (−10), which shows nothing where its kernel is gone. */
 const RANK = -20;
@@ -29,6 +31,15 @@ function addTo(registry: IRenderMimeRegistry, place?: Place): void {
       mimeTypes: [MIME],
       defaultRank: RANK,
       createRenderer: () => new RecordView(place, registry),
+    },
+    RANK,
+  );
+  registry.addFactory(
+    {
+      safe: true,
+      mimeTypes: [PLAYGROUND],
+      defaultRank: RANK,
+      createRenderer: () => new PlaygroundView(place),
     },
     RANK,
   );

@@ -1,6 +1,5 @@
 /** Our records as JupyterLab shows them: the same view while a cell runs, afterwards, and with no kernel. */
 
-import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { h, icon } from '../dom.js';
@@ -9,16 +8,10 @@ import type { Growing, News } from '../live.js';
 import { emptyRecord, type Kept, pathTokens, type Rec, readKept } from '../record.js';
 import { banner, shell } from '../views/shell.js';
 import { Strip } from '../views/strip.js';
-import type { Connection } from './connection.js';
+import { type Place, writeOutput } from './place.js';
 
 export const MIME = 'application/vnd.llm-magics.generation+json';
 const SILENCE_MS = 6000;
-
-/** Where a renderer stands: the notebook, and its way to the kernel. */
-export interface Place {
-  panel: NotebookPanel;
-  connection: Connection;
-}
 
 export class RecordView extends Widget implements IRenderMime.IRenderer {
   private strip: Strip | undefined;
@@ -256,16 +249,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   /** Put what the kernel made in the notebook: it is saved with it, and every view of the output shows it. */
   private write(bundle: Record<string, unknown>): void {
     const { kept } = this;
-    for (const cell of this.place!.panel.content.widgets) {
-      const outputs = (cell.model as { outputs?: Outputs }).outputs;
-      for (let n = 0; n < (outputs?.length ?? 0); n++) {
-        const output = outputs!.get(n);
-        const found = output.data?.[MIME] as Kept | undefined;
-        if (!found || (output !== (this.model as unknown) && !same(found, kept))) continue;
-        outputs!.set(n, { ...output.toJSON(), data: bundle });
-        return;
-      }
-    }
+    writeOutput(this.place!, this.model, data => same((data?.[MIME] ?? {}) as Kept, kept), bundle);
   }
 
   private fail(what: string, keep = false): void {
@@ -286,12 +270,6 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const text = this.model?.data['text/plain'];
     if (typeof text === 'string') this.node.append(h('pre', {}, text));
   }
-}
-
-interface Outputs {
-  length: number;
-  get(n: number): { data?: Record<string, unknown>; toJSON(): object };
-  set(n: number, value: object): void;
 }
 
 function same(one: Kept, other: Kept): boolean {

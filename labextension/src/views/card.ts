@@ -157,7 +157,7 @@ export class Card {
     const sum = shown.reduce((all, other) => all + probability(other.logprob), 0);
     const rest = Math.max(0, 1 - sum);
     const stripes = h('span', { class: 'bar' });
-    stripes.style.flex = `0 0 ${Math.min(1, rest / most) * 148}px`;
+    stripes.style.flex = `0 0 ${Math.min(1, rest / most) * 112}px`;
     const others = record.vocab_size ? `${count(record.vocab_size - shown.length)} others` : 'all others';
     list.append(
       h(

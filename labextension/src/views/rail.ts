@@ -28,7 +28,11 @@ export class Rail {
 
   show(record: Rec, chosen: number): void {
     this.element.hidden = !record.branches.length;
-    if (this.element.hidden) return;
+    if (this.element.hidden) {
+      this.element.replaceChildren();
+      this.shown = '';
+      return;
+    }
     const lengths = [record.tokens.length, ...record.branches.map(branch => branch.tokens.length)];
     const now = [chosen, ...lengths].join();
     if (now === this.shown) return; // a branch that grows is drawn token by token; the others stay

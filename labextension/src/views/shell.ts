@@ -8,7 +8,7 @@ export const CONTROLS = `
 [hidden]{display:none!important}
 .row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:8px 14px;margin:4px 0 10px}
 .row>.right{margin-left:auto;display:flex;gap:6px;align-items:center}
-.segments{display:inline-flex;border:1px solid var(--llm-line2);border-radius:4px;overflow:hidden}
+.segments{display:inline-flex;max-width:100%;overflow-x:auto!important;border:1px solid var(--llm-line2);border-radius:4px;overflow:hidden}
 .segments button{border:0;border-left:1px solid var(--llm-line);background:none;color:var(--llm-fg2);font:12px/22px var(--llm-ui);padding:0 8px;cursor:pointer}
 .segments button:first-child{border-left:0}
 .segments button[aria-checked=true]{background:var(--llm-accent-soft);color:var(--llm-accent)}

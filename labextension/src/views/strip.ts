@@ -113,6 +113,7 @@ export class Strip {
     );
     const main = h('div', { class: 'main' }, this.prompt, this.text.element, this.rendered);
     const body = h('div', { class: 'with-rail' }, this.rail.element, main);
+    row.hidden = !!options.bare;
     this.shell.root.append(
       row,
       body,
@@ -128,8 +129,9 @@ export class Strip {
 
   /** Show the record as it is now; tokens that stand already are not touched. */
   update(record: Rec, live?: Live, host?: Host): void {
-    const ended = this.live && !live;
+    const reason = this.pathInfo().stop_reason;
     const before = this.record.branches.length;
+    const wasLive = this.live;
     this.record = record;
     this.live = live;
     if (host) this.host = host;
@@ -139,7 +141,12 @@ export class Strip {
     const tokens = pathTokens(record, this.path);
     const grown =
       tokens.length >= this.tokens.length && this.tokens.every((token, n) => token.id === tokens[n]!.id);
-    const same = grown && !ended && before === record.branches.length && !this.hits.length;
+    const same =
+      grown &&
+      !wasLive === !live &&
+      reason === this.pathInfo().stop_reason &&
+      before === record.branches.length &&
+      !this.hits.length;
     this.tokens = tokens;
     if (same) this.grow();
     else this.draw();
@@ -370,13 +377,15 @@ export class Strip {
 
   private walk(path: number): void {
     this.path = Math.max(0, Math.min(path, this.record.branches.length));
+    this.host.walked?.(this.path);
     this.close();
     this.search();
   }
 
   // --- what one does
 
-  private setMode(mode: Mode): void {
+  setMode(mode: Mode): void {
+    if (mode === this.mode) return;
     this.mode = mode;
     this.draw();
   }

@@ -1,0 +1,433 @@
+/** The playground: a conversation, its settings, and the strip in every answer. */
+
+import { h, icon } from '../dom.js';
+import { visible } from '../format.js';
+import type { Host, Live } from '../host.js';
+import type { PlayHost, PlayNews, PlayState, PlayTurn } from '../play.js';
+import { emptyRecord, pathTokens, type Rec, readKept } from '../record.js';
+import { SETTINGS_STYLE, SettingsRail } from './settings.js';
+import { banner, type Shell, shell } from './shell.js';
+import { MEASURES, MODES, type Mode } from './steps.js';
+import { copy, STRIP_STYLE, Strip } from './strip.js';
+
+const STYLE = `
+.play{display:flex;border:1px solid var(--llm-line);border-radius:6px;height:min(80vh,760px);min-height:420px;overflow:hidden;background:var(--llm-bg);color:var(--own-fg)}
+.play>.right{flex:1;min-width:0;display:flex;flex-direction:column}
+.head{display:flex;gap:8px 10px;align-items:center;flex-wrap:wrap;padding:10px 16px;border-bottom:1px solid var(--llm-line)}
+.head h2{font:600 13px var(--llm-ui);margin:0}.head .push{margin-left:auto}
+.measures{padding:8px 16px 0}
+.turns{flex:1;overflow-y:auto;padding:12px 16px;overscroll-behavior:contain}
+.turn{margin-bottom:18px}.who{display:flex;gap:8px;align-items:center;font-weight:600;margin:10px 0 2px}
+.who .button{opacity:0;height:20px}.turn:hover .who .button,.who .button:focus-visible{opacity:1}
+@media (hover:none){.who .button{opacity:1}}
+.asked{font:15px/24px var(--llm-text);white-space:pre-wrap;overflow-wrap:anywhere}
+.ask{display:flex;gap:8px;align-items:flex-end;margin:8px 16px 14px;border:1px solid var(--llm-line2);border-radius:6px;padding:8px}
+.ask:focus-within{outline:2px solid var(--llm-focus);outline-offset:-1px}
+.ask textarea,.turn textarea{flex:1;border:0;resize:none;background:none;color:inherit;font:14px/20px var(--llm-text);min-height:22px;max-height:160px;min-width:0}
+.ask textarea:focus-visible{outline:0}
+.turn textarea{width:100%;border:1px solid var(--llm-line2);border-radius:4px;padding:6px 8px}
+.empty{color:var(--llm-fg2);padding:24px 0;text-align:center}
+.play .text.long{max-height:40vh}
+.fold{display:none}
+@container (max-width:640px){.play{flex-direction:column;height:auto;max-height:none}.play>.right{min-height:520px}.play>.rail-box{display:none;border-right:0;border-bottom:1px solid var(--llm-line);flex:none;max-height:50vh}.play.open>.rail-box{display:flex}.fold{display:inline-flex}.turns{max-height:60vh}}
+@container (max-width:960px){.with-rail{flex-direction:column}.rail{width:100%;flex-basis:auto}}
+.contain{container-type:inline-size}`;
+
+export class Playground {
+  private readonly shell: Shell;
+  private readonly rail: SettingsRail;
+  private readonly turns = h('div', { class: 'turns', role: 'log', 'aria-label': 'Conversation' });
+  private readonly failure = h('div');
+  private readonly prompt = h('textarea', { rows: 1, 'aria-label': 'Prompt' });
+  private readonly send: HTMLButtonElement;
+  private readonly stop: HTMLButtonElement;
+  private readonly play: HTMLElement;
+  private readonly segments: HTMLElement;
+  private readonly shown: TurnView[] = [];
+  private readonly records: (Rec | undefined)[] = [];
+  private mode: Mode = 'surprisal';
+  private readonly off: (() => void)[] = [];
+  private said = false;
+
+  constructor(
+    private state: PlayState,
+    element: HTMLElement,
+    private readonly host: PlayHost | undefined,
+  ) {
+    this.shell = shell(element, STRIP_STYLE + SETTINGS_STYLE + STYLE);
+    this.rail = new SettingsRail({
+      set: (settings, system, raw, set) => this.order('set', { settings, system, raw, set }),
+      model: name => this.order('model', { name }),
+    });
+    this.send = h(
+      'button',
+      { class: 'button main', type: 'button', onclick: () => this.ask() },
+      icon('send'),
+      'Send ',
+      h('kbd', {}, '⇧⏎'),
+    );
+    this.stop = h(
+      'button',
+      { class: 'button', type: 'button', hidden: true, onclick: () => this.order('stop') },
+      icon('stop'),
+      'Stop ',
+      h('kbd', {}, 'Esc'),
+    );
+    this.segments = h(
+      'div',
+      { class: 'segments', role: 'radiogroup', 'aria-label': 'What colour shows' },
+      ...MODES.map(mode =>
+        h(
+          'button',
+          { type: 'button', role: 'radio', 'aria-checked': 'false', onclick: () => this.setMode(mode) },
+          mode === 'text' ? 'Text' : MEASURES[mode].label,
+        ),
+      ),
+    );
+    const fold = h(
+      'button',
+      { class: 'button fold', type: 'button', 'aria-expanded': 'false' },
+      'Settings',
+      icon('down'),
+    );
+    fold.addEventListener('click', () =>
+      fold.setAttribute('aria-expanded', String(this.play.classList.toggle('open'))),
+    );
+    const head = h(
+      'div',
+      { class: 'head' },
+      h('h2', {}, 'Playground'),
+      fold,
+      h('button', { class: 'button push', type: 'button', onclick: () => this.order('clear') }, 'Clear'),
+      h(
+        'button',
+        { class: 'button main', type: 'button', onclick: () => this.order('cells') },
+        icon('cell'),
+        'Insert as cell',
+      ),
+    );
+    const ask = h('div', { class: 'ask' }, this.prompt, this.stop, this.send);
+    this.play = h(
+      'div',
+      { class: 'play' },
+      this.rail.element,
+      h(
+        'div',
+        { class: 'right' },
+        head,
+        h('div', { class: 'measures' }, this.segments),
+        this.turns,
+        this.failure,
+        ask,
+      ),
+    );
+    this.shell.root.append(h('div', { class: 'contain' }, this.play));
+    this.listen();
+    for (const [n, turn] of state.turns.entries()) if (turn.kept) void this.keep(n, turn.kept);
+    this.draw();
+    if (host) {
+      this.off.push(host.onPlay(news => (!news.id || news.id === state.id) && this.hear(news)));
+      this.off.push(host.onReach(() => this.reached()));
+      this.reached();
+    }
+  }
+
+  dispose(): void {
+    for (const off of this.off.splice(0)) off();
+    for (const view of this.shown.splice(0)) view.dispose();
+    this.shell.dispose();
+  }
+
+  /** The kernel may have come, or come again: tell it of this conversation. */
+  private reached(): void {
+    const { reach } = this.host!;
+    const ready = reach !== 'none';
+    if (ready && !this.said) this.order('open', { saved: this.state });
+    this.said = ready;
+    this.draw();
+  }
+
+  private order(act: string, more: object = {}): void {
+    this.host?.send({ do: 'play', id: this.state.id, act, ...more });
+  }
+
+  private hear(news: PlayNews): void {
+    if (news.models && news.memory) this.rail.have(news.models, news.memory);
+    if (news.kept && news.turn !== undefined) void this.keep(news.turn, news.kept);
+    if (news.bundle) this.host?.write?.(news.bundle);
+    if (news.cells) this.insert(news.cells);
+    if (news.gone) this.order('open', { saved: this.state });
+    if (news.now) {
+      this.state = news.now;
+      this.records.length = Math.min(this.records.length, news.now.turns.length);
+      this.draw();
+    }
+  }
+
+  private async keep(turn: number, kept: NonNullable<PlayTurn['kept']>): Promise<void> {
+    const asked = this.state.turns[turn]?.asked;
+    const record = await readKept(kept);
+    if (this.state.turns[turn]?.asked !== asked) return; // the conversation went another way
+    this.records[turn] = record;
+    this.draw();
+  }
+
+  private insert(cells: string[]): void {
+    if (!cells.length) return this.fail('There is nothing to insert yet. Ask something first.');
+    if (this.host?.insertCells) this.host.insertCells(cells);
+    else {
+      copy(cells.join('\n\n'));
+      this.fail('Copied: this host lets no view insert a cell. Paste it into a new one.', true);
+    }
+  }
+
+  private fail(text: string, mild = false): void {
+    const [what, ...next] = text.split('\n');
+    const shown = banner(visible(what!), visible(next.join(' ').replace(/^\s*→\s*/, '')), icon('error'));
+    shown.style.margin = '0 16px';
+    if (mild) shown.classList.add('warn');
+    this.failure.replaceChildren(shown);
+  }
+
+  // --- drawing
+
+  private get busy(): boolean {
+    return this.state.turns.some(turn => turn.live) || !!this.state.loading;
+  }
+
+  private draw(): void {
+    const { state, host } = this;
+    const reach = host?.reach ?? 'none';
+    this.rail.show(state);
+    for (const [n, button] of [...this.segments.children].entries())
+      button.setAttribute('aria-checked', String(MODES[n] === this.mode));
+    const atEnd = this.turns.scrollTop + this.turns.clientHeight >= this.turns.scrollHeight - 40;
+    const grown = state.turns.length > this.shown.length;
+    while (this.shown.length > state.turns.length) this.shown.pop()!.dispose();
+    for (const [n, turn] of state.turns.entries()) {
+      this.shown[n] ??= new TurnView(this.turns, n, this);
+      this.shown[n].show(turn, this.records[n], this.mode, state);
+    }
+    this.turns.querySelector('.empty')?.remove();
+    if (!state.turns.length)
+      this.turns.append(
+        h('div', { class: 'empty' }, 'Ask the model something. Each answer shows what it weighed.'),
+      );
+    if (atEnd || grown) this.turns.scrollTop = this.turns.scrollHeight;
+    if (state.failed) this.fail(state.failed);
+    else if (this.failure.firstElementChild && !this.failure.querySelector('.warn'))
+      this.failure.replaceChildren();
+    this.send.hidden = this.busy;
+    this.stop.hidden = !this.busy;
+    this.send.disabled = reach === 'none';
+    this.prompt.disabled = reach === 'none';
+    this.prompt.placeholder =
+      reach === 'none'
+        ? 'Needs a running kernel'
+        : reach === 'queued'
+          ? 'The kernel is busy: this waits until the cell is done'
+          : state.raw
+            ? 'A text to go on with'
+            : 'Ask, or ↑ for the last prompt';
+  }
+
+  private setMode(mode: Mode): void {
+    this.mode = mode;
+    this.draw();
+  }
+
+  // --- what one does
+
+  private ask(): void {
+    const text = this.prompt.value;
+    if (!text.trim() || this.busy) return;
+    this.failure.replaceChildren();
+    this.order('send', { text });
+    this.prompt.value = '';
+    this.prompt.style.height = '';
+  }
+
+  private listen(): void {
+    const { root } = this.shell;
+    this.prompt.addEventListener('input', () => {
+      this.prompt.style.height = '';
+      this.prompt.style.height = `${Math.min(this.prompt.scrollHeight, 160)}px`;
+    });
+    this.prompt.addEventListener('keydown', event => {
+      if (event.key === 'Enter' && (event.shiftKey || event.ctrlKey || event.metaKey)) this.ask();
+      else if (event.key === 'ArrowUp' && !this.prompt.value) {
+        this.prompt.value = this.state.turns.at(-1)?.asked ?? '';
+      } else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    root.addEventListener('keydown', event => {
+      if (event.key === 'Escape' && this.busy) this.order('stop');
+      // Notebook shortcuts must not act on what is typed here.
+      event.stopPropagation();
+    });
+  }
+
+  /** For a turn's view. */
+  readonly turnActions = {
+    again: (turn: number) => this.order('again', { turn }),
+    edit: (turn: number, text: string) => this.order('edit', { turn, text }),
+    path: (turn: number, path: number) => this.order('path', { turn, path }),
+    branch: (turn: number, parent: number, at: number, token: number | string) =>
+      this.order('branch', { turn, parent, at, token }),
+    stop: () => this.order('stop'),
+    listen: (id: string, grown: () => void) => this.host!.answers.listen(id, grown),
+    growing: (id: string) => this.host?.answers.growing(id),
+    can: () => !!this.host && this.host.reach !== 'none',
+  };
+}
+
+/** One question and its answer. */
+class TurnView {
+  private readonly element = h('div', { class: 'turn' });
+  private readonly asked = h('div', { class: 'asked' });
+  private readonly name = h('span');
+  private readonly answer = h('div');
+  private readonly failure = h('div');
+  private strip: Strip | undefined;
+  private drawn: unknown[] = [];
+  private listening = '';
+  private off: (() => void) | undefined;
+  private turn: PlayTurn | undefined;
+
+  constructor(
+    parent: HTMLElement,
+    private readonly number: number,
+    private readonly owner: Playground,
+  ) {
+    const small = (label: string, name: 'again' | 'more', act: () => void) =>
+      h(
+        'button',
+        { class: 'button plain', type: 'button', 'aria-label': label, title: label, onclick: act },
+        name === 'again' ? icon('again') : label,
+      );
+    this.element.append(
+      h(
+        'div',
+        { class: 'who' },
+        'You',
+        small('Edit', 'more', () => this.edit()),
+      ),
+      this.asked,
+      h(
+        'div',
+        { class: 'who' },
+        this.name,
+        small('Regenerate', 'again', () => this.owner.turnActions.again(this.number)),
+      ),
+      this.answer,
+      this.failure,
+    );
+    parent.append(this.element);
+  }
+
+  show(turn: PlayTurn, record: Rec | undefined, mode: Mode, state: PlayState): void {
+    this.turn = turn;
+    if (!this.asked.querySelector('textarea')) this.asked.textContent = visible(turn.asked);
+    this.name.textContent = visible(record?.model.name || state.model || 'Model');
+    this.failure.replaceChildren(
+      ...(turn.failed
+        ? [
+            banner(
+              visible(turn.failed.split('\n')[0]!),
+              visible(turn.failed.split('\n').slice(1).join(' ')),
+              icon('error'),
+            ),
+          ]
+        : []),
+    );
+    if (turn.live !== this.listening) {
+      this.off?.();
+      this.listening = turn.live;
+      this.off = turn.live
+        ? this.owner.turnActions.listen(turn.live, () => this.grow(record, mode))
+        : undefined;
+    }
+    const now = [record, mode, turn.live, turn.path, this.owner.turnActions.can()];
+    if (now.some((each, n) => each !== this.drawn[n])) {
+      this.drawn = now;
+      this.grow(record, mode);
+    }
+  }
+
+  /** The record as it stands, with what is being made. */
+  private grow(record: Rec | undefined, mode: Mode): void {
+    const { turn } = this;
+    if (!turn) return;
+    const growing = turn.live ? this.owner.turnActions.growing(turn.live) : undefined;
+    let shown = record ?? emptyRecord();
+    let live: Live | undefined;
+    if (turn.live) {
+      live = { most: growing?.most || 1 };
+      const tokens = growing?.tokens ?? [];
+      if (record && turn.fork) {
+        const [parent, at] = turn.fork;
+        const text = [...pathTokens(record, parent).slice(0, at), ...tokens]
+          .map(token => token.text)
+          .join('');
+        const { timing, options } = record;
+        shown = {
+          ...record,
+          branches: [...record.branches, { parent, at, text, tokens, stop_reason: '', options, timing }],
+        };
+      } else shown = { ...emptyRecord(), tokens };
+    } else if (!record) {
+      this.strip?.dispose();
+      this.strip = undefined;
+      return;
+    }
+    const { turnActions } = this.owner;
+    const host: Host = {
+      stop: turnActions.stop,
+      branch: turnActions.can()
+        ? (parent, at, token) => turnActions.branch(this.number, parent, at, token)
+        : undefined,
+      walked: path => turnActions.path(this.number, path),
+    };
+    if (!this.strip) this.strip = new Strip(shown, this.answer, host, live, { mode, bare: true });
+    else this.strip.update(shown, live, host);
+    this.strip.setMode(mode);
+  }
+
+  private edit(): void {
+    if (!this.turn || this.asked.querySelector('textarea')) return;
+    const field = h('textarea', { rows: 3, 'aria-label': 'Edit the prompt' });
+    field.value = this.turn.asked;
+    const leave = () => {
+      this.asked.textContent = visible(this.turn!.asked);
+    };
+    const resend = () => {
+      const text = field.value;
+      leave();
+      this.owner.turnActions.edit(this.number, text);
+    };
+    field.addEventListener('keydown', event => {
+      if (event.key === 'Enter' && (event.shiftKey || event.ctrlKey || event.metaKey)) resend();
+      else if (event.key === 'Escape') leave();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    this.asked.replaceChildren(
+      field,
+      h(
+        'div',
+        { class: 'row' },
+        h('button', { class: 'button main', type: 'button', onclick: resend }, 'Send again'),
+        h('button', { class: 'button', type: 'button', onclick: leave }, 'Cancel'),
+      ),
+    );
+    field.focus();
+  }
+
+  dispose(): void {
+    this.off?.();
+    this.strip?.dispose();
+    this.element.remove();
+  }
+}

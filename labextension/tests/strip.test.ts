@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import { beforeEach, expect, test } from 'vitest';
+import { visible } from '../src/format.js';
+import { find } from '../src/views/find.js';
+import { MEASURES, stepOf } from '../src/views/steps.js';
+import { Strip } from '../src/views/strip.js';
+import { inside, record, token } from './helpers.js';
+
+let element: HTMLElement;
+beforeEach(() => {
+  document.body.replaceChildren();
+  element = document.createElement('div');
+  document.body.append(element);
+});
+
+const HOSTILE: string[] = JSON.parse(readFileSync('../tests/hostile_texts.json', 'utf8'));
+/** Elements that the strip makes itself. */
+const OURS = new Set(
+  'DIV SPAN BUTTON INPUT SVG PATH CANVAS UL LI B KBD I SMALL CODE HEADER DL DT DD P FOOTER FORM STYLE'.split(
+    ' ',
+  ),
+);
+
+test('steps begin where the design says', () => {
+  expect([0.99, 1, 2, 3, 5, 8].map(bits => stepOf(MEASURES.surprisal, bits))).toEqual([0, 1, 2, 3, 4, 5]);
+  expect([50, 49, 24, 9, 2, 0.2].map(p => stepOf(MEASURES.probability, p))).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(stepOf(MEASURES.entropy, Number.NaN)).toBe(0);
+});
+
+test('an expected token has no element; spaces are never coloured; breaks are signs that are not copied', () => {
+  new Strip(record(token('The'), token(' cat', -6), token(' sat\n', -0.1), token('\tdown', -4)), element);
+  const text = inside(element).querySelector('.text')!;
+  expect(text.textContent).toBe('The cat sat\n\tdown');
+  const coloured = [...text.querySelectorAll('.t')].map(each => [each.textContent, each.className]);
+  expect(coloured).toEqual([
+    ['cat', 't s5'],
+    ['down', 't s4'],
+  ]);
+  expect([...text.querySelectorAll('.g')].map(each => (each as HTMLElement).dataset.g)).toEqual(['⏎', '⇥']);
+});
+
+test('half a character and special tokens are signs', () => {
+  const half = record(token('', -1, 7), token('é', -1, 8), token('', -0.1, 2));
+  const strip = new Strip({ ...half, stop_reason: 'stop', specials: new Map([[2, '<|im_end|>']]) }, element);
+  const text = inside(element).querySelector('.text')!;
+  expect(text.querySelector<HTMLElement>('.g')?.dataset.g).toBe('▯');
+  expect(text.querySelector('.chip')?.textContent).toBe('end');
+  strip.dispose();
+  expect(element.childElementCount).toBe(0);
+});
+
+test('what stands is not touched when tokens come', () => {
+  const first = record(token('The', -3));
+  const strip = new Strip(first, element, {}, { most: 9 });
+  const text = inside(element).querySelector('.text')!;
+  const stands = text.querySelector('.t');
+  strip.update(record(token('The', -3), token(' cat', -3)), { most: 9 });
+  expect(text.querySelector('.t')).toBe(stands);
+  expect(text.textContent).toBe('The cat');
+  expect(inside(element).querySelector('.caret')).not.toBeNull();
+  strip.update(record(token('The', -3), token(' cat', -3)));
+  expect(inside(element).querySelector('.caret')).toBeNull();
+});
+
+test('words and thresholds are found', () => {
+  const tokens = [token('The', -0.1), token(' Scr', -3), token('ubber', -0.2), token('.', -6)];
+  expect(find('scrub', tokens)).toEqual([1, 2]);
+  expect(find('< 10 %', tokens)).toEqual([1, 3]);
+  expect(find('> 5 bits', tokens)).toEqual([3]);
+  expect(find('rank = 1', tokens)).toEqual([0, 1, 2, 3]);
+  expect(find('nothing', tokens)).toEqual([]);
+});
+
+test.each(HOSTILE.map((text, n) => [n, text] as const))('hostile text %i stays text', (_, text) => {
+  const made = record(token(text, -3), token(text), token('\n'), token(text, -9));
+  made.prompt = text;
+  made.model = { ...made.model, name: text, licence: text, precision: text };
+  new Strip(made, element);
+  const root = inside(element);
+  for (const each of root.querySelectorAll('*')) {
+    expect(OURS.has(each.tagName.toUpperCase()), each.tagName).toBe(true);
+    for (const name of each.getAttributeNames()) expect(name.startsWith('on')).toBe(false);
+  }
+  const shown = root.querySelector('.text')!.textContent!;
+  expect(shown).toBe(visible(text + text + '\n' + text));
+  expect(shown).not.toMatch(/[\u0000-\u0008\u000b-\u001f\u007f\u202a-\u202e\u2066-\u2069\u200b]/);
+  expect(root.querySelector('.summary')!.textContent).toContain(visible(text).slice(0, 10));
+});
+
+test('100,000 letters without a space', () => {
+  const tokens = Array.from({ length: 10_000 }, (_, n) => token('abcdefghij', n % 7 ? -0.1 : -4));
+  new Strip(record(...tokens), element);
+  expect(inside(element).querySelector('.text')!.textContent!.length).toBe(100_000);
+});

@@ -1,0 +1,212 @@
+"""The playground as a user meets it: in the plugin, as a widget, saved, and in a narrow window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+import llm_magics as lm
+from tests.browser.conftest import opener
+from tests.browser.server import Page, notebook, serve
+
+Open = Callable[..., Page]
+LOAD = "%load_ext llm_magics"
+PLAY = "%llm playground"
+
+
+def ask(out: Any, text: str) -> None:
+    prompt = out.get_by_label("Prompt", exact=True)
+    prompt.fill(text)
+    prompt.press("Shift+Enter")
+
+
+def answered(out: Any, number: int) -> Any:
+    """The strip of an answer, when it is done."""
+    turn = out.locator(".turn").nth(number)
+    expect(turn.locator(".summary")).to_contain_text("perplexity", timeout=30_000)
+    expect(out.get_by_role("button", name="Send")).to_be_visible(timeout=30_000)
+    expect(turn.locator(".summary")).not_to_contain_text("at most")
+    return turn
+
+
+def set_tokens(out: Any, most: int) -> None:
+    out.get_by_label("max tokens, number").fill(str(most))
+    out.get_by_label("max tokens, number").press("Tab")
+
+
+def test_a_conversation(either: Open, shot: Any) -> None:
+    page = either(notebook(LOAD, PLAY))
+    page.run(0)
+    page.run(1)
+    out = page.output(1)
+    expect(out.locator(".models li")).to_contain_text("SmolLM2 135M Instruct")
+    expect(out.locator(".models li")).to_contain_text("Apache-2.0")
+    set_tokens(out, 40)
+    out.get_by_label("seed, number").fill("3")
+    out.get_by_label("seed, number").press("Tab")
+    out.get_by_label("System prompt").fill("You are terse.")
+    out.get_by_label("System prompt").press("Tab")
+    ask(out, "Why is the sky blue?")
+    answered(out, 0)
+    shot(page, "playground")
+    ask(out, "And at night?")
+    answered(out, 1)
+
+    # What is inserted gives what is shown: the cells are run, and their answers compared.
+    texts = [out.locator(".turn .text").nth(n).inner_text() for n in range(2)]
+    out.get_by_role("button", name="Insert as cell").click()
+    cells = page.page.locator(".jp-Notebook .jp-CodeCell")
+    expect(cells).to_have_count(4)
+    page.run(2)
+    page.run(3)
+    for number, text in enumerate(texts):
+        expect(page.output(2 + number).locator(".text")).to_have_text(text, use_inner_text=True)
+    sources = ["".join(cell["source"]) for cell in page.saved()["cells"]]
+    assert sources[2] == '%%llm -s "You are terse." -n 40 --seed 3 --tokens\nWhy is the sky blue?'
+    assert sources[3] == "%%llm -c -n 40 --seed 3 --tokens\nAnd at night?"
+
+    # Another token, in the first answer: what followed it goes.
+    out.locator(".turn").first.locator(".t.s4, .t.s3").first.click()
+    out.locator(".card .others .can").first.click()
+    expect(out.locator(".rail [role=treeitem]")).to_have_count(2, timeout=20_000)
+    answered(out, 0)
+    expect(out.locator(".turn")).to_have_count(1)
+    shot(page, "playground-branch")
+
+    # Again with the next seed, and something else in its place.
+    out.locator(".turn").first.hover()
+    out.get_by_role("button", name="Regenerate").click()
+    expect(out.locator(".rail [role=treeitem]")).to_have_count(0, timeout=20_000)
+    answered(out, 0)
+    expect(out.get_by_label("seed, number")).to_have_value("4")
+    out.locator(".turn").first.hover()
+    out.get_by_role("button", name="Edit").click()
+    out.get_by_label("Edit the prompt").fill("Name a fruit.")
+    out.get_by_label("Edit the prompt").press("Shift+Enter")
+    expect(out.locator(".asked")).to_have_text("Name a fruit.")
+    answered(out, 0)
+
+    # The cell is run again: the conversation stays. It is saved, and shown with no kernel.
+    page.run(1)
+    expect(page.output(1).locator(".asked")).to_have_text("Name a fruit.")
+    content = page.saved()
+    assert "widget-view" not in json.dumps(content)
+    kept = content["cells"][1]["outputs"][0]["data"]
+    assert "Name a fruit." in "".join(kept["text/html"])
+    content["metadata"] = {"kernelspec": {"name": "none-such", "display_name": "None", "language": "none"}}
+    again = either(content, kernel=False)
+    again.page.locator(".jp-Dialog .jp-mod-reject").click()
+    out = again.output(1)
+    expect(out.locator(".asked")).to_have_text("Name a fruit.")
+    expect(out.locator(".summary")).to_contain_text("perplexity")
+    expect(out.get_by_role("button", name="Send")).to_be_disabled()
+
+
+def test_it_answers_while_a_cell_runs_and_stops(lab: Open) -> None:
+    page = lab(notebook(LOAD, PLAY, "import time; time.sleep(30)"))
+    page.run(0)
+    page.run(1)
+    page.run(2, wait=False)
+    out = page.output(1)
+    set_tokens(out, 900)
+    ask(out, "Tell a very long story of a fox.")
+    expect(out.locator(".summary")).to_contain_text("of at most 900", timeout=20_000)
+    page.page.wait_for_timeout(500)
+    out.get_by_role("button", name="Stop").first.click()
+    expect(out.locator(".summary")).to_contain_text("stopped", timeout=10_000)
+    ask(out, "")
+    prompt = page.page.locator(".jp-Notebook .jp-CodeCell").nth(2).locator(".jp-InputPrompt")
+    assert "*" in prompt.inner_text()
+    # A model that does not exist says so, and nothing is lost.
+    out.get_by_label("Load a model by name").fill("none/such-model")
+    out.get_by_label("Load a model by name").press("Enter")
+    expect(out.locator(".banner")).to_be_visible(timeout=60_000)
+    expect(out.locator(".turn")).to_have_count(1)
+
+
+def test_raw_text_and_another_session(lab: Open) -> None:
+    """A conversation that a notebook kept goes on in a new kernel."""
+    page = lab(notebook(LOAD, PLAY))
+    page.run(0)
+    page.run(1)
+    out = page.output(1)
+    set_tokens(out, 12)
+    out.get_by_role("radio", name="Raw text").click()
+    ask(out, "The capital of France is")
+    turn = answered(out, 0)
+    assert "Paris" in turn.locator(".text").inner_text()
+    content = page.saved()
+    again = lab(content)
+    again.run(0)
+    out = again.output(1)
+    expect(out.get_by_role("button", name="Send")).to_be_enabled()
+    ask(out, "The capital of Italy is")
+    assert "Rome" in answered(out, 1).locator(".text").inner_text()
+    expect(out.get_by_label("max tokens, number")).to_have_value("12")
+
+
+def test_narrow_and_dark(dark_lab: Open, shot: Any) -> None:
+    page = dark_lab(notebook(LOAD, PLAY), viewport={"width": 400, "height": 860})
+    page.page.keyboard.press("Control+b")  # the side bar, which hides the notebook
+    page.run(0)
+    page.run(1)
+    out = page.output(1)
+    assert out.locator("[data-llm-view]").get_attribute("data-llm-theme") == "dark"
+    expect(out.locator(".rail-box")).to_be_hidden()
+    out.get_by_role("button", name="Settings").click()
+    expect(out.locator(".rail-box")).to_be_visible()
+    set_tokens(out, 30)
+    out.get_by_role("button", name="Settings").click()
+    ask(out, "Why is the sky blue?")
+    answered(out, 0)
+    width = out.locator(".play").evaluate("each => each.scrollWidth - each.clientWidth")
+    assert width <= 1, "it is wider than the window"
+    shot(page, "playground-narrow")
+
+
+@pytest.fixture
+def without_plugin(chromium: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """JupyterLab with our plugin disabled."""
+    config = tmp_path / "config"
+    (config / "labconfig").mkdir(parents=True)
+    disabled = {"disabledExtensions": {"open-llm-magics": True}}
+    (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))
+    with serve(tmp_path, env={"JUPYTER_CONFIG_DIR": str(config)}) as address:
+        yield from opener(chromium, (address, tmp_path), request.node.originalname, "lab")
+
+
+def test_as_a_widget(without_plugin: Open, shot: Any) -> None:
+    page = without_plugin(notebook(LOAD, PLAY, "%%llm --tokens -n 20\nWhy is the sky blue?"))
+    page.run(0)
+    page.run(2)
+    expect(page.output(2)).to_contain_text("least likely of 20 tokens")  # the fallback
+    page.run(1)
+    out = page.output(1)
+    expect(out.locator(".models li")).to_contain_text("SmolLM2 135M Instruct")
+    set_tokens(out, 40)
+    ask(out, "Why is the sky blue?")
+    answered(out, 0)
+    out.locator(".t.s4, .t.s3").first.click()
+    out.locator(".card .others .can").first.click()
+    expect(out.locator(".rail [role=treeitem]")).to_have_count(2, timeout=20_000)
+    answered(out, 0)
+    out.get_by_role("button", name="Insert as cell").click()
+    expect(out.locator(".banner")).to_contain_text("Copied")
+    shot(page, "playground-widget")
+
+
+def test_executed_with_no_front_end_it_leaves_a_snapshot_and_no_widget_state(tmp_path: Path) -> None:
+    import nbformat
+    from nbclient import NotebookClient
+
+    cells = notebook(LOAD, PLAY, "%%llm --tokens -n 8\nHi")
+    read = nbformat.from_dict(cells)
+    NotebookClient(read, timeout=120).execute()
+    text = json.dumps(read)
+    assert "widget" not in text and "_esm" not in text and "Nothing was asked yet" in text
+    assert lm.__version__
