@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 _SEQUENCES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor
@@ -26,3 +27,14 @@ def printable(text: str, *, most: int | None = None) -> str:
 def line(text: str, *, most: int = 200) -> str:
     """The same on one line."""
     return printable(" ".join(text.split()), most=most)
+
+
+def sound(value: Any) -> Any:
+    """Plain JSON with U+FFFD for every half of a surrogate pair: a message that holds one cannot be sent."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {sound(key): sound(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [sound(each) for each in value]
+    return value

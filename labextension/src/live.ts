@@ -90,7 +90,10 @@ export class Answers {
     const at = first - growing.from;
     const before = growing.tokens[at - 1]?.time ?? 0;
     growing.tokens.length = Math.min(growing.tokens.length, at);
-    for (const token of tokens) growing.tokens.push({ ...token, time: before + token.time });
+    for (const token of tokens) {
+      token.time += before;
+      growing.tokens.push(token);
+    }
     return true;
   }
 

@@ -167,6 +167,28 @@ function byId<T>(value: unknown, read: (value: unknown) => T): Map<number, T> {
   return new Map(Object.entries((value ?? {}) as object).map(([id, each]) => [Number(id), read(each)]));
 }
 
+/** A token whose alternatives are made when they are looked at: most never are. */
+class Row implements Token {
+  constructor(
+    readonly id: number,
+    readonly text: string,
+    readonly logprob: number,
+    readonly entropy: number,
+    readonly rank: number,
+    public time: number,
+    private readonly others: () => Alternative[],
+  ) {}
+
+  get alternatives(): Alternative[] {
+    return this.others();
+  }
+
+  toJSON(): Token {
+    const { id, text, logprob, entropy, rank, time, alternatives } = this;
+    return { id, text, logprob, entropy, rank, time, alternatives };
+  }
+}
+
 /** Tokens and head of the bytes of core/columns.py; times are microseconds since the token before. */
 export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: Token[]; head: Head } {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
@@ -194,29 +216,22 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
   let first = 0;
   let ticks = 0;
   for (let n = 0; n < id.length; n++) {
-    const alternatives: Alternative[] = [];
-    let sum = 0;
-    for (let k = first; k < first + count[n]!; k++) {
-      sum = (sum + other_logprob[k]!) & 0xffff;
-      const each = ids[other[k]!]!;
-      // What was chosen is kept exactly.
-      alternatives.push({
-        id: each,
-        text: head.other_texts[k] ?? textOf(each),
-        logprob: each === id[n] ? logprob[n]! : -sum / LOGPROB,
-      });
-    }
+    const begin = first;
+    const own = id[n]!;
     first += count[n]!;
     ticks += times[n] ?? 0;
-    tokens.push({
-      id: id[n]!,
-      text: head.texts[n] ?? textOf(id[n]!),
-      logprob: logprob[n]!,
-      entropy: entropy[n]! / ENTROPY,
-      rank: rank[n]!,
-      alternatives,
-      time: ticks / 1e6,
-    });
+    const others = (): Alternative[] => {
+      let sum = 0;
+      return Array.from(other.subarray(begin, begin + count[n]!), (at, k) => {
+        sum = (sum + other_logprob[begin + k]!) & 0xffff;
+        const each = ids[at]!;
+        const text = head.other_texts[begin + k] ?? textOf(each);
+        // What was chosen is kept exactly.
+        return { id: each, text, logprob: each === own ? logprob[n]! : -sum / LOGPROB };
+      });
+    };
+    const text = head.texts[n] ?? textOf(own);
+    tokens.push(new Row(own, text, logprob[n]!, entropy[n]! / ENTROPY, rank[n]!, ticks / 1e6, others));
   }
   const { lengths, words, texts, other_texts, prompt_words, ...rest } = head;
   rest.prompt_ids = [...prompt];

@@ -14,6 +14,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from ..clean import sound
+
 TARGET = "llm-magics"
 CONTROL, STREAM = f"{TARGET}-control", f"{TARGET}-stream"
 Order = dict[str, Any]
@@ -76,7 +78,7 @@ class Channel:
         if as_text:
             message = {**message, "data": [base64.b64encode(each).decode() for each in data]}
             data = ()
-        self._stream.send(message, buffers=list(data))
+        self._stream.send(sound(message), buffers=list(data))
 
     def _receive(self, message: dict[str, Any]) -> None:
         order = message["content"]["data"]

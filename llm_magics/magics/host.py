@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any, Protocol
 
-from ..core.records import Generation, Trace
 from ..errors import UsageError
-from ..views.bundle import MIME, tokens_bundle
-from ..views.widget import WidgetChannel, available
+from ..views.widget import WidgetChannel, available, beside
 from .live import Lives
 from .orders import Orders
 from .playground import Models, Playground
@@ -79,8 +75,7 @@ class PlaygroundView:
         bundle = self.playground.bundle()
         if self._widget is None:
             return bundle
-        data, metadata = _parts(self._widget._repr_mimebundle_())
-        return {"text/plain": bundle["text/plain"], **data}, metadata
+        return beside(self._widget, {"text/plain": bundle["text/plain"]})
 
 
 def _as_widget(magics: Magics, model: str | None) -> tuple[Playground, Any]:
@@ -100,20 +95,3 @@ def _as_widget(magics: Magics, model: str | None) -> tuple[Playground, Any]:
     found.widget = channel.widget
     channel.widget.payload = found.state()
     return found, channel.widget
-
-
-def has_renderers_of_its_own() -> bool:
-    """VS Code and Colab: they show widgets, and our plugin never is there."""
-    return "google.colab" in sys.modules or any(name.startswith("VSCODE_") for name in os.environ)
-
-
-def strip_widget(record: Generation | Trace) -> Any:
-    """The strip as a widget, or None where it is not needed or cannot be."""
-    if not has_renderers_of_its_own() or not available():
-        return None
-    return WidgetChannel("tokens", tokens_bundle(record)[MIME], lambda order: None).widget
-
-
-def _parts(bundle: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata: some hosts put what a widget needs in the second (Colab)."""
-    return bundle if isinstance(bundle, tuple) else (bundle, {})

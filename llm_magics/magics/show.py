@@ -12,11 +12,12 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..clean import printable
+from ..clean import printable, sound
 from ..core.records import SCHEMA, Generation, Token
 from ..views import fallback, static
 from ..views.bundle import MIME, generation_bundle, tokens_bundle
 from ..views.markdown import safe, warm
+from ..views.widget import with_strip
 from .channel import new_id
 from .live import Live, Lives
 
@@ -74,7 +75,7 @@ class Notebook:
             "view": "tokens" if self._tokens else "text",
             "final": False,
             "max_tokens": most,
-            "model": asdict(stream.generation.model),
+            "model": sound(asdict(stream.generation.model)),
             "run": {"id": self._live.id},
         }
         self._show({"text/plain": "…", "text/markdown": "…", **self._headed()})
@@ -96,18 +97,18 @@ class Notebook:
         bundle = (tokens_bundle if tokens else generation_bundle)(generation, note, id=id)
         if self._live:
             self._live.end(bundle)
-        self._show(bundle)
+        self._show(*(with_strip(bundle, bundle[MIME]) if tokens else (bundle,)))
 
     def _headed(self, **more: Any) -> dict[str, Any]:
         return {MIME: {**self._head, **more}} if self._head else {}
 
-    def _show(self, bundle: dict[str, Any]) -> None:
+    def _show(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         from IPython.display import display
 
         if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types for it
+            self._handle = display(bundle, metadata=metadata or {}, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types for it
         else:
-            self._handle.update(bundle, raw=True)
+            self._handle.update(bundle, metadata=metadata or {}, raw=True)
 
 
 class Terminal:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from ..clean import line, printable
+from ..clean import line, printable, sound
 from ..core.records import Generation, Trace
 from ..errors import ModelFileError, UsageError
 from . import fallback, static
 from .kept import kept, read_kept
+from .widget import with_strip
 
 MIME = "application/vnd.llm-magics.generation+json"
 
@@ -24,8 +25,9 @@ class Tokens:
     def __repr__(self) -> str:
         return fallback.plain(self.record)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return tokens_bundle(self.record)
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        bundle = tokens_bundle(self.record)
+        return with_strip(bundle, bundle[MIME])
 
 
 def tokens(record: Generation | Trace) -> Tokens:
@@ -67,7 +69,7 @@ def generation_bundle(generation: Generation, note: str = "", *, id: str = "") -
 
 
 def _payload(record: Generation | Trace, view: str, id: str) -> dict[str, Any]:
-    payload = {"view": view, **kept(record)}
+    payload: dict[str, Any] = sound({"view": view, **kept(record)})
     if id:
         payload["run"]["id"] = id
     return payload

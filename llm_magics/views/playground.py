@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from ..clean import line, printable
+from ..clean import line, printable, sound
 from ..core.records import Generation
 from . import fallback, static
 
@@ -26,7 +26,7 @@ def playground_bundle(
     return {
         "text/plain": _plain(turns),
         "text/html": _html(state, turns),
-        MIME: {"schema": SCHEMA, **state},
+        MIME: sound({"schema": SCHEMA, **state}),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,14 +171,39 @@ def test_narrow_and_dark(dark_lab: Open, shot: Any) -> None:
 
 
 @pytest.fixture
+def like_vscode(chromium: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
+    """A host that shows widgets, and that our plugin is not in."""
+    with without(tmp_path, VSCODE_PID="1") as address:
+        yield from opener(chromium, (address, tmp_path), request.node.originalname, "lab")
+
+
+@pytest.fixture
 def without_plugin(chromium: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Open]:
+    with without(tmp_path) as address:
+        yield from opener(chromium, (address, tmp_path), request.node.originalname, "lab")
+
+
+@contextmanager
+def without(folder: Path, **env: str) -> Iterator[str]:
     """JupyterLab with our plugin disabled."""
-    config = tmp_path / "config"
+    config = folder / "config"
     (config / "labconfig").mkdir(parents=True)
     disabled = {"disabledExtensions": {"open-llm-magics": True}}
     (config / "labconfig" / "page_config.json").write_text(json.dumps(disabled))
-    with serve(tmp_path, env={"JUPYTER_CONFIG_DIR": str(config)}) as address:
-        yield from opener(chromium, (address, tmp_path), request.node.originalname, "lab")
+    with serve(folder, env={"JUPYTER_CONFIG_DIR": str(config), **env}) as address:
+        yield address
+
+
+def test_the_strip_as_a_widget(like_vscode: Open, shot: Any) -> None:
+    page = like_vscode(notebook(LOAD, "%%llm --tokens -n 20\nWhy is the sky blue?", "%llm tokens"))
+    page.run(0)
+    for cell in (1, 2):
+        page.run(cell)
+        out = page.output(cell)
+        expect(out.locator(".summary")).to_contain_text("20 tokens")
+        out.locator(".t").first.hover()
+        expect(out.locator(".card")).to_contain_text("needs a running kernel")
+    shot(page, "strip-widget")
 
 
 def test_as_a_widget(without_plugin: Open, shot: Any) -> None:

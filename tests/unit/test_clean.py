@@ -7,10 +7,10 @@ import json
 import pytest
 
 from llm_magics import Generation, LLMMagicsError, ModelInfo, SamplingOptions, TemplateError, Token
-from llm_magics.clean import line, printable
+from llm_magics.clean import line, printable, sound
 from llm_magics.core.prompt import render
 from llm_magics.magics.show import Terminal
-from llm_magics.views.bundle import generation_bundle
+from llm_magics.views.bundle import generation_bundle, read_bundle, tokens_bundle
 
 DIRTY = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\x9ce\x07f\x7fg\x00h\u202ei\x1b]8;;http://e.vil\x1b\\j"
 
@@ -69,3 +69,14 @@ def test_names_and_licences_of_model_files_are_cleaned() -> None:
     magics._model = model
     for shown in (repr(model), magics._status(CellRequest("status"))):
         assert not set(shown) & set("\x1b\x07\x9b\x9c\x00\u202e") and len(shown) < 3_000
+
+
+def test_what_is_sent_can_be_encoded() -> None:
+    text = "a\ud800b\U0001f98a\udfff"
+    assert sound({"k": [text, 1, None, (text,)]}) == {
+        "k": ["a\ufffdb\U0001f98a\ufffd", 1, None, ["a\ufffdb\U0001f98a\ufffd"]]
+    }
+    token = Token(1, text, -0.5, 1.0, 0)
+    made = Generation(text, (token,), "stop", text, model=ModelInfo(text, licence=text))
+    json.dumps(tokens_bundle(made), ensure_ascii=False).encode()
+    assert read_bundle(tokens_bundle(made)) == made

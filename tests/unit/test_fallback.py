@@ -134,7 +134,7 @@ def test_empty_and_unlikely_records() -> None:
 
 def test_tokens_of_python() -> None:
     shown = tokens(SEA)
-    bundle = shown._repr_mimebundle_()
+    bundle, _ = shown._repr_mimebundle_()
     assert set(bundle) == {"text/plain", "text/html", "text/markdown", MIME}
     assert read_bundle(bundle).text == SEA.text and repr(shown) == bundle["text/plain"]
     assert "[sky]  5.0 %, rank 8; likelier: the 40 %, sea 20 %, sun 10 %" in repr(shown)
