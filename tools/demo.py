@@ -38,7 +38,7 @@ def main() -> int:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if MIME in data:
+            if data.get(MIME, {}).get("kind") == "generation":
                 generation = read_bundle(data)
                 speeds.append(generation.timing.decode_tokens_per_s)
                 print(f"\n{cell.source.strip()}\n  ⟶ " + data["text/plain"].strip().replace("\n", "\n    "))

@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from llm_magics.views.bundle import read_bundle
+from tests.browser.conftest import SHOTS
 from tests.browser.server import Page, notebook
 
 Open = Callable[..., Page]
@@ -42,6 +43,12 @@ def test_what_was_weighed_is_read(either: Open, shot: Any) -> None:
     expect(card.locator("[role=option]")).to_have_count(10)
     expect(card).to_contain_text("others")
     shot(page, "strip-card")
+    if page.client == "lab":  # the README's picture: copied to docs/strip.png when it has changed
+        page.page.wait_for_timeout(200)  # the card has faded in
+        cell = page.page.locator(".jp-Notebook .jp-CodeCell").nth(1).bounding_box()
+        end = card.bounding_box()
+        clip = {**cell, "height": end["y"] + end["height"] - cell["y"] + 12}
+        page.page.screenshot(path=SHOTS / "readme.png", clip=clip)
     # A token that was expected is no element of its own, and is found all the same.
     box = out.locator(".p").first.bounding_box()
     page.page.mouse.move(box["x"] + 6, box["y"] + 14)
