@@ -2,13 +2,14 @@
 
 import { h, icon } from '../dom.js';
 import { visible } from '../format.js';
-import type { Host, Live } from '../host.js';
 import type { PlayHost, PlayNews, PlayState, PlayTurn } from '../play.js';
-import { emptyRecord, pathTokens, type Rec, readKept } from '../record.js';
+import { type Rec, readKept } from '../record.js';
 import { SETTINGS_STYLE, SettingsRail } from './settings.js';
 import { banner, type Shell, shell } from './shell.js';
-import { MEASURES, MODES, type Mode } from './steps.js';
-import { copy, STRIP_STYLE, Strip } from './strip.js';
+import type { Mode } from './steps.js';
+import { copy, STRIP_STYLE } from './strip.js';
+import { Segments } from './toolbar.js';
+import { type TurnActions, TurnView } from './turn.js';
 
 const STYLE = `
 .play{display:flex;border:1px solid var(--llm-line);border-radius:6px;height:min(80vh,760px);min-height:420px;overflow:hidden;background:var(--llm-bg);color:var(--own-fg)}
@@ -42,7 +43,7 @@ export class Playground {
   private readonly send: HTMLButtonElement;
   private readonly stop: HTMLButtonElement;
   private readonly play: HTMLElement;
-  private readonly segments: HTMLElement;
+  private readonly segments = new Segments(mode => this.setMode(mode));
   private readonly shown: TurnView[] = [];
   private readonly records: (Rec | undefined)[] = [];
   private mode: Mode = 'surprisal';
@@ -72,17 +73,6 @@ export class Playground {
       icon('stop'),
       'Stop ',
       h('kbd', {}, 'Esc'),
-    );
-    this.segments = h(
-      'div',
-      { class: 'segments', role: 'radiogroup', 'aria-label': 'What colour shows' },
-      ...MODES.map(mode =>
-        h(
-          'button',
-          { type: 'button', role: 'radio', 'aria-checked': 'false', onclick: () => this.setMode(mode) },
-          mode === 'text' ? 'Text' : MEASURES[mode].label,
-        ),
-      ),
     );
     const fold = h(
       'button',
@@ -115,7 +105,7 @@ export class Playground {
         'div',
         { class: 'right' },
         head,
-        h('div', { class: 'measures' }, this.segments),
+        h('div', { class: 'measures' }, this.segments.element),
         this.turns,
         this.failure,
         ask,
@@ -199,13 +189,12 @@ export class Playground {
     const { state, host } = this;
     const reach = host?.reach ?? 'none';
     this.rail.show(state);
-    for (const [n, button] of [...this.segments.children].entries())
-      button.setAttribute('aria-checked', String(MODES[n] === this.mode));
+    this.segments.show(this.mode);
     const atEnd = this.turns.scrollTop + this.turns.clientHeight >= this.turns.scrollHeight - 40;
     const grown = state.turns.length > this.shown.length;
     while (this.shown.length > state.turns.length) this.shown.pop()!.dispose();
     for (const [n, turn] of state.turns.entries()) {
-      this.shown[n] ??= new TurnView(this.turns, n, this);
+      this.shown[n] ??= new TurnView(this.turns, n, this.actions);
       this.shown[n].show(turn, this.records[n], this.mode, state);
     }
     this.turns.querySelector('.empty')?.remove();
@@ -268,8 +257,7 @@ export class Playground {
     });
   }
 
-  /** For a turn's view. */
-  readonly turnActions = {
+  private readonly actions: TurnActions = {
     again: (turn: number) => this.order('again', { turn }),
     edit: (turn: number, text: string) => this.order('edit', { turn, text }),
     path: (turn: number, path: number) => this.order('path', { turn, path }),
@@ -280,154 +268,4 @@ export class Playground {
     growing: (id: string) => this.host?.answers.growing(id),
     can: () => !!this.host && this.host.reach !== 'none',
   };
-}
-
-/** One question and its answer. */
-class TurnView {
-  private readonly element = h('div', { class: 'turn' });
-  private readonly asked = h('div', { class: 'asked' });
-  private readonly name = h('span');
-  private readonly answer = h('div');
-  private readonly failure = h('div');
-  private strip: Strip | undefined;
-  private drawn: unknown[] = [];
-  private listening = '';
-  private off: (() => void) | undefined;
-  private turn: PlayTurn | undefined;
-
-  constructor(
-    parent: HTMLElement,
-    private readonly number: number,
-    private readonly owner: Playground,
-  ) {
-    const small = (label: string, name: 'again' | 'more', act: () => void) =>
-      h(
-        'button',
-        { class: 'button plain', type: 'button', 'aria-label': label, title: label, onclick: act },
-        name === 'again' ? icon('again') : label,
-      );
-    this.element.append(
-      h(
-        'div',
-        { class: 'who' },
-        'You',
-        small('Edit', 'more', () => this.edit()),
-      ),
-      this.asked,
-      h(
-        'div',
-        { class: 'who' },
-        this.name,
-        small('Regenerate', 'again', () => this.owner.turnActions.again(this.number)),
-      ),
-      this.answer,
-      this.failure,
-    );
-    parent.append(this.element);
-  }
-
-  show(turn: PlayTurn, record: Rec | undefined, mode: Mode, state: PlayState): void {
-    this.turn = turn;
-    if (!this.asked.querySelector('textarea')) this.asked.textContent = visible(turn.asked);
-    this.name.textContent = visible(record?.model.name || state.model || 'Model');
-    this.failure.replaceChildren(
-      ...(turn.failed
-        ? [
-            banner(
-              visible(turn.failed.split('\n')[0]!),
-              visible(turn.failed.split('\n').slice(1).join(' ')),
-              icon('error'),
-            ),
-          ]
-        : []),
-    );
-    if (turn.live !== this.listening) {
-      this.off?.();
-      this.listening = turn.live;
-      this.off = turn.live
-        ? this.owner.turnActions.listen(turn.live, () => this.grow(record, mode))
-        : undefined;
-    }
-    const now = [record, mode, turn.live, turn.path, this.owner.turnActions.can()];
-    if (now.some((each, n) => each !== this.drawn[n])) {
-      this.drawn = now;
-      this.grow(record, mode);
-    }
-  }
-
-  /** The record as it stands, with what is being made. */
-  private grow(record: Rec | undefined, mode: Mode): void {
-    const { turn } = this;
-    if (!turn) return;
-    const growing = turn.live ? this.owner.turnActions.growing(turn.live) : undefined;
-    let shown = record ?? emptyRecord();
-    let live: Live | undefined;
-    if (turn.live) {
-      live = { most: growing?.most || 1 };
-      const tokens = growing?.tokens ?? [];
-      if (record && turn.fork) {
-        const [parent, at] = turn.fork;
-        const text = [...pathTokens(record, parent).slice(0, at), ...tokens]
-          .map(token => token.text)
-          .join('');
-        const { timing, options } = record;
-        shown = {
-          ...record,
-          branches: [...record.branches, { parent, at, text, tokens, stop_reason: '', options, timing }],
-        };
-      } else shown = { ...emptyRecord(), tokens };
-    } else if (!record) {
-      this.strip?.dispose();
-      this.strip = undefined;
-      return;
-    }
-    const { turnActions } = this.owner;
-    const host: Host = {
-      stop: turnActions.stop,
-      branch: turnActions.can()
-        ? (parent, at, token) => turnActions.branch(this.number, parent, at, token)
-        : undefined,
-      walked: path => turnActions.path(this.number, path),
-    };
-    if (!this.strip) this.strip = new Strip(shown, this.answer, host, live, { mode, bare: true });
-    else this.strip.update(shown, live, host);
-    this.strip.setMode(mode);
-  }
-
-  private edit(): void {
-    if (!this.turn || this.asked.querySelector('textarea')) return;
-    const field = h('textarea', { rows: 3, 'aria-label': 'Edit the prompt' });
-    field.value = this.turn.asked;
-    const leave = () => {
-      this.asked.textContent = visible(this.turn!.asked);
-    };
-    const resend = () => {
-      const text = field.value;
-      leave();
-      this.owner.turnActions.edit(this.number, text);
-    };
-    field.addEventListener('keydown', event => {
-      if (event.key === 'Enter' && (event.shiftKey || event.ctrlKey || event.metaKey)) resend();
-      else if (event.key === 'Escape') leave();
-      else return;
-      event.preventDefault();
-      event.stopPropagation();
-    });
-    this.asked.replaceChildren(
-      field,
-      h(
-        'div',
-        { class: 'row' },
-        h('button', { class: 'button main', type: 'button', onclick: resend }, 'Send again'),
-        h('button', { class: 'button', type: 'button', onclick: leave }, 'Cancel'),
-      ),
-    );
-    field.focus();
-  }
-
-  dispose(): void {
-    this.off?.();
-    this.strip?.dispose();
-    this.element.remove();
-  }
 }

@@ -1,47 +1,32 @@
 /** The token strip: text that shows what the model weighed at each of its tokens. */
 
-import { h, icon, perFrame } from '../dom.js';
-import {
-  bitsPerByte,
-  count,
-  fixed,
-  percent,
-  perplexity,
-  probability,
-  tokenWord,
-  visible,
-} from '../format.js';
+import { h, perFrame } from '../dom.js';
+import { count, percent, probability, tokenWord, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import { pathTokens, type Rec, type Token } from '../record.js';
 import { CARD_STYLE, Card } from './card.js';
 import { find } from './find.js';
-import { LEGEND_STYLE, legend } from './legend.js';
 import { MAP_STYLE, Minimap } from './minimap.js';
 import { RAIL_STYLE, Rail } from './rail.js';
 import { shell } from './shell.js';
 import { MEASURES, MODES, type Mode, stepOf } from './steps.js';
-import { type Look, TEXT_STYLE, TokenText } from './text.js';
+import { SUMMARY_STYLE, summary } from './summary.js';
+import { type Look, promptText, TEXT_STYLE, TokenText } from './text.js';
+import { TOOLBAR_STYLE, Toolbar } from './toolbar.js';
 
 const LONG = 1500; // tokens; more of them scroll in a window of their own
 const HOVER_MS = 120;
-const MENU_STYLE = `
-.menu{position:relative}.menu ul{position:absolute;right:0;top:26px;z-index:20;margin:0;padding:4px;list-style:none;background:var(--llm-surface);color:var(--own-fg);border-radius:6px;box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line);min-width:150px}
-.menu li{padding:4px 10px;border-radius:4px;cursor:pointer;white-space:nowrap}.menu li:hover,.menu li:focus{background:var(--llm-cell)}
-.find{display:flex;align-items:center;gap:4px}.find .icon{color:var(--llm-fg2)}.find input{width:120px}.find .of{color:var(--llm-fg2)}
-.summary{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:8px 0 4px;color:var(--llm-fg2)}
-.summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;gap:6px;align-items:center}
-.tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.dot{width:7px;height:7px;border-radius:4px;background:var(--llm-accent)}
+const OWN_STYLE = `
 .prompt{border-left:2px solid var(--llm-line);padding-left:10px;margin:0 0 10px;color:var(--llm-fg2)}
 .markdown{font-family:var(--llm-text)}
 .with-rail{display:flex;gap:24px;align-items:flex-start}.with-rail>.main{flex:1;min-width:0}
-.shared{color:var(--llm-fg2)}
 @media (max-width:640px){.with-rail{flex-direction:column}}`;
-export const STRIP_STYLE = TEXT_STYLE + MAP_STYLE + CARD_STYLE + LEGEND_STYLE + RAIL_STYLE + MENU_STYLE;
+export const STRIP_STYLE =
+  TEXT_STYLE + MAP_STYLE + CARD_STYLE + TOOLBAR_STYLE + RAIL_STYLE + SUMMARY_STYLE + OWN_STYLE;
 
 export interface StripOptions {
   mode?: Mode;
-  /** Without its own summary's chips and menu: inside another view. */
+  /** Without its own row and the model's name: inside another view. */
   bare?: boolean;
 }
 
@@ -54,19 +39,9 @@ export class Strip {
   private readonly rendered = h('div', { class: 'markdown', hidden: true });
   private readonly prompt = h('div', { class: 'prompt', hidden: true });
   private readonly summary = h('div', { class: 'summary' });
-  private readonly legendBox = h('span', { class: 'legend-box' });
   private readonly ends = h('div', { class: 'ends', hidden: true });
-  private readonly segments: HTMLElement;
-  private readonly field = h('input', {
-    class: 'field',
-    type: 'search',
-    placeholder: 'Find, or < 10 %',
-    'aria-label': 'Find words, or a threshold such as < 10 %',
-  });
-  private readonly of = h('span', { class: 'of', 'aria-live': 'polite' });
+  private readonly toolbar: Toolbar;
   private readonly spoken = h('div', { class: 'spoken', role: 'log' });
-  private readonly stopButton: HTMLElement;
-  private readonly menu: HTMLElement;
   private mode: Mode;
   private path = 0;
   private tokens: readonly Token[] = [];
@@ -94,28 +69,22 @@ export class Strip {
       place => this.text.scrollTo(place),
     );
     this.rail = new Rail(path => this.walk(path));
-    this.segments = this.makeSegments();
-    this.menu = this.makeMenu();
-    this.stopButton = h(
-      'button',
-      { class: 'button', type: 'button', onclick: () => this.host.stop?.() },
-      icon('stop'),
-      'Stop ',
-      h('kbd', {}, 'Esc'),
-    );
-    const search = h('span', { class: 'find' }, icon('search'), this.field, this.of);
-    const row = h(
-      'div',
-      { class: 'row' },
-      this.segments,
-      this.legendBox,
-      h('span', { class: 'right' }, search, this.menu),
-    );
+    this.toolbar = new Toolbar({
+      mode: mode => this.setMode(mode),
+      search: () => this.search(),
+      next: by => this.nextHit(by),
+      leave: () => this.focus(),
+      menu: [
+        ['Copy text', () => copy(this.tokens.map(token => token.text).join(''))],
+        ['Copy JSON', () => copy(JSON.stringify(asJson(this.record), null, 1))],
+        ['Show the prompt', () => this.togglePrompt()],
+      ],
+    });
     const main = h('div', { class: 'main' }, this.prompt, this.text.element, this.rendered);
     const body = h('div', { class: 'with-rail' }, this.rail.element, main);
-    row.hidden = !!options.bare;
+    this.toolbar.element.hidden = !!options.bare;
     this.shell.root.append(
-      row,
+      this.toolbar.element,
       body,
       this.map.element,
       this.ends,
@@ -161,6 +130,7 @@ export class Strip {
     this.scrolled.cancel();
     for (const off of this.off.splice(0)) off();
     this.card.hide();
+    this.text.shade(0);
     this.map.dispose();
     this.shell.dispose();
   }
@@ -195,11 +165,7 @@ export class Strip {
   private draw(): void {
     this.tokens = pathTokens(this.record, this.path);
     const { tokens, live } = this;
-    for (const [n, button] of [...this.segments.children].entries()) {
-      button.setAttribute('aria-checked', String(MODES[n] === this.mode));
-      (button as HTMLElement).tabIndex = this.mode === 'text' && n === 0 ? 0 : -1;
-    }
-    this.legendBox.replaceChildren(...(this.mode === 'text' ? [] : [legend(MEASURES[this.mode])]));
+    this.toolbar.show(this.mode);
     const markdown =
       this.mode === 'text' && !live && this.path === 0 && !this.hits.length && !!this.host.markdown;
     if (markdown) this.rendered.replaceChildren();
@@ -211,6 +177,7 @@ export class Strip {
     this.text.element.classList.toggle('long', tokens.length > LONG);
     this.text.element.classList.toggle('finding', this.hits.length > 0);
     this.text.append(tokens, this.look(), !!live);
+    this.text.shade(this.record.branches[this.path - 1]?.at ?? 0);
     this.text.element.scrollTop = scrollTop;
     this.rail.show(this.record, this.path);
     this.drawPrompt();
@@ -235,7 +202,7 @@ export class Strip {
     const { tokens, live } = this;
     // As text it is text: nothing else.
     this.map.element.hidden = this.mode === 'text' || (!tokens.length && !live);
-    const hits = this.field.value.trim() ? new Set(this.hits) : undefined;
+    const hits = this.toolbar.query ? new Set(this.hits) : undefined;
     this.map.show(tokens.slice(0), Math.max(live?.most ?? 0, tokens.length), hits);
     this.showWindow();
     const now = performance.now();
@@ -247,52 +214,18 @@ export class Strip {
   }
 
   private drawSummary(): void {
-    const { record, tokens, live } = this;
-    const read = tokens.slice(record.predicted_from);
-    const info = this.pathInfo();
-    const parts: HTMLElement[] = [];
-    const part = (value: string, after: string, before = '') =>
-      parts.push(h('span', {}, before, h('b', {}, value), after));
-    if (live) parts.push(h('span', { class: 'dot' }));
-    if (live?.status) part('', live.status);
-    else if (!tokens.length) part('', live ? 'reading the prompt …' : 'The model gave an empty answer.');
-    else {
-      part(count(tokens.length), live ? ` of at most ${count(live.most)} tokens` : ' tokens');
-      const span = tokens.at(-1)!.time - tokens[0]!.time;
-      const speed = live ? (tokens.length - 1) / span : info.timing.decode_tokens_per_s;
-      if (Number.isFinite(speed) && speed > 0) part(fixed(speed, 1), ' tok/s');
-      if (live) part(`${fixed(tokens[0]!.time, 2)} s`, '', 'first token ');
-      if (read.length) part(fixed(perplexity(read), 2), '', 'perplexity ');
-      if (!live && read.length) part(fixed(bitsPerByte(read), 2), ' bits/byte');
-      const kept = info.timing.cached_tokens;
-      if (!live && this.path && kept) part(count(kept), ' tokens reused');
-    }
-    if (!live && info.stop_reason === 'length')
-      parts.push(h('span', {}, `cut at ${count(tokens.length)} tokens`));
-    if (!live && info.stop_reason === 'interrupted') parts.push(h('span', {}, 'stopped'));
-    const dotted = parts.flatMap((each, n) =>
-      n && !parts[n - 1]!.classList.contains('dot') ? [h('span', {}, '·'), each] : [each],
-    );
-    const { name, precision, licence } = record.model;
-    const tags = this.options.bare
-      ? []
-      : [name && [name, precision].filter(Boolean).join(' | '), licence]
-          .filter(Boolean)
-          .map(text => h('span', { class: 'tag', title: visible(text!) }, visible(text!)));
-    const chips = h('span', { class: 'chips' }, ...(live && this.host.stop ? [this.stopButton] : tags));
-    this.summary.replaceChildren(...dotted, chips);
+    const { record, tokens, path, live, host } = this;
+    const shown = { record, tokens, path, info: this.pathInfo(), live, host };
+    this.summary.replaceChildren(...summary(shown, !this.options.bare));
   }
 
   private drawPrompt(): void {
-    const { record } = this;
-    const texts = record.prompt_texts.length ? record.prompt_texts : [record.prompt];
-    if (this.prompt.hidden || !record.prompt) return;
-    const shown = new TokenText();
-    const tokens = texts.map((text, n) => ({ text, id: record.prompt_ids[n] ?? 0 }) as Token);
-    const special = (place: number) =>
-      record.prompt_texts.length ? record.specials.get(tokens[place]!.id) : undefined;
-    shown.append(tokens, { step: () => 0, hit: () => false, special }, false);
-    this.prompt.replaceChildren(shown.element);
+    if (!this.prompt.hidden) this.prompt.replaceChildren(promptText(this.record));
+  }
+
+  private togglePrompt(): void {
+    this.prompt.hidden = !this.prompt.hidden;
+    this.drawPrompt();
   }
 
   private showWindow(): void {
@@ -391,19 +324,17 @@ export class Strip {
   }
 
   private search(): void {
-    const query = this.field.value;
-    this.hits = query.trim() ? find(query, pathTokens(this.record, this.path)) : [];
+    const { query } = this.toolbar;
+    this.hits = query ? find(query, pathTokens(this.record, this.path)) : [];
     this.hit = -1;
-    this.of.textContent = query.trim()
-      ? `${this.hits.length ? '' : 'none'}${this.hits.length ? `${count(this.hits.length)} found` : ''}`
-      : '';
+    this.toolbar.tell(!query ? '' : this.hits.length ? `${count(this.hits.length)} found` : 'none');
     this.draw();
   }
 
   private nextHit(by: number): void {
     if (!this.hits.length) return;
     this.hit = (this.hit + by + this.hits.length + (this.hit < 0 && by < 0 ? 1 : 0)) % this.hits.length;
-    this.of.textContent = `${this.hit + 1} of ${count(this.hits.length)}`;
+    this.toolbar.tell(`${this.hit + 1} of ${count(this.hits.length)}`);
     this.cursor = this.hits[this.hit]!;
     this.text.reveal(this.cursor);
     this.mark();
@@ -438,17 +369,6 @@ export class Strip {
     element.addEventListener('scroll', () => {
       this.scrolled.ask();
       if (!this.card.pinned) this.card.hide();
-    });
-    this.field.addEventListener('input', () => this.search());
-    this.field.addEventListener('keydown', event => {
-      if (event.key === 'Enter') this.nextHit(event.shiftKey ? -1 : 1);
-      else if (event.key === 'Escape') {
-        this.field.value = '';
-        this.search();
-        this.map.element.focus();
-      } else return;
-      event.preventDefault();
-      event.stopPropagation();
     });
     this.shell.root.addEventListener('keydown', event => this.key(event));
     // A card belongs to one strip: a click anywhere else closes it.
@@ -521,7 +441,7 @@ export class Strip {
         this.card.pinned = !this.card.pinned;
         if (at !== undefined) this.openCard();
       },
-      '/': () => this.field.focus(),
+      '/': () => this.toolbar.focus(),
       n: () => this.nextHit(1),
       N: () => this.nextHit(-1),
     };
@@ -537,82 +457,16 @@ export class Strip {
     event.stopPropagation();
     act();
   }
+}
 
-  // --- the row
-
-  private makeSegments(): HTMLElement {
-    const labels = MODES.map(mode => (mode === 'text' ? 'Text' : MEASURES[mode].label));
-    return h(
-      'div',
-      { class: 'segments', role: 'radiogroup', 'aria-label': 'What colour shows' },
-      ...MODES.map((mode, n) =>
-        h(
-          'button',
-          {
-            type: 'button',
-            role: 'radio',
-            tabindex: -1,
-            'aria-checked': 'false',
-            title: `${labels[n]} (${n + 1})`,
-            onclick: () => this.setMode(mode),
-          },
-          labels[n]!,
-        ),
-      ),
-    );
-  }
-
-  private makeMenu(): HTMLElement {
-    const list = h('ul', { role: 'menu', hidden: true });
-    const item = (name: string, act: () => void) => {
-      const run = () => {
-        list.hidden = true;
-        act();
-      };
-      const keyed = (event: KeyboardEvent) => {
-        if (event.key !== 'Enter' && event.key !== ' ') return;
-        event.preventDefault();
-        event.stopPropagation();
-        run();
-      };
-      return h('li', { role: 'menuitem', tabindex: 0, onclick: run, onkeydown: keyed }, name);
-    };
-    list.append(
-      item('Copy text', () => copy(this.tokens.map(token => token.text).join(''))),
-      item('Copy JSON', () =>
-        copy(
-          JSON.stringify(
-            { ...this.record, specials: [...this.record.specials], pieces: undefined, tokens: this.tokens },
-            null,
-            1,
-          ),
-        ),
-      ),
-      item('Show the prompt', () => {
-        this.prompt.hidden = !this.prompt.hidden;
-        this.drawPrompt();
-      }),
-    );
-    const toggle = () => {
-      list.hidden = !list.hidden;
-    };
-    return h(
-      'span',
-      { class: 'menu' },
-      h(
-        'button',
-        {
-          class: 'button plain',
-          type: 'button',
-          'aria-label': 'More',
-          'aria-haspopup': 'menu',
-          onclick: toggle,
-        },
-        icon('more'),
-      ),
-      list,
-    );
-  }
+/** The record as plain JSON. */
+function asJson(record: Rec): object {
+  const hex = (data: Uint8Array) => Array.from(data, byte => byte.toString(16).padStart(2, '0')).join('');
+  return {
+    ...record,
+    specials: Object.fromEntries(record.specials),
+    pieces: Object.fromEntries([...record.pieces].map(([id, data]) => [id, hex(data)])),
+  };
 }
 
 export function copy(text: string): void {

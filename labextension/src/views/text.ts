@@ -2,7 +2,7 @@
 
 import { h } from '../dom.js';
 import { specialWord, visible } from '../format.js';
-import type { Token } from '../record.js';
+import type { Rec, Token } from '../record.js';
 
 /** How a token is to look. */
 export interface Look {
@@ -38,6 +38,7 @@ export const TEXT_STYLE = `
 .finding{color:var(--llm-fg2)}
 .hit{outline:1.5px solid var(--llm-fg);outline-offset:1px;color:var(--llm-fg)}
 .hit:not(.s0){color:var(--llm-on)}
+::highlight(llm-shared){color:var(--llm-fg2)}
 .box{position:absolute;pointer-events:none;border:2px solid var(--llm-accent);border-radius:3px}
 @media (prefers-reduced-motion:reduce){.caret{animation:none}}
 @media print{.text.long{max-height:none;overflow:visible}.caret,.box{display:none}.p{content-visibility:visible}}
@@ -51,6 +52,7 @@ export class TokenText {
   private fenced = false;
   private readonly caret = h('span', { class: 'caret', 'aria-hidden': true });
   private readonly boxes: HTMLElement[] = [];
+  private shared: Range | undefined;
 
   /** How many tokens are shown. */
   get count(): number {
@@ -220,6 +222,24 @@ export class TokenText {
     }
   }
 
+  /** Show paler what a branch has in common with the answer it turns off from: all before `end`. */
+  shade(end: number): void {
+    if (typeof Highlight === 'undefined' || !CSS.highlights) return;
+    const shared = CSS.highlights.get('llm-shared') ?? new Highlight();
+    CSS.highlights.set('llm-shared', shared);
+    if (this.shared) shared.delete(this.shared);
+    this.shared = undefined;
+    const [first, last] = [this.spots[0], this.spots[end - 1]];
+    if (!end || !first || !last) return;
+    const range = document.createRange();
+    if (first.node instanceof Element) range.setStartBefore(first.node);
+    else range.setStart(first.node, 0);
+    if (last.node instanceof Element) range.setEndAfter(last.node);
+    else range.setEnd(last.node, Math.min(last.end, last.node.textContent?.length ?? 0));
+    shared.add(range);
+    this.shared = range;
+  }
+
   /** The first and the last token that can be seen now. */
   inView(): [number, number] {
     const view = this.element.getBoundingClientRect();
@@ -247,4 +267,15 @@ export class TokenText {
     const view = this.element.getBoundingClientRect();
     this.element.scrollTop += r.top + share * r.height - view.top - view.height / 2;
   }
+}
+
+/** The prompt as it was given, special tokens as outlined words. */
+export function promptText(record: Rec): HTMLElement {
+  const known = record.prompt_texts.length > 0;
+  const texts = known ? record.prompt_texts : [record.prompt];
+  const tokens = texts.map((text, n) => ({ text, id: record.prompt_ids[n] ?? 0 }) as Token);
+  const special = (place: number) => (known ? record.specials.get(tokens[place]!.id) : undefined);
+  const shown = new TokenText();
+  shown.append(tokens, { step: () => 0, hit: () => false, special }, false);
+  return shown.element;
 }

@@ -1,0 +1,66 @@
+/** The one line below the tokens: how many, how fast, how surprising, and which model it was. */
+
+import { h, icon } from '../dom.js';
+import { bitsPerByte, count, fixed, perplexity, visible } from '../format.js';
+import type { Host, Live } from '../host.js';
+import type { Rec, Token } from '../record.js';
+
+export const SUMMARY_STYLE = `
+.summary{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:8px 0 4px;color:var(--llm-fg2)}
+.summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;gap:6px;align-items:center}
+.tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.dot{width:7px;height:7px;border-radius:4px;background:var(--llm-accent)}`;
+
+/** What the line is about: one path of a record. */
+export interface Shown {
+  record: Rec;
+  tokens: readonly Token[];
+  path: number;
+  info: Pick<Rec, 'stop_reason' | 'timing'>;
+  live?: Live;
+  host: Host;
+}
+
+export function summary(shown: Shown, chips: boolean): HTMLElement[] {
+  const { record, live, host } = shown;
+  const parts = [...numbers(shown), ...ending(shown)];
+  const dotted = parts.flatMap((each, n) => (n ? [h('span', {}, '·'), each] : [each]));
+  const { name, precision, licence } = record.model;
+  const words = [name && [name, precision].filter(Boolean).join(' | '), licence].filter(Boolean);
+  const tags = words.map(text => h('span', { class: 'tag', title: visible(text!) }, visible(text!)));
+  const stop = () =>
+    h(
+      'button',
+      { class: 'button', type: 'button', onclick: () => host.stop?.() },
+      icon('stop'),
+      'Stop ',
+      h('kbd', {}, 'Esc'),
+    );
+  const right = live && host.stop ? [stop()] : chips ? tags : [];
+  return [...(live ? [h('span', { class: 'dot' })] : []), ...dotted, h('span', { class: 'chips' }, ...right)];
+}
+
+function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
+  if (live?.status) return [h('span', {}, live.status)];
+  if (!tokens.length)
+    return [h('span', {}, live ? 'reading the prompt …' : 'The model gave an empty answer.')];
+  const read = tokens.slice(record.predicted_from);
+  const span = tokens.at(-1)!.time - tokens[0]!.time;
+  const speed = live ? (tokens.length - 1) / span : info.timing.decode_tokens_per_s;
+  const reused = info.timing.cached_tokens;
+  const part = (value: string, after: string, before = '') => h('span', {}, before, h('b', {}, value), after);
+  return [
+    part(count(tokens.length), live ? ` of at most ${count(live.most)} tokens` : ' tokens'),
+    ...(Number.isFinite(speed) && speed > 0 ? [part(fixed(speed, 1), ' tok/s')] : []),
+    ...(live ? [part(`${fixed(tokens[0]!.time, 2)} s`, '', 'first token ')] : []),
+    ...(read.length ? [part(fixed(perplexity(read), 2), '', 'perplexity ')] : []),
+    ...(read.length && !live ? [part(fixed(bitsPerByte(read), 2), ' bits/byte')] : []),
+    ...(path && reused && !live ? [part(count(reused), ' tokens reused')] : []),
+  ];
+}
+
+function ending({ tokens, info, live }: Shown): HTMLElement[] {
+  if (live) return [];
+  if (info.stop_reason === 'length') return [h('span', {}, `cut at ${count(tokens.length)} tokens`)];
+  return info.stop_reason === 'interrupted' ? [h('span', {}, 'stopped')] : [];
+}

@@ -1,0 +1,172 @@
+/** One question of a playground, and its answer. */
+
+import { h, icon } from '../dom.js';
+import { visible } from '../format.js';
+import type { Host, Live } from '../host.js';
+import type { Growing } from '../live.js';
+import type { PlayState, PlayTurn } from '../play.js';
+import { emptyRecord, pathTokens, type Rec } from '../record.js';
+import { banner } from './shell.js';
+import type { Mode } from './steps.js';
+import { Strip } from './strip.js';
+
+/** What a turn asks of its playground. */
+export interface TurnActions {
+  again(turn: number): void;
+  edit(turn: number, text: string): void;
+  path(turn: number, path: number): void;
+  branch(turn: number, parent: number, at: number, token: number | string): void;
+  stop(): void;
+  listen(id: string, grown: () => void): () => void;
+  growing(id: string): Growing | undefined;
+  /** Whether there is a kernel. */
+  can(): boolean;
+}
+
+/** One question and its answer. */
+export class TurnView {
+  private readonly element = h('div', { class: 'turn' });
+  private readonly asked = h('div', { class: 'asked' });
+  private readonly name = h('span');
+  private readonly answer = h('div');
+  private readonly failure = h('div');
+  private strip: Strip | undefined;
+  private drawn: unknown[] = [];
+  private listening = '';
+  private off: (() => void) | undefined;
+  private turn: PlayTurn | undefined;
+
+  constructor(
+    parent: HTMLElement,
+    private readonly number: number,
+    private readonly actions: TurnActions,
+  ) {
+    const small = (label: string, name: 'again' | 'more', act: () => void) =>
+      h(
+        'button',
+        { class: 'button plain', type: 'button', 'aria-label': label, title: label, onclick: act },
+        name === 'again' ? icon('again') : label,
+      );
+    this.element.append(
+      h(
+        'div',
+        { class: 'who' },
+        'You',
+        small('Edit', 'more', () => this.edit()),
+      ),
+      this.asked,
+      h(
+        'div',
+        { class: 'who' },
+        this.name,
+        small('Regenerate', 'again', () => this.actions.again(this.number)),
+      ),
+      this.answer,
+      this.failure,
+    );
+    parent.append(this.element);
+  }
+
+  show(turn: PlayTurn, record: Rec | undefined, mode: Mode, state: PlayState): void {
+    this.turn = turn;
+    if (!this.asked.querySelector('textarea')) this.asked.textContent = visible(turn.asked);
+    this.name.textContent = visible(record?.model.name || state.model || 'Model');
+    this.failure.replaceChildren(
+      ...(turn.failed
+        ? [
+            banner(
+              visible(turn.failed.split('\n')[0]!),
+              visible(turn.failed.split('\n').slice(1).join(' ')),
+              icon('error'),
+            ),
+          ]
+        : []),
+    );
+    if (turn.live !== this.listening) {
+      this.off?.();
+      this.listening = turn.live;
+      this.off = turn.live ? this.actions.listen(turn.live, () => this.grow(record, mode)) : undefined;
+    }
+    const now = [record, mode, turn.live, turn.path, this.actions.can()];
+    if (now.some((each, n) => each !== this.drawn[n])) {
+      this.drawn = now;
+      this.grow(record, mode);
+    }
+  }
+
+  /** The record as it stands, with what is being made. */
+  private grow(record: Rec | undefined, mode: Mode): void {
+    const { turn } = this;
+    if (!turn) return;
+    const growing = turn.live ? this.actions.growing(turn.live) : undefined;
+    let shown = record ?? emptyRecord();
+    let live: Live | undefined;
+    if (turn.live) {
+      live = { most: growing?.most || 1 };
+      const tokens = growing?.tokens ?? [];
+      if (record && turn.fork) {
+        const [parent, at] = turn.fork;
+        const text = [...pathTokens(record, parent).slice(0, at), ...tokens]
+          .map(token => token.text)
+          .join('');
+        const { timing, options } = record;
+        shown = {
+          ...record,
+          branches: [...record.branches, { parent, at, text, tokens, stop_reason: '', options, timing }],
+        };
+      } else shown = { ...emptyRecord(), tokens };
+    } else if (!record) {
+      this.strip?.dispose();
+      this.strip = undefined;
+      return;
+    }
+    const { actions } = this;
+    const host: Host = {
+      stop: actions.stop,
+      branch: actions.can()
+        ? (parent, at, token) => actions.branch(this.number, parent, at, token)
+        : undefined,
+      walked: path => actions.path(this.number, path),
+    };
+    if (!this.strip) this.strip = new Strip(shown, this.answer, host, live, { mode, bare: true });
+    else this.strip.update(shown, live, host);
+    this.strip.setMode(mode);
+  }
+
+  private edit(): void {
+    if (!this.turn || this.asked.querySelector('textarea')) return;
+    const field = h('textarea', { rows: 3, 'aria-label': 'Edit the prompt' });
+    field.value = this.turn.asked;
+    const leave = () => {
+      this.asked.textContent = visible(this.turn!.asked);
+    };
+    const resend = () => {
+      const text = field.value;
+      leave();
+      this.actions.edit(this.number, text);
+    };
+    field.addEventListener('keydown', event => {
+      if (event.key === 'Enter' && (event.shiftKey || event.ctrlKey || event.metaKey)) resend();
+      else if (event.key === 'Escape') leave();
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    this.asked.replaceChildren(
+      field,
+      h(
+        'div',
+        { class: 'row' },
+        h('button', { class: 'button main', type: 'button', onclick: resend }, 'Send again'),
+        h('button', { class: 'button', type: 'button', onclick: leave }, 'Cancel'),
+      ),
+    );
+    field.focus();
+  }
+
+  dispose(): void {
+    this.off?.();
+    this.strip?.dispose();
+    this.element.remove();
+  }
+}
