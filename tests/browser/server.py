@@ -103,6 +103,7 @@ class Page:
             "/api/kernels",
             "ERR_CONNECTION",
             "filebrowser:open-path",
+            "debugger state",
             "reading 'schema'",
             "Comm not found for comm id",
         )

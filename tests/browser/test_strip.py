@@ -213,6 +213,30 @@ def test_a_kernel_that_is_restarted_in_the_middle(lab: Open) -> None:
     expect(out.locator(".summary")).to_contain_text("stopped", timeout=10_000)
 
 
+def test_a_second_view_of_the_output_and_a_cell_that_is_cleared(lab: Open) -> None:
+    page = lab(notebook(LOAD, "%%llm --tokens -n 700 --seed 1\nTell a long story of a fox.", "1 + 1"))
+    page.run(0)
+    page.run(1, wait=False)
+    expect(page.output(1).locator(".summary")).to_contain_text("of at most 700", timeout=20_000)
+    page.page.evaluate("() => window.jupyterapp.commands.execute('notebook:create-output-view')")
+    second = page.page.locator(".jp-LinkedOutputView")
+    expect(second.locator(".summary")).to_contain_text("of at most 700", timeout=20_000)
+    length = len(second.locator(".text").inner_text())
+    page.page.wait_for_timeout(600)
+    assert len(second.locator(".text").inner_text()) > length
+    second.get_by_role("button", name="Stop").click()
+    for view in (page.output(1), second):
+        expect(view.locator(".summary")).to_contain_text("stopped", timeout=10_000)
+
+    page.run(1, wait=False)
+    expect(page.output(1).locator(".summary")).to_contain_text("of at most 700", timeout=20_000)
+    page.page.evaluate("() => window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    page.page.wait_for_timeout(500)
+    page.page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    page.run(2)
+    expect(page.output(2)).to_contain_text("2")
+
+
 def test_dark(dark_lab: Open, shot: Any) -> None:
     page = dark_lab(notebook(LOAD, SKY))
     page.run(0)
