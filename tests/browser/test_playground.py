@@ -59,14 +59,14 @@ def test_a_conversation(either: Open, shot: Any) -> None:
     answered(out, 1)
 
     # What is inserted gives what is shown: the cells are run, and their answers compared.
-    texts = [out.locator(".turn .text").nth(n).inner_text() for n in range(2)]
+    texts = [out.locator(".turn .text").nth(n).text_content() for n in range(2)]
     out.get_by_role("button", name="Insert as cell").click()
     cells = page.page.locator(".jp-Notebook .jp-CodeCell")
     expect(cells).to_have_count(4)
     page.run(2)
     page.run(3)
     for number, text in enumerate(texts):
-        expect(page.output(2 + number).locator(".text")).to_have_text(text, use_inner_text=True)
+        expect(page.output(2 + number).locator(".text")).to_have_text(text)
     sources = ["".join(cell["source"]) for cell in page.saved()["cells"]]
     assert sources[2] == '%%llm -s "You are terse." -n 40 --seed 3 --tokens\nWhy is the sky blue?'
     assert sources[3] == "%%llm -c -n 40 --seed 3 --tokens\nAnd at night?"
@@ -140,14 +140,14 @@ def test_raw_text_and_another_session(lab: Open) -> None:
     out.get_by_role("radio", name="Raw text").click()
     ask(out, "The capital of France is")
     turn = answered(out, 0)
-    assert "Paris" in turn.locator(".text").inner_text()
+    assert "Paris" in turn.locator(".text").text_content()
     content = page.saved()
     again = lab(content)
     again.run(0)
     out = again.output(1)
     expect(out.get_by_role("button", name="Send")).to_be_enabled()
     ask(out, "The capital of Italy is")
-    assert "Rome" in answered(out, 1).locator(".text").inner_text()
+    assert "Rome" in answered(out, 1).locator(".text").text_content()
     expect(out.get_by_label("max tokens, number")).to_have_value("12")
 
 
