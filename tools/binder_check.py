@@ -34,7 +34,7 @@ for cell in notebook.cells:
 began, first, peak = time.monotonic(), [], [0]
 
 def look(cell, cell_index, execute_reply):
-    if "%%llm" in cell.source and not first:
+    if not first and any(word in cell.source for word in ("%%llm", ".generate(")):
         first.append(time.monotonic() - began)
     pid = client.km.provisioner.process.pid
     peak[0] = int(next(row.split()[1] for row in open(f"/proc/{pid}/status") if row.startswith("VmHWM")))
@@ -69,6 +69,9 @@ def main() -> int:
     run("python", "-m", "pip", "install", "--quiet", "--no-cache-dir", "-r", "binder/requirements.txt")
     if "torch" in run("python", "-m", "pip", "list"):
         print("torch is installed: it does not fit a session", file=sys.stderr)
+        return 1
+    if "open-llm-magics" not in run("jupyter", "labextension", "list", stderr=subprocess.STDOUT):
+        print("the live views were not built", file=sys.stderr)
         return 1
     began = time.monotonic()
     print(run("binder/postBuild").strip(), f"({time.monotonic() - began:.0f} s)")
