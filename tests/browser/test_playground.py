@@ -143,9 +143,11 @@ def test_raw_text_and_another_session(lab: Open) -> None:
     assert "Paris" in turn.locator(".text").text_content()
     content = page.saved()
     again = lab(content)
-    again.run(0)
     out = again.output(1)
     expect(out.get_by_role("button", name="Send")).to_be_enabled()
+    ask(out, "lost")  # nobody is there yet
+    expect(out.locator(".banner")).to_contain_text("%load_ext llm_magics", timeout=10_000)
+    again.run(0)
     ask(out, "The capital of Italy is")
     assert "Rome" in answered(out, 1).locator(".text").text_content()
     expect(out.get_by_label("max tokens, number")).to_have_value("12")

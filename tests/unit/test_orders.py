@@ -154,10 +154,10 @@ def test_orders_are_checked(data: st.DataObject) -> None:
             for name in ("record", "parent", "at", "token", "act", "turn", "text", "from", "saved")
         },
     }
+    before = set(threading.enumerate())
     orders.channel._receive({"content": {"data": order}})
-    for thread in threading.enumerate():
-        if thread.daemon and thread is not threading.current_thread() and thread.name.startswith("Thread"):
-            thread.join(5)
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
     failed = [each for each in room.sent if each.get("do") == "failed"]
     assert all("this failed" not in each["what"] for each in failed), (order, failed)
 

@@ -8,6 +8,7 @@ import { MEASURES, stepOf } from './steps.js';
 const HEIGHT = 30;
 const MOST_BITS = 6;
 const BAR = 2; // px, the narrowest
+const WIDEST = 16;
 
 export const MAP_STYLE = `
 .map{position:relative;margin:8px 0 0;padding-bottom:9px;outline-offset:2px}
@@ -24,7 +25,7 @@ export class Minimap {
   private readonly marker = h('div', { class: 'mark', hidden: true });
   private readonly windowBox = h('div', { class: 'window', hidden: true });
   private tokens: readonly Token[] = [];
-  private slots = 1;
+  private wanted = 1;
   private hits: Set<number> | undefined;
   private readonly frame = perFrame(() => this.draw());
   private readonly observer =
@@ -73,6 +74,11 @@ export class Minimap {
     this.observer?.observe(this.element);
   }
 
+  /** Places from left to right; a short text does not get wide bars. */
+  private get slots(): number {
+    return Math.max(this.wanted, Math.floor(this.element.clientWidth / WIDEST));
+  }
+
   /** Tokens in a bar. */
   get group(): number {
     const width = this.element.clientWidth || 800;
@@ -90,7 +96,7 @@ export class Minimap {
   /** `slots` is how many tokens there may be at the most; `hits` are those that are not pale. */
   show(tokens: readonly Token[], slots: number, hits?: Set<number>): void {
     this.tokens = tokens;
-    this.slots = Math.max(slots, tokens.length, 1);
+    this.wanted = Math.max(slots, tokens.length, 1);
     this.hits = hits;
     this.element.setAttribute('aria-valuemax', String(Math.max(tokens.length, 1)));
     this.frame.ask();

@@ -31,8 +31,11 @@ const STYLE = `
 .play .text.long{max-height:40vh}
 .fold{display:none}
 @container (max-width:640px){.play{flex-direction:column;height:auto;max-height:none}.play>.right{min-height:520px}.play>.rail-box{display:none;border-right:0;border-bottom:1px solid var(--llm-line);flex:none;max-height:50vh}.play.open>.rail-box{display:flex}.fold{display:inline-flex}.turns{max-height:60vh}}
-@container (max-width:960px){.with-rail{flex-direction:column}.rail{width:100%;flex-basis:auto}}
-.contain{container-type:inline-size}`;
+`;
+
+const SILENCE_MS = 6000;
+/** Orders to which the kernel always says something. */
+const ANSWERED = new Set(['send', 'again', 'edit', 'branch', 'clear', 'model', 'cells']);
 
 export class Playground {
   private readonly shell: Shell;
@@ -49,6 +52,8 @@ export class Playground {
   private mode: Mode = 'surprisal';
   private readonly off: (() => void)[] = [];
   private said = false;
+  private follow = true;
+  private silence: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private state: PlayState,
@@ -111,7 +116,7 @@ export class Playground {
         ask,
       ),
     );
-    this.shell.root.append(h('div', { class: 'contain' }, this.play));
+    this.shell.root.append(this.play);
     this.listen();
     for (const [n, turn] of state.turns.entries()) if (turn.kept) void this.keep(n, turn.kept);
     this.draw();
@@ -123,6 +128,7 @@ export class Playground {
   }
 
   dispose(): void {
+    clearTimeout(this.silence);
     for (const off of this.off.splice(0)) off();
     for (const view of this.shown.splice(0)) view.dispose();
     this.shell.dispose();
@@ -139,9 +145,16 @@ export class Playground {
 
   private order(act: string, more: object = {}): void {
     this.host?.send({ do: 'play', id: this.state.id, act, ...more });
+    if (!ANSWERED.has(act)) return;
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => {
+      if (this.host?.reach === 'ready')
+        this.fail('The kernel does not answer.\nRun %load_ext llm_magics in a cell, then try again.');
+    }, SILENCE_MS);
   }
 
   private hear(news: PlayNews): void {
+    clearTimeout(this.silence);
     if (news.models && news.memory) this.rail.have(news.models, news.memory);
     if (news.kept && news.turn !== undefined) void this.keep(news.turn, news.kept);
     if (news.bundle) this.host?.write?.(news.bundle);
@@ -190,7 +203,6 @@ export class Playground {
     const reach = host?.reach ?? 'none';
     this.rail.show(state);
     this.segments.show(this.mode);
-    const atEnd = this.turns.scrollTop + this.turns.clientHeight >= this.turns.scrollHeight - 40;
     const grown = state.turns.length > this.shown.length;
     while (this.shown.length > state.turns.length) this.shown.pop()!.dispose();
     for (const [n, turn] of state.turns.entries()) {
@@ -202,7 +214,8 @@ export class Playground {
       this.turns.append(
         h('div', { class: 'empty' }, 'Ask the model something. Each answer shows what it weighed.'),
       );
-    if (atEnd || grown) this.turns.scrollTop = this.turns.scrollHeight;
+    if (grown) this.follow = true;
+    this.following();
     if (state.failed) this.fail(state.failed);
     else if (this.failure.firstElementChild && !this.failure.querySelector('.warn'))
       this.failure.replaceChildren();
@@ -218,6 +231,11 @@ export class Playground {
           : state.raw
             ? 'A text to go on with'
             : 'Ask, or ↑ for the last prompt';
+  }
+
+  /** Stay at the end, if it was in view. */
+  private following(): void {
+    if (this.follow) this.turns.scrollTop = this.turns.scrollHeight;
   }
 
   private setMode(mode: Mode): void {
@@ -237,7 +255,13 @@ export class Playground {
   }
 
   private listen(): void {
+    const { turns } = this;
     const { root } = this.shell;
+    const look = () => {
+      this.follow = turns.scrollTop + turns.clientHeight >= turns.scrollHeight - 40;
+    };
+    turns.addEventListener('wheel', () => setTimeout(look, 100), { passive: true });
+    turns.addEventListener('pointerup', look);
     this.prompt.addEventListener('input', () => {
       this.prompt.style.height = '';
       this.prompt.style.height = `${Math.min(this.prompt.scrollHeight, 160)}px`;
@@ -266,6 +290,7 @@ export class Playground {
     stop: () => this.order('stop'),
     listen: (id: string, grown: () => void) => this.host!.answers.listen(id, grown),
     growing: (id: string) => this.host?.answers.growing(id),
+    grown: () => this.following(),
     can: () => !!this.host && this.host.reach !== 'none',
   };
 }

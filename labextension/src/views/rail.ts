@@ -15,8 +15,7 @@ export const RAIL_STYLE = `
 .rail li>div{min-width:0}
 .rail .name{white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
 .rail .name code{font:12px var(--llm-code);background:none;color:inherit}
-.rail small{color:var(--llm-fg2);font-size:11px;display:block}
-@media (max-width:640px){.rail{flex-basis:auto;width:100%}}`;
+.rail small{color:var(--llm-fg2);font-size:11px;display:block}`;
 
 const NAMES = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 

@@ -5,6 +5,7 @@ import { COLOURS, followTheme } from '../theme.js';
 
 export const CONTROLS = `
 *{box-sizing:border-box}
+.view{container-type:inline-size}
 [hidden]{display:none!important}
 .row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:8px 14px;margin:4px 0 10px}
 .row>.right{margin-left:auto;display:flex;gap:6px;align-items:center}
@@ -42,7 +43,7 @@ export function shell(parent: HTMLElement, style: string): Shell {
   const outer = parent.getRootNode();
   const inside = outer instanceof ShadowRoot && outer.host.hasAttribute('data-llm-view');
   if (inside) {
-    const root = h('div');
+    const root = h('div', { class: 'view' });
     const name = `llm-${hash(style)}`;
     if (!outer.getElementById(name)) outer.append(h('style', { id: name }, style));
     parent.append(root);

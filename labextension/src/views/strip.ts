@@ -20,7 +20,7 @@ const OWN_STYLE = `
 .prompt{border-left:2px solid var(--llm-line);padding-left:10px;margin:0 0 10px;color:var(--llm-fg2)}
 .markdown{font-family:var(--llm-text)}
 .with-rail{display:flex;gap:24px;align-items:flex-start}.with-rail>.main{flex:1;min-width:0}
-@media (max-width:640px){.with-rail{flex-direction:column}}`;
+@container (max-width:640px){.with-rail{flex-direction:column}.rail{flex-basis:auto;width:100%}}`;
 export const STRIP_STYLE =
   TEXT_STYLE + MAP_STYLE + CARD_STYLE + TOOLBAR_STYLE + RAIL_STYLE + SUMMARY_STYLE + OWN_STYLE;
 

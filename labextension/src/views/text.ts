@@ -23,7 +23,7 @@ export const TEXT_STYLE = `
 .text{position:relative;font:15px/27px var(--llm-text);max-width:41em;overflow-wrap:anywhere;white-space:pre-wrap;tab-size:4;cursor:default}
 .text.long{max-height:60vh;max-width:none;overflow-y:auto;overscroll-behavior:contain;border-left:2px solid var(--llm-line);padding-left:12px}
 .text.long .p{max-width:41em}
-.p{content-visibility:auto;contain-intrinsic-size:auto none auto 108px}
+.text.long .p{content-visibility:auto;contain-intrinsic-size:auto none auto 108px}
 .p.code{font:13px/22px var(--llm-code)}
 .t{color:var(--llm-on);border-radius:2px;padding:3px 0 1px;border-bottom:0 solid var(--llm-heat-line);box-decoration-break:clone;-webkit-box-decoration-break:clone}
 .t.s0{color:inherit}
@@ -41,7 +41,7 @@ export const TEXT_STYLE = `
 ::highlight(llm-shared){color:var(--llm-fg2)}
 .box{position:absolute;pointer-events:none;border:2px solid var(--llm-accent);border-radius:3px}
 @media (prefers-reduced-motion:reduce){.caret{animation:none}}
-@media print{.text.long{max-height:none;overflow:visible}.caret,.box{display:none}.p{content-visibility:visible}}
+@media print{.text.long{max-height:none;overflow:visible}.caret,.box{display:none}.text.long .p{content-visibility:visible}}
 @media (forced-colors:active){.s1,.s2{border-bottom-width:1px;border-bottom-style:dotted}.box{border-color:Highlight}}`;
 
 export class TokenText {

@@ -19,6 +19,8 @@ export interface TurnActions {
   stop(): void;
   listen(id: string, grown: () => void): () => void;
   growing(id: string): Growing | undefined;
+  /** The turn is higher now. */
+  grown(): void;
   /** Whether there is a kernel. */
   can(): boolean;
 }
@@ -131,6 +133,7 @@ export class TurnView {
     if (!this.strip) this.strip = new Strip(shown, this.answer, host, live, { mode, bare: true });
     else this.strip.update(shown, live, host);
     this.strip.setMode(mode);
+    this.actions.grown();
   }
 
   private edit(): void {
