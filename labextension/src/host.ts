@@ -21,12 +21,10 @@ export interface Channel {
 }
 
 export interface Host {
-  channel?: Channel;
-  /** The identity of what is shown, for orders. */
-  id?: string;
   /** Fill an element with the answer as rendered Markdown; false where the host can't. */
   markdown?: (element: HTMLElement, record: Rec) => boolean;
-  branch?: (parent: number, at: number, token: number | string) => void;
+  /** Go on from another token; absent where there is no kernel. */
+  readonly branch?: (parent: number, at: number, token: number | string) => void;
   stop?: () => void;
   /** Another branch is looked at now. */
   walked?: (path: number) => void;

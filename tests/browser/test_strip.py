@@ -141,7 +141,8 @@ def test_branches_are_made_walked_saved_and_opened_with_no_kernel(either: Open, 
     for key in ("End", "ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowDown", "ArrowDown", "Enter"):
         page.page.keyboard.press(key)
     expect(out.locator(".rail [role=treeitem]")).to_have_count(3, timeout=20_000)
-    expect(out.locator(".summary")).to_contain_text("reused", timeout=20_000)
+    expect(out.locator(".summary .dot")).to_have_count(0, timeout=20_000)  # it is done
+    expect(out.locator(".summary")).to_contain_text("reused")
     shot(page, "branches")
     content = page.saved()
     generation = record_of(content, 1)
@@ -161,6 +162,19 @@ def test_branches_are_made_walked_saved_and_opened_with_no_kernel(either: Open, 
     out.locator(".t.s4").first.hover()
     expect(out.locator(".card")).to_contain_text("needs a running kernel")
     shot(again, "no-kernel")
+
+    # In another session the model is not loaded yet, and the kernel knows nothing of the answer.
+    content["metadata"] = {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+    }
+    later = either(content)
+    later.run(0)
+    out = later.output(1)
+    out.locator(".t.s4").first.click()
+    out.locator(".card .others .can").nth(1).click()
+    expect(out.locator(".rail [role=treeitem]")).to_have_count(4, timeout=30_000)
+    expect(out.locator(".summary .dot")).to_have_count(0, timeout=30_000)
+    assert len(record_of(later.saved(), 1).branches) == 3
 
 
 def test_a_branch_while_another_cell_runs(lab: Open) -> None:

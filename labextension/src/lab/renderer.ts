@@ -163,15 +163,14 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   private host(kept: Kept): Host {
     const id = kept.run?.id ?? '';
     const connection = this.place?.connection;
+    const branch = (parent: number, at: number, token: number | string) => this.branch(parent, at, token);
     return {
-      id,
-      channel: connection,
       markdown: element => this.markdown(element),
       stop: connection && (() => connection.stop(this.branching?.job ?? id)),
-      branch:
-        connection && record(kept) && connection.reach !== 'none'
-          ? (...turn) => this.branch(...turn)
-          : undefined,
+      // Asked when it is needed: at load, outputs are drawn before there is a kernel.
+      get branch() {
+        return connection && canBranch(kept) && connection.reach !== 'none' ? branch : undefined;
+      },
     };
   }
 
@@ -276,6 +275,6 @@ function same(one: Kept, other: Kept): boolean {
   return one.run?.id ? one.run.id === other.run?.id : !!one.data && one.data === other.data;
 }
 
-function record(kept: Kept): boolean {
+function canBranch(kept: Kept): boolean {
   return kept.kind !== 'trace' && (kept.schema ?? 1) > 1;
 }

@@ -7,6 +7,7 @@ import { pathTokens, type Rec, type Token } from '../record.js';
 import { CARD_STYLE, Card } from './card.js';
 import { find } from './find.js';
 import { MAP_STYLE, Minimap } from './minimap.js';
+import { followPointer } from './pointer.js';
 import { RAIL_STYLE, Rail } from './rail.js';
 import { shell } from './shell.js';
 import { MEASURES, MODES, type Mode, stepOf } from './steps.js';
@@ -15,7 +16,6 @@ import { type Look, promptText, TEXT_STYLE, TokenText } from './text.js';
 import { TOOLBAR_STYLE, Toolbar } from './toolbar.js';
 
 const LONG = 1500; // tokens; more of them scroll in a window of their own
-const HOVER_MS = 120;
 const OWN_STYLE = `
 .prompt{border-left:2px solid var(--llm-line);padding-left:10px;margin:0 0 10px;color:var(--llm-fg2)}
 .markdown{font-family:var(--llm-text)}
@@ -50,7 +50,6 @@ export class Strip {
   private hit = -1;
   private saidTo = 0;
   private summaryAt = 0;
-  private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly off: (() => void)[] = [];
   private readonly scrolled = perFrame(() => this.showWindow());
 
@@ -126,7 +125,6 @@ export class Strip {
   }
 
   dispose(): void {
-    clearTimeout(this.timer);
     this.scrolled.cancel();
     for (const off of this.off.splice(0)) off();
     this.card.hide();
@@ -181,6 +179,7 @@ export class Strip {
     this.text.element.scrollTop = scrollTop;
     this.rail.show(this.record, this.path);
     this.drawPrompt();
+    this.summaryAt = 0;
     this.drawAround();
     this.mark();
   }
@@ -341,70 +340,27 @@ export class Strip {
   }
 
   private listen(): void {
-    const { element } = this.text;
-    element.addEventListener('pointermove', event => {
-      if (event.pointerType === 'touch' || event.buttons) return;
-      clearTimeout(this.timer);
-      if (this.card.pinned) return;
-      const target = event.composedPath()[0] ?? null; // afterwards it is forgotten
-      this.timer = setTimeout(() => this.hover(event, target), this.card.open ? 20 : HOVER_MS);
-    });
-    element.addEventListener('pointerleave', () => {
-      clearTimeout(this.timer);
-      if (!this.card.pinned)
-        this.timer = setTimeout(
-          () => !this.card.pinned && !this.card.element.matches(':hover') && this.close(),
-          250,
-        );
-    });
-    this.card.element.addEventListener('pointerleave', () => !this.card.pinned && this.close());
-    this.card.element.addEventListener('pointerenter', () => clearTimeout(this.timer));
-    element.addEventListener('click', event => {
-      if (!getSelection()?.isCollapsed && getSelection()?.toString()) return; // a selection is being made
-      const place = this.text.at(event.clientX, event.clientY, event.composedPath()[0] ?? null);
-      if (place === undefined) return this.close();
-      this.map.element.focus({ preventScroll: true });
-      this.go(place, true);
-    });
-    element.addEventListener('scroll', () => {
-      this.scrolled.ask();
-      if (!this.card.pinned) this.card.hide();
-    });
-    this.shell.root.addEventListener('keydown', event => this.key(event));
-    // A card belongs to one strip: a click anywhere else closes it.
-    const outside = (event: Event) => {
-      if (this.card.pinned && !event.composedPath().includes(this.shell.root)) this.close();
-    };
-    document.addEventListener('pointerdown', outside, true);
-    const moved = (event: Event) => {
-      if (
-        this.card.open &&
-        event.target !== element &&
-        !(event.target instanceof Node && this.shell.root.contains(event.target))
-      )
-        this.card.hide();
-    };
-    document.addEventListener('scroll', moved, true);
-    const { channel } = this.host;
-    const off = channel?.onReach(() => this.drawSummary());
-    this.off.push(() => {
-      document.removeEventListener('pointerdown', outside, true);
-      document.removeEventListener('scroll', moved, true);
-      off?.();
-    });
+    const { root } = this.shell;
+    this.text.element.addEventListener('scroll', () => this.scrolled.ask());
+    root.addEventListener('keydown', event => this.key(event));
     const theme = new MutationObserver(() => this.map.redraw());
-    const root = this.shell.root.getRootNode();
-    if (root instanceof ShadowRoot)
-      theme.observe(root.host, { attributes: true, attributeFilter: ['data-llm-theme'] });
-    this.off.push(() => theme.disconnect());
+    const outer = root.getRootNode();
+    if (outer instanceof ShadowRoot)
+      theme.observe(outer.host, { attributes: true, attributeFilter: ['data-llm-theme'] });
+    this.off.push(
+      followPointer(root, this.text, this.card, {
+        over: place => this.hover(place),
+        pick: place => {
+          this.map.element.focus({ preventScroll: true });
+          this.go(place, true);
+        },
+        leave: () => this.close(),
+      }),
+      () => theme.disconnect(),
+    );
   }
 
-  private hover(event: PointerEvent, target: EventTarget | null): void {
-    const place = this.text.at(event.clientX, event.clientY, target);
-    if (place === undefined) {
-      if (!this.card.element.matches(':hover')) this.close();
-      return;
-    }
+  private hover(place: number): void {
     if (place === this.cursor && this.card.open) return;
     this.cursor = place;
     this.mark();
