@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ..clean import sound
+from ..errors import UsageError
 
 TARGET = "llm-magics"
 CONTROL, STREAM = f"{TARGET}-control", f"{TARGET}-stream"
@@ -91,6 +92,18 @@ class Channel:
             self.obey(order)
         except Exception:  # what comes from outside must not end the thread that hears it
             log.exception("an order of a view could not be followed")
+
+
+def whole(order: Order, name: str) -> int:
+    """A whole number of an order, which comes from a page.
+
+    Raises:
+        UsageError: it is none.
+    """
+    value = order.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"{name} must be a whole number, got {value!r:.40}", hint="load the page again")
+    return value
 
 
 def new_id() -> str:

@@ -17,7 +17,7 @@ from ..errors import LLMMagicsError, UsageError
 from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.kept import read_kept
 from . import playground
-from .channel import Channel, Order
+from .channel import Channel, Order, whole
 from .live import Lives
 from .playground import Playground
 
@@ -73,21 +73,22 @@ class Orders:
 
     def _branch(self, id: str, order: Order) -> None:
         """Go on from another token of the answer that the view shows, and send the answer with its branch."""
-        payload, parent, at, token = (order.get(name) for name in ("record", "parent", "at", "token"))
+        payload, token = order.get("record"), order.get("token")
+        parent, at = whole(order, "parent"), whole(order, "at")
         generation = read_kept(payload) if isinstance(payload, dict) else None
-        if not isinstance(generation, Generation) or not isinstance(token, (int, str)):
+        if not isinstance(payload, dict) or not isinstance(generation, Generation):
             raise UsageError("there is no answer to branch from", hint="run the cell again")
-        base = generation.path(parent)  # type: ignore[arg-type]  # checked there
-        model = self._models.model_of(generation.model)
-        stream = model.stream_branch(base, at, token)  # type: ignore[arg-type]  # checked there
-        assert isinstance(parent, int) and isinstance(at, int)
+        if not isinstance(token, (int, str)):
+            raise UsageError("there is no token to go on with", hint="load the page again")
+        base = generation.path(parent)
+        stream = self._models.model_of(generation.model).stream_branch(base, at, token)
         live = self.lives.begin(id, base.options.max_tokens, stream.close)
         live.add(stream.generation.tokens[at:])
         for each in stream:
             live.add([each])
         tree = generation.with_branch(stream.generation, at=at, parent=parent)
-        bundle = tokens_bundle if payload.get("view") == "tokens" else generation_bundle  # type: ignore[union-attr]
-        made = bundle(tree, id=str(payload.get("run", {}).get("id", "")))  # type: ignore[union-attr]
+        bundle = tokens_bundle if payload.get("view") == "tokens" else generation_bundle
+        made = bundle(tree, id=str(payload["run"].get("id", "")))
         live.end(made)
         self.channel.send({"do": "record", "id": id, "bundle": made})
 

@@ -20,7 +20,7 @@ from ..sources import progress
 from ..views.kept import kept, read_kept
 from ..views.playground import playground_bundle
 from . import source
-from .channel import Sender, new_id
+from .channel import Sender, new_id, whole
 from .live import Lives
 
 if TYPE_CHECKING:
@@ -230,31 +230,29 @@ class Playground:
             self._send({"text": asked})
 
     def _branch(self, order: dict[str, Any]) -> None:
-        number, parent = self._number(order), order.get("parent")
-        at, token = order.get("at"), order.get("token")
+        number, token = self._number(order), order.get("token")
+        parent, at = whole(order, "parent"), whole(order, "at")
         turn = self._turns[number]
         if turn.record is None or not isinstance(token, (int, str)):
             raise UsageError("there is no answer to branch from", hint="ask something")
         self._idle()
         record = turn.record
-        base = record.path(parent)  # type: ignore[arg-type]  # checked there
-        assert isinstance(parent, int)
+        base = record.path(parent)
+
+        def begin(model: Model) -> Stream:
+            return model.stream_branch(base, at, token)
 
         def done(made: Generation) -> None:
-            turn.record = record.with_branch(made, at=at, parent=parent)  # type: ignore[arg-type]
+            turn.record = record.with_branch(made, at=at, parent=parent)
             turn.path = len(turn.record.branches)
             del self._turns[number + 1 :]  # they followed another answer
 
-        def begin(model: Model) -> Stream:
-            return model.stream_branch(base, at, token)  # type: ignore[arg-type]  # checked there
-
-        fork = (parent, at) if isinstance(at, int) else (parent, 0)
-        self._run(number, begin, done, fork=fork)
+        self._run(number, begin, done, fork=(parent, at))
 
     def _path(self, order: dict[str, Any]) -> None:
         """Go on with another branch of the answer."""
-        turn, path = self._turns[self._number(order)], order.get("path")
-        if turn.record and isinstance(path, int) and 0 <= path <= len(turn.record.branches):
+        turn, path = self._turns[self._number(order)], whole(order, "path")
+        if turn.record and 0 <= path <= len(turn.record.branches):
             turn.path = path
             self._keep()
 
@@ -319,8 +317,8 @@ class Playground:
     # --- work
 
     def _number(self, order: dict[str, Any]) -> int:
-        number = order.get("turn")
-        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(self._turns):
+        number = whole(order, "turn")
+        if not 0 <= number < len(self._turns):
             raise UsageError(f"there is no turn {number!r}", hint="reload the page")
         return number
 

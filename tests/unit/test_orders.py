@@ -104,7 +104,7 @@ def test_what_cannot_be_done_says_so() -> None:
         ({"act": "send", "text": "  "}, "no prompt"),
         ({"act": "set", "settings": {"top_p": 7}}, "top_p"),
         ({"act": "again", "turn": 4}, "no turn 4"),
-        ({"act": "branch", "turn": True}, "no turn True"),
+        ({"act": "branch", "turn": True}, "turn must be a whole number"),
     ]:
         play.obey(order)
         assert what in room.sent[-1]["now"]["failed"]
