@@ -143,6 +143,10 @@ def test_branches_are_made_walked_saved_and_opened_with_no_kernel(either: Open, 
     expect(out.locator(".rail [role=treeitem]")).to_have_count(3, timeout=20_000)
     expect(out.locator(".summary .dot")).to_have_count(0, timeout=20_000)  # it is done
     expect(out.locator(".summary")).to_contain_text("reused")
+    # Side by side with what it turned off from, which can be read and branched from too.
+    expect(out.locator(".two h4")).to_have_count(2)
+    out.locator(".two .pane").first.locator(".t").first.hover()
+    expect(out.locator(".card")).to_be_visible()
     shot(page, "branches")
     content = page.saved()
     generation = record_of(content, 1)

@@ -1,11 +1,17 @@
 /** What the pointer is over: a token after a moment, and the card as long as it is there. */
 
 import type { Card } from './card.js';
-import type { TokenText } from './text.js';
 
 const HOVER_MS = 120;
 const NEXT_MS = 20; // where a card is open already
 const LEAVE_MS = 250; // to get from the token to its card
+
+/** What has tokens under the pointer. */
+export interface Pointed {
+  element: HTMLElement;
+  /** Undefined: none; null: somebody else's. */
+  at(x: number, y: number, target: EventTarget | null): number | undefined | null;
+}
 
 export interface PointerActions {
   over(place: number): void;
@@ -16,7 +22,7 @@ export interface PointerActions {
 /** Follows the pointer in `root`; gives back what ends it. */
 export function followPointer(
   root: HTMLElement,
-  text: TokenText,
+  text: Pointed,
   card: Card,
   actions: PointerActions,
 ): () => void {
@@ -35,6 +41,7 @@ export function followPointer(
     const target = event.composedPath()[0] ?? null; // afterwards it is forgotten
     const look = () => {
       const place = text.at(event.clientX, event.clientY, target);
+      if (place === null) return;
       if (place !== undefined) actions.over(place);
       else if (!onCard()) actions.leave();
     };
@@ -46,6 +53,7 @@ export function followPointer(
   element.addEventListener('click', event => {
     if (getSelection()?.toString()) return; // a selection is being made
     const place = text.at(event.clientX, event.clientY, event.composedPath()[0] ?? null);
+    if (place === null) return;
     if (place === undefined) actions.leave();
     else actions.pick(place);
   });

@@ -19,6 +19,9 @@ export const RAIL_STYLE = `
 
 const NAMES = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
+/** A is the answer as it was sampled. */
+export const pathName = (path: number): string => NAMES[path] ?? String(path);
+
 export class Rail {
   readonly element = h('div', { class: 'rail', hidden: true });
   private shown = '';
@@ -74,7 +77,7 @@ export class Rail {
       h(
         'div',
         {},
-        h('div', { class: 'name' }, h('b', {}, `${NAMES[path] ?? path} `), h('code', {}, words)),
+        h('div', { class: 'name' }, h('b', {}, `${pathName(path)} `), h('code', {}, words)),
         h('small', {}, numbers.filter(Boolean).join(' · ')),
       ),
     );

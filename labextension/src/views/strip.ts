@@ -5,14 +5,15 @@ import { count, percent, probability, tokenWord, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import { pathTokens, type Rec, type Token } from '../record.js';
 import { CARD_STYLE, Card } from './card.js';
+import { COLUMNS_STYLE, Columns } from './columns.js';
 import { find } from './find.js';
 import { MAP_STYLE, Minimap } from './minimap.js';
 import { followPointer } from './pointer.js';
-import { RAIL_STYLE, Rail } from './rail.js';
+import { pathName, RAIL_STYLE, Rail } from './rail.js';
 import { shell } from './shell.js';
 import { MEASURES, MODES, type Mode, stepOf } from './steps.js';
 import { SUMMARY_STYLE, summary } from './summary.js';
-import { type Look, promptText, TEXT_STYLE, TokenText } from './text.js';
+import { type Look, promptText, TEXT_STYLE } from './text.js';
 import { TOOLBAR_STYLE, Toolbar } from './toolbar.js';
 
 const LONG = 1500; // tokens; more of them scroll in a window of their own
@@ -22,7 +23,14 @@ const OWN_STYLE = `
 .with-rail{display:flex;gap:24px;align-items:flex-start}.with-rail>.main{flex:1;min-width:0}
 @container (max-width:640px){.with-rail{flex-direction:column}.rail{flex-basis:auto;width:100%}}`;
 export const STRIP_STYLE =
-  TEXT_STYLE + MAP_STYLE + CARD_STYLE + TOOLBAR_STYLE + RAIL_STYLE + SUMMARY_STYLE + OWN_STYLE;
+  TEXT_STYLE +
+  COLUMNS_STYLE +
+  MAP_STYLE +
+  CARD_STYLE +
+  TOOLBAR_STYLE +
+  RAIL_STYLE +
+  SUMMARY_STYLE +
+  OWN_STYLE;
 
 export interface StripOptions {
   mode?: Mode;
@@ -32,7 +40,7 @@ export interface StripOptions {
 
 export class Strip {
   private readonly shell;
-  private readonly text = new TokenText();
+  private readonly text = new Columns();
   private readonly card = new Card();
   private readonly map: Minimap;
   private readonly rail: Rail;
@@ -46,6 +54,8 @@ export class Strip {
   private path = 0;
   private tokens: readonly Token[] = [];
   private cursor: number | undefined;
+  /** The cursor is in the column of what the branch turned off from. */
+  private beside = false;
   private hits: number[] = [];
   private hit = -1;
   private saidTo = 0;
@@ -128,17 +138,16 @@ export class Strip {
     this.scrolled.cancel();
     for (const off of this.off.splice(0)) off();
     this.card.hide();
-    this.text.shade(0);
     this.map.dispose();
     this.shell.dispose();
   }
 
   // --- drawing
 
-  private look(): Look {
-    const { record, tokens, live } = this;
+  private look(tokens: readonly Token[]): Look {
+    const { record, live } = this;
     const measure = this.mode === 'text' ? undefined : MEASURES[this.mode];
-    const hits = new Set(this.hits);
+    const hits = new Set(tokens === this.tokens ? this.hits : []);
     const stopped = this.pathInfo().stop_reason === 'stop' && !live;
     return {
       step: place =>
@@ -153,6 +162,21 @@ export class Strip {
         return record.specials.get(token.id);
       },
     };
+  }
+
+  /** A branch stands beside what it turned off from; what they have in common, above both. */
+  private drawColumns(long: boolean): void {
+    const branch = this.record.branches[this.path - 1];
+    const parent = branch && pathTokens(this.record, branch.parent);
+    if (!branch || !parent || long || this.hits.length || branch.at >= parent.length)
+      return this.text.single();
+    const heads = [branch.parent, this.path].map((path, n) => {
+      const tokens = n ? this.tokens : parent;
+      const first = tokens[branch.at];
+      const p = first ? percent(probability(first.logprob)) : '–';
+      return `${pathName(path)}  ${p} at token ${count(branch.at + 1)}`;
+    });
+    this.text.split(branch.at, heads as [string, string], parent, this.look(parent));
   }
 
   private pathInfo(): { stop_reason: string; timing: Rec['timing'] } {
@@ -174,8 +198,8 @@ export class Strip {
     this.text.clear();
     this.text.element.classList.toggle('long', tokens.length > LONG);
     this.text.element.classList.toggle('finding', this.hits.length > 0);
-    this.text.append(tokens, this.look(), !!live);
-    this.text.shade(this.record.branches[this.path - 1]?.at ?? 0);
+    this.drawColumns(tokens.length > LONG);
+    this.text.append(tokens, this.look(tokens), !!live);
     this.text.element.scrollTop = scrollTop;
     this.rail.show(this.record, this.path);
     this.drawPrompt();
@@ -190,7 +214,7 @@ export class Strip {
     const long = this.tokens.length > LONG;
     const atEnd = element.scrollTop + element.clientHeight >= element.scrollHeight - 30;
     element.classList.toggle('long', long);
-    this.text.append(this.tokens, this.look(), !!this.live);
+    this.text.append(this.tokens, this.look(this.tokens), !!this.live);
     if (long && atEnd) element.scrollTop = element.scrollHeight;
     this.rail.show(this.record, this.path);
     this.drawAround();
@@ -259,9 +283,10 @@ export class Strip {
   // --- the cursor and the card
 
   private mark(): void {
-    const { cursor } = this;
+    const { cursor, beside } = this;
     const token = cursor === undefined ? undefined : this.tokens[cursor];
-    this.text.mark(token ? cursor : undefined);
+    this.text.mark(token || beside ? cursor : undefined, beside);
+    if (beside) return this.map.mark(undefined);
     this.map.mark(
       token ? cursor : undefined,
       token &&
@@ -272,6 +297,7 @@ export class Strip {
   /** Move to a token; its card opens. */
   private go(place: number, pin: boolean): void {
     if (this.mode === 'text') this.setMode('surprisal');
+    this.beside = false;
     this.cursor = Math.max(0, Math.min(place, this.tokens.length - 1));
     if (!this.tokens.length) return;
     this.text.reveal(this.cursor);
@@ -281,27 +307,27 @@ export class Strip {
   }
 
   private openCard(): void {
-    const { cursor } = this;
-    if (cursor === undefined || !this.tokens[cursor]) return;
-    const anchor = this.text.rects(cursor)[0] ?? this.map.element.getBoundingClientRect();
-    const { branch } = this.host;
-    this.card.show(this.record, this.tokens, cursor, anchor, {
-      branch:
-        branch && this.record.kind === 'generation' && !this.live
-          ? (at, token) => this.branch(at, token)
-          : undefined,
+    const { cursor, beside } = this;
+    const path = beside ? this.record.branches[this.path - 1]!.parent : this.path;
+    const tokens = beside ? pathTokens(this.record, path) : this.tokens;
+    if (cursor === undefined || !tokens[cursor]) return;
+    const anchor = this.text.rects(cursor, beside)[0] ?? this.map.element.getBoundingClientRect();
+    const can = this.host.branch && this.record.kind === 'generation' && !this.live;
+    this.card.show(this.record, tokens, cursor, anchor, {
+      branch: can ? (at, token) => this.branch(path, at, token) : undefined,
     });
   }
 
   private close(): void {
     this.card.hide();
     this.cursor = undefined;
+    this.beside = false;
     this.mark();
   }
 
   /** The path that the place belongs to may be an earlier one. */
-  private branch(at: number, token: number | string): void {
-    let path = this.path;
+  private branch(from: number, at: number, token: number | string): void {
+    let path = from;
     while (path > 0 && at < this.record.branches[path - 1]!.at) path = this.record.branches[path - 1]!.parent;
     this.close();
     this.host.branch?.(path, at, token);
@@ -348,21 +374,29 @@ export class Strip {
     if (outer instanceof ShadowRoot)
       theme.observe(outer.host, { attributes: true, attributeFilter: ['data-llm-theme'] });
     this.off.push(
-      followPointer(root, this.text, this.card, {
-        over: place => this.hover(place),
-        pick: place => {
-          this.map.element.focus({ preventScroll: true });
-          this.go(place, true);
-        },
-        leave: () => this.close(),
-      }),
+      ...[false, true].map(beside =>
+        followPointer(root, this.text.pointed(beside), this.card, {
+          over: place => this.hover(place, beside),
+          pick: place => {
+            this.map.element.focus({ preventScroll: true });
+            if (!beside) return this.go(place, true);
+            this.card.pinned = true;
+            this.card.hide();
+            this.hover(place, true);
+          },
+          leave: () => {
+            if (this.beside === beside) this.close();
+          },
+        }),
+      ),
       () => theme.disconnect(),
     );
   }
 
-  private hover(place: number): void {
-    if (place === this.cursor && this.card.open) return;
+  private hover(place: number, beside: boolean): void {
+    if (place === this.cursor && beside === this.beside && this.card.open) return;
     this.cursor = place;
+    this.beside = beside;
     this.mark();
     this.openCard();
   }
@@ -385,7 +419,7 @@ export class Strip {
       Enter: () => {
         const other = this.card.open ? this.card.selected : undefined;
         if (other && this.host.branch && at !== undefined && other.id !== this.tokens[at]!.id)
-          this.branch(at, other.id);
+          this.branch(this.path, at, other.id);
         else this.go(at ?? 0, true);
       },
       Escape: () => {

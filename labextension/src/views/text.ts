@@ -20,7 +20,8 @@ const PARAGRAPH = 40; // tokens; a shorter one is joined with the next
 const MOST_BOXES = 3;
 
 export const TEXT_STYLE = `
-.text{position:relative;font:15px/27px var(--llm-text);max-width:41em;overflow-wrap:anywhere;white-space:pre-wrap;tab-size:4;cursor:default}
+.pane{position:relative}
+.text{font:15px/27px var(--llm-text);max-width:41em;overflow-wrap:anywhere;white-space:pre-wrap;tab-size:4;cursor:default}
 .text.long{max-height:60vh;max-width:none;overflow-y:auto;overscroll-behavior:contain;border-left:2px solid var(--llm-line);padding-left:12px}
 .text.long .p{max-width:41em}
 .text.long .p{content-visibility:auto;contain-intrinsic-size:auto none auto 108px}
@@ -38,21 +39,22 @@ export const TEXT_STYLE = `
 .finding{color:var(--llm-fg2)}
 .hit{outline:1.5px solid var(--llm-fg);outline-offset:1px;color:var(--llm-fg)}
 .hit:not(.s0){color:var(--llm-on)}
-::highlight(llm-shared){color:var(--llm-fg2)}
 .box{position:absolute;pointer-events:none;border:2px solid var(--llm-accent);border-radius:3px}
 @media (prefers-reduced-motion:reduce){.caret{animation:none}}
 @media print{.text.long{max-height:none;overflow:visible}.caret,.box{display:none}.text.long .p{content-visibility:visible}}
 @media (forced-colors:active){.s1,.s2{border-bottom-width:1px;border-bottom-style:dotted}.box{border-color:Highlight}}`;
 
 export class TokenText {
-  readonly element = h('div', { class: 'text' });
+  readonly element = h('div', { class: 'pane' });
   private spots: Spot[] = [];
   private paragraphs: { element: HTMLElement; first: number }[] = [];
   private line = '';
   private fenced = false;
   private readonly caret = h('span', { class: 'caret', 'aria-hidden': true });
   private readonly boxes: HTMLElement[] = [];
-  private shared: Range | undefined;
+
+  /** `view` is what scrolls. */
+  constructor(private readonly view: HTMLElement | undefined = undefined) {}
 
   /** How many tokens are shown. */
   get count(): number {
@@ -194,7 +196,7 @@ export class TokenText {
 
   /** Scroll so that the token can be seen. */
   reveal(place: number): void {
-    const { element } = this;
+    const element = this.view ?? this.element;
     const node = this.spots[place]?.node;
     const holder = node instanceof Element ? node : node?.parentElement;
     const rect = this.rects(place)[0] ?? holder?.getBoundingClientRect();
@@ -213,8 +215,8 @@ export class TokenText {
     const view = this.element.getBoundingClientRect();
     for (const r of this.rects(place).slice(0, MOST_BOXES)) {
       const box = h('div', { class: 'box' });
-      box.style.left = `${r.left - view.left + this.element.scrollLeft - this.element.clientLeft - 3}px`;
-      box.style.top = `${r.top - view.top + this.element.scrollTop - 3}px`;
+      box.style.left = `${r.left - view.left - 3}px`;
+      box.style.top = `${r.top - view.top - 3}px`;
       box.style.width = `${r.width + 2}px`;
       box.style.height = `${r.height + 2}px`;
       this.boxes.push(box);
@@ -222,27 +224,9 @@ export class TokenText {
     }
   }
 
-  /** Show paler what a branch has in common with the answer it turns off from: all before `end`. */
-  shade(end: number): void {
-    if (typeof Highlight === 'undefined' || !CSS.highlights) return;
-    const shared = CSS.highlights.get('llm-shared') ?? new Highlight();
-    CSS.highlights.set('llm-shared', shared);
-    if (this.shared) shared.delete(this.shared);
-    this.shared = undefined;
-    const [first, last] = [this.spots[0], this.spots[end - 1]];
-    if (!end || !first || !last) return;
-    const range = document.createRange();
-    if (first.node instanceof Element) range.setStartBefore(first.node);
-    else range.setStart(first.node, 0);
-    if (last.node instanceof Element) range.setEndAfter(last.node);
-    else range.setEnd(last.node, Math.min(last.end, last.node.textContent?.length ?? 0));
-    shared.add(range);
-    this.shared = range;
-  }
-
   /** The first and the last token that can be seen now. */
   inView(): [number, number] {
-    const view = this.element.getBoundingClientRect();
+    const view = (this.view ?? this.element).getBoundingClientRect();
     let first = 0;
     let last = this.count - 1;
     // Whole paragraphs first, then by their share: those that are not drawn have no letters to ask.
@@ -264,8 +248,9 @@ export class TokenText {
     const r = paragraph.element.getBoundingClientRect();
     const end = this.paragraphs[n + 1]?.first ?? this.count;
     const share = (place - paragraph.first) / Math.max(end - paragraph.first, 1);
-    const view = this.element.getBoundingClientRect();
-    this.element.scrollTop += r.top + share * r.height - view.top - view.height / 2;
+    const element = this.view ?? this.element;
+    const view = element.getBoundingClientRect();
+    element.scrollTop += r.top + share * r.height - view.top - view.height / 2;
   }
 }
 
