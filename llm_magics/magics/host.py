@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from ..errors import UsageError
 from ..views.widget import WidgetChannel, available, beside
+from .channel import whole
 from .live import Lives
 from .orders import Orders
 from .playground import Models, Playground
@@ -56,13 +57,11 @@ class PlaygroundView:
         cell = cell_of(magics.shell)
         found = magics.playgrounds.get(cell) if cell else None
         if found is None:
-            if magics.orders.channel.heard or cell is None or not available():
-                found = Playground(magics.orders.channel, magics, magics.lives, model)
-                self._widget = None
-            else:
-                found, self._widget = _as_widget(magics, model)
-        else:
-            self._widget = getattr(found, "widget", None)
+            by_plugin = magics.orders.channel.heard or cell is None or not available()
+            found = (
+                Playground(magics.orders.channel, magics, magics.lives) if by_plugin else _as_widget(magics)
+            )
+        found.model = model or found.model
         if cell:
             magics.playgrounds[cell] = found
         magics.orders.playgrounds[found.id] = found
@@ -72,26 +71,23 @@ class PlaygroundView:
         return f"<Playground {self.playground.id}>"
 
     def _repr_mimebundle_(self, **_: Any) -> Any:
-        bundle = self.playground.bundle()
-        if self._widget is None:
-            return bundle
-        return beside(self._widget, {"text/plain": bundle["text/plain"]})
+        bundle, widget = self.playground.bundle(), self.playground.widget
+        return beside(widget, {"text/plain": bundle["text/plain"]}) if widget else bundle
 
 
-def _as_widget(magics: Magics, model: str | None) -> tuple[Playground, Any]:
-    made: list[Playground] = []
+def _as_widget(magics: Magics) -> Playground:
+    """A playground with a way of its own to its view."""
 
     def obey(order: dict[str, Any]) -> None:
         live = lives.find(order.get("id"))
         if order.get("do") == "again" and live:
-            live.again(int(order.get("from", 0)), as_text=bool(order.get("text")))
+            live.again(whole(order, "from"), as_text=bool(order.get("text")))
         elif order.get("do") == "play":
-            made[0].obey(order)
+            found.obey(order)
 
-    channel = WidgetChannel("playground", {}, obey)
+    channel = WidgetChannel("playground", obey)
     lives = Lives(channel)
-    found = Playground(channel, magics, lives, model)
-    made.append(found)
+    found = Playground(channel, magics, lives)
     found.widget = channel.widget
     channel.widget.payload = found.state()
-    return found, channel.widget
+    return found

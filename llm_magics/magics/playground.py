@@ -66,13 +66,17 @@ class Playground:
     Args:
         channel: where news go.
         models: shared with the cells.
+
+    Attributes:
         model: a name; None takes the one that is loaded, else the default model.
+        widget: where it is shown as one.
     """
 
-    def __init__(self, channel: Sender, models: Models, lives: Lives, model: str | None = None) -> None:
+    def __init__(self, channel: Sender, models: Models, lives: Lives) -> None:
         self.id = new_id()
         self._channel, self._models, self._lives = channel, models, lives
-        self._model, self._settings = model, {}
+        self.model: str | None = None
+        self._settings: dict[str, Any] = {}
         self._system, self._raw = "", False
         self._change: Any = 0  # which of the view's changes the settings are
         self._turns: list[Turn] = []
@@ -80,9 +84,7 @@ class Playground:
         self._failed = ""
         self._stream: Stream | None = None
         self._lock = threading.Lock()  # one answer at a time
-        self.widget: Any = None  # where it is shown as one
-
-    _settings: dict[str, Any]
+        self.widget: Any = None
 
     # --- what it looks like
 
@@ -92,7 +94,7 @@ class Playground:
         loaded = self._models.loaded
         return {
             "id": self.id,
-            "model": self._model or (loaded.name if loaded else None),
+            "model": self.model or (loaded.name if loaded else None),
             "settings": {name: getattr(options, name) for name in SETTINGS},
             "set": self._change,
             "system": self._system,
@@ -123,8 +125,7 @@ class Playground:
         if not isinstance(saved, dict):
             raise UsageError("there is no conversation to go on with", hint="run the cell again")
         self._set(saved)
-        name = saved.get("model")
-        self._model = name if isinstance(name, str) else None
+        self._take_model(saved.get("model"))
         turns = []
         for each in list(saved.get("turns", ()))[:MOST_TURNS]:
             record = read_kept(each["kept"]) if each.get("kept") else None
@@ -134,6 +135,18 @@ class Playground:
             ends = isinstance(path, int) and record is not None and 0 <= path <= len(record.branches)
             turns.append(Turn(str(each.get("asked", "")), record, path if ends else 0))
         self._turns = turns
+
+    def _take_model(self, name: Any) -> None:
+        """A notebook's file may name any model, and is not asked to fetch it."""
+        from ..sources import catalog
+
+        loaded = self._models.loaded
+        if name in (None, *catalog.entries(), loaded and loaded.name):
+            self.model = name
+        else:
+            self._failed = (
+                f"this conversation was held with {line(str(name))}\n  → load it by its name on the left"
+            )
 
     # --- orders
 
@@ -156,7 +169,8 @@ class Playground:
         if act is None:
             return
         try:
-            self._failed = ""
+            if act != self._open:
+                self._failed = ""
             act(order)
         except LLMMagicsError as error:
             self._failed = str(error)
@@ -271,7 +285,7 @@ class Playground:
         if not isinstance(name, str) or not name.strip():
             return
         self._idle()
-        self._model = name.strip()
+        self.model = name.strip()
 
         def load() -> None:
             self._use()
@@ -299,7 +313,7 @@ class Playground:
                     source.magic(
                         turn.asked,
                         options,
-                        model=self._model,
+                        model=self.model,
                         system=system if number == 0 or self._raw else None,
                         raw=self._raw,
                         follow=number > 0 and not self._raw,
@@ -308,9 +322,9 @@ class Playground:
                 )
             except UsageError:
                 prompt = turn.asked if self._raw else self._messages(number)
-                found.append(source.python(prompt, options, model=self._model, system=system))
+                found.append(source.python(prompt, options, model=self.model, system=system))
             if turn.path:
-                found.append(source.branches(turn.record, turn.path, model=self._model))
+                found.append(source.branches(turn.record, turn.path, model=self.model))
                 turned = not self._raw
         return found
 
@@ -388,17 +402,17 @@ class Playground:
     def _use(self) -> Model:
         """The model, loaded with progress in the view."""
         loaded = self._models.loaded
-        if loaded and self._model in (None, loaded.name):
+        if loaded and self.model in (None, loaded.name):
             return loaded
 
         def heard(what: str, share: float | None) -> None:
             self._loading = {"what": line(what), "share": share}
             self._tell()
 
-        heard(f"loading {self._model or 'the default model'} …", None)
+        heard(f"loading {self.model or 'the default model'} …", None)
         try:
             with progress.listening(heard):
-                return self._models.use(self._model)
+                return self._models.use(self.model)
         finally:
             self._loading = None
 

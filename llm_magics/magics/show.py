@@ -52,13 +52,12 @@ class Notebook:
     def __init__(self, lives: Lives, tokens: bool) -> None:
         # The parser is imported while the model is loaded: the first frame need not wait for it.
         threading.Thread(target=warm, daemon=True).start()
-        self._lives, self._live, self._tokens = lives, None, tokens
+        self._lives, self._tokens = lives, tokens
+        self._live: Live | None = None
         self._head: dict[str, Any] = {}
         self._handle: Any = None
         self._text = ""
         self._next = 0.0  # the time of the next frame
-
-    _live: Live | None
 
     def status(self, text: str) -> None:
         self._show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})

@@ -28,7 +28,7 @@ def with_strip(bundle: dict[str, Any], payload: dict[str, Any]) -> tuple[dict[st
     """Data and metadata of a bundle, with the strip as a widget where nothing else would show it live."""
     if not in_other_hosts() or not available():
         return bundle, {}
-    return beside(WidgetChannel("tokens", payload, lambda order: None).widget, bundle)
+    return beside(WidgetChannel("tokens", lambda order: None, payload).widget, bundle)
 
 
 def beside(widget: Any, bundle: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -43,7 +43,12 @@ class WidgetChannel:
 
     heard = True
 
-    def __init__(self, kind: str, payload: dict[str, Any], obey: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        obey: Callable[[dict[str, Any]], None],
+        payload: dict[str, Any] | None = None,
+    ) -> None:
         import anywidget
         import traitlets
 
@@ -52,7 +57,7 @@ class WidgetChannel:
             kind = traitlets.Unicode().tag(sync=True)
             payload = traitlets.Dict().tag(sync=True)
 
-        self.widget = View(kind=kind, payload=sound(payload))
+        self.widget = View(kind=kind, payload=sound(payload or {}))
         self.widget.on_msg(lambda _, order, __: obey(order) if isinstance(order, dict) else None)
 
     def send(self, message: dict[str, Any], data: Sequence[bytes] = (), *, as_text: bool = False) -> None:

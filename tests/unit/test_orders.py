@@ -176,6 +176,13 @@ def test_a_stopped_answer_is_stopped() -> None:
     assert record and record.stop_reason == "interrupted" and len(record.tokens) < 5000
 
 
+def test_a_notebook_does_not_have_a_model_fetched() -> None:
+    play = playing(Room("a"))
+    play.take({"settings": {}, "model": "some/body"})
+    play.obey({"act": "open"})
+    assert play.model is None and "held with some/body" in play.state()["failed"]
+
+
 @pytest.mark.parametrize("saved", [None, 3, {"turns": [{"kept": {"schema": 9}}]}, {"settings": {"top_p": 9}}])
 def test_a_saved_conversation_that_is_damaged(saved: Any) -> None:
     from llm_magics import LLMMagicsError
