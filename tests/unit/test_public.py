@@ -23,6 +23,7 @@ ROOMS = {
     "formats": {"clean", "errors", "core"},
     "decoder": {"clean", "errors", "core", "formats"},
     "models": {"clean", "errors", "core", "engine", "sources", "formats", "decoder"},
+    "tune": {"clean", "errors", "core", "engine", "models"},
     "views": {"clean", "errors", "core"},
     "magics": {
         "clean",
@@ -34,6 +35,7 @@ ROOMS = {
         "formats",
         "decoder",
         "models",
+        "tune",
         "views",
     },
 }
