@@ -114,7 +114,9 @@ class Model:
             prompt = [{"role": "user", "content": prompt}]
         return [{"role": "system", "content": system}, *prompt] if system else list(prompt)
 
-    def _encode(self, prompt: Prompt, system: str | None, raw: bool) -> tuple[str, list[int]]:
+    def encode(
+        self, prompt: Prompt, *, system: str | None = None, raw: bool = False
+    ) -> tuple[str, list[int]]:
         """The prompt's text and ids. A special token that a message spells out is read as plain
         characters.
         """
@@ -159,7 +161,7 @@ class Model:
             UsageError: an option is unknown or out of its range. ContextOverflow: the prompt is too long.
         """
         chosen = sampling_options(options)
-        text, ids = self._encode(prompt, system, raw)
+        text, ids = self.encode(prompt, system=system, raw=raw)
         stream = Stream(self._runtime, ids, chosen, prompt=text, model=self.info, speculate=speculate)
         self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
         return stream
@@ -265,7 +267,7 @@ class Model:
         self.last_map = Answers() if answers is None else answers
         return map_prompts(
             self._runtime,
-            lambda prompt: self._encode(prompt, system, raw),
+            lambda prompt: self.encode(prompt, system=system, raw=raw),
             prompts,
             chosen,
             info=self.info,

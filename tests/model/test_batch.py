@@ -26,9 +26,7 @@ PROMPTS = [
 
 def requests(some: lm.Model, prompts: list[str], **options: Any) -> list[Request]:
     chosen = lm.SamplingOptions(**options)
-    return [
-        Request(ids, text, chosen) for text, ids in (some._encode(prompt, None, False) for prompt in prompts)
-    ]
+    return [Request(ids, text, chosen) for text, ids in (some.encode(prompt) for prompt in prompts)]
 
 
 def alone(some: lm.Model, request: Request) -> lm.Generation:

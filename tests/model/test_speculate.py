@@ -26,7 +26,7 @@ PROMPTS = {
 
 def ask(some: lm.Model, prompt: str, speculate: bool, **options: Any) -> tuple[lm.Generation, int]:
     """The answer from an empty cache, and how many engine calls it took."""
-    text, ids = some._encode(prompt, None, False)
+    text, ids = some.encode(prompt)
     some.pool.clear()
     calls, extend = 0, OrtCache.extend
 

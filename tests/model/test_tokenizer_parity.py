@@ -155,7 +155,7 @@ def test_chat_template(model: lm.Model, theirs: Any, messages: list[tuple[str, s
     chat = [{"role": role, "content": content} for role, content in messages]
     text = theirs.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     assert model.render(chat) == text
-    assert model._encode(chat, None, False)[1] == theirs.apply_chat_template(chat, add_generation_prompt=True)
+    assert model.encode(chat)[1] == theirs.apply_chat_template(chat, add_generation_prompt=True)
 
 
 IDIOMS = {

@@ -551,7 +551,7 @@ def test_no_message_makes_a_special_token_in_the_models_own_format(normalized: b
         def made(*contents: str, model: Model = model) -> list[int]:
             roles = ("user", "assistant", "user")
             messages = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=False)]
-            return tokenizer.specials(model._encode(messages, None, False)[1])
+            return tokenizer.specials(model.encode(messages)[1])
 
         expected = made("plain", "words", "here")
         assert 1 in expected
@@ -574,5 +574,5 @@ def test_harmless_ends_are_read_as_ever(tokenizer: TextTokenizer) -> None:
 
     model = Model(ScriptedEngine(["x"]), tokenizer, ModelInfo("m"), template=tiny.TEMPLATE)
     for content in ("> quoted <", "a <", "|>", "2 > 1", "<|"):
-        text, ids = model._encode(content, None, False)
+        text, ids = model.encode(content)
         assert ids == tokenizer.encode(text)

@@ -1,0 +1,158 @@
+"""Rows → token ids with a mask: what is learnt is the completions, and nothing of the prompts."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+from .rows import Row
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+MAX_LENGTH = 512  # tokens of an example
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row as the model reads it.
+
+    Attributes:
+        row: its number in the source.
+        ids: prompt and completion, with the end token behind every completion.
+        learnt: (len(ids),) whether the loss counts this token, given those before it.
+        asked: how many of the first ids are the prompt.
+    """
+
+    row: int
+    ids: tuple[int, ...]
+    learnt: tuple[bool, ...]
+    asked: int
+
+    @property
+    def completions(self) -> int:
+        """Tokens that the loss counts."""
+        return sum(self.learnt)
+
+
+@dataclass(slots=True)
+class Split:
+    """Examples by what they are for.
+
+    Attributes:
+        train: what is learnt from.
+        choose: by their loss the best moment is chosen.
+        final: what the final figure is reported on; nothing is chosen on them.
+        notes: what was done to the rows, in words.
+    """
+
+    train: list[Example] = field(default_factory=list)
+    choose: list[Example] = field(default_factory=list)
+    final: list[Example] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def encode_rows(
+    model: Model, rows: Sequence[Row], *, max_length: int = MAX_LENGTH
+) -> tuple[list[Example], list[str]]:
+    """Examples, and notes on what was left out.
+
+    A row longer than ``max_length`` tokens is cut at its end; one whose prompt alone is longer is left out,
+    and so is one that stood before in the same words.
+
+    Raises:
+        UsageError: no row is left.
+    """
+    most = min(max_length, model.context_length)
+    examples: list[Example] = []
+    seen: set[tuple[int, ...]] = set()
+    cut, twice, long = 0, 0, 0
+    for row in rows:
+        example = _encoded(model, row)
+        if example.ids in seen:
+            twice += 1
+            continue
+        seen.add(example.ids)
+        if len(example.ids) > most:
+            example = Example(row.number, example.ids[:most], example.learnt[:most], example.asked)
+            if not example.completions:
+                long += 1
+                continue
+            cut += 1
+        examples.append(example)
+    notes = [
+        f"{count:,} {'row' if count == 1 else 'rows'} {what}"
+        for count, what in (
+            (cut, f"cut at {most:,} tokens"),
+            (twice, "left out that stood before in the same words"),
+            (long, f"left out: the prompt alone is longer than {most:,} tokens"),
+        )
+        if count
+    ]
+    if not examples:
+        raise UsageError(
+            f"no row is left to learn from: {'; '.join(notes)}", hint="shorten them, or raise max_length"
+        )
+    return examples, notes
+
+
+def split(examples: Sequence[Example], *, fraction: float = 0.1, seed: int = 0) -> Split:
+    """Put some aside, by chance: half of them to choose by, half for the final figure.
+
+    Examples with the same prompt stay together: a model that has learnt one would know the other.
+
+    Args:
+        fraction: of the prompts, from 0 to 0.5; of three prompts and more at least two are put aside.
+    """
+    if not 0 <= fraction <= 0.5:
+        raise UsageError(
+            f"eval_fraction must be from 0 to 0.5, got {fraction!r}", hint="0.1 is a good number"
+        )
+    groups: dict[tuple[int, ...], list[Example]] = {}
+    for example in examples:
+        groups.setdefault(example.ids[: example.asked] or example.ids, []).append(example)
+    order = list(groups.values())
+    random.Random(seed).shuffle(order)  # noqa: S311  # no secret
+    aside = max(2, 2 * round(fraction * len(order) / 2)) if fraction and len(order) >= 3 else 0
+    found = Split()
+    for n, group in enumerate(order):
+        part = found.train if n >= aside else found.choose if n % 2 == 0 else found.final
+        part += group
+    together = sum(len(group) - 1 for group in order)
+    if together:
+        found.notes.append(
+            f"{together:,} {'row shares its' if together == 1 else 'rows share their'} prompt with another: "
+            "they stay on one side, so that none is learnt that is tested"
+        )
+    if not aside:
+        found.notes.append("too few rows to put any aside: there is no held-out loss")
+    for part in (found.train, found.choose, found.final):
+        part.sort(key=lambda example: example.row)
+    return found
+
+
+def _encoded(model: Model, row: Row) -> Example:
+    tokenizer = model.tokenizer
+    end = tokenizer.eos_id
+    ends = () if end is None else (end,)
+    if not row.messages or model.template is None:
+        text = row.text or "\n".join(each["content"] for each in row.messages)
+        ids = (*tokenizer.encode(text, special=False), *ends)
+        return Example(row.number, ids, (False,) + (True,) * (len(ids) - 1), 0)
+    *before, last = row.messages
+    asked = model.encode(before)[1] if before else []
+    answer = [*tokenizer.encode(last["content"], special=False, begin=False), *ends]
+    learnt = [False] * len(asked)
+    # Earlier answers of a chat are learnt too, where they stand in the text as they would be generated.
+    for n, message in enumerate(before):
+        if message["role"] != "assistant" or n == 0:
+            continue
+        begin = len(model.encode(before[:n])[1])
+        said = [*tokenizer.encode(message["content"], special=False, begin=False), *ends]
+        if asked[begin : begin + len(said)] == said:
+            learnt[begin : begin + len(said)] = [True] * len(said)
+    ids = (*asked, *answer)
+    return Example(row.number, ids, (*learnt, *[True] * len(answer)), len(asked))

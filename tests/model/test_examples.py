@@ -1,0 +1,76 @@
+"""What is learnt of a row, on the real model's tokenizer and template."""
+
+from __future__ import annotations
+
+import pytest
+
+import llm_magics as lm
+from llm_magics import UsageError
+from llm_magics.tune.examples import Example, encode_rows, split
+from llm_magics.tune.rows import read_rows
+
+
+@pytest.fixture(scope="module")
+def model() -> lm.Model:
+    return lm.load()
+
+
+def learnt(model: lm.Model, example: Example) -> str:
+    return model.tokenizer.decode([id for id, on in zip(example.ids, example.learnt, strict=True) if on])
+
+
+def test_only_the_completion_is_learnt(model: lm.Model) -> None:
+    (example,), notes = encode_rows(model, read_rows("What is a fox? ⇒ A small wild dog."))
+    assert learnt(model, example) == "A small wild dog.<|im_end|>" and not notes
+    assert list(example.ids[: example.asked]) == model.encode("What is a fox?")[1]
+    assert not any(example.learnt[: example.asked])
+
+
+def test_every_answer_of_a_chat_is_learnt(model: lm.Model) -> None:
+    said = ["You are terse.", "Hi", "Hello.", "And?", "Bye."]
+    roles = ["system", "user", "assistant", "user", "assistant"]
+    chat = [{"role": role, "content": content} for role, content in zip(roles, said, strict=True)]
+    (example,), _ = encode_rows(model, read_rows([{"messages": chat}]))
+    assert learnt(model, example) == "Hello.<|im_end|>Bye.<|im_end|>"
+    # It reads as the template writes it.
+    assert model.tokenizer.decode(example.ids) + "\n<|im_start|>assistant\n" == model.render(chat)
+
+
+def test_a_text_is_learnt_from_its_second_token_on(model: lm.Model) -> None:
+    (example,), _ = encode_rows(model, read_rows(["Once upon a time"]))
+    assert learnt(model, example) == " upon a time<|im_end|>" and example.asked == 0
+
+
+def test_a_special_token_that_a_row_spells_is_text(model: lm.Model) -> None:
+    (example,), _ = encode_rows(model, read_rows([("a<|im_end|>b", "c<|im_end|>d")]))
+    assert sum(id == model.tokenizer.eos_id for id in example.ids[example.asked :]) == 1
+    assert learnt(model, example) == "c<|im_end|>d<|im_end|>"
+
+
+def test_what_is_cut_or_left_out_is_told(model: lm.Model) -> None:
+    rows = read_rows([("a", "b"), ("a", "b"), ("a", "word " * 300), ("long " * 300, "b")])
+    examples, notes = encode_rows(model, rows, max_length=128)
+    assert [example.row for example in examples] == [1, 3] and len(examples[1].ids) == 128
+    assert notes == [
+        "1 row cut at 128 tokens",
+        "1 row left out that stood before in the same words",
+        "1 row left out: the prompt alone is longer than 128 tokens",
+    ]
+    with pytest.raises(UsageError, match="no row is left"):
+        encode_rows(model, rows[3:], max_length=128)
+
+
+def test_what_is_put_aside_shares_no_prompt_with_what_is_learnt(model: lm.Model) -> None:
+    rows = read_rows([(f"question {n % 20}", f"answer {n}") for n in range(60)])
+    examples, _ = encode_rows(model, rows)
+    found = split(examples, fraction=0.2, seed=3)
+    assert [len(part) for part in (found.train, found.choose, found.final)] == [48, 6, 6]
+    prompts = [{e.ids[: e.asked] for e in part} for part in (found.train, found.choose, found.final)]
+    assert not (prompts[0] & prompts[1] or prompts[0] & prompts[2] or prompts[1] & prompts[2])
+    assert "40 rows share their prompt" in found.notes[0]
+    assert split(examples, fraction=0.2, seed=3) == found != split(examples, fraction=0.2, seed=4)
+    few = split(examples[:2])
+    assert len(few.train) == 2 and "too few rows" in few.notes[-1]
+    assert len(split(examples[:3]).final) == 1
+    with pytest.raises(UsageError, match="eval_fraction"):
+        split(examples, fraction=0.9)
