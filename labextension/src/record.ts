@@ -152,8 +152,18 @@ function ofHead(head: Head, all: Token[], kept: Kept): Rec {
     from += branch.tokens;
     return { ...branch, tokens, timing: kept.run?.branches?.[n]?.timing ?? NO_TIMING };
   });
+  const joined = (parts: readonly { text: string }[]) => parts.map(part => part.text).join('');
+  const { stop_reason, options, vocab_size, predicted_from } = kept as Partial<Rec>;
+  const prompt_texts = (head.prompt_texts ?? []) as string[];
   return {
     ...emptyRecord(kept),
+    ...(stop_reason && { stop_reason }),
+    ...(options && { options }),
+    ...(vocab_size && { vocab_size }),
+    ...(predicted_from && { predicted_from }),
+    // Left out where the tokens say it already.
+    text: joined(all.slice(0, own)),
+    prompt: prompt_texts.join(''),
     ...(head as object),
     tokens: all.slice(0, own),
     timing: kept.run?.timing ?? NO_TIMING,

@@ -1,7 +1,8 @@
 """A record as the JSON that a notebook keeps and a view reads: a readable head, and the tokens in columns.
 
 ``data`` is base64 of the zlib-deflated bytes of core/columns.py (``DecompressionStream("deflate")`` reads it
-in a browser): the answer's tokens, then those of its branches. What differs from run to run lies in ``run``:
+in a browser): the answer's tokens, then those of its branches; text and prompt only where they are not what
+the tokens' texts come to. What differs from run to run lies in ``run``:
 timings, and each token's microseconds since the one before.
 """
 
@@ -28,6 +29,12 @@ def kept(record: Generation | Trace) -> dict[str, Any]:
     whole = record.to_dict()
     tokens, run = record.tokens, {}
     del whole["tokens"]
+    head = {key: whole.pop(key) for key in _HEAD if key in whole}
+    # What the tokens say already is not said again.
+    if whole["text"] == "".join(token.text for token in tokens):
+        del whole["text"]
+    if whole.get("prompt") == "".join(whole.get("prompt_texts", ())):
+        whole.pop("prompt", None)
     if isinstance(record, Generation):
         run["timing"] = whole.pop("timing")
         branches = whole.pop("branches")
@@ -38,7 +45,7 @@ def kept(record: Generation | Trace) -> dict[str, Any]:
                 branch["tokens"] = len(made.tokens)
             whole["branches"] = branches
     return {
-        **{key: whole[key] for key in _HEAD if key in whole},
+        **head,
         "encoding": "deflate+base64",
         "data": _deflated(pack(tokens, whole)),
         "run": {**run, "times": _deflated(ticks(tokens))},
@@ -60,8 +67,10 @@ def read_kept(payload: Mapping[str, Any]) -> Generation | Trace:
         run = payload["run"]
         deltas = _inflated(run["times"])
         times = np.cumsum(unplaned(deltas, len(deltas) // 4, 4), dtype=np.int64) / 1e6
-        tokens, whole = unpack(data, times)
+        tokens, packed = unpack(data, times)
+        whole = {**{key: payload[key] for key in _HEAD if key in payload}, **packed}
         if kind == "trace":
+            whole.setdefault("text", "".join(token.text for token in tokens))
             return Trace.from_dict({**whole, "tokens": tokens})
         branches, end = whole.get("branches", []), len(tokens)
         own = end - sum(branch["tokens"] for branch in branches)
@@ -72,6 +81,8 @@ def read_kept(payload: Mapping[str, Any]) -> Generation | Trace:
                 first + branch["tokens"],
             )
             branch.update(timed)
+        whole.setdefault("text", "".join(token.text for token in tokens[:own]))
+        whole.setdefault("prompt", "".join(whole.get("prompt_texts", ())))
         return Generation.from_dict({**whole, "tokens": tokens[:own], "timing": run["timing"]})
     except _DAMAGE as error:
         raise ModelFileError(

@@ -174,3 +174,15 @@ def test_a_later_schema_says_so() -> None:
     payload = generation_bundle(answer(()))[MIME]
     with pytest.raises(ModelFileError, match="schema 99"):
         read_bundle({MIME: {**payload, "schema": 99}})
+
+
+def test_what_the_tokens_say_is_kept_once() -> None:
+    token = Token(1, "ab", -0.5, 1.0, 0)
+    whole = answer((token,), prompt_ids=(3, 4), prompt_texts=("the ", "prompt"))
+    other = replace(whole, text="abc", prompt="another prompt")
+    for made in (whole, other):
+        again = read_bundle({MIME: kept(made)})
+        assert (again.text, again.prompt, again.stop_reason) == (made.text, made.prompt, "stop")
+        assert again.options == made.options and again.model == made.model
+    size = len(zlib.decompress(base64.b64decode(kept(whole)["data"])))
+    assert size < len(zlib.decompress(base64.b64decode(kept(other)["data"])))
