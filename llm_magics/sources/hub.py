@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from ..core.bounded import json_object
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
-from . import store
+from . import progress, store
 from .repository import Choice, choose
 from .source import Source
 
@@ -152,7 +152,12 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
     missing = {name: size for name, size in sizes.items() if name not in have}
     if missing:
         store.require_room(cache, sum(missing.values()))
+    done, total = 0, sum(missing.values())
     for name, size in sizes.items():
+        if name in missing:
+            words = f"{repository}: {done / 1e6:.0f} of {total / 1e6:.0f} MB, now {name}"
+            progress.tell(words, done / max(total, 1))
+            done += size
         path = Path(
             _asked(
                 lambda name=name: hf_hub_download(  # type: ignore[misc]  # bound here, called at once

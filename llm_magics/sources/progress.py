@@ -34,6 +34,12 @@ def say(text: str) -> None:
         listener(text, None)
 
 
+def tell(what: str, share: float | None) -> None:
+    """Only where somebody listens: another library draws its own bar on stderr."""
+    if listener := _listener.get():
+        listener(what, share)
+
+
 @contextmanager
 def bar(what: str, total: int, *, unit: str, initial: int = 0) -> Iterator[Callable[[int], object]]:
     """Gives the function that is told of each step, in units."""

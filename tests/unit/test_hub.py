@@ -20,7 +20,7 @@ import llm_magics as lm
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
 from llm_magics.sources import hub as hub_module
-from llm_magics.sources import names
+from llm_magics.sources import names, progress
 from llm_magics.sources.repository import choose
 from tests import tiny
 from tests.hubstub import COMMIT, OTHER, Hub, serve
@@ -110,6 +110,17 @@ def test_a_checkpoint_answers_and_only_what_it_needs_is_fetched(hub: Hub) -> Non
         path.rpartition("/")[2] for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path
     }
     assert fetched == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+
+
+def test_progress_is_told_where_somebody_listens(hub: Hub) -> None:
+    told: list[tuple[str, float | None]] = []
+    with progress.listening(lambda what, share: told.append((what, share))):
+        lm.load(REPO)
+    files = [(what, share) for what, share in told if what.startswith(REPO)]
+    assert len(files) == 4 and files[0][1] == 0 and "config.json" in files[0][0]
+    shares = [share for _, share in files if share is not None]
+    assert shares == sorted(shares) and shares[-1] < 1
+    assert any(what.startswith("converting") for what, _ in told)
 
 
 def test_the_second_time_takes_one_question_and_offline_none(
