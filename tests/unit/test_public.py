@@ -23,7 +23,7 @@ ROOMS = {
     "formats": {"clean", "errors", "core"},
     "decoder": {"clean", "errors", "core", "formats"},
     "models": {"clean", "errors", "core", "engine", "sources", "formats", "decoder"},
-    "tune": {"clean", "errors", "core", "engine", "models"},
+    "tune": {"clean", "errors", "core", "engine", "sources", "formats", "models"},
     "views": {"clean", "errors", "core"},
     "magics": {
         "clean",

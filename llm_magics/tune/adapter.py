@@ -1,0 +1,199 @@
+"""A LoRA adapter: two small matrices a weight, as PEFT keeps them in a folder (Hu et al. 2021,
+arXiv:2106.09685). Arrays of numpy: neither torch nor PEFT is needed to read or to write one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..clean import line
+from ..core.bounded import json_object
+from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
+from ..formats.safetensors import Safetensors
+from ..sources import store
+
+Array = NDArray[np.float32]
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+MAX_CONFIG, MAX_RANK = 1 << 20, 1024
+_PREFIX = "base_model.model."
+_NAME = re.compile(re.escape(_PREFIX) + r"(?P<module>[\w.]{1,300})\.lora_(?P<side>[AB])\.weight")
+_LAYER = re.compile(r"\.(\d+)\.")
+# What changes more than y = xW + s·(xA)B, and is not there when it is left out, or has one of these values.
+_OTHERS: dict[str, tuple[Any, ...]] = {
+    "use_dora": (False, None),
+    "modules_to_save": (None, []),
+    "rank_pattern": (None, {}),
+    "alpha_pattern": (None, {}),
+    "bias": ("none", None),
+    "lora_bias": (False, None),
+    "fan_in_fan_out": (False, None),
+    "trainable_token_indices": (None, []),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What is added to one weight: ``scale · B @ A``.
+
+    Attributes:
+        a: (rank, in).
+        b: (out, rank).
+    """
+
+    a: Array
+    b: Array
+
+    @property
+    def rank(self) -> int:
+        return int(self.a.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Pairs by the name of the module in the Hub's layout, such as ``model.layers.0.self_attn.q_proj``.
+
+    Attributes:
+        alpha: the numerator of the scale.
+        rs: whether the scale is alpha / √rank (Kalajdzievski 2023, arXiv:2312.03732), not alpha / rank.
+        base: what the model is called that it was trained on.
+    """
+
+    pairs: Mapping[str, Pair]
+    alpha: float
+    base: str = ""
+    rs: bool = False
+
+    @property
+    def rank(self) -> int:
+        return next(iter(self.pairs.values())).rank
+
+    @property
+    def scale(self) -> float:
+        return self.alpha / (math.sqrt(self.rank) if self.rs else self.rank)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(pair.a.nbytes + pair.b.nbytes for pair in self.pairs.values())
+
+    def delta(self, module: str) -> Array:
+        """(out, in): what is added to the weight at strength 1."""
+        pair = self.pairs[module]
+        return np.asarray(self.scale * (pair.b @ pair.a), np.float32)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write a folder that PEFT loads.
+
+        Raises:
+            UsageError: it exists and is not empty. StoreError: it cannot be written.
+        """
+        from safetensors.numpy import save
+
+        path = Path(folder).expanduser()
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise UsageError(f"{path} exists already", hint="choose a new folder")
+        tensors = {
+            f"{_PREFIX}{module}.lora_{side}.weight": np.ascontiguousarray(array)
+            for module, pair in self.pairs.items()
+            for side, array in (("A", pair.a), ("B", pair.b))
+        }
+        data = save(tensors, {"format": "pt"})
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{path} cannot be made: {error.strerror}", hint="choose another folder"
+            ) from error
+        store.require_room(path, len(data))
+        temporary = path / f"{WEIGHTS}.partial"
+        with store.writing(temporary):
+            temporary.write_bytes(data)
+            temporary.replace(path / WEIGHTS)
+        with store.writing(path / CONFIG):  # last: a folder without it is no adapter
+            store.write_atomic(path / CONFIG, json.dumps(self._config(), indent=2) + "\n")
+        return path
+
+    def _config(self) -> dict[str, Any]:
+        """What PEFT calls LoraConfig."""
+        layers = sorted({int(found[1]) for module in self.pairs if (found := _LAYER.search(module))})
+        return {
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "base_model_name_or_path": self.base or None,
+            "r": self.rank,
+            "lora_alpha": self.alpha,
+            "lora_dropout": 0.0,
+            "use_rslora": self.rs,
+            "bias": "none",
+            "fan_in_fan_out": False,
+            "inference_mode": True,
+            "target_modules": sorted({module.rpartition(".")[2] for module in self.pairs}),
+            "layers_to_transform": layers or None,
+        }
+
+
+def load_adapter(folder: str | Path) -> Adapter:
+    """Read a folder that PEFT or :meth:`Adapter.save` wrote. Nothing in it is run; pickles are not read.
+
+    Raises:
+        UsageError: there is none. ModelFileError: it is damaged. UnsupportedModel: it is no plain LoRA.
+    """
+    path = Path(folder).expanduser()
+    if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
+        raise UsageError(
+            f"{path} holds no adapter: {CONFIG} and {WEIGHTS} are needed",
+            hint="save it with safe_serialization=True",
+        )
+    try:
+        config = json_object(path / CONFIG, MAX_CONFIG)
+    except (OSError, ValueError) as error:
+        raise _damaged(path, str(error)) from error
+    if config.get("peft_type") != "LORA":
+        raise UnsupportedModel(f"{path} is {config.get('peft_type')!r:.40}, not LORA", hint="train a LoRA")
+    for name, plain in _OTHERS.items():
+        if name in config and config[name] not in plain:
+            raise UnsupportedModel(
+                f"{path} has {name} = {config[name]!r:.60}", hint="merge it into its model, and load that"
+            )
+    alpha, base = config.get("lora_alpha"), config.get("base_model_name_or_path")
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
+        raise _damaged(path, f"lora_alpha is {alpha!r:.40}")
+    pairs = _pairs(path)
+    return Adapter(
+        pairs, float(alpha), line(base) if isinstance(base, str) else "", config.get("use_rslora") is True
+    )
+
+
+def _pairs(path: Path) -> dict[str, Pair]:
+    sides: dict[str, dict[str, Array]] = {}
+    tensors = Safetensors(path / WEIGHTS)
+    for name in tensors:
+        found = _NAME.fullmatch(name)
+        if found is None:
+            raise UnsupportedModel(f"{path} holds {line(name)}", hint="only plain LoRA matrices can be used")
+        sides.setdefault(found["module"], {})[found["side"]] = tensors[name].dequantize()
+    pairs: dict[str, Pair] = {}
+    for module, both in sides.items():
+        if both.keys() != {"A", "B"}:
+            raise _damaged(path, f"{module} has one of its two matrices")
+        a, b = both["A"], both["B"]
+        if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or not 1 <= a.shape[0] <= MAX_RANK:
+            raise _damaged(path, f"{module} has the shapes {a.shape} and {b.shape}")
+        if not (np.isfinite(a).all() and np.isfinite(b).all()):
+            raise _damaged(path, f"{module} holds what is no number")
+        pairs[module] = Pair(a, b)
+    if len({pair.rank for pair in pairs.values()}) != 1:
+        raise _damaged(path, "its matrices are of several ranks, or there are none")
+    return pairs
+
+
+def _damaged(path: Path, why: str) -> ModelFileError:
+    return ModelFileError(f"the adapter in {path} is damaged: {line(why)}", hint="save it again")

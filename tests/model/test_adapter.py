@@ -1,0 +1,121 @@
+"""Adapters go to PEFT and come back from it; whatever is no plain LoRA is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.numpy import save_file
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from llm_magics import LLMMagicsError
+from llm_magics.tune.adapter import CONFIG, WEIGHTS, Adapter, Pair, load_adapter
+
+IDS = torch.arange(3, 15)[None]
+
+
+def tiny() -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=64,
+    )
+    return LlamaForCausalLM(config).eval()
+
+
+def made(modules: list[str], *, rs: bool = False) -> Adapter:
+    weights = dict(tiny().named_modules())
+    rng = np.random.default_rng(1)
+    pairs = {}
+    for module in modules:
+        out, width = weights[module].weight.shape
+        a = rng.normal(0, 0.3, (4, width)).astype(np.float32)
+        pairs[module] = Pair(a, rng.normal(0, 0.3, (out, 4)).astype(np.float32))
+    return Adapter(pairs, 6.0, "some/model", rs)
+
+
+@pytest.mark.parametrize("rs", [False, True])
+def test_what_we_save_is_the_same_in_peft(tmp_path: Path, rs: bool) -> None:
+    modules = [f"model.layers.{n}.{part}" for n in (1, 2) for part in ("self_attn.q_proj", "mlp.down_proj")]
+    adapter = made(modules, rs=rs)
+    adapter.save(tmp_path / "adapter")
+    theirs = PeftModel.from_pretrained(tiny(), tmp_path / "adapter")
+    ours = tiny()
+    with torch.no_grad():
+        weights = dict(ours.named_modules())
+        for module in modules:
+            weights[module].weight += torch.from_numpy(adapter.delta(module))
+        difference = (theirs(IDS).logits - ours(IDS).logits).abs().max()
+        assert difference <= 1e-4 * ours(IDS).logits.abs().max()
+        assert (ours(IDS).logits - tiny()(IDS).logits).abs().max() > 0.01
+    again = load_adapter(tmp_path / "adapter")
+    assert again.base == "some/model" and again.scale == adapter.scale and again.rank == 4
+    for module in modules:
+        np.testing.assert_array_equal(again.pairs[module].a, adapter.pairs[module].a)
+        np.testing.assert_array_equal(again.pairs[module].b, adapter.pairs[module].b)
+
+
+def test_what_peft_saves_is_read(tmp_path: Path) -> None:
+    config = LoraConfig(r=3, lora_alpha=5, target_modules="all-linear", init_lora_weights=False)
+    theirs = get_peft_model(tiny(), config)
+    theirs.save_pretrained(tmp_path)
+    adapter = load_adapter(tmp_path)
+    assert len(adapter.pairs) == 3 * 7 and adapter.scale == pytest.approx(5 / 3)
+    merged = dict(theirs.merge_and_unload().named_modules())
+    before = dict(tiny().named_modules())
+    for module in adapter.pairs:
+        difference = (merged[module].weight - before[module].weight).detach().numpy()
+        np.testing.assert_allclose(adapter.delta(module), difference, atol=1e-5)
+
+
+def folder(tmp_path: Path, config: dict[str, Any] | None = None, **tensors: np.ndarray) -> Path:
+    whole = {"peft_type": "LORA", "lora_alpha": 8, **(config or {})}
+    (tmp_path / CONFIG).write_text(json.dumps(whole))
+    given = tensors or {"A": np.ones((2, 4), np.float32), "B": np.ones((4, 2), np.float32)}
+    save_file(
+        {f"base_model.model.m.lora_{side}.weight": array for side, array in given.items()}, tmp_path / WEIGHTS
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("config", "tensors", "said"),
+    [
+        ({"peft_type": "IA3"}, {}, "not LORA"),
+        ({"use_dora": True}, {}, "use_dora"),
+        ({"modules_to_save": ["lm_head"]}, {}, "modules_to_save"),
+        ({"rank_pattern": {"m": 4}}, {}, "rank_pattern"),
+        ({"lora_alpha": "8"}, {}, "lora_alpha"),
+        ({}, {"A": np.ones((2, 4), np.float32)}, "one of its two matrices"),
+        ({}, {"A": np.ones((2, 4), np.float32), "B": np.ones((4, 3), np.float32)}, "the shapes"),
+        ({}, {"A": np.full((2, 4), np.nan, np.float32), "B": np.ones((4, 2), np.float32)}, "no number"),
+        ({}, {"C": np.ones((2, 4), np.float32)}, "plain LoRA"),
+    ],
+)
+def test_what_is_no_plain_lora_is_refused(
+    tmp_path: Path, config: dict[str, Any], tensors: dict[str, np.ndarray], said: str
+) -> None:
+    assert load_adapter(folder(tmp_path)).rank == 2
+    with pytest.raises(LLMMagicsError, match=said) as error:
+        load_adapter(folder(tmp_path, config, **tensors))
+    assert error.value.hint
+
+
+def test_folders(tmp_path: Path) -> None:
+    with pytest.raises(LLMMagicsError, match="holds no adapter"):
+        load_adapter(tmp_path)
+    (tmp_path / CONFIG).write_text("{")
+    (tmp_path / WEIGHTS).write_bytes(b"1234")
+    with pytest.raises(LLMMagicsError, match="damaged"):
+        load_adapter(tmp_path)
+    with pytest.raises(LLMMagicsError, match="exists already"):
+        made(["model.layers.0.self_attn.q_proj"]).save(tmp_path)
