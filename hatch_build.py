@@ -57,7 +57,7 @@ def build() -> None:
     """
     npm, path = _npm()
     environment = {**os.environ, "PATH": path}
-    for arguments in (["ci", "--no-audit", "--no-fund", "--omit=dev"], ["run", "build"]):
+    for arguments in (["ci", "--no-audit", "--no-fund", "--omit=dev", "--fetch-retries=1"], ["run", "build"]):
         if arguments[0] == "ci" and (SOURCE / "node_modules" / ".bin" / "vitest").exists():
             continue  # a developer's own, with the tools for tests
         made = subprocess.run(
