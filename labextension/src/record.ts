@@ -301,6 +301,15 @@ export function pathTokens(record: Rec, path: number): Token[] {
     : record.tokens;
 }
 
+/** The record with one more branch, of which there is so much so far. */
+export function withGrowing(record: Rec, parent: number, at: number, tokens: Token[]): Rec {
+  const whole = [...pathTokens(record, parent).slice(0, at), ...tokens];
+  const text = whole.map(token => token.text).join('');
+  const { timing, options } = record;
+  const branch = { parent, at, text, tokens, stop_reason: '', options, timing };
+  return { ...record, branches: [...record.branches, branch] };
+}
+
 export async function inflate(data: Uint8Array): Promise<Uint8Array> {
   const stream = new Blob([data as BlobPart]).stream().pipeThrough(new DecompressionStream('deflate'));
   return new Uint8Array(await new Response(stream).arrayBuffer());

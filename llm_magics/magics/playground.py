@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..clean import line
@@ -434,7 +434,7 @@ class Playground:
 
     def _tell_record(self, number: int, turn: Turn) -> None:
         assert turn.record is not None
-        payload = kept(replace(turn.record))
+        payload = kept(turn.record)
         self._channel.send({"do": "play", "id": self.id, "turn": number, "kept": payload})
 
     def _keep(self) -> None:

@@ -5,7 +5,7 @@ import { Widget } from '@lumino/widgets';
 import { h, icon } from '../dom.js';
 import type { Host, Live } from '../host.js';
 import type { Growing, News } from '../live.js';
-import { emptyRecord, type Kept, pathTokens, type Rec, readKept } from '../record.js';
+import { emptyRecord, type Kept, type Rec, readKept, withGrowing } from '../record.js';
 import { banner, shell } from '../views/shell.js';
 import { Strip } from '../views/strip.js';
 import { type Place, writeOutput } from './place.js';
@@ -238,11 +238,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
 
   private drawBranch(kept: Kept, record: Rec, growing: Growing): void {
     const { parent, at, live } = this.branching!;
-    const { tokens } = growing;
-    const text = [...pathTokens(record, parent).slice(0, at), ...tokens].map(token => token.text).join('');
-    const { timing, options } = record;
-    const branch = { parent, at, text, tokens, stop_reason: '', options, timing };
-    this.draw(kept, { ...record, branches: [...record.branches, branch] }, live);
+    this.draw(kept, withGrowing(record, parent, at, growing.tokens), live);
   }
 
   /** Put what the kernel made in the notebook: it is saved with it, and every view of the output shows it. */

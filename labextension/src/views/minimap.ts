@@ -16,8 +16,7 @@ export const MAP_STYLE = `
 .map canvas{display:block;width:100%;height:${HEIGHT}px;cursor:pointer}
 .mark{position:absolute;top:${HEIGHT + 1}px;width:0;border:5px solid transparent;border-top:0;border-bottom:7px solid var(--llm-accent);margin-left:-5px;pointer-events:none}
 .window{position:absolute;top:0;height:${HEIGHT}px;background:#8883;border:1px solid var(--llm-line2);box-sizing:border-box;cursor:grab;min-width:6px}
-.ends{display:flex;justify-content:space-between;color:var(--llm-fg2);font-size:11px}
-.map:not(:focus-within) .kbd-only{display:none}`;
+.ends{display:flex;justify-content:space-between;color:var(--llm-fg2);font-size:11px}`;
 
 export class Minimap {
   readonly element: HTMLElement;

@@ -5,7 +5,7 @@ import { visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import type { Growing } from '../live.js';
 import type { PlayState, PlayTurn } from '../play.js';
-import { emptyRecord, pathTokens, type Rec } from '../record.js';
+import { emptyRecord, type Rec, withGrowing } from '../record.js';
 import { banner } from './shell.js';
 import type { Mode } from './steps.js';
 import { Strip } from './strip.js';
@@ -107,15 +107,7 @@ export class TurnView {
       live = { most: growing?.most || 1 };
       const tokens = growing?.tokens ?? [];
       if (record && turn.fork) {
-        const [parent, at] = turn.fork;
-        const text = [...pathTokens(record, parent).slice(0, at), ...tokens]
-          .map(token => token.text)
-          .join('');
-        const { timing, options } = record;
-        shown = {
-          ...record,
-          branches: [...record.branches, { parent, at, text, tokens, stop_reason: '', options, timing }],
-        };
+        shown = withGrowing(record, ...turn.fork, tokens);
       } else shown = { ...emptyRecord(), tokens };
     } else if (!record) {
       this.strip?.dispose();
