@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from llm_magics import LLMMagicsError
-from llm_magics.tune.adapter import CONFIG, WEIGHTS, Adapter, Pair, load_adapter
+from llm_magics.models.adapter import CONFIG, WEIGHTS, Adapter, Pair, load_adapter
 
 IDS = torch.arange(3, 15)[None]
 

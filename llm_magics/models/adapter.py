@@ -35,7 +35,6 @@ _OTHERS: dict[str, tuple[Any, ...]] = {
     "alpha_pattern": (None, {}),
     "bias": ("none", None),
     "lora_bias": (False, None),
-    "fan_in_fan_out": (False, None),
     "trainable_token_indices": (None, []),
 }
 

@@ -1,0 +1,124 @@
+"""What is learnt: one A a product, and one B for all the roles that it stacks (Hu et al. 2021,
+arXiv:2106.09685). A shared A learns as well as one each, and costs one product less.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..decoder.spec import DecoderSpec
+from ..models.adapter import Adapter, Pair
+from ..models.places import parts, shape_of, to_modules
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+State = Mapping[str, np.ndarray]
+
+
+class Lora:
+    """Parameters of an adapter in training, in float32.
+
+    Args:
+        spec: of the model.
+        layers: that learn; roles: of models/places.py.
+        rank, alpha: what is added is alpha / rank · B A x.
+        seed: A begins as PEFT's does, uniform in ±1/√in; B as zero, so that nothing is changed yet.
+    """
+
+    def __init__(
+        self,
+        spec: DecoderSpec,
+        layers: Iterable[int],
+        roles: tuple[str, ...],
+        *,
+        rank: int,
+        alpha: float,
+        seed: int,
+    ) -> None:
+        import torch
+
+        self.spec, self.rank, self.alpha = spec, rank, alpha
+        self.roles = {
+            product: held
+            for product, stacked in parts(spec).items()
+            if (held := tuple(role for role in stacked if role in roles))
+        }
+        made = torch.Generator().manual_seed(seed)
+        self.a: dict[tuple[int, str], Tensor] = {}
+        self.b: dict[tuple[int, str], Tensor] = {}
+        for layer in layers:
+            for product, held in self.roles.items():
+                width = shape_of(spec, held[0])[1]
+                a = (torch.rand(rank, width, generator=made) * 2 - 1) / math.sqrt(width)
+                b = torch.zeros(sum(shape_of(spec, role)[0] for role in held), rank)
+                self.a[layer, product], self.b[layer, product] = a.requires_grad_(), b.requires_grad_()
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """All parameters, in an order that stays."""
+        for place in self.a:
+            yield self.a[place]
+            yield self.b[place]
+
+    @property
+    def count(self) -> int:
+        """How many numbers are learnt."""
+        return sum(parameter.numel() for parameter in self)
+
+    def add(self, layer: int, product: str, x: Tensor, out: Tensor) -> Tensor:
+        """out (N, out) with what the adapter adds for x (N, in)."""
+        import torch
+
+        place = layer, product
+        if place not in self.a:
+            return out
+        b = self.b[place].to(x.dtype)
+        stacked = parts(self.spec)[product]
+        if len(self.roles[product]) < len(stacked):
+            b = self._spread(b, product)
+        inner = torch.nn.functional.linear(x, self.a[place].to(x.dtype))
+        return torch.addmm(out, inner, b.T, alpha=self.alpha / self.rank)
+
+    def _spread(self, b: Tensor, product: str) -> Tensor:
+        """With rows of zeros for the roles that do not learn."""
+        import torch
+
+        held, begin, rows = self.roles[product], 0, []
+        for role in parts(self.spec)[product]:
+            size = shape_of(self.spec, role)[0]
+            rows.append(b[begin : begin + size] if role in held else b.new_zeros(size, self.rank))
+            begin += size if role in held else 0
+        return torch.cat(rows)
+
+    def adapter(self, base: str = "") -> Adapter:
+        """As it is now: a copy, which training further does not change."""
+        pairs: dict[tuple[int, str], Pair] = {}
+        for (layer, product), a in self.a.items():
+            one, begin = a.detach().numpy().copy(), 0
+            rows = self.b[layer, product].detach().numpy()
+            for role in self.roles[product]:
+                size = shape_of(self.spec, role)[0]
+                pairs[layer, role] = Pair(one, rows[begin : begin + size].copy())
+                begin += size
+        return Adapter(to_modules(self.spec, pairs), self.alpha, base)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters by name."""
+        return {
+            f"{layer}.{product}.{side}": held[layer, product].detach().numpy().copy()
+            for layer, product in self.a
+            for side, held in (("a", self.a), ("b", self.b))
+        }
+
+    def restore(self, state: State) -> None:
+        """Set all parameters to what :meth:`state` gave."""
+        import torch
+
+        with torch.no_grad():
+            for layer, product in self.a:
+                for side, held in (("a", self.a), ("b", self.b)):
+                    held[layer, product].copy_(torch.from_numpy(state[f"{layer}.{product}.{side}"]))
