@@ -101,6 +101,11 @@ def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str
     return converted
 
 
+def weights_of(source: Path) -> Weights:
+    """The weights of a GGUF file or a checkpoint's folder, by role."""
+    return (_gguf(source) if source.is_file() else _checkpoint(source))[0]
+
+
 Opened = tuple["Weights", "TokenizerSpec", str, Callable[[], None]]
 
 

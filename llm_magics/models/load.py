@@ -16,7 +16,7 @@ from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, UsageError
 from ..sources import catalog, progress, store
 from . import fidelity
-from .convert import FORMAT, Converted, convert
+from .convert import FORMAT, Converted, convert, weights_of
 from .model import Model
 
 if TYPE_CHECKING:
@@ -115,7 +115,10 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
         from .ready import open_ready
 
         return open_ready(folder / "model.onnx", replace(info, precision=precision), threads=threads)
-    return _open(folder, info, threads, reference=(name, file))
+    model = _open(folder, info, threads)
+    model.load_reference = lambda: load(name, precision="fp32", threads=threads or None, file=file)
+    model.load_weights = lambda: weights_of(source.fetch())
+    return model
 
 
 def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:
@@ -135,9 +138,7 @@ def _no_row(folder: Path) -> bool:
     return read_table(folder / "config.json").get("model_type") not in FAMILIES
 
 
-def _open(
-    folder: Path, info: ModelInfo, threads: int, *, reference: tuple[str, str | None] | None = None
-) -> Model:
+def _open(folder: Path, info: ModelInfo, threads: int) -> Model:
     from ..engine.ort import OrtEngine
     from ..engine.tokenizer import TextTokenizer
 
@@ -168,7 +169,4 @@ def _open(
         folder=folder,
     )
     model.fidelity = fidelity.kept(folder)
-    if reference:
-        name, file = reference
-        model.load_reference = lambda: load(name, precision="fp32", threads=threads or None, file=file)
     return model

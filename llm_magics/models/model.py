@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..clean import line
 from ..core.options import MAX_ALTERNATIVES, sampling_options
@@ -21,6 +21,9 @@ from ..sources import store
 from .branch import branch
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
 from .map import Answers, map_prompts
+
+if TYPE_CHECKING:
+    from ..decoder.weights import Weights
 
 Prompt = str | Sequence[Mapping[str, str]]
 
@@ -41,6 +44,7 @@ class Model:
         folder: where the converted model lies, or None.
         last_map: what the newest :meth:`map` has made so far, or None.
         load_reference: gives the same model in fp32, or is None.
+        load_weights: opens the weights that this model was converted from, or is None.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Model:
         self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
         self.fidelity: Fidelity | None = None
         self.load_reference: Callable[[], Model] | None = None
+        self.load_weights: Callable[[], Weights] | None = None
         self._runtime = Runtime(engine, tokenizer, Pool(engine))
         self._last: Answer | None = None
         self.last_map: Answers | None = None

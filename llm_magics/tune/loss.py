@@ -56,6 +56,6 @@ def losses(x: Tensor, head: Tensor, bias: Tensor | None, targets: Tensor, softca
         @staticmethod
         def backward(ctx: Any, *above: Tensor) -> Tensor:
             (grad,) = ctx.saved_tensors
-            return grad * above[0][:, None].to(grad.dtype)
+            return grad * above[0][:, None].to(grad.dtype)  # type: ignore[no-any-return]
 
-    return Chunked.apply(x)  # type: ignore[no-any-return]
+    return Chunked.apply(x)  # type: ignore[no-any-return,no-untyped-call]

@@ -153,8 +153,11 @@ class Network:
         masks: dict[tuple[int, bool], Tensor],
         linear: Callable[[str, Tensor], Tensor],
     ) -> Tensor:
+        import torch
+
         spec, n = self.spec, len(x)
-        q, k, v = linear("qkv", x).split([each * spec.head_dim for each in _heads(spec)], dim=1)
+        widths = [heads * spec.head_dim for heads in (spec.heads, spec.kv_heads, spec.kv_heads)]
+        q, k, v = torch.split(linear("qkv", x), widths, dim=1)
         if spec.qk_norm:
             by_head = spec.qk_norm == "head"
             q, k = (
@@ -273,10 +276,6 @@ class Network:
                     role, i, spec.head_dim * (1 if spec.qk_norm == "head" else heads)
                 )
         return layer
-
-
-def _heads(spec: DecoderSpec) -> tuple[int, int, int]:
-    return spec.heads, spec.kv_heads, spec.kv_heads
 
 
 def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
