@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -13,6 +14,7 @@ from ..formats.tensors import Floats, Tensor
 from .nodes import MS, Nodes, value
 from .recipe import Recipe
 from .rotary import tables
+from .spec import DecoderSpec
 from .weights import Weights
 
 
@@ -77,11 +79,13 @@ class Attention:
             "v": spec.kv_heads * spec.head_dim,
         }
         parts = {
-            role: self._padded(role, w.matrix(role, i, (count, spec.hidden))) for role, count in rows.items()
+            role: _padded_tensor(spec, role, w.matrix(role, i, (count, spec.hidden)))
+            for role, count in rows.items()
         }
         found = {role: w.vector(role, i, size=count, kind="bias") for role, count in rows.items()}
         biases = {
-            role: None if bias is None else self._padded_bias(role, bias) for role, bias in found.items()
+            role: None if bias is None else padded(spec, role, bias[:, None])[:, 0]
+            for role, bias in found.items()
         }
         if not spec.qk_norm and len({tensor.kind for tensor in parts.values()}) == 1:
             bias = None
@@ -121,41 +125,6 @@ class Attention:
             self._tables[local] = self._b.constant(f"{name}cos", cos), self._b.constant(f"{name}sin", sin)
         return self._tables[local]
 
-    def _order(self) -> NDArray[np.intp] | None:
-        """Where the dimensions of a head of q or k go in one of cache_dim, or None when they stay.
-
-        The kernel turns pairs that lie half a head apart. Dimensions that are not turned fill up both halves;
-        what is added stays zero. Scores only need q and k to agree.
-        """
-        spec = self._spec
-        turned = (spec.rotary_dim or spec.head_dim) if spec.positions == "rope" else 0
-        if turned in (0, spec.head_dim, spec.cache_dim) and spec.cache_dim == spec.head_dim:
-            return None
-        half, wide = turned // 2, spec.cache_dim // 2
-        free = np.concatenate([np.arange(half, wide), np.arange(wide + half, 2 * wide)])
-        return np.concatenate([np.arange(half), wide + np.arange(half), free[: spec.head_dim - turned]])
-
-    def _padded(self, role: str, tensor: Tensor) -> Tensor:
-        dim, wide = self._spec.head_dim, self._spec.cache_dim
-        order = self._order() if role != "v" else None
-        if order is None:
-            if wide == dim:
-                return tensor
-            order = np.arange(dim)
-        blocks = np.zeros(
-            (tensor.shape[0] // dim, wide, tensor.blocks.shape[1]), np.uint8
-        )  # zeros are weight 0 in every kind
-        blocks[:, order] = tensor.blocks.reshape(-1, dim, tensor.blocks.shape[1])
-        return Tensor(
-            tensor.name,
-            tensor.kind,
-            (blocks.shape[0] * wide, tensor.shape[1]),
-            blocks.reshape(-1, blocks.shape[2]),
-        )
-
-    def _padded_bias(self, role: str, bias: Floats) -> Floats:
-        return self._padded(role, Tensor.of("bias", bias[:, None])).dequantize()[:, 0]
-
     def _alibi(self, ids: ir.Value, total: ir.Value) -> ir.Value:
         """Attention bias (1, heads, S, total): slope · place of the key, rounded to bfloat16 as Falcon was
         trained with it.
@@ -177,6 +146,42 @@ class Attention:
         size = b.node("Shape", [ids], start=1, end=2)
         wanted = b.node("Concat", [b.shape(1), b.shape(spec.heads), size, end], axis=0)
         return b.node("Expand", [seen, wanted])  # type: ignore[no-any-return]
+
+
+def padded(spec: DecoderSpec, role: str, rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows (heads · head_dim, …) of q, k or v → (heads · cache_dim, …) as the attention kernel takes them."""
+    dim, wide = spec.head_dim, spec.cache_dim
+    order = _order(spec) if role != "v" else None
+    if order is None:
+        if wide == dim:
+            return rows
+        order = np.arange(dim)
+    blocks = np.zeros((rows.shape[0] // dim, wide, *rows.shape[1:]), rows.dtype)
+    blocks[:, order] = rows.reshape(-1, dim, *rows.shape[1:])
+    return blocks.reshape(-1, *rows.shape[1:])
+
+
+def _padded_tensor(spec: DecoderSpec, role: str, tensor: Tensor) -> Tensor:
+    blocks = padded(spec, role, tensor.blocks)  # zeros are weight 0 in every kind
+    return (
+        tensor
+        if blocks is tensor.blocks
+        else Tensor(tensor.name, tensor.kind, (len(blocks), tensor.shape[1]), blocks)
+    )
+
+
+def _order(spec: DecoderSpec) -> NDArray[np.intp] | None:
+    """Where the dimensions of a head of q or k go in one of cache_dim, or None when they stay.
+
+    The kernel turns pairs that lie half a head apart. Dimensions that are not turned fill up both halves;
+    what is added stays zero. Scores only need q and k to agree.
+    """
+    turned = (spec.rotary_dim or spec.head_dim) if spec.positions == "rope" else 0
+    if turned in (0, spec.head_dim, spec.cache_dim) and spec.cache_dim == spec.head_dim:
+        return None
+    half, wide = turned // 2, spec.cache_dim // 2
+    free = np.concatenate([np.arange(half, wide), np.arange(wide + half, 2 * wide)])
+    return np.concatenate([np.arange(half), wide + np.arange(half), free[: spec.head_dim - turned]])
 
 
 def alibi_slopes(heads: int) -> Floats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,7 @@ class KV:
         vocab_size, context_length: in tokens.
         capacity: tokens a row at first.
         logits: of so many positions, a scratch array is kept.
+        inputs: of the session besides, the same in every call.
     """
 
     def __init__(
@@ -82,12 +83,16 @@ class KV:
         rows: int,
         capacity: int,
         logits: int,
+        inputs: Mapping[str, NDArray[np.float32]],
     ) -> None:
         self._session, self._binding, self._shape = session, session.io_binding(), shape
         self._context, self._vocab = context_length, vocab_size
         self._array = self._zeros(rows, min(capacity, context_length))
         self._logits: Logits = np.empty((logits, vocab_size), np.float32)
         self._used = [0] * rows  # tokens of each row that are worth keeping when the buffer grows
+        self._inputs = inputs  # kept: what is bound by its address keeps nothing alive
+        for name, array in inputs.items():
+            self._binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         self._bound: tuple[int, int] | None = None  # the first row that is bound, and how many
 
     @property

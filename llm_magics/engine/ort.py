@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import ModelFileError
 from .base import Logits, check_ids
@@ -20,10 +22,13 @@ FIRST_CAPACITY = 512  # tokens of a cache; doubled when full, up to the context 
 KEPT_LOGITS = 16  # positions: memory is taken by those that are used
 
 
-def open_session(path: Path, *, threads: int, patterns: bool, hint: str) -> InferenceSession:
+def open_session(
+    graph: Path | bytes, *, threads: int, patterns: bool, hint: str, folder: Path | None = None
+) -> InferenceSession:
     """A session of ONNX Runtime on the CPU.
 
     Args:
+        graph: a file, or what would be in it, whose weights lie in ``folder``.
         threads: 0 lets ONNX Runtime take one a physical core.
         patterns: keep a plan of the memory for every shape that is seen.
 
@@ -38,11 +43,16 @@ def open_session(path: Path, *, threads: int, patterns: bool, hint: str) -> Infe
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.enable_mem_pattern = patterns
+    name = graph.name if isinstance(graph, Path) else "the graph with slots"
+    folder = folder or (graph.parent if isinstance(graph, Path) else Path())
+    if isinstance(graph, bytes):
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        source = str(graph) if isinstance(graph, Path) else graph
+        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own exceptions share no public base class
         raise ModelFileError(
-            f"{path.parent.name}/{path.name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint=hint
+            f"{folder.name}/{name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint=hint
         ) from error
 
 
@@ -67,6 +77,7 @@ class OrtEngine:
     ) -> None:
         self.vocab_size, self.context_length = vocab_size, context_length
         self._shape = KVShape(*cache_shape)
+        self._inputs: Mapping[str, NDArray[np.float32]] = {}
         self._session = open_session(
             path,
             threads=threads,
@@ -74,9 +85,21 @@ class OrtEngine:
             hint="remove the converted model and load it again: it is then converted anew",
         )
 
+    def over(self, session: InferenceSession) -> OrtEngine:
+        """The same decoder over another session, of a graph that has more inputs."""
+        other = copy.copy(self)
+        other._session = session
+        return other
+
+    def with_inputs(self, inputs: Mapping[str, NDArray[np.float32]]) -> OrtEngine:
+        """The same decoder with these inputs in every call: its session must have just these besides."""
+        other = copy.copy(self)
+        other._inputs = inputs
+        return other
+
     def cache(self) -> OrtCache:
         """A cache for one sequence, empty."""
-        return OrtCache(self._session, self._shape, self.vocab_size, self.context_length)
+        return OrtCache(self._session, self._shape, self.vocab_size, self.context_length, self._inputs)
 
     def slots(self, rows: int) -> OrtSlots:
         """A cache of ``rows`` sequences, for batch.py."""
@@ -86,6 +109,7 @@ class OrtEngine:
             vocab_size=self.vocab_size,
             context_length=self.context_length,
             rows=rows,
+            inputs=self._inputs,
         )
 
 
@@ -93,7 +117,12 @@ class OrtCache(Held):
     """The KV cache of one sequence. Implements :class:`~.base.Cache`."""
 
     def __init__(
-        self, session: InferenceSession, shape: KVShape, vocab_size: int, context_length: int
+        self,
+        session: InferenceSession,
+        shape: KVShape,
+        vocab_size: int,
+        context_length: int,
+        inputs: Mapping[str, NDArray[np.float32]],
     ) -> None:
         super().__init__()
         self._vocab, self._context = vocab_size, context_length
@@ -105,6 +134,7 @@ class OrtCache(Held):
             rows=1,
             capacity=FIRST_CAPACITY,
             logits=KEPT_LOGITS,
+            inputs=inputs,
         )
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .base import Logits
 from .buffer import KV, KVShape
@@ -27,10 +28,18 @@ class OrtSlots:
         session: of decoder.onnx; others may go on using it.
         vocab_size, context_length: in tokens.
         rows: how many sequences there may be.
+        inputs: of the session besides, the same in every call.
     """
 
     def __init__(
-        self, session: InferenceSession, shape: KVShape, *, vocab_size: int, context_length: int, rows: int
+        self,
+        session: InferenceSession,
+        shape: KVShape,
+        *,
+        vocab_size: int,
+        context_length: int,
+        rows: int,
+        inputs: Mapping[str, NDArray[np.float32]],
     ) -> None:
         rows = max(rows, 2)  # a lone row is decoded beside an idle one: see step
         self.token_bytes = shape.token_bytes
@@ -42,6 +51,7 @@ class OrtSlots:
             rows=rows,
             capacity=FIRST_CAPACITY,
             logits=rows,
+            inputs=inputs,
         )
         self._lengths = [0] * rows
         self._settled: list[list[int]] = [[] for _ in self._lengths]

@@ -4,11 +4,13 @@ arXiv:2106.09685). Arrays of numpy: neither torch nor PEFT is needed to read or 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from ..sources import store
 
 Array = NDArray[np.float32]
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-MAX_CONFIG, MAX_RANK = 1 << 20, 1024
+MAX_CONFIG, MAX_RANK, MOST_STRENGTH = 1 << 20, 1024, 4
 _PREFIX = "base_model.model."
 _NAME = re.compile(re.escape(_PREFIX) + r"(?P<module>[\w.]{1,300})\.lora_(?P<side>[AB])\.weight")
 _LAYER = re.compile(r"\.(\d+)\.")
@@ -56,7 +58,7 @@ class Pair:
         return int(self.a.shape[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Adapter:
     """Pairs by the name of the module in the Hub's layout, such as ``model.layers.0.self_attn.q_proj``.
 
@@ -82,6 +84,16 @@ class Adapter:
     @property
     def nbytes(self) -> int:
         return sum(pair.a.nbytes + pair.b.nbytes for pair in self.pairs.values())
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of what it adds."""
+        made = hashlib.sha256(repr(self.scale).encode())
+        for module, pair in sorted(self.pairs.items()):
+            made.update(f"{module}{pair.a.shape}{pair.b.shape}".encode())
+            made.update(pair.a.tobytes())
+            made.update(pair.b.tobytes())
+        return made.hexdigest()
 
     def delta(self, module: str) -> Array:
         """(out, in): what is added to the weight at strength 1."""
@@ -137,6 +149,33 @@ class Adapter:
             "target_modules": sorted({module.rpartition(".")[2] for module in self.pairs}),
             "layers_to_transform": layers or None,
         }
+
+
+def with_strength(name: str) -> tuple[str, float]:
+    """``NAME[:strength]`` → both; 1 where none is given.
+
+    Raises:
+        UsageError: the strength is out of its range.
+    """
+    found, colon, given = name.rpartition(":")
+    try:
+        strength = float(given)
+    except ValueError:
+        return name, 1.0
+    return (found, check_strength(strength)) if colon and found else (name, 1.0)
+
+
+def check_strength(strength: float) -> float:
+    """Raises UsageError for one that is out of its range."""
+    if (
+        isinstance(strength, bool)
+        or not isinstance(strength, (int, float))
+        or not 0 <= strength <= MOST_STRENGTH
+    ):
+        raise UsageError(
+            f"strength must be from 0 to {MOST_STRENGTH}, got {strength!r:.40}", hint="1 is as it was trained"
+        )
+    return float(strength)
 
 
 def load_adapter(folder: str | Path) -> Adapter:

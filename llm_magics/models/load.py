@@ -22,6 +22,7 @@ from .model import Model
 if TYPE_CHECKING:
     from ..sources.catalog import CatalogEntry
     from ..sources.source import Source
+    from .adapter import Adapter
 
 _Key = tuple[str, str, int, str | None]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
@@ -35,6 +36,7 @@ def load(
     threads: int | None = None,
     file: str | None = None,
     cache_mb: int | None = None,
+    adapter: Adapter | str | Path | None = None,
 ) -> Model:
     """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
 
@@ -50,6 +52,8 @@ def load(
         cache_mb: what the KV caches of this model's conversations may take, in MB; those used least recently
             are dropped, never one in use. None: an eighth of the free memory, from 64 to 512 MB, or as it was
             set before.
+        adapter: a LoRA adapter to go with it, as :meth:`Model.with_adapter` takes it: a folder, or
+            "folder:0.8".
 
     Returns:
         The same object as long as an earlier one with the same arguments is alive.
@@ -70,7 +74,7 @@ def load(
             model = _loaded[key] = _load(*key)
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
-    return model
+    return model if adapter is None else model.with_adapter(adapter)
 
 
 def give_back_memory() -> None:
@@ -141,6 +145,7 @@ def _no_row(folder: Path) -> bool:
 def _open(folder: Path, info: ModelInfo, threads: int) -> Model:
     from ..engine.ort import OrtEngine
     from ..engine.tokenizer import TextTokenizer
+    from .adapted import Slots
 
     converted = Converted.read(folder)
     spec = converted.spec
@@ -168,5 +173,6 @@ def _open(folder: Path, info: ModelInfo, threads: int) -> Model:
         bytes_per_token=converted.bytes_per_token,
         folder=folder,
     )
+    model.slots = Slots(folder, spec, engine, threads=threads)
     model.fidelity = fidelity.kept(folder)
     return model

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from ..clean import line
 from ..core.options import MAX_ALTERNATIVES, sampling_options
@@ -24,6 +27,8 @@ from .map import Answers, map_prompts
 
 if TYPE_CHECKING:
     from ..decoder.weights import Weights
+    from .adapted import Slots
+    from .adapter import Adapter
 
 Prompt = str | Sequence[Mapping[str, str]]
 
@@ -44,6 +49,8 @@ class Model:
         folder: where the converted model lies, or None.
         last_map: what the newest :meth:`map` has made so far, or None.
         load_reference: gives the same model in fp32, or is None.
+        base: the model without its adapter, or None where it has none.
+        slots: what an adapter is put into, or None.
         load_weights: opens the weights that this model was converted from, or is None.
     """
 
@@ -63,6 +70,10 @@ class Model:
         self.fidelity: Fidelity | None = None
         self.load_reference: Callable[[], Model] | None = None
         self.load_weights: Callable[[], Weights] | None = None
+        self.base: Model | None = None
+        self.slots: Slots | None = None
+        self._variants: WeakValueDictionary[str, Model] = WeakValueDictionary()
+        self._adapters: dict[tuple[Path, int], Adapter] = {}
         self._runtime = Runtime(engine, tokenizer, Pool(engine))
         self._last: Answer | None = None
         self.last_map: Answers | None = None
@@ -218,6 +229,71 @@ class Model:
         for _ in stream:
             pass
         return stream.generation
+
+    def with_adapter(
+        self, adapter: Adapter | str | Path, strength: float | None = None, *, name: str = ""
+    ) -> Model:
+        """This model with a LoRA adapter: a second graph over the same weights file, with nothing exported.
+
+        Models with other adapters, and this one without, may answer at the same time.
+
+        Args:
+            adapter: an :class:`Adapter`, or a folder that PEFT or :meth:`TuneRun.save` wrote, with the
+                strength behind a colon where none is given: "pirate:0.8".
+            strength: 0 is as without it, 1 as it was trained.
+            name: what it is called in the record of an answer; else the folder's name.
+
+        Returns:
+            The same object as long as an earlier one for the same adapter and strength is alive.
+
+        Raises:
+            UsageError: there is no such adapter, or this model can take none. UnsupportedModel: it is of
+                another model.
+        """
+        from .adapter import check_strength, with_strength
+
+        if self.base is not None:
+            return self.base.with_adapter(adapter, strength, name=name)
+        if self.slots is None:
+            raise UsageError(
+                f"{self.name} can take no adapter", hint="load a GGUF file or a checkpoint, not an export"
+            )
+        if isinstance(adapter, (str, Path)):
+            folder, given = with_strength(str(adapter))
+            strength = given if strength is None else strength
+            adapter, name = self._adapter_in(Path(folder).expanduser()), name or Path(folder).name
+        strength = check_strength(1.0 if strength is None else strength)
+        print_of = hashlib.sha256(f"{self.info.fingerprint}{adapter.digest}{strength}".encode()).hexdigest()
+        model = self._variants.get(print_of)
+        if model is None:
+            label = f"{self.name} + {name or 'adapter'}" + (f":{strength:g}" if strength != 1 else "")
+            model = Model(
+                self.slots.engine(adapter, strength),
+                self.tokenizer,
+                replace(self.info, name=label, fingerprint=print_of),
+                template=self.template,
+                weights_bytes=self.weights_bytes,
+                bytes_per_token=self.bytes_per_token + adapter.nbytes,
+            )
+            model.base, model.pool.budget = self, self.pool.budget
+            self._variants[print_of] = model
+        return model
+
+    def variant(self, fingerprint: str) -> Model | None:
+        """This model, or one with an adapter that is alive, by the fingerprint of its answers."""
+        return self if fingerprint == self.info.fingerprint else self._variants.get(fingerprint)
+
+    def _adapter_in(self, folder: Path) -> Adapter:
+        """Read, or the same object as before where the file is the same."""
+        from .adapter import WEIGHTS, load_adapter
+
+        try:
+            key = folder.resolve(), (folder / WEIGHTS).stat().st_mtime_ns
+        except OSError:
+            return load_adapter(folder)  # says what is missing
+        if key not in self._adapters:
+            self._adapters[key] = load_adapter(folder)
+        return self._adapters[key]
 
     async def agenerate(
         self,
