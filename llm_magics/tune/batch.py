@@ -62,7 +62,7 @@ def batch_of(examples: Sequence[Example]) -> Batch:
     """One batch of examples (at least one); what all of them begin with is in it once."""
     import torch
 
-    shared = _shared(examples)
+    shared = shared_by(examples)
     rests = [example.ids[shared:] for example in examples]
     begins = shared + np.concatenate([[0], np.cumsum([len(rest) for rest in rests])])
     total, longest = int(begins[-1]), max(map(len, rests))
@@ -103,11 +103,24 @@ def batch_of(examples: Sequence[Example]) -> Batch:
 
 def tokens_of(examples: Sequence[Example]) -> int:
     """How many tokens the batch of these has."""
-    shared = _shared(examples)
+    shared = shared_by(examples)
     return shared + sum(len(example.ids) - shared for example in examples)
 
 
-def _shared(examples: Sequence[Example]) -> int:
+def places_of(examples: Sequence[Example]) -> list[Tensor]:
+    """Where in their batch the tokens of each example lie, int64, in its own order."""
+    import torch
+
+    shared = begin = shared_by(examples)
+    found = []
+    for example in examples:
+        end = begin + len(example.ids) - shared
+        found.append(torch.cat([torch.arange(shared), torch.arange(begin, end)]))
+        begin = end
+    return found
+
+
+def shared_by(examples: Sequence[Example]) -> int:
     """How many tokens all begin with; each keeps at least one of its own."""
     if len(examples) < 2:
         return 0

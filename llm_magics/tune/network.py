@@ -86,6 +86,11 @@ class Network:
             held += [*layer.weights.values(), *(part for pair in layer.experts for part in pair)]
         return sum(part.numel() * part.element_size() for part in held)
 
+    def hold(self, i: int) -> None:
+        """Load a layer, if it is not there."""
+        if i not in self.layers:
+            self.layers[i] = self._load(i)
+
     def drop(self, below: int) -> None:
         """Forget the layers below that one."""
         self.layers = {i: layer for i, layer in self.layers.items() if i >= below}

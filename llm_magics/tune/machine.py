@@ -1,0 +1,69 @@
+"""torch as training wants it, and what this machine has: the faster number format, memory and its limit."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import dtype
+
+HINT = "pip install torch, then pip install 'open-llm-magics[tune]'"
+# Read when torch is imported. oneDNN keeps a kernel for each shape that it has seen: 16 are enough, 1024 cost
+# 300 MB. Threads that wait spin for a tenth of a millisecond, so that short operators need not wake them, and
+# then sleep, so that others can work.
+_BEFORE = {"LRU_CACHE_CAPACITY": "16", "GOMP_SPINCOUNT": "20000"}
+
+
+def torch() -> Any:
+    """The module.
+
+    Raises:
+        UsageError: it is not installed; says which extra has it.
+    """
+    for name, value in _BEFORE.items():
+        os.environ.setdefault(name, value)
+    try:
+        import torch as module
+    except ImportError as error:
+        raise UsageError("tuning needs torch, which is not installed", hint=HINT) from error
+    return module
+
+
+def faster() -> dtype:
+    """bfloat16 where products in it are the faster ones here, else float32: both are tried, in some ms."""
+    import torch
+
+    times: dict[Any, float] = {}
+    for kind in (torch.float32, torch.bfloat16):
+        x, w = torch.ones(128, 512, dtype=kind), torch.ones(1024, 512, dtype=kind)
+        best = float("inf")
+        for _ in range(4):
+            began = time.perf_counter()
+            torch.nn.functional.linear(x, w)
+            best = min(best, time.perf_counter() - began)
+        times[kind] = best
+    return torch.bfloat16 if times[torch.bfloat16] < times[torch.float32] else torch.float32
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak() -> int:
+    """Bytes of memory that this process held at most."""
+    with suppress(OSError):
+        for each in Path("/proc/self/status").read_text().splitlines():
+            if each.startswith("VmHWM:"):
+                return int(each.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,119 @@
+"""What a run is asked to be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from difflib import get_close_matches
+from typing import Any
+
+from ..errors import UsageError
+
+DEPTH = 8  # layers that learn where not all do: the head costs as much as two, so fewer save little
+MOST_RANK = 256
+
+
+@dataclass(frozen=True, slots=True)
+class TuneOptions:
+    """Options of :func:`tune`.
+
+    Attributes:
+        minutes: the whole run takes no longer; None where ``steps`` says how long it is.
+        steps: how many, or None.
+        depth: "full" (all layers), the number of last layers that learn, or "auto".
+        rank, alpha: of the LoRA; what is added is alpha / rank · B A x.
+        targets: "all", or roles or modules such as ("q_proj", "v_proj").
+        learning_rate: at its highest, or "auto".
+        eval_fraction: of the prompts, put aside: half to choose the best moment by, half for the figure.
+        batch: rows a step.
+        max_length: tokens of a row; what is longer is cut.
+        max_tokens: of the answers to ``prompts``.
+        seed: of everything that is drawn.
+    """
+
+    minutes: float | None = 1.0
+    steps: int | None = None
+    depth: str | int = "auto"
+    rank: int = 8
+    alpha: float = 16.0
+    targets: str | tuple[str, ...] = "all"
+    learning_rate: float | str = "auto"
+    eval_fraction: float = 0.1
+    batch: int = 8
+    max_length: int = 512
+    max_tokens: int = 60
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("rank", 1, MOST_RANK),
+            ("batch", 1, 256),
+            ("max_length", 8, 1 << 17),
+            ("max_tokens", 1, 4096),
+            ("seed", 0, (1 << 63) - 1),
+        ):
+            _whole(name, getattr(self, name), least, most)
+        if self.steps is not None:
+            _whole("steps", self.steps, 1, 1_000_000)
+        if self.minutes is not None:
+            _number("minutes", self.minutes, 0, 24 * 60)
+        if self.minutes is None and self.steps is None:
+            raise UsageError("a run needs an end", hint="give minutes, or steps")
+        _number("alpha", self.alpha, 0, 1024)
+        if self.learning_rate != "auto":
+            _number("learning_rate", self.learning_rate, 0, 1)
+        if self.depth not in ("auto", "full"):
+            _whole("depth", self.depth, 1, 1_000)
+
+    def to_dict(self) -> dict[str, Any]:
+        out = asdict(self)
+        return {**out, "targets": out["targets"] if isinstance(out["targets"], str) else list(out["targets"])}
+
+
+def tune_options(given: Mapping[str, Any]) -> TuneOptions:
+    """Options by name; ``steps`` alone means that there is no ceiling of time.
+
+    Raises:
+        UsageError: one is unknown or out of its range.
+    """
+    known = [each.name for each in fields(TuneOptions)]
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            raise UsageError(
+                f"there is no option {name!r:.40}",
+                hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
+            )
+    values = dict(given)
+    if values.get("steps") is not None and "minutes" not in values:
+        values["minutes"] = None
+    targets = values.get("targets", "all")
+    if not isinstance(targets, str):
+        if not isinstance(targets, Sequence) or not all(isinstance(each, str) for each in targets):
+            raise UsageError(f"targets must be names, got {targets!r:.60}", hint='"all", or ["q_proj"]')
+        values["targets"] = tuple(targets)
+    if isinstance(values.get("depth"), str) and values["depth"].isdigit():
+        values["depth"] = int(values["depth"])
+    return TuneOptions(**values)
+
+
+def _whole(name: str, value: object, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise UsageError(
+            f"{name} must be a whole number from {least:,} to {most:,}, got {value!r:.40}",
+            hint="leave it out" + (', or say "auto" or "full"' if name == "depth" else ""),
+        )
+
+
+def _number(name: str, value: object, over: float, most: float) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not math.isfinite(value)
+        or not over < value <= most
+    ):
+        raise UsageError(
+            f"{name} must be a number above {over:g} and up to {most:g}, got {value!r:.40}",
+            hint="leave it out",
+        )
