@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +41,7 @@ class Weights:
 
     def __init__(self, spec: DecoderSpec, layout: Layout, tensors: Mapping[str, Tensor]) -> None:
         self.spec, self._layout, self._tensors = spec, layout, tensors
+        self.release: Callable[[], None] = lambda: None  # gives back the memory of what was read
         embed = layout.names["embed"] + ".weight"
         self._prefix = next(
             (prefix for prefix in layout.prefixes if prefix + embed in tensors), layout.prefixes[0]

@@ -103,7 +103,9 @@ def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str
 
 def weights_of(source: Path) -> Weights:
     """The weights of a GGUF file or a checkpoint's folder, by role."""
-    return (_gguf(source) if source.is_file() else _checkpoint(source))[0]
+    weights, _, _, release = _gguf(source) if source.is_file() else _checkpoint(source)
+    weights.release = release
+    return weights
 
 
 Opened = tuple["Weights", "TokenizerSpec", str, Callable[[], None]]

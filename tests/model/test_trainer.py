@@ -12,9 +12,9 @@ import torch
 
 from llm_magics.models.places import chosen
 from llm_magics.tune.examples import Example, Split
-from llm_magics.tune.lora import Lora
-from llm_magics.tune.network import Network
-from llm_magics.tune.trainer import BETAS, CLIP, LAST_RATE, WARM_UP, Trainer
+from llm_magics.tune.training.lora import Lora
+from llm_magics.tune.training.network import Network
+from llm_magics.tune.training.trainer import BETAS, CLIP, LAST_RATE, WARM_UP, Trainer
 from tests import families
 from tests.model.test_families import checkpoint
 from tests.model.test_network import examples, expected, peft_of

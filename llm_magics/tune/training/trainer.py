@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..examples import Example, Split
 from .batch import Batch, batch_of, places_of, shared_by, tokens_of
-from .examples import Example, Split
 from .lora import Lora, State
 from .network import Network
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..decoder.attention import alibi_slopes
-from ..decoder.rotary import tables
-from ..decoder.spec import DecoderSpec
-from ..decoder.weights import Weights
-from ..models.places import parts, shape_of
+from ...decoder.attention import alibi_slopes
+from ...decoder.rotary import tables
+from ...decoder.spec import DecoderSpec
+from ...decoder.weights import Weights
+from ...models.places import parts, shape_of
 from .attend import attend
 from .batch import Batch
 from .loss import losses

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .examples import Example
+from ..examples import Example
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..decoder.spec import DecoderSpec
-from ..models.adapter import Adapter, Pair
-from ..models.places import parts, shape_of, to_modules
+from ...decoder.spec import DecoderSpec
+from ...models.adapter import Adapter, Pair
+from ...models.places import parts, shape_of, to_modules
 
 if TYPE_CHECKING:
     from torch import Tensor

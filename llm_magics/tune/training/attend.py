@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ..decoder.spec import DecoderSpec
+from ...decoder.spec import DecoderSpec
 from .batch import Batch, Group
 
 if TYPE_CHECKING:

@@ -1,0 +1,173 @@
+"""What survives a dead kernel: parameters in safetensors, the rest in JSON. No pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..core.bounded import json_object
+from ..errors import ModelFileError, StoreError, UsageError
+from ..formats.safetensors import Safetensors
+from ..sources import store
+from .plan import Plan
+from .records import Progress, TuneStep
+from .rows import Row
+
+if TYPE_CHECKING:
+    from .training.trainer import Trainer
+
+Best = tuple[int, dict[str, np.ndarray]]
+STATE, PARAMETERS = "run.json", "parameters.safetensors"
+
+
+class Checkpoint:
+    """A folder that a run is written to at every check, and read from when it goes on.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if folder.exists() and not (folder / STATE).is_file() and any(folder.iterdir()):
+            raise UsageError(f"{folder} holds no checkpoint", hint="name a new folder")
+
+    def write(self, run: Progress, trainer: Trainer, best: Best | None) -> None:
+        """Keep where the run is. Parameters first: without the JSON that names them they are nothing.
+
+        Raises:
+            StoreError: the folder cannot be written; the run itself goes on where it was.
+        """
+        from safetensors.numpy import save
+
+        tensors = {f"last.{name}": array for name, array in trainer.state().items()}
+        if best is not None:
+            tensors |= {f"best.{name}": array for name, array in best[1].items()}
+        data = save(tensors)
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.{PARAMETERS}"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{self.folder} cannot be made: {error.strerror}", hint="name another"
+            ) from error
+        store.require_room(self.folder, len(data))
+        with store.writing(self.folder / name):
+            temporary = self.folder / f"{name}.partial"
+            temporary.write_bytes(data)
+            temporary.replace(self.folder / name)
+            store.write_atomic(self.folder / STATE, json.dumps(self._state(run, trainer, best, name)))
+            for old in self.folder.glob(f"*.{PARAMETERS}"):
+                if old.name != name:
+                    old.unlink()
+
+    def read(self) -> Saved | None:
+        """What was kept; None where there is nothing yet.
+
+        Raises:
+            ModelFileError: it is damaged.
+        """
+        path = self.folder / STATE
+        if not path.is_file():
+            return None
+        try:
+            state = json_object(path)
+            tensors = Safetensors(self.folder / _plain(state["parameters"]))
+            arrays = {name: np.array(tensors[name].dequantize()) for name in tensors}
+            return Saved(state, arrays)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(
+                f"the checkpoint in {self.folder} is damaged: {error}",
+                hint="remove the folder, and begin anew",
+            ) from error
+
+    def _state(self, run: Progress, trainer: Trainer, best: Best | None, parameters: str) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "parameters": parameters,
+            "model": run.model.info.fingerprint,
+            "data": data_hash(run.rows),
+            "options": run.options.to_dict(),
+            "plan": asdict(run.plan) if run.plan else None,
+            "step": trainer.step,
+            "total": trainer.total,
+            "best": best[0] if best else None,
+            "history": [list(asdict(step).values()) for step in run.history],
+            "checks": [[step, loss] for step, loss in run.checks.items()],
+        }
+
+
+class Saved:
+    """A checkpoint that was read."""
+
+    def __init__(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        self._state, self._arrays = state, arrays
+
+    @property
+    def first(self) -> int:
+        """The first layer that learns.
+
+        Raises:
+            ModelFileError: the file does not say.
+        """
+        plan = self._state.get("plan")
+        first = plan.get("first") if isinstance(plan, dict) else None
+        if isinstance(first, bool) or not isinstance(first, int) or first < 0:
+            raise ModelFileError("the checkpoint is damaged: it has no plan", hint="name a new folder")
+        return first
+
+    def into(self, run: Progress, trainer: Trainer) -> Best | None:
+        """Make a run that has just begun what it was; gives its best moment.
+
+        Raises:
+            UsageError: the rows, the model or what is tuned are others. ModelFileError: something is missing.
+        """
+        state = self._state
+        for what, kept, now in (
+            ("model", state.get("model"), run.model.info.fingerprint),
+            ("rows", state.get("data"), data_hash(run.rows)),
+            *((name, state.get("options", {}).get(name), run.options.to_dict()[name]) for name in _SAME),
+        ):
+            if kept != now:
+                raise UsageError(
+                    f"the checkpoint was made with other {what}", hint="use the same, or name a new folder"
+                )
+        try:
+            step = int(state["step"])
+            trainer.restore(
+                {name[5:]: array for name, array in self._arrays.items() if name.startswith("last.")}, step
+            )
+            trainer.total = int(state["total"])
+            run.history = [
+                TuneStep(int(at), float(loss), int(tokens), float(seconds))
+                for at, loss, tokens, seconds in state["history"]
+            ]
+            run.checks = {int(at): float(loss) for at, loss in state["checks"]}
+            run.plan = Plan(**state["plan"])
+            best = {name[5:]: array for name, array in self._arrays.items() if name.startswith("best.")}
+            return None if state["best"] is None else (int(state["best"]), best)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise ModelFileError(f"the checkpoint is damaged: {error}", hint="name a new folder") from error
+
+
+_SAME = ("rank", "alpha", "targets", "eval_fraction", "batch", "max_length", "seed")
+
+
+def data_hash(rows: Sequence[Row]) -> str:
+    """sha256 of what is in the rows."""
+    made = hashlib.sha256()
+    for row in rows:
+        made.update(json.dumps([list(map(dict, row.messages)), row.text], sort_keys=True).encode())
+    return made.hexdigest()
+
+
+def _plain(name: object) -> str:
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(PARAMETERS):
+        raise ValueError(f"it names {name!r:.60}")
+    return name

@@ -1,0 +1,116 @@
+"""What a run notes on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING, Literal
+
+from ..clean import printable
+from ..core.records import Generation
+from .examples import Split
+from .held import Perplexity
+from .options import TuneOptions
+from .plan import Plan
+from .rows import Row
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+State = Literal["new", "loading", "training", "paused", "done", "stopped", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class TuneStep:
+    """One step: loss before it in nats a token, tokens of its batch, seconds it took."""
+
+    step: int
+    loss: float
+    tokens: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A prompt answered by the adapter as it was after ``step``."""
+
+    step: int
+    strength: float
+    prompt: str
+    answer: Generation
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One prompt, answered without and with an adapter."""
+
+    prompt: str
+    base: Generation
+    tuned: Generation
+    strength: float
+
+    @property
+    def changed(self) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+        """For every token of base and tuned whether the other has it not at this place (difflib)."""
+        return changed([token.id for token in self.base.tokens], [token.id for token in self.tuned.tokens])
+
+    def __str__(self) -> str:
+        return f"before: {printable(self.base.text)}\n after: {printable(self.tuned.text)}"
+
+
+def changed(before: Sequence[int], after: Sequence[int]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+    """Which of the tokens on either side are not on the other, in order."""
+    ours, theirs = [True] * len(before), [True] * len(after)
+    for a, b, size in SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks():
+        ours[a : a + size] = [False] * size
+        theirs[b : b + size] = [False] * size
+    return tuple(ours), tuple(theirs)
+
+
+@dataclass(repr=False)
+class Progress:
+    """What a run was asked, and what it noted until now.
+
+    Attributes:
+        model: without the adapter.
+        name: what the adapter is called.
+        history: a :class:`TuneStep` each.
+        checks: held-out loss by step, in nats a token.
+        samples: answers on the way; ``before`` has those of the base, by prompt.
+        perplexity: before and after, on rows that nothing was chosen on; None where there are none, or not
+            yet.
+        plan: depth and steps, with the reason.
+        notes: what was done to the rows, and what was noticed.
+        state: "training", "paused", …; ``why`` says how it ended.
+    """
+
+    model: Model
+    rows: Sequence[Row]
+    options: TuneOptions
+    prompts: tuple[str, ...]
+    name: str
+    source: str
+    history: list[TuneStep] = field(default_factory=list)
+    checks: dict[int, float] = field(default_factory=dict)
+    samples: list[Sample] = field(default_factory=list)
+    before: dict[str, Generation] = field(default_factory=dict)
+    perplexity: Perplexity | None = None
+    plan: Plan | None = None
+    notes: list[str] = field(default_factory=list)
+    state: State = "new"
+    why: str = ""
+    memory: dict[str, int] = field(default_factory=dict)
+    split: Split = field(default_factory=Split)
+    strength: float = 1.0
+
+    @property
+    def best(self) -> int | None:
+        """The step of the lowest held-out loss; None where nothing is held out."""
+        return min(self.checks, key=lambda step: self.checks[step]) if self.checks else None
+
+    @property
+    def rising(self) -> bool:
+        """Whether the last two checks were each worse than the one before."""
+        losses = [self.checks[step] for step in sorted(self.checks)][-3:]
+        return len(losses) == 3 and losses[0] < losses[1] < losses[2]

@@ -1,0 +1,162 @@
+"""TuneRun: a preview from the first step to what is kept of it.
+
+It is a generator of moments: whoever drives it is called back after every step, may show what there is, and
+may stop at any of them. Orders (stop, pause, more steps) are flags that another thread may set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import UsageError
+from ..models.adapter import Adapter
+from .checkpoint import Checkpoint
+from .course import Course
+from .options import TuneOptions
+from .records import Comparison, Progress
+from .rows import Row
+
+if TYPE_CHECKING:
+    from ..models.model import Model
+
+
+class TuneRun(Progress):
+    """What a preview did, and what is left of it. Its attributes are those of :class:`Progress`."""
+
+    def __init__(
+        self,
+        model: Model,
+        rows: Sequence[Row],
+        options: TuneOptions,
+        *,
+        prompts: Sequence[str] = (),
+        name: str = "tuned",
+        source: str = "rows",
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        super().__init__(model, rows, options, tuple(prompts), name, source)
+        self._checkpoint = checkpoint
+        self._course: Course | None = None
+
+    def __repr__(self) -> str:
+        return f"<TuneRun {self.name}: {self.state}, {self.step} steps on {len(self.split.train)} rows>"
+
+    # What there is
+
+    @property
+    def step(self) -> int:
+        trainer = self._course.trainer if self._course else None
+        return trainer.step if trainer else 0
+
+    @property
+    def total(self) -> int:
+        """Steps that there will be; 0 while that is not known."""
+        trainer = self._course.trainer if self._course else None
+        return trainer.total if trainer and self.plan else 0
+
+    @property
+    def adapter(self) -> Adapter:
+        """What was learnt: at the best moment, once the run has ended; as it is now, while it goes on.
+
+        Raises:
+            UsageError: nothing was learnt yet.
+        """
+        course = self._course
+        if course is None or course.trainer is None or not self.history:
+            raise UsageError("nothing was learnt yet", hint="let it make some steps")
+        if course.adapter is None:
+            course.keep("last" if self.state == "training" else "best")
+        assert course.adapter is not None
+        return course.adapter
+
+    @property
+    def adapter_step(self) -> int:
+        """The step that :attr:`adapter` is of."""
+        return self._course.adapter_step if self._course else 0
+
+    @property
+    def tuned(self) -> Model:
+        """The model with the adapter, at :attr:`strength`."""
+        return self.model.with_adapter(self.adapter, self.strength, name=self.name)
+
+    def compare(self, prompt: str, **options: Any) -> Comparison:
+        """The same prompt answered without and with the adapter, greedily if nothing else is said.
+
+        Args:
+            **options: fields of :class:`SamplingOptions`.
+        """
+        chosen = {"temperature": 0, "max_tokens": self.options.max_tokens, **options}
+        base, tuned = (model.generate(prompt, **chosen) for model in (self.model, self.tuned))
+        return Comparison(prompt, base, tuned, self.strength)
+
+    # Orders, from any thread
+
+    def stop(self, keep: Literal["best", "last"] = "last") -> None:
+        """End after this step, and keep the adapter as it is then, or as it was at its best."""
+        course = self._going()
+        course.asked, course.paused = keep, False
+
+    def pause(self, wait: bool = True) -> None:
+        """Wait before the next step, or go on."""
+        self._going().paused = wait
+
+    def more(self, steps: int) -> None:
+        """So many steps more than were planned, whatever time and the held-out loss say."""
+        course = self._going()
+        if course.trainer is None:
+            raise UsageError("it has not begun yet", hint="wait for its first steps")
+        if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 100_000:
+            raise UsageError(f"steps must be a whole number from 1, got {steps!r:.40}", hint="100")
+        course.trainer.total = max(course.trainer.total, course.trainer.step) + steps
+        course.ends, course.patience, course.asked = None, 1 << 30, ""
+
+    def back(self) -> None:
+        """Keep the adapter as it was when the held-out loss was lowest."""
+        if self.best is None:
+            raise UsageError("nothing is held out, so no moment is the best", hint="use eval_fraction=0.1")
+        if self.state in ("training", "paused"):
+            self.stop("best")
+        else:
+            self._going().keep("best")
+
+    # The run itself
+
+    def go(self) -> Iterator[None]:
+        """Make the steps that are left, and what comes before and after; pauses at every moment to be shown.
+
+        After an interrupt it goes on where it was.
+        """
+        if self._course is None or self.plan is None:  # it had not really begun
+            self._course = Course(self, self._checkpoint)
+            self.history, self.checks, self.samples = [], {}, []
+        course = self._course
+        course.asked, course.adapter = "", None
+        try:
+            yield from course.whole()
+        except (KeyboardInterrupt, GeneratorExit):
+            self.state, self.why = "interrupted", f"interrupted at step {self.step}; go on with resume()"
+            raise
+        except BaseException as error:
+            if self.state not in ("done", "stopped", "failed"):
+                self.state, self.why = "failed", f"{error}".splitlines()[0] if f"{error}" else "it failed"
+            raise
+
+    def resume(self, more: int = 0) -> TuneRun:
+        """Go on where it was, after an interrupt or its end, with so many steps more."""
+        if more:
+            self.more(more)
+        return watched(self)
+
+    def _going(self) -> Course:
+        if self._course is None:
+            raise UsageError("the run has not begun", hint="lm.tune begins it")
+        return self._course
+
+
+def watched(run: TuneRun, watch: Callable[[TuneRun], None] | None = None) -> TuneRun:
+    """Drive a run to its end; ``watch`` is told of every moment."""
+    for _ in run.go():
+        if watch:
+            watch(run)
+    return run

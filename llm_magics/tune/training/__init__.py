@@ -1,0 +1,1 @@
+"""Training in torch: a forward of our own, its loss, its steps."""

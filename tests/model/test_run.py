@@ -1,0 +1,258 @@
+"""A run from its rows to its end: what it plans, when it stops, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import llm_magics
+from llm_magics import Model, ModelFileError, StoreError, UsageError
+from llm_magics.sources import store
+from llm_magics.tune.checkpoint import PARAMETERS, STATE, Checkpoint
+from llm_magics.tune.course import CHECKED, REPORTED
+from llm_magics.tune.held import by_heart, perplexity, row_losses
+from llm_magics.tune.options import TuneOptions, tune_options
+from llm_magics.tune.plan import layers_for, steps_for
+from llm_magics.tune.rows import read_rows
+from llm_magics.tune.run import TuneRun, watched
+from llm_magics.tune.training.trainer import Trainer
+
+ROWS = [(f"what is {n}", f"aye, {n} be {n + 1} less one, matey") for n in range(24)]
+
+
+@pytest.fixture
+def model(home: Path, tiny_gguf: Path) -> Model:
+    return llm_magics.load(str(tiny_gguf))
+
+
+def run_of(
+    model: Model, rows: Any = ROWS, *, prompts: tuple[str, ...] = (), resume: Any = None, **options: Any
+) -> TuneRun:
+    given = {"eval_fraction": 0.25, "max_tokens": 6, "steps": 12, "batch": 4, **options}
+    checkpoint = None if resume is None else Checkpoint(resume)
+    return TuneRun(model, read_rows(rows), tune_options(given), prompts=prompts, checkpoint=checkpoint)
+
+
+def test_from_rows_to_an_adapter(model: Model) -> None:
+    run = watched(run_of(model, learning_rate=0.01))
+    assert run.state in ("done", "stopped") and run.why and run.plan and "as asked" in run.plan.reason
+    assert [step.step for step in run.history] == list(range(1, len(run.history) + 1))
+    assert run.checks[run.best] < run.checks[0] and run.adapter_step == run.best
+    assert len(run.split.train) == 18 and len(run.split.choose) == len(run.split.final) == 3
+    assert run.perplexity.after < run.perplexity.before and run.perplexity.rows == 3
+    low, high = run.perplexity.after_interval
+    assert low <= run.perplexity.after <= high
+    # Questions of rows that are held out are asked, before and after.
+    aside = {example.row for example in (*run.split.choose, *run.split.final)}
+    assert {ROWS.index((p, a)) + 1 for p, a in ROWS if p in run.before} <= aside and len(run.before) == 3
+    assert run.samples[-1].step == run.best
+    pair = run.compare("what is 3")
+    assert pair.base.text == model.generate("what is 3", temperature=0, max_tokens=6).text
+    assert pair.tuned.model.name == f"{model.name} + tuned"
+    run.strength = 0
+    assert run.compare("what is 3").tuned.text == pair.base.text
+    with pytest.raises(UsageError):
+        run.strength = 9
+        run.tuned  # noqa: B018
+    assert run.memory["weights"] > 0 and run.memory["limit"] > 0
+
+
+def test_it_stops_when_the_held_out_loss_has_turned(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = iter([5.0, 4.0, 3.0, 3.5, 3.6, 3.7, 3.8, 3.9])
+    monkeypatch.setattr(Trainer, "loss", lambda *_: next(losses))
+    run, seen = run_of(model, steps=24), []
+    watched(run, lambda run: seen.append(run.rising))
+    assert run.state == "done" and run.best == 6 and run.step == 12 and "rose after it" in run.why
+    assert True in seen and run.adapter_step == 6 and run.samples[-1].step == 6
+
+
+def test_more_steps_and_back(model: Model) -> None:
+    run = watched(run_of(model))
+    run.resume(more=5)
+    assert run.step >= 17 and run.state == "done"
+    run.back()
+    assert run.adapter_step == run.best
+    with pytest.raises(UsageError):
+        run.more(0)
+    with pytest.raises(UsageError):
+        run_of(model).more(3)
+
+
+def test_orders_are_followed(model: Model) -> None:
+    run, states = run_of(model, steps=200), []
+
+    def watch(run: TuneRun) -> None:
+        states.append(run.state)
+        if run.step == 5 and "paused" not in states:
+            run.pause()
+        elif states.count("paused") == 3:
+            run.pause(False)
+        if run.step == 9:
+            run.stop()
+
+    watched(run, watch)
+    assert states.count("paused") == 3 and run.step == 9 and run.state == "stopped"
+    assert run.adapter_step == 9  # what is kept is what was there
+
+
+def test_an_interrupt_loses_nothing(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At every moment there is: afterwards the run goes on, and ends where it would have."""
+    plain = watched(run_of(model, prompts=("hello",)))
+    moments = sum(1 for _ in run_of(model, prompts=("hello",)).go())
+    for at in range(1, moments + 1, 3):
+        run = run_of(model, prompts=("hello",))
+        moment = run.go()
+        for _ in range(at):
+            next(moment)
+        with pytest.raises(KeyboardInterrupt):
+            moment.throw(KeyboardInterrupt())
+        assert run.state == "interrupted"
+        assert not run.history or run.adapter.nbytes
+        run.resume()
+        assert run.state == plain.state and run.adapter_step == plain.adapter_step
+        losses = [[step.loss for step in each.history] for each in (run, plain)]
+        assert np.allclose(*losses, atol=1e-5)
+
+
+def test_no_number_stops_and_keeps_the_last_good(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, count = Trainer.advance, 0
+
+    def advance(self: Trainer) -> tuple[float, int]:
+        nonlocal count
+        count += 1
+        return (float("nan"), 0) if count > 7 else real(self)
+
+    monkeypatch.setattr(Trainer, "advance", advance)
+    run = watched(run_of(model))
+    assert run.state == "failed" and "no number at step 8" in run.why and run.step == 7
+    assert (
+        run.adapter_step == run.best and np.isfinite(run.adapter.pairs[next(iter(run.adapter.pairs))].b).all()
+    )
+    monkeypatch.setattr(Trainer, "advance", lambda self: (float("nan"), 0))
+    first = watched(run_of(model))
+    assert first.state == "failed" and "step 1" in first.why
+
+
+@pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:2], ["x" * 100_000], [("a", "b" * 100_000)] * 3])
+def test_few_and_long_rows(model: Model, rows: Any) -> None:
+    run = watched(run_of(model, rows, steps=3, max_length=64, prompts=("hi",)))
+    assert run.state == "done" and run.adapter and run.perplexity is None
+    assert any("too few rows" in note for note in run.notes)
+    if len(str(rows)) > 1000:
+        assert any("cut at 64 tokens" in note for note in run.notes)
+    with pytest.raises(UsageError, match="nothing is held out"):
+        run.back()
+
+
+def test_minutes_are_a_ceiling(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Trainer.advance
+
+    def slow(self: Trainer) -> tuple[float, int]:
+        time.sleep(0.05 + 0.01 * self.step)  # slower and slower
+        return real(self)
+
+    monkeypatch.setattr(Trainer, "advance", slow)
+    began = time.perf_counter()
+    run = watched(run_of(model, minutes=0.1, steps=1000))
+    took = time.perf_counter() - began
+    assert took < 6.6 and 10 < run.step < 1000 and run.state == "done"
+    assert "fit into 0.1 min" in run.plan.reason
+
+
+def test_a_checkpoint_goes_on(model: Model, tmp_path: Path) -> None:
+    whole = watched(run_of(model, steps=16))
+    first = run_of(model, steps=16, resume=tmp_path / "kept")
+    for _ in first.go():
+        if first.step == 11:
+            break
+    names = sorted(path.name for path in (tmp_path / "kept").iterdir())
+    assert len(names) == 2 and names[0].endswith(PARAMETERS) and names[1] == STATE
+    again = run_of(model, steps=16, resume=tmp_path / "kept")
+    watched(again)
+    assert again.history[0].seconds == first.history[0].seconds  # it did not begin anew
+    ours, theirs = ([step.loss for step in run.history] for run in (again, whole))
+    assert np.allclose(ours, theirs, atol=1e-5) and again.checks.keys() == whole.checks.keys()
+    for other, what in (
+        (run_of(model, ROWS[1:], steps=16, resume=tmp_path / "kept"), "rows"),
+        (run_of(model, steps=16, rank=4, resume=tmp_path / "kept"), "rank"),
+    ):
+        with pytest.raises(UsageError, match=f"other {what}"):
+            watched(other)
+    (tmp_path / "kept" / STATE).write_text(json.dumps({"parameters": "../../etc/passwd"}))
+    with pytest.raises(ModelFileError, match="damaged"):
+        watched(run_of(model, steps=16, resume=tmp_path / "kept"))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match="holds no checkpoint"):
+        Checkpoint(tmp_path / "other")
+
+
+def test_a_full_disk_stops_no_run(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise StoreError("there is no room", hint="make some")
+
+    run = run_of(model, resume=tmp_path / "kept")
+    monkeypatch.setattr(store, "require_room", full)
+    watched(run)
+    assert run.state == "done" and any("there is no room" in note for note in run.notes)
+    assert len([note for note in run.notes if "there is no room" in note]) == 1
+
+
+def test_what_cannot_be_tuned_is_said(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "load_weights", None)
+    with pytest.raises(UsageError, match="cannot be tuned"):
+        watched(run_of(model))
+    for given, what in (
+        ({"minutes": 0}, "minutes"),
+        ({"steps": 0}, "steps"),
+        ({"rank": 1000}, "rank"),
+        ({"depth": "deep"}, "depth"),
+        ({"learning_rate": 2}, "learning_rate"),
+        ({"stepps": 3}, "did you mean steps"),
+        ({"targets": 3}, "targets"),
+    ):
+        with pytest.raises(UsageError) as error:
+            tune_options(given)
+        assert what in f"{error.value}{error.value.hint}"
+
+
+def test_plans() -> None:
+    auto = TuneOptions()
+    assert layers_for(auto, 30, full_s=0.5, left_s=40)[0] == 0
+    assert layers_for(auto, 30, full_s=2.5, left_s=40) == (
+        22,
+        "the last 8 of 30 layers: with all of them a step takes 2.50 s, and only 16 would fit",
+    )
+    assert layers_for(tune_options({"depth": 3}), 30, full_s=9, left_s=1)[0] == 27
+    plan = steps_for(auto, 0, "all", rows=48, step_s=0.5, left_s=40)
+    assert plan.steps == 30 and "learning by heart" in plan.reason and plan.rate == 3e-3
+    assert steps_for(auto, 22, "", rows=48, step_s=4, left_s=40).steps == 10
+    assert steps_for(auto, 22, "", rows=2000, step_s=0.1, left_s=None).steps == 1125
+    assert steps_for(tune_options({"steps": 7}), 0, "", rows=1, step_s=1, left_s=None).steps == 7
+
+
+def test_held_out_figures(model: Model) -> None:
+    run = run_of(model)
+    for _ in run.go():
+        if run.history:
+            break
+    examples = run.split.final
+    found = row_losses(model.engine, examples)
+    for (total, count), example in zip(found, examples, strict=True):
+        cache = model.engine.cache()
+        logits = cache.extend(example.ids, every=True).astype(np.float64)
+        logprobs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        expected = [-logprobs[n - 1, example.ids[n]] for n in range(1, len(example.ids)) if example.learnt[n]]
+        assert total == pytest.approx(sum(expected), rel=1e-2) and count == len(expected)
+    same = perplexity(found, found)
+    assert same.change == 1 and same.change_interval == (1, 1) and "that nothing was chosen on" in str(same)
+    halved = found * [0.5, 1]
+    assert perplexity(found, halved).change < 1 and CHECKED and REPORTED
+    taught = [token for token, learnt in zip(examples[0].ids, examples[0].learnt, strict=True) if learnt]
+    assert by_heart([5, *taught[1:4], 5], examples[:1]) == (3, examples[0].row)
+    assert by_heart([], examples) == (0, 0)
