@@ -6,8 +6,8 @@ import pytest
 
 import llm_magics as lm
 from llm_magics import UsageError
-from llm_magics.tune.examples import Example, encode_rows, split
-from llm_magics.tune.rows import read_rows
+from llm_magics.tuning.examples import Example, encode_rows, split
+from llm_magics.tuning.rows import read_rows
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import torch
 
 from llm_magics.models.adapter import Adapter, Pair
 from llm_magics.models.places import chosen, holder, shape_of, to_places
-from llm_magics.tune.examples import Example
-from llm_magics.tune.training.batch import batch_of, tokens_of
-from llm_magics.tune.training.lora import Lora
-from llm_magics.tune.training.network import Network
+from llm_magics.tuning.examples import Example
+from llm_magics.tuning.training.batch import batch_of, tokens_of
+from llm_magics.tuning.training.lora import Lora
+from llm_magics.tuning.training.network import Network
 from tests import families
 from tests.model.test_families import checkpoint
 

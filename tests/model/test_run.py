@@ -13,14 +13,14 @@ import pytest
 import llm_magics
 from llm_magics import Model, ModelFileError, StoreError, UsageError
 from llm_magics.sources import store
-from llm_magics.tune.checkpoint import PARAMETERS, STATE, Checkpoint
-from llm_magics.tune.course import CHECKED, REPORTED
-from llm_magics.tune.held import by_heart, perplexity, row_losses
-from llm_magics.tune.options import TuneOptions, tune_options
-from llm_magics.tune.plan import layers_for, steps_for
-from llm_magics.tune.rows import read_rows
-from llm_magics.tune.run import TuneRun, watched
-from llm_magics.tune.training.trainer import Trainer
+from llm_magics.tuning.checkpoint import PARAMETERS, STATE, Checkpoint
+from llm_magics.tuning.course import CHECKED, REPORTED
+from llm_magics.tuning.held import by_heart, perplexity, row_losses
+from llm_magics.tuning.options import TuneOptions, tune_options
+from llm_magics.tuning.plan import layers_for, steps_for
+from llm_magics.tuning.rows import read_rows
+from llm_magics.tuning.run import TuneRun, watched
+from llm_magics.tuning.training.trainer import Trainer
 
 ROWS = [(f"what is {n}", f"aye, {n} be {n + 1} less one, matey") for n in range(24)]
 

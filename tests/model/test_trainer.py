@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from llm_magics.models.places import chosen
-from llm_magics.tune.examples import Example, Split
-from llm_magics.tune.training.lora import Lora
-from llm_magics.tune.training.network import Network
-from llm_magics.tune.training.trainer import BETAS, CLIP, LAST_RATE, WARM_UP, Trainer
+from llm_magics.tuning.examples import Example, Split
+from llm_magics.tuning.training.lora import Lora
+from llm_magics.tuning.training.network import Network
+from llm_magics.tuning.training.trainer import BETAS, CLIP, LAST_RATE, WARM_UP, Trainer
 from tests import families
 from tests.model.test_families import checkpoint
 from tests.model.test_network import examples, expected, peft_of

@@ -23,7 +23,7 @@ ROOMS = {
     "formats": {"clean", "errors", "core"},
     "decoder": {"clean", "errors", "core", "formats"},
     "models": {"clean", "errors", "core", "engine", "sources", "formats", "decoder"},
-    "tune": {"clean", "errors", "core", "engine", "sources", "formats", "decoder", "models"},
+    "tuning": {"clean", "errors", "core", "engine", "sources", "formats", "decoder", "models"},
     "views": {"clean", "errors", "core"},
     "magics": {
         "clean",
@@ -35,7 +35,7 @@ ROOMS = {
         "formats",
         "decoder",
         "models",
-        "tune",
+        "tuning",
         "views",
     },
 }
@@ -96,8 +96,8 @@ def test_rooms_keep_their_doors(path: Path, tree: ast.Module) -> None:
         and not getattr(node, "level", 0)
         and (getattr(node, "module", None) or node.names[0].name).split(".")[0] in HEAVY
     }
-    assert not heavy_at or ((path.name == "optimum.py" or room == "tune") and 0 not in heavy_at), (
-        "inside functions of models/optimum.py and tune/ only"
+    assert not heavy_at or ((path.name == "optimum.py" or room == "tuning") and 0 not in heavy_at), (
+        "inside functions of models/optimum.py and tuning/ only"
     )
     assert "IPython" not in tops or room == "magics"
     if room == "core":

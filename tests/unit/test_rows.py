@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_magics import LLMMagicsError, UsageError
-from llm_magics.tune.rows import Row, read_rows
+from llm_magics.tuning.rows import Row, read_rows
 
 PAIR = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
 
