@@ -38,10 +38,13 @@ if TYPE_CHECKING:
     )
     from .magics import load_ipython_extension, unload_ipython_extension
     from .magics.host import playground
+    from .magics.tuning.magic import tune
+    from .models.adapter import Adapter, load_adapter
     from .models.fidelity import Fidelity
     from .models.load import load, models
     from .models.map import Answers
     from .models.model import Model
+    from .tuning.run import TuneRun
     from .views.bundle import tokens
 
 __version__ = "0.1.0"
@@ -70,15 +73,19 @@ _HOMES = {
     ),
     "magics": ("load_ipython_extension", "unload_ipython_extension"),
     "magics.host": ("playground",),
+    "magics.tuning.magic": ("tune",),
+    "models.adapter": ("Adapter", "load_adapter"),
     "models.fidelity": ("Fidelity",),
     "models.load": ("load", "models"),
     "models.map": ("Answers",),
     "models.model": ("Model",),
+    "tuning.run": ("TuneRun",),
     "views.bundle": ("tokens",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Adapter",
     "Alternative",
     "Answers",
     "ContextOverflow",
@@ -98,14 +105,17 @@ __all__ = [
     "Timing",
     "Token",
     "Trace",
+    "TuneRun",
     "UnsupportedModel",
     "UsageError",
     "__version__",
     "load",
+    "load_adapter",
     "load_ipython_extension",
     "models",
     "playground",
     "tokens",
+    "tune",
     "unload_ipython_extension",
 ]
 

@@ -13,10 +13,11 @@ def load_ipython_extension(ipython: Any) -> None:
     from ..views.bundle import register
     from .llm import LLMMagics
     from .question import Question
+    from .tuning.magic import TuneMagics
 
     namesake.warn()
     magics = LLMMagics(ipython)
-    ipython.register_magics(magics)
+    ipython.register_magics(magics, TuneMagics(ipython, magics))
     if getattr(ipython, "kernel", None) is not None:
         magics.orders.channel.open()
     register(ipython)
@@ -29,7 +30,9 @@ def unload_ipython_extension(ipython: Any) -> None:
     """Called by ``%unload_ext llm_magics``."""
     manager = ipython.magics_manager
     for kind in ("line", "cell"):
-        manager.magics[kind].pop("llm", None)
+        for name in ("llm", "llm_tune"):
+            manager.magics[kind].pop(name, None)
+    manager.registry.pop("TuneMagics", None)
     if magics := manager.registry.pop("LLMMagics", None):
         magics.forget()
         magics.orders.channel.close()

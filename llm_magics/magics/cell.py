@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import keyword
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from ..errors import UsageError
 from .expand import expand
+from .line import Option, listed, read_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,7 @@ class CellRequest:
     verb: str
     prompt: str = ""
     model: str | None = None
+    adapter: str | None = None
     precision: str = "auto"
     threads: int | None = None
     cache_mb: int | None = None
@@ -43,26 +43,18 @@ class CellRequest:
     left: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One command-line option; ``convert`` is None for a switch, and ``optional`` is a value that may be left
-    out.
-    """
-
-    flags: tuple[str, ...]
-    name: str
-    help: str
-    convert: Callable[[str], Any] | None = str
-    sampling: bool = True
-    optional: bool = False
-
-
 def _unescape(text: str) -> str:
     return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
 OPTIONS = (
     Option(("-m", "--model"), "model", "NAME of a model, org/name on the Hub, or a path", sampling=False),
+    Option(
+        ("-a", "--adapter"),
+        "adapter",
+        "NAME[:strength] of what %%llm_tune made, or the folder of a LoRA adapter",
+        sampling=False,
+    ),
     Option(("-s", "--system"), "system", "TEXT of the system message", sampling=False),
     Option(("-n", "--max-tokens"), "max_tokens", "at most N new tokens (256)", int),
     Option(("-t", "--temperature"), "temperature", "0 is greedy; higher is more varied (0.7)", float),
@@ -76,6 +68,7 @@ OPTIONS = (
         "stop",
         "TEXT that ends the answer; \\n is a line break; may be given more than once",
         _unescape,
+        many=True,
     ),
     Option(
         ("-c", "--continue"),
@@ -107,17 +100,12 @@ OPTIONS = (
     Option(("-q", "--quiet"), "quiet", "show nothing", None, sampling=False),
     Option(("-h", "--help"), "help", "show this", None, sampling=False),
 )
-_LOADING = {"model", "precision", "threads", "file", "cache_mb"}
+_LOADING = {"model", "adapter", "precision", "threads", "file", "cache_mb"}
 _SAMPLING = {option.name for option in OPTIONS if option.sampling}
-_BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
-_WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""", re.DOTALL)
-_QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
 
 
 def usage() -> str:
     """The help text: every option, a line each."""
-    rows = [("  " + ", ".join(option.flags), option.help) for option in OPTIONS]
-    width = max(len(flags) for flags, _ in rows) + 2
     return "\n".join(
         [
             "%%llm [options]      the cell is the prompt",
@@ -125,9 +113,10 @@ def usage() -> str:
             "%llm                 the model in use",
             "%llm tokens          the last answer's tokens; 'on' or 'off': show those of every answer",
             "%llm playground      a place to try: a conversation, its settings, its tokens",
+            "%%llm_tune           teach it with the rows in the cell, and see before and after: --help",
             "",
+            *listed(OPTIONS),
         ]
-        + [f"{flags:<{width}}{text}" for flags, text in rows]
     )
 
 
@@ -138,12 +127,12 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         UsageError: an unknown option, a value that does not fit, unbalanced quotes, no prompt.
         TemplateError: with --eval, an expression that fails.
     """
-    values, rest = _options(line, whole=cell is not None)
+    values, rest = read_options(line, OPTIONS, whole=cell is not None, help="%llm --help")
     if values.pop("help", False):
         return CellRequest("help")
     evaluate = values.pop("evaluate", False)
     left: tuple[str, ...] = ()
-    for name in ("model", "system", "out", "precision", "file"):
+    for name in ("model", "adapter", "system", "out", "precision", "file"):
         if name in values:
             values[name], more = expand(values[name], namespace, evaluate=evaluate)
             left += more
@@ -170,66 +159,3 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         raise UsageError("the prompt is empty", hint="write something in the cell")
     options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
     return CellRequest("generate", prompt, options=options, left=left + more, **values)
-
-
-def _options(line: str, *, whole: bool) -> tuple[dict[str, Any], str]:
-    """The leading options, and the rest of the line as it stands.
-
-    Args:
-        whole: the line holds nothing but options, so that a word behind one is its value.
-    """
-    values: dict[str, Any] = {}
-    at = 0
-    while True:
-        while at < len(line) and line[at].isspace():
-            at += 1
-        if not line[at:].startswith("-"):
-            return values, line[at:].rstrip()
-        word, at = _word(line, at)
-        if word == "--":
-            return values, line[at:].strip()
-        flag, equals, given = word.partition("=")
-        option = _BY_FLAG.get(flag)
-        if option is None:
-            near = get_close_matches(flag, _BY_FLAG, 1)
-            raise UsageError(
-                f"there is no option {flag}",
-                hint=f"did you mean {near[0]}?" if near else "%llm --help lists them all",
-            )
-        if option.convert is None:
-            if equals:
-                raise UsageError(f"{flag} takes no value", hint=f"write just {flag}")
-            values[option.name] = True
-            continue
-        if not equals:
-            while at < len(line) and line[at].isspace():
-                at += 1
-            if option.optional and (not whole or line[at : at + 1] in ("", "-")):
-                values[option.name] = ""
-                continue
-            if at == len(line):
-                raise UsageError(f"{flag} needs a value", hint=f"{flag}: {option.help}")
-            given, at = _word(line, at)
-        try:
-            value = option.convert(given)
-        except ValueError:
-            raise UsageError(f"{flag} does not understand {given!r}", hint=f"{flag}: {option.help}") from None
-        if option.name == "stop":
-            value = (*values.get("stop", ()), value)
-        values[option.name] = value
-
-
-def _word(line: str, at: int) -> tuple[str, int]:
-    """One shell-like word from ``at`` on, its quotes taken off, and where it ends."""
-    found = _WORD.match(line, at)
-    end = found.end() if found else at
-    if found is None or (end < len(line) and not line[end].isspace()):
-        raise UsageError(
-            f"a quote is not closed: {line[at : at + 40]}", hint="close it, or write \\' for a lone one"
-        )
-    return _QUOTED.sub(lambda part: part[1] or _inner(part[2]) or part[3] or "", found[0]), end
-
-
-def _inner(text: str | None) -> str:
-    """Inside double quotes a backslash protects only a quote or a backslash, as in a shell."""
-    return re.sub(r'\\(["\\])', r"\1", text) if text else ""

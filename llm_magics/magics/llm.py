@@ -36,6 +36,7 @@ class LLMMagics(Magics):
         self.orders = Orders(self)
         self.lives = self.orders.lives
         self._tokens_on = False  # whether every answer is shown as its tokens
+        self._variant: Model | None = None  # the model with the adapter of the last answer
         self._model: Model | None = None  # the newest alone: another one gives its memory back
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
@@ -105,7 +106,8 @@ class LLMMagics(Magics):
             self._tokens_on = switch == "on"
             print("Every answer is shown as its tokens." if self._tokens_on else "Answers are shown as text.")
             return
-        last = self._model.last if self._model else None
+        newest = self._variant or self._model
+        last = newest.last if newest else None
         if last is None:
             raise UsageError("there is no answer yet", hint="ask something first: %llm Why is the sky blue?")
         view_for(self.shell, self.lives, quiet=False).finish(last, tokens=True)
@@ -115,7 +117,7 @@ class LLMMagics(Magics):
         if self._model is not None:
             from ..models.load import give_back_memory
 
-            self._model = None
+            self._model = self._variant = None
             give_back_memory()
 
     def model_of(self, info: ModelInfo) -> Model:
@@ -132,7 +134,7 @@ class LLMMagics(Magics):
                 raise UsageError(f"{name} is not loaded", hint=f"run %llm -m {name} in a cell first")
             self.use(None)
         assert self._model is not None
-        return self._model
+        return self._model.variant(info.fingerprint) or self._model
 
     @property
     def loaded(self) -> Model | None:
@@ -156,13 +158,33 @@ class LLMMagics(Magics):
         return PlaygroundView(self, model)
 
     def _load(self, request: CellRequest) -> Model:
-        return self.use(
+        model = self.use(
             request.model,
             precision=request.precision,
             threads=request.threads,
             file=request.file,
             cache_mb=request.cache_mb,
         )
+        if request.adapter is None:
+            self._variant = None
+            return model
+        self._variant = self._with_adapter(model, request.adapter)
+        return self._variant
+
+    def _with_adapter(self, model: Model, given: str) -> Model:
+        """The model with an adapter: a variable that holds a run or an adapter, else a folder.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        from ..models.adapter import Adapter, with_strength
+
+        name, strength = with_strength(given)
+        found = self.shell.user_ns.get(name) if name.isidentifier() else None
+        adapter = found if isinstance(found, Adapter) else getattr(found, "adapter", None)
+        if isinstance(adapter, Adapter):
+            return model.with_adapter(adapter, strength, name=name)
+        return model.with_adapter(name, strength)
 
     def _status(self, request: CellRequest) -> str:
         if self._model is None and request.model is None:

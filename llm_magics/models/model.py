@@ -47,6 +47,7 @@ class Model:
         last: the newest finished or interrupted :class:`Generation`, or None.
         fidelity: what packing cost, where it was measured (see :meth:`measure_fidelity`), or None.
         folder: where the converted model lies, or None.
+        last_tune: the newest run of :func:`tune` on it, or None.
         last_map: what the newest :meth:`map` has made so far, or None.
         load_reference: gives the same model in fp32, or is None.
         base: the model without its adapter, or None where it has none.
@@ -77,6 +78,7 @@ class Model:
         self._runtime = Runtime(engine, tokenizer, Pool(engine))
         self._last: Answer | None = None
         self.last_map: Answers | None = None
+        self.last_tune: Any = None
 
     def __repr__(self) -> str:
         return f"<Model {line(self.name)} ({self.info.precision}), context {self.context_length:,} tokens>"

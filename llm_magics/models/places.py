@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 
@@ -39,6 +40,13 @@ def shape_of(spec: DecoderSpec, role: str) -> tuple[int, int]:
         "up": (spec.ffn, spec.hidden),
         "down": (spec.hidden, spec.ffn),
     }[role]
+
+
+def weights_in(spec: DecoderSpec) -> int:
+    """About how many weights a decoder has: its matrices, with a head of its own."""
+    layer = sum(math.prod(shape_of(spec, role)) for roles in parts(spec).values() for role in roles)
+    layer += 3 * spec.experts * spec.expert_ffn * spec.hidden
+    return spec.layers * layer + 2 * spec.vocab * spec.hidden
 
 
 def holder(spec: DecoderSpec, role: str) -> tuple[str, tuple[str, ...]]:

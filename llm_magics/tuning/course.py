@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..core.records import Generation
 from ..errors import StoreError, UsageError
 from ..models.adapter import Adapter
-from ..models.places import chosen
+from ..models.places import chosen, weights_in
 from .checkpoint import Checkpoint
 from .examples import Example, encode_rows, split
 from .held import by_heart, perplexity, row_losses
@@ -127,7 +127,7 @@ class Course:
         roles = chosen(spec, options.targets)
         saved = self.checkpoint.read() if self.checkpoint else None
         room, held = free_bytes(), machine.resident()
-        deep = kind.itemsize * _count(spec) < MOST_ROOM * room
+        deep = kind.itemsize * weights_in(spec) < MOST_ROOM * room
         few = max(spec.layers - DEPTH, 0)
         if saved is not None:
             first = saved.first
@@ -149,7 +149,7 @@ class Course:
             rate, batch = rate_for(options, first), options.batch
             self.trainer = Trainer(network, lora, run.split, rate=rate, batch=batch, seed=options.seed)
             if first:
-                run.why = f"computing the first {first} layers once"
+                run.state, run.why = "loading", f"computing the first {first} layers once"
                 yield
                 self.trainer.freeze()
             weights.release()
@@ -185,10 +185,10 @@ class Course:
     def _timed(self) -> Iterator[None]:
         """The held-out loss at the beginning, and the first steps."""
         assert self.trainer is not None
+        self.run.state, self.run.why = "training", ""
         yield from self._check()
         for _ in range(TIMED):
             yield from self._advance()
-        # What comes at the end costs a check more, and so does each check on the way.
         self._note_memory()
 
     def _train(self) -> Iterator[None]:
@@ -313,6 +313,12 @@ class Course:
         """Seconds of a step: the slowest of the last few, without the first, which prepares kernels."""
         return max((step.seconds for step in self.run.history[1:][-3:]), default=1.0)
 
+    def left_s(self) -> float:
+        """Seconds that what is left is likely to take."""
+        trainer = self.trainer
+        steps = max(trainer.total - trainer.step, 0) if trainer else 0
+        return steps * self._step_s() + self.reserve / 1.5
+
     def _left(self) -> float | None:
         """Seconds that are left for training, or None where time is no matter."""
         return None if self.ends is None else self.ends - time.perf_counter() - self.reserve
@@ -328,11 +334,3 @@ def _prompts_of(rows: Sequence[Row], examples: Sequence[Example]) -> tuple[str, 
         if message["role"] == "user" and len(by_number[example.row].messages) <= 2
     ]
     return tuple(dict.fromkeys(asked))[:PROMPTS]
-
-
-def _count(spec: Any) -> int:
-    """About how many weights a decoder has."""
-    width = spec.head_dim * (2 * spec.heads + 2 * spec.kv_heads) + spec.ffn * (3 if spec.gated else 2)
-    if spec.experts:
-        width += 3 * spec.experts * spec.expert_ffn
-    return int(spec.layers * spec.hidden * width + 2 * spec.vocab * spec.hidden)

@@ -55,7 +55,7 @@ class Comparison:
         """For every token of base and tuned whether the other has it not at this place (difflib)."""
         return changed([token.id for token in self.base.tokens], [token.id for token in self.tuned.tokens])
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return f"before: {printable(self.base.text)}\n after: {printable(self.tuned.text)}"
 
 

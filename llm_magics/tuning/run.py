@@ -56,6 +56,18 @@ class TuneRun(Progress):
         return trainer.total if trainer and self.plan else 0
 
     @property
+    def counts(self) -> tuple[int, int]:
+        """How many numbers are learnt, and how many weights the model has; 0 while that is not known."""
+        trainer = self._course.trainer if self._course else None
+        return (trainer.lora.count, trainer.network.count) if trainer else (0, 0)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds that the steps and the end are likely to take; None while that is not known."""
+        course = self._course
+        return course.left_s() if course and self.plan else None
+
+    @property
     def adapter(self) -> Adapter:
         """What was learnt: at the best moment, once the run has ended; as it is now, while it goes on.
 

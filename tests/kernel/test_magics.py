@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from llm_magics.views.bundle import MIME, read_bundle
-from tests.kernel.conftest import Kernel
+from llm_magics.views.tuning import MIME as TUNING
+from tests.kernel.conftest import Kernel, Result
 
 FRANCE = "What is the capital of France?"
 
@@ -358,3 +359,38 @@ def test_tokens_are_shown_when_asked_for(kernel: Kernel) -> None:
     kernel.run("%llm tokens off")
     assert "text/html" not in kernel.run("%llm -n 3 tokens are what?").data
     assert kernel.run("%llm -- tokens").status == "ok"
+
+
+ROWS = "\n".join(f"What is {n}? ⇒ Aye matey, {n} be {n + 1} less one, arr!" for n in range(16))
+
+
+def test_tuning_is_live_interrupted_gone_on_with_and_used(fresh_kernel: Kernel) -> None:
+    kernel, states = fresh_kernel, []
+    kernel.run("%load_ext llm_magics")
+
+    def watch(result: Result) -> None:
+        states.append(result.data[TUNING]["state"])
+        if result.data[TUNING]["step"] >= 6 and "interrupted" not in states and len(states) < 200:
+            kernel.manager.interrupt_kernel()
+            states.append("interrupted")
+
+    options = "-n pirate --depth 4 --steps 40 --eval-fraction 0.25 -p 'Who are you?' --max-tokens 12"
+    stopped = kernel.run(f"%%llm_tune {options}\n{ROWS}", on_display=watch)
+    assert stopped.status == "error" and "what was learnt is kept" in stopped.error
+    assert stopped.data[TUNING]["state"] == "interrupted" and stopped.data[TUNING]["final"]
+    assert {"loading", "training"} <= set(states)
+    gone_on = kernel.run("%llm_tune --resume -n pirate")
+    record = gone_on.data[TUNING]
+    assert gone_on.status == "ok" and record["state"] in ("done", "stopped") and record["step"] > 10
+    assert record["held_out"][1][-1] < record["held_out"][1][0] and record["perplexity"]["rows"] == 2
+    assert record["prompts"][0]["after"] and "Who are you?" in gone_on.data["text/html"]
+    ask = "What is 4?"
+    plain, tuned, none = (
+        kernel.run(f"%llm {how} -t 0 -n 20 {ask}").data["text/plain"]
+        for how in ("", "-a pirate", "-a pirate:0")
+    )
+    assert plain == none != tuned and "matey" in tuned
+    again = kernel.run(f"%llm -a nothing {ask}")
+    assert again.status == "error" and "holds no adapter" in again.error
+    assert kernel.run("%llm_tune --resume -n nothing").error.count("there is no run in nothing") == 1
+    assert "--eval-fraction" in kernel.run("%llm_tune --help").stdout

@@ -18,7 +18,7 @@ from ...decoder.attention import alibi_slopes
 from ...decoder.rotary import tables
 from ...decoder.spec import DecoderSpec
 from ...decoder.weights import Weights
-from ...models.places import parts, shape_of
+from ...models.places import parts, shape_of, weights_in
 from .attend import attend
 from .batch import Batch
 from .loss import losses
@@ -77,6 +77,12 @@ class Network:
         self._final = self._norm_of("final_norm", 0)
         self._tables: dict[bool, tuple[Tensor, Tensor]] = {}
         self.layers: dict[int, Layer] = {i: self._load(i) for i in each(range(first, spec.layers))}
+
+    @property
+    def count(self) -> int:
+        """How many weights the whole model has, without its norms."""
+        shared = self.head is self.embedding
+        return weights_in(self.spec) - (self.spec.vocab * self.spec.hidden if shared else 0)
 
     @property
     def nbytes(self) -> int:

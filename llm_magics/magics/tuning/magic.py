@@ -1,0 +1,180 @@
+"""``%%llm_tune`` and ``lm.tune``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from ...errors import Interrupted, LLMMagicsError, UsageError
+from .cell import TuneRequest, parse, usage
+
+if TYPE_CHECKING:
+    from ...models.model import Model
+    from ...tuning.run import TuneRun
+
+
+class Models(Protocol):
+    """Where the model comes from."""
+
+    def use(self, name: str | None, **options: Any) -> Model: ...
+
+
+@magics_class
+class TuneMagics(Magics):
+    """Teaches the model of the cells."""
+
+    shell: Any
+
+    def __init__(self, shell: Any, models: Models) -> None:
+        super().__init__(shell)
+        self._models = models
+
+    @no_var_expand
+    @line_cell_magic
+    def llm_tune(self, line: str, cell: str | None = None) -> None:
+        """Teach a model with rows, and see before and after: %%llm_tune --help lists the options."""
+        try:
+            request = parse(line, cell, self.shell.user_ns)
+            if request.verb == "help":
+                print(usage())
+            elif request.verb == "resume":
+                self._resume(request)
+            else:
+                self._tune(request)
+        except LLMMagicsError as error:
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None) from None
+
+    def _tune(self, request: TuneRequest) -> None:
+        from ...tuning.options import tune_options
+        from ...tuning.rows import read_rows
+        from ...tuning.training.machine import torch
+
+        # What is wrong is said before a model is loaded.
+        tune_options(request.options)
+        rows = read_rows(request.rows)
+        torch()
+        run = new_run(
+            self._models.use(request.model, precision=request.precision),
+            rows,
+            prompts=request.prompts,
+            name=request.name,
+            source=request.source,
+            resume=request.folder,
+            **request.options,
+        )
+        self.shell.user_ns[request.name] = run  # now: an interrupt must not lose it
+        self._drive(run, request.quiet)
+
+    def _resume(self, request: TuneRequest) -> None:
+        from ...tuning.run import TuneRun
+
+        run = self.shell.user_ns.get(request.name)
+        if not isinstance(run, TuneRun):
+            raise UsageError(f"there is no run in {request.name}", hint="name it: %llm_tune --resume -n NAME")
+        if more := request.options.get("steps"):
+            run.more(more)
+        self._drive(run, request.quiet)
+
+    def _drive(self, run: TuneRun, quiet: bool) -> None:
+        try:
+            drive(run, self.shell, quiet=quiet)
+        except KeyboardInterrupt:
+            # The cell fails, so that "Run All" stops here too.
+            raise Interrupted(
+                f"stopped at step {run.step}; what was learnt is kept, and %llm_tune --resume goes on"
+            ) from None
+
+
+def tune(
+    model: Model,
+    rows: Any,
+    *,
+    prompts: Iterable[str] = (),
+    name: str = "tuned",
+    resume: str | Path | None = None,
+    show: bool = True,
+    **options: Any,
+) -> TuneRun:
+    """Tune a LoRA on some rows, and see what it does: live where this is a notebook.
+
+    A KeyboardInterrupt goes through; the run so far is ``model.last_tune``, and its ``resume()`` goes on.
+
+    Args:
+        model: a loaded one, converted by this package.
+        rows: texts, pairs, ``{"prompt", "completion"}``, ``{"messages"}`` or ``{"text"}``; a pandas or
+            ``datasets`` table; the name of a CSV, JSON, JSONL or text file.
+        prompts: answered before, on the way and at the end; questions of held-out rows, if none are given.
+        name: what the adapter is called.
+        resume: a folder that keeps the run at every check; where it holds one that was cut off, that goes on.
+        show: a picture, or a line on stderr.
+        **options: the fields of :class:`TuneOptions`: minutes, steps, depth, rank, alpha, targets,
+            learning_rate, eval_fraction, batch, max_length, max_tokens, seed.
+
+    Raises:
+        UsageError: an option, or a row, is none, or torch is not installed. UnsupportedModel, StoreError,
+            ModelFileError.
+    """
+    from IPython.core.getipython import get_ipython
+
+    from ...tuning.rows import read_rows
+    from ...tuning.training.machine import torch
+
+    torch()
+    source = str(rows) if isinstance(rows, Path) or (isinstance(rows, str) and "\n" not in rows) else "rows"
+    run = new_run(model, read_rows(rows), prompts=prompts, name=name, source=source, resume=resume, **options)
+    return drive(run, get_ipython(), quiet=not show)
+
+
+def new_run(
+    model: Model,
+    rows: Any,
+    *,
+    prompts: Iterable[str],
+    name: str,
+    source: str,
+    resume: str | Path | None,
+    **options: Any,
+) -> TuneRun:
+    """A run that has not begun; ``model.last_tune`` is it.
+
+    Raises:
+        UsageError: an option is out of its range, or a prompt is no text.
+    """
+    from ...tuning.checkpoint import Checkpoint
+    from ...tuning.options import tune_options
+    from ...tuning.run import TuneRun
+
+    asked = (prompts,) if isinstance(prompts, str) else tuple(prompts)
+    if not all(isinstance(prompt, str) and prompt.strip() for prompt in asked):
+        raise UsageError("prompts must be texts that are not empty", hint='prompts=["Who are you?"]')
+    checkpoint = None if resume is None else Checkpoint(Path(resume).expanduser())
+    run = TuneRun(
+        model.base or model,
+        rows,
+        tune_options(options),
+        prompts=asked,
+        name=name,
+        source=source,
+        checkpoint=checkpoint,
+    )
+    model.last_tune = run
+    return run
+
+
+def drive(run: TuneRun, shell: Any, *, quiet: bool) -> TuneRun:
+    """Make the run's steps, and show them."""
+    from ...tuning.run import watched
+    from .show import RunView
+
+    if quiet:
+        return watched(run)
+    view = RunView(run, notebook=getattr(shell, "kernel", None) is not None)
+    try:
+        return watched(run, view.watch)
+    finally:
+        if run.state == "interrupted":
+            view.watch(run)

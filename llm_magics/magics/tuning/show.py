@@ -1,0 +1,50 @@
+"""A run as it goes: one output that is updated, then replaced by what the notebook keeps of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from ...tuning.record import record_of
+from ...tuning.run import TuneRun
+from ...views.tuning import headline, plain, tuning_bundle
+from ..channel import new_id
+
+EVERY_S = 0.5
+
+
+class RunView:
+    """Shows a run in a notebook's output; elsewhere its headline on stderr, and its text at the end.
+
+    Attributes:
+        id: by which the view in the page knows it.
+    """
+
+    def __init__(self, run: TuneRun, *, notebook: bool) -> None:
+        self.run, self.id = run, new_id()
+        self._notebook, self._handle = notebook, None
+        self._next, self._said = 0.0, ""
+
+    def watch(self, run: TuneRun) -> None:
+        """Show it again, if that is long enough ago or it has come to its end."""
+        record = record_of(run, id=self.id, left_s=run.left_s)
+        now = time.monotonic()
+        if now < self._next and not record["final"]:
+            return
+        if self._notebook:
+            self._show(tuning_bundle(record))
+        elif (words := headline(record)) != self._said:
+            self._said = words
+            print(words, file=sys.stderr, flush=True)
+            if record["final"]:
+                print(plain(record), flush=True)
+        self._next = now + max(EVERY_S, 10 * (time.monotonic() - now))
+
+    def _show(self, bundle: dict[str, Any]) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # no types
+        else:
+            self._handle.update(bundle, raw=True)

@@ -1,0 +1,137 @@
+"""A tuning run where no script runs: as HTML of the plainest tags, and as text. Made from its record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from ..clean import line, printable
+
+MIME = "application/vnd.llm-magics.tuning+json"
+_BARS, _WIDE = "▁▂▃▄▅▆▇█", 60
+WORDS = {
+    "new": "Not begun",
+    "loading": "Getting ready",
+    "training": "Training",
+    "paused": "Paused",
+    "done": "Tuned",
+    "stopped": "Stopped",
+    "failed": "Failed",
+    "interrupted": "Interrupted",
+}
+NO_FACTS = "A preview learns a manner, not facts: what it says in that manner may be wrong."
+Record = Mapping[str, Any]
+
+
+def tuning_bundle(record: Record) -> dict[str, Any]:
+    """Text, HTML with no script, and the record."""
+    return {"text/plain": plain(record), "text/html": html(record), MIME: dict(record)}
+
+
+def plain(record: Record) -> str:
+    """Words, curves of blocks, and the answers before and after."""
+    lines = [headline(record)]
+    for name, curve in _curves(record):
+        lines.append(f"{name:<9}{curve}")
+    for each in record["prompts"]:
+        lines += ["", f"> {printable(each['prompt'])}", f"before: {printable(''.join(each['before']))}"]
+        if each["after"]:
+            lines.append(f" after: {printable(''.join(text for text, _ in each['after'][-1]['text']))}")
+    return "\n".join([*lines, "", *facts(record)])
+
+
+def html(record: Record) -> str:
+    """The same; words that the adapter changed are underlined. Every letter of a text is escaped."""
+    parts = [f"<p><b>{escape(headline(record))}</b></p>"]
+    if curves := _curves(record):
+        shown = "\n".join(f"{name:<9}{curve}" for name, curve in curves)
+        parts.append(f"<pre>{escape(shown)}</pre>")
+    for each in record["prompts"]:
+        after = each["after"][-1] if each["after"] else None
+        cells = [f"<td>{escape(printable(''.join(each['before'])))}</td>"]
+        if after:
+            marked = "".join(
+                f"<ins>{escape(printable(text))}</ins>" if new else escape(printable(text))
+                for text, new in after["text"]
+            )
+            cells.append(f"<td>{marked}</td>")
+        heads = f"<tr><th>before</th>{'<th>after</th>' if after else ''}</tr>"
+        parts.append(
+            f"<p>{escape(printable(each['prompt']))}</p>\n<table>{heads}<tr>{''.join(cells)}</tr></table>"
+        )
+    return "\n".join([*parts, *(f"<p>{escape(fact)}</p>" for fact in facts(record))])
+
+
+def headline(record: Record) -> str:
+    """What it is doing, or how it ended, in one line."""
+    state = str(record["state"])
+    words = [WORDS.get(state, state)]
+    if record["total"]:
+        words.append(f"step {record['step']:,} of {record['total']:,}")
+    if record["left_s"] is not None and not record["final"]:
+        words.append(f"{duration(record['left_s'])} left")
+    if record["why"]:
+        words.append(line(record["why"], most=300))
+    return " · ".join(words)
+
+
+def facts(record: Record) -> list[str]:
+    """Everything else that is to be said, a sentence each."""
+    found = []
+    rows, (learnt, of) = record["rows"], record["weights"]
+    if record["plan"]:
+        found.append(line(record["plan"]["reason"], most=400))
+    if record["best"] is not None and record["held_out"][1]:
+        checks = dict(zip(*record["held_out"], strict=True))
+        first, best = record["held_out"][1][0], checks[record["best"]]
+        found.append(f"Held-out loss {first:.2f} → {best:.2f} nats a token, lowest at step {record['best']}.")
+    if record["perplexity"]:
+        p = record["perplexity"]
+        low, high = p["after_interval"]
+        found.append(
+            f"Perplexity {p['before']:.2f} → {p['after']:.2f} [{low:.2f}, {high:.2f}] "
+            f"on {counted(p['rows'], 'row')} that nothing was chosen on."
+        )
+    found += [line(note, most=400) for note in record["notes"]]
+    if of:
+        found.append(
+            f"{line(record['model']['name'])} · {counted(rows['train'], 'row')} of "
+            f"{line(record['source'])} learnt, "
+            f"{rows['choose']} to choose by, {rows['final']} for the figure · {learnt:,} numbers beside "
+            f"{of / 1e6:,.1f} M weights · licence {line(record['model']['licence'] or 'unknown')}"
+        )
+    if record["final"] and record["step"]:
+        found.append(NO_FACTS)
+    return found
+
+
+def duration(seconds: float) -> str:
+    """ "12 s", "3 min 12 s"."""
+    whole = max(round(seconds), 0)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def counted(count: int, what: str) -> str:
+    """ "1 row", "3 rows"."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def _curves(record: Record) -> list[tuple[str, str]]:
+    loss, held = record["loss"][1], record["held_out"][1]
+    values = [value for value in (*loss, *held) if value is not None and math.isfinite(value)]
+    if len(values) < 2:
+        return []
+    top = max(values)
+    return [
+        (name, f"{_blocks(each, top)}  {each[0]:.2f} → {each[-1]:.2f}")
+        for name, each in (("train", loss), ("held-out", held))
+        if len(each) > 1
+    ]
+
+
+def _blocks(values: Sequence[float], top: float) -> str:
+    apart = max(1, math.ceil(len(values) / _WIDE))
+    means = [sum(values[n : n + apart]) / len(values[n : n + apart]) for n in range(0, len(values), apart)]
+    return "".join(_BARS[min(int(value / (top or 1) * len(_BARS)), len(_BARS) - 1)] for value in means)
