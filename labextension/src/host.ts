@@ -1,6 +1,7 @@
 /** What a view may ask of the place where it is shown. A view knows no host. */
 
 import type { Rec } from './record.js';
+import type { TuneOrder } from './tuning.js';
 
 /** What a view tells the kernel; its twin is magics/control.py. */
 export type Order =
@@ -9,6 +10,7 @@ export type Order =
   | { do: 'again'; id: string; from: number; text: boolean }
   | { do: 'record'; id: string }
   | { do: 'branch'; id: string; record: unknown; parent: number; at: number; token: number | string }
+  | ({ do: 'tune'; id: string } & TuneOrder)
   | { do: 'play'; [name: string]: unknown };
 
 export type Reach = 'ready' | 'queued' | 'none';

@@ -20,6 +20,7 @@ from . import playground
 from .channel import Channel, Order, whole
 from .live import Lives
 from .playground import Playground
+from .tuning.orders import Tunes
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -41,6 +42,7 @@ class Orders:
         self.channel = Channel(self._obey)
         self.lives = Lives(self.channel)
         self.playgrounds: dict[str, Playground] = {}
+        self.tunes = Tunes(self.channel, self._work)
 
     def _obey(self, order: Order) -> None:
         do, id = order.get("do"), order.get("id")
@@ -49,6 +51,8 @@ class Orders:
             self._work(id, lambda: self._branch(id, order))
         elif do == "play" and isinstance(id, str):
             self._play(id, order)
+        elif do == "tune" and isinstance(id, str):
+            self.tunes.obey(id, order)
         elif live is None:
             self.channel.send({"do": "gone", "id": id})
         elif do == "stop":

@@ -224,7 +224,7 @@ class Course:
             ):
                 next_sample = trainer.step + apart
                 self.keep("last")
-                yield from self._sample()
+                yield from self.sample()
                 self.adapter = None
 
     def _advance(self) -> Iterator[None]:
@@ -260,7 +260,7 @@ class Course:
         run = self.run
         self.keep("last" if self.asked == "last" else "best")
         run.why = run.why or f"{self.trainer.step if self.trainer else 0} steps were made"
-        yield from self._sample()
+        yield from self.sample()
         if self.base_losses is not None and len(self.base_losses):
             after = row_losses(self._tuned(1.0).engine, run.split.final)
             run.perplexity = perplexity(self.base_losses, after, seed=run.options.seed)
@@ -270,11 +270,14 @@ class Course:
         self._save()
         yield
 
-    def _sample(self) -> Iterator[None]:
+    def sample(self) -> Iterator[None]:
+        """Answer the prompts with the adapter that is kept; of one step the newest answer stays."""
         run = self.run
         for prompt in run.prompts:
             answer = self._answer(self._tuned(run.strength), prompt)
-            run.samples.append(Sample(self.adapter_step, run.strength, prompt, answer))
+            made = Sample(self.adapter_step, run.strength, prompt, answer)
+            others = [each for each in run.samples if (each.step, each.prompt) != (made.step, prompt)]
+            run.samples = [*others, made]
             yield
 
     def _tuned(self, strength: float) -> Model:
@@ -298,7 +301,7 @@ class Course:
     def _note_verbatim(self) -> None:
         """Say where an answer has a long run of a row's tokens that the base's answer has not."""
         run = self.run
-        for sample in run.samples[-len(run.prompts) :] if run.prompts else []:
+        for sample in (each for each in run.samples if each.step == self.adapter_step):
             count, row = by_heart([token.id for token in sample.answer.tokens], run.split.train)
             before = [token.id for token in run.before[sample.prompt].tokens]
             if count >= VERBATIM and count > by_heart(before, run.split.train)[0]:

@@ -154,6 +154,12 @@ class TuneRun(Progress):
                 self.state, self.why = "failed", f"{error}".splitlines()[0] if f"{error}" else "it failed"
             raise
 
+    def answer(self) -> Iterator[None]:
+        """Answer the prompts again, at the strength as it is now."""
+        course = self._going()
+        assert self.adapter is not None
+        yield from course.sample()
+
     def resume(self, more: int = 0) -> TuneRun:
         """Go on where it was, after an interrupt or its end, with so many steps more."""
         if more:

@@ -7,6 +7,7 @@ import { Connection } from './connection.js';
 import type { Place } from './place.js';
 import { MIME as PLAYGROUND, PlaygroundView } from './playground.js';
 import { MIME, RecordView } from './renderer.js';
+import { MIME as TUNING, TuneView } from './tuning.js';
 
 /** Before anywidget's view (−10), which shows nothing where its kernel is gone. */
 const RANK = -20;
@@ -41,6 +42,10 @@ function addTo(registry: IRenderMimeRegistry, place?: Place): void {
       defaultRank: RANK,
       createRenderer: () => new PlaygroundView(place),
     },
+    RANK,
+  );
+  registry.addFactory(
+    { safe: true, mimeTypes: [TUNING], defaultRank: RANK, createRenderer: () => new TuneView(place) },
     RANK,
   );
 }

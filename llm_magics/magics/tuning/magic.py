@@ -172,9 +172,15 @@ def drive(run: TuneRun, shell: Any, *, quiet: bool) -> TuneRun:
 
     if quiet:
         return watched(run)
-    view = RunView(run, notebook=getattr(shell, "kernel", None) is not None)
+    notebook = getattr(shell, "kernel", None) is not None
+    view = RunView(run, notebook=notebook)
+    if notebook:
+        if "LLMMagics" not in shell.magics_manager.registry:
+            shell.run_line_magic("load_ext", "llm_magics")
+        shell.magics_manager.registry["LLMMagics"].orders.tunes.add(view)
     try:
-        return watched(run, view.watch)
+        with view.going:
+            return watched(run, view.watch)
     finally:
         if run.state == "interrupted":
             view.watch(run)

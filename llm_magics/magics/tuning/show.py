@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import Any
 
 from ...tuning.record import record_of
 from ...tuning.run import TuneRun
 from ...views.tuning import headline, plain, tuning_bundle
-from ..channel import new_id
+from ..channel import Sender, new_id
 
 EVERY_S = 0.5
 
@@ -19,12 +20,14 @@ class RunView:
 
     Attributes:
         id: by which the view in the page knows it.
+        going: held by whoever drives the run.
     """
 
     def __init__(self, run: TuneRun, *, notebook: bool) -> None:
         self.run, self.id = run, new_id()
         self._notebook, self._handle = notebook, None
         self._next, self._said = 0.0, ""
+        self.going = threading.Lock()
 
     def watch(self, run: TuneRun) -> None:
         """Show it again, if that is long enough ago or it has come to its end."""
@@ -40,6 +43,13 @@ class RunView:
             if record["final"]:
                 print(plain(record), flush=True)
         self._next = now + max(EVERY_S, 10 * (time.monotonic() - now))
+
+    def tell(self, channel: Sender, *, now: bool = False) -> None:
+        """Send it to the view in the page, which writes it into the notebook: no cell is running."""
+        if now or time.monotonic() >= self._next:
+            bundle = tuning_bundle(record_of(self.run, id=self.id, left_s=self.run.left_s))
+            channel.send({"do": "record", "id": self.id, "bundle": bundle})
+            self._next = time.monotonic() + EVERY_S
 
     def _show(self, bundle: dict[str, Any]) -> None:
         from IPython.display import display

@@ -1,0 +1,149 @@
+/** The record of a tuning run; its twin is tuning/record.py. */
+
+export type Stage = 'new' | 'loading' | 'training' | 'paused' | 'done' | 'stopped' | 'failed' | 'interrupted';
+
+export interface Answer {
+  step: number;
+  strength: number;
+  /** Text, and 1 where it is new. */
+  text: [string, number][];
+  /** Which tokens of the answer before are gone. */
+  lost: number[];
+}
+
+export interface Asked {
+  prompt: string;
+  before: string[];
+  after: Answer[];
+}
+
+export interface TuneRecord {
+  id: string;
+  final: boolean;
+  state: Stage;
+  why: string;
+  name: string;
+  model: { name: string; precision: string; licence: string };
+  source: string;
+  rows: { all: number; train: number; choose: number; final: number };
+  rank: number;
+  plan: { first: number; steps: number; every: number; rate: number; reason: string } | null;
+  step: number;
+  total: number;
+  tokens_per_s: number | null;
+  left_s: number | null;
+  memory: { weights?: number; adapter?: number; activations?: number; limit?: number };
+  weights: [number, number];
+  /** Steps, and the loss of each in nats a token. */
+  loss: [number[], number[]];
+  held_out: [number[], number[]];
+  best: number | null;
+  rising: boolean;
+  notes: string[];
+  strength: number;
+  adapter_step: number;
+  prompts: Asked[];
+  perplexity: { before: number; after: number; after_interval: [number, number]; rows: number } | null;
+}
+
+const NOTHING: TuneRecord = {
+  id: '',
+  final: true,
+  state: 'interrupted',
+  why: '',
+  name: '',
+  model: { name: '', precision: '', licence: '' },
+  source: '',
+  rows: { all: 0, train: 0, choose: 0, final: 0 },
+  rank: 0,
+  plan: null,
+  step: 0,
+  total: 0,
+  tokens_per_s: null,
+  left_s: null,
+  memory: {},
+  weights: [0, 0],
+  loss: [[], []],
+  held_out: [[], []],
+  best: null,
+  rising: false,
+  notes: [],
+  strength: 1,
+  adapter_step: 0,
+  prompts: [],
+  perplexity: null,
+};
+
+/** A record from a notebook's file, whatever is in it: what has another shape is left out. */
+export function readTuning(data: unknown): TuneRecord {
+  const given = fields(data);
+  const read: Record<string, unknown> = { ...NOTHING };
+  for (const [name, empty] of Object.entries(NOTHING)) {
+    const value = given[name];
+    if (Array.isArray(empty)) read[name] = Array.isArray(value) ? value : empty;
+    else if (empty !== null && typeof empty === 'object') read[name] = { ...empty, ...alike(fields(value)) };
+    else if (empty !== null && typeof value === typeof empty) read[name] = value;
+  }
+  const record = read as unknown as TuneRecord;
+  const [learnt, all] = record.weights.map(Number);
+  const { plan, perplexity } = given as Partial<TuneRecord>;
+  return {
+    ...record,
+    best: number(given.best),
+    left_s: number(given.left_s),
+    tokens_per_s: number(given.tokens_per_s),
+    weights: [learnt || 0, all || 0],
+    loss: curve(record.loss),
+    held_out: curve(record.held_out),
+    notes: record.notes.map(String),
+    prompts: record.prompts.filter(each => Array.isArray(fields(each).before)).map(asked),
+    plan: plan ? { ...plan, reason: String(plan.reason ?? '') } : null,
+    perplexity: perplexity && Array.isArray(perplexity.after_interval) ? perplexity : null,
+  };
+}
+
+const number = (value: unknown): number | null => (Number.isFinite(value) ? (value as number) : null);
+
+function fields(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
+}
+
+/** Words and numbers only. */
+function alike(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, each]) => typeof each === 'string' || Number.isFinite(each)),
+  );
+}
+
+function curve(given: unknown): [number[], number[]] {
+  const [x, y] = Array.isArray(given) ? given : [];
+  if (!Array.isArray(x) || !Array.isArray(y)) return [[], []];
+  const good = x.map((_, n) => n).filter(n => Number.isFinite(x[n]) && Number.isFinite(y[n]));
+  return [good.map(n => Number(x[n])), good.map(n => Number(y[n]))];
+}
+
+function asked(each: Asked): Asked {
+  const after = (Array.isArray(each.after) ? each.after : []).filter(answer => Array.isArray(answer?.text));
+  return {
+    prompt: String(each.prompt),
+    before: each.before.map(String),
+    after: after.map(answer => ({
+      step: Number(answer.step),
+      strength: Number(answer.strength),
+      text: answer.text.map(([text, mark]) => [String(text), Number(mark)]),
+      lost: Array.isArray(answer.lost) ? answer.lost.map(Number) : [],
+    })),
+  };
+}
+
+export type TuneOrder =
+  | { act: 'stop' | 'pause' | 'go' | 'back' }
+  | { act: 'more'; steps: number }
+  | { act: 'strength'; strength: number };
+
+/** What the view may ask of its place; absent where there is no kernel. */
+export interface TuneHost {
+  order?: (order: TuneOrder) => void;
+}

@@ -1,0 +1,415 @@
+/** A tuning run: how it stands, its loss, and answers before and after. A function of its record. */
+
+import { h, icon } from '../dom.js';
+import { bytes, count, fixed, visible } from '../format.js';
+import type { Answer, Asked, TuneHost, TuneRecord } from '../tuning.js';
+import { CHART_STYLE, chart } from './chart.js';
+import { banner, type Shell, shell } from './shell.js';
+
+const WORDS: Record<string, string> = {
+  new: 'Not begun',
+  loading: 'Getting ready',
+  training: 'Training',
+  paused: 'Paused',
+  done: 'Tuned',
+  stopped: 'Stopped',
+  failed: 'Failed',
+  interrupted: 'Interrupted',
+};
+const REST_MS = 300;
+const MORE = 100;
+const MOST = 1.5;
+
+const STYLE = `${CHART_STYLE}
+.tuning{max-width:1190px}
+.head{display:flex;flex-wrap:wrap;gap:8px 10px;align-items:center;margin:4px 0 10px}
+.head .right{margin-left:auto;display:flex;gap:8px;flex-wrap:wrap}
+.stage{font-size:14px;font-weight:600}.light{width:9px;height:9px;border-radius:5px;background:var(--llm-mass-solid)}
+.light.idle{background:var(--llm-fg3)}.light.bad{background:var(--llm-error-text)}
+.tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:26em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;color:var(--llm-fg2)}
+.bars{display:grid;grid-template-columns:1fr 1fr;gap:8px 40px;margin:0 0 12px}
+.bar{height:9px;border-radius:2px;background:var(--llm-track);display:flex;overflow:hidden;margin:4px 0}
+.bar i{display:block;height:100%}.bar .s1{background:var(--llm-mass-4)}.bar .s2{background:var(--llm-mass-solid)}.bar .s3{background:var(--llm-heat-4)}.paused .bar i{background:var(--llm-fg3)}
+.line{display:flex;justify-content:space-between;gap:10px}.line b,.foot b{font-weight:600}
+.keys{display:flex;gap:14px;justify-content:flex-end;color:var(--llm-fg2);font-size:11px;flex-wrap:wrap}
+.keys i{display:inline-block;width:9px;height:9px;border-radius:1px;margin-right:5px}
+.axis{color:var(--llm-fg2);margin:6px 0 0}
+.samples{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center;margin:10px 0}
+.samples h4{margin:0;font-size:13px;font-weight:600}.samples select{max-width:min(30em,100%)}
+.slider{margin-left:auto;display:flex;gap:10px;align-items:center}.slider input{width:240px;accent-color:var(--llm-mass-solid)}.slider b{min-width:2.6em}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:24px}
+.side{border-left:3px solid var(--llm-line2);padding:2px 0 2px 16px;min-width:0}.side.after{border-color:var(--llm-mass-solid)}
+.side .body{font:15px/27px var(--llm-text);white-space:pre-wrap;overflow-wrap:anywhere;max-width:41em}
+.gone{text-decoration:underline dotted;text-decoration-thickness:2px;text-underline-offset:4px}
+.come{background:var(--llm-mass-2);color:var(--llm-on);border-bottom:2px solid var(--llm-mass-line);border-radius:2px}
+.foot{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;border-top:1px solid var(--llm-line);margin-top:14px;padding-top:8px;color:var(--llm-fg2)}
+.foot b{color:var(--llm-fg)}.foot .tag{margin-left:auto}.said{margin:6px 0;color:var(--llm-fg2);max-width:80em;line-height:1.5}
+.banner .right{margin-left:auto}
+@container (max-width:640px){.bars,.pair{grid-template-columns:1fr}.slider{margin-left:0}.slider input{width:150px}.head .right{margin-left:0}}`;
+
+export class Tuning {
+  private readonly shell: Shell;
+  private record!: TuneRecord;
+  private host: TuneHost = {};
+  private prompt = 0;
+  private dismissed = -1;
+  private strength: number | undefined;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private readonly parts = {
+    head: h('div', { class: 'head' }),
+    bars: h('div', { class: 'bars' }),
+    notice: h('div', { 'aria-live': 'polite' }),
+    chart: h('div'),
+    samples: h('div', { class: 'samples' }),
+    pair: h('div', { class: 'pair' }),
+    said: h('div'),
+    foot: h('div', { class: 'foot' }),
+  };
+  private readonly observer: ResizeObserver | undefined;
+  private readonly slider = h('input', {
+    type: 'range',
+    min: 0,
+    max: MOST,
+    step: 0.05,
+    'aria-label': 'strength',
+    oninput: () => this.slid(),
+  });
+  private readonly amount = h('b');
+  private width = 0;
+
+  constructor(record: TuneRecord, parent: HTMLElement, host: TuneHost = {}) {
+    this.shell = shell(parent, STYLE);
+    const root = h('div', { class: 'tuning' }, ...Object.values(this.parts));
+    this.shell.root.append(root);
+    if (typeof ResizeObserver !== 'undefined') {
+      this.observer = new ResizeObserver(() => {
+        if (Math.abs(root.clientWidth - this.width) > 2) this.drawChart();
+      });
+      this.observer.observe(root);
+    }
+    this.update(record, host);
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.observer?.disconnect();
+    this.shell.dispose();
+  }
+
+  update(record: TuneRecord, host: TuneHost = {}): void {
+    this.record = record;
+    this.host = host;
+    if (this.strength !== undefined && Math.abs(this.strength - record.strength) < 1e-6)
+      this.strength = undefined;
+    const { parts } = this;
+    parts.bars.parentElement!.classList.toggle('paused', record.state === 'paused');
+    // What has the focus is not taken away from under the reader's fingers.
+    this.keepFocus(parts.head, () => parts.head.replaceChildren(...this.head()));
+    parts.bars.replaceChildren(...this.bars());
+    parts.notice.replaceChildren(...this.notice());
+    this.drawChart();
+    this.drawSamples();
+    const said = [record.plan?.reason, ...record.notes, ...endings(record)].filter(Boolean) as string[];
+    parts.said.replaceChildren(...said.map(text => h('p', { class: 'said' }, visible(text))));
+    parts.foot.replaceChildren(...this.foot());
+  }
+
+  private keepFocus(parent: HTMLElement, change: () => void): void {
+    const focused = (parent.getRootNode() as ShadowRoot | Document).activeElement;
+    const name = focused && parent.contains(focused) ? focused.getAttribute('data-act') : null;
+    change();
+    if (name) parent.querySelector<HTMLElement>(`[data-act=${name}]`)?.focus();
+  }
+
+  private get going(): boolean {
+    return !this.record.final;
+  }
+
+  private head(): HTMLElement[] {
+    const { record } = this;
+    const { order } = this.host;
+    const bad = record.state === 'failed' || record.state === 'interrupted';
+    const light = this.going && record.state !== 'paused' ? '' : bad ? 'bad' : 'idle';
+    const button = (
+      act: string,
+      words: string,
+      picture: 'stop' | 'pause' | 'play' | 'plus' | 'again',
+      on: () => void,
+    ) =>
+      h(
+        'button',
+        { class: 'button', type: 'button', 'data-act': act, disabled: !order, onclick: on },
+        icon(picture),
+        words,
+      );
+    const buttons: HTMLElement[] = [];
+    if (record.state === 'training' || record.state === 'paused') {
+      buttons.push(
+        record.state === 'paused'
+          ? button('go', 'Go on', 'play', () => order?.({ act: 'go' }))
+          : button('pause', 'Pause', 'pause', () => order?.({ act: 'pause' })),
+        button('stop', 'Stop and keep', 'stop', () => order?.({ act: 'stop' })),
+      );
+    }
+    if (record.step && record.state !== 'loading')
+      buttons.push(button('more', `${MORE} steps`, 'plus', () => order?.({ act: 'more', steps: MORE })));
+    const parts = [record.model.name, record.rank ? `LoRA r=${record.rank}` : ''].filter(Boolean);
+    const data = record.rows.all ? `${record.source} · ${count(record.rows.all)} rows` : record.source;
+    return [
+      h('span', { class: `light ${light}` }),
+      h('span', { class: 'stage', role: 'status' }, WORDS[record.state] ?? visible(record.state)),
+      ...[parts.join(' | '), data].filter(Boolean).map(text => h('span', { class: 'tag' }, visible(text))),
+      h('span', { class: 'right', title: order ? '' : 'needs a running kernel' }, ...buttons),
+    ];
+  }
+
+  private bars(): HTMLElement[] {
+    const { record } = this;
+    const share = record.total ? Math.min(record.step / record.total, 1) : 0;
+    const speed = record.tokens_per_s ? `${count(record.tokens_per_s)} tok/s` : '';
+    const left = this.going && record.left_s !== null ? duration(record.left_s) : '';
+    const words = record.total
+      ? ['step ', h('b', {}, count(record.step)), ` of ${count(record.total)}`]
+      : [record.step ? `step ${record.step}` : visible(record.why) || 'reading'];
+    const steps = h(
+      'div',
+      {},
+      h(
+        'div',
+        { class: 'line' },
+        h('span', {}, ...words),
+        h(
+          'span',
+          { class: 'fg2' },
+          [speed, left && ''].filter(Boolean).join(''),
+          speed && left ? ' · ' : '',
+          left && h('b', {}, left),
+          left && ' left',
+        ),
+      ),
+      bar([['s2', share]], 'steps'),
+    );
+    const { weights, adapter, activations, limit } = record.memory;
+    if (!weights) return [steps];
+    const held = [weights, adapter ?? 0, activations ?? 0];
+    const total = held.reduce((sum, each) => sum + each, 0);
+    const most = Math.max(limit ?? total, total);
+    const names = ['weights', 'adapter + optimiser', 'activations'];
+    const memory = h(
+      'div',
+      {},
+      h(
+        'div',
+        { class: 'line' },
+        h('span', {}, 'memory ', h('b', {}, bytes(total))),
+        h('span', { class: 'fg2' }, limit ? `room for ${bytes(limit)}` : ''),
+      ),
+      bar(
+        held.map((each, n) => [`s${n + 1}`, each / most]),
+        'memory',
+      ),
+      h(
+        'div',
+        { class: 'keys' },
+        ...held.map((each, n) =>
+          h('span', {}, h('i', { style: `background:var(${KEYS[n]})` }), `${names[n]} ${bytes(each)}`),
+        ),
+      ),
+    );
+    return [steps, memory];
+  }
+
+  private notice(): HTMLElement[] {
+    const { record } = this;
+    if (record.state === 'failed' || record.state === 'interrupted')
+      return [banner(WORDS[record.state]!, visible(record.why), icon('error'))];
+    if (!record.rising || record.best === null || this.dismissed === record.best) return [];
+    const [steps, held] = record.held_out;
+    const best = held[steps.indexOf(record.best)]!;
+    const { order } = this.host;
+    const notice = banner(
+      `Held-out loss has risen for 2 checks: ${fixed(best, 2)} → ${fixed(held.at(-1)!, 2)}.`,
+      'It begins to learn the rows by heart.',
+      icon('error'),
+    );
+    notice.classList.add('warn');
+    notice.setAttribute('role', 'status');
+    notice.append(
+      h(
+        'span',
+        { class: 'right' },
+        h(
+          'button',
+          { class: 'button', type: 'button', disabled: !order, onclick: () => order?.({ act: 'back' }) },
+          `Go back to step ${record.best}`,
+        ),
+        h(
+          'button',
+          {
+            class: 'button plain',
+            type: 'button',
+            'aria-label': 'Close',
+            onclick: () => {
+              this.dismissed = record.best!;
+              notice.remove();
+            },
+          },
+          '×',
+        ),
+      ),
+    );
+    return [notice];
+  }
+
+  private drawChart(): void {
+    const { record, parts } = this;
+    this.width = parts.chart.parentElement?.clientWidth ?? 0;
+    if (record.loss[0].length + record.held_out[0].length < 1) return parts.chart.replaceChildren();
+    parts.chart.replaceChildren(
+      h('div', { class: 'axis' }, 'loss, nats/token'),
+      chart(record, Math.max(this.width, 360)),
+    );
+  }
+
+  private drawSamples(): void {
+    const { record, parts } = this;
+    parts.samples.hidden = parts.pair.hidden = !record.prompts.length;
+    if (!record.prompts.length) return;
+    this.prompt = Math.min(this.prompt, record.prompts.length - 1);
+    const shown = record.prompts[this.prompt]!;
+    const select = parts.samples.querySelector('select');
+    if (!select || select.options.length !== record.prompts.length)
+      parts.samples.replaceChildren(...this.chooser());
+    const strength = this.strength ?? record.strength;
+    this.slider.disabled = !this.host.order || !record.step;
+    if (this.strength === undefined) this.slider.value = String(strength);
+    this.amount.textContent = fixed(strength, 2);
+    parts.pair.replaceChildren(...sides(shown, record));
+  }
+
+  private chooser(): HTMLElement[] {
+    const select = h('select', {
+      class: 'field',
+      'aria-label': 'Prompt',
+      onchange: () => {
+        this.prompt = select.selectedIndex;
+        this.drawSamples();
+      },
+    });
+    for (const each of this.record.prompts)
+      select.append(h('option', {}, visible(each.prompt).slice(0, 120)));
+    select.selectedIndex = this.prompt;
+    return [
+      h('h4', {}, 'Samples'),
+      select,
+      h('label', { class: 'slider' }, h('span', { class: 'fg2' }, 'strength'), this.slider, this.amount),
+    ];
+  }
+
+  private slid(): void {
+    this.strength = Number(this.slider.value);
+    this.amount.textContent = fixed(this.strength, 2);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.host.order?.({ act: 'strength', strength: this.strength! }), REST_MS);
+  }
+
+  private foot(): HTMLElement[] {
+    const { record } = this;
+    const { rows, plan, weights } = record;
+    const parts: HTMLElement[] = [];
+    const add = (...children: (string | HTMLElement)[]) => {
+      if (parts.length) parts.push(h('span', {}, '·'));
+      parts.push(h('span', {}, ...children));
+    };
+    if (record.prompts.length) add('same seed, same prompt');
+    if (rows.choose && plan)
+      add('held-out: ', h('b', {}, count(rows.choose)), ` rows, checked every ${count(plan.every)} steps`);
+    if (weights[0])
+      add(h('b', {}, count(weights[0])), ` numbers beside ${fixed(weights[1] / 1e6, 1)} M weights`);
+    const { licence } = record.model;
+    return [...parts, ...(licence ? [h('span', { class: 'tag' }, visible(licence))] : [])];
+  }
+}
+
+const KEYS = ['--llm-mass-4', '--llm-mass-solid', '--llm-heat-4'];
+
+function bar(shares: [string, number][], name: string): HTMLElement {
+  const total = shares.reduce((sum, [, share]) => sum + share, 0);
+  return h(
+    'div',
+    {
+      class: 'bar',
+      role: 'progressbar',
+      'aria-label': name,
+      'aria-valuemin': 0,
+      'aria-valuemax': 100,
+      'aria-valuenow': Math.round(100 * total),
+    },
+    ...shares.map(([colour, share]) =>
+      h('i', { class: colour, style: `width:${(100 * share).toFixed(2)}%` }),
+    ),
+  );
+}
+
+function sides(shown: Asked, record: TuneRecord): HTMLElement[] {
+  const last = shown.after.at(-1);
+  const lost = new Set(last?.lost ?? []);
+  const before = h(
+    'div',
+    { class: 'side' },
+    h('div', { class: 'fg2' }, 'before · base'),
+    h(
+      'div',
+      { class: 'body' },
+      ...shown.before.flatMap((text, n) => (lost.has(n) ? marked(text, 'gone') : [visible(text)])),
+    ),
+  );
+  if (!last) return [before, h('div', { class: 'side after' }, h('div', { class: 'fg2' }, waiting(record)))];
+  return [before, afterSide(last)];
+}
+
+function afterSide(answer: Answer): HTMLElement {
+  return h(
+    'div',
+    { class: 'side after' },
+    h('div', { class: 'fg2' }, `after · step ${count(answer.step)}, strength ${fixed(answer.strength, 2)}`),
+    h(
+      'div',
+      { class: 'body' },
+      ...answer.text.flatMap(([text, mark]) => (mark ? marked(text, 'come') : [visible(text)])),
+    ),
+  );
+}
+
+/** A mark word by word, so that the space before a word stays plain. */
+function marked(text: string, name: string): (string | HTMLElement)[] {
+  return visible(text)
+    .split(/(\s+)/)
+    .filter(Boolean)
+    .map(part => (part.trim() ? h('span', { class: name }, part) : part));
+}
+
+function waiting(record: TuneRecord): string {
+  return record.final ? 'no answer with the adapter yet' : 'after · the answer comes with the first steps';
+}
+
+function endings(record: TuneRecord): string[] {
+  const found: string[] = [];
+  if (record.final && record.why && record.state !== 'failed' && record.state !== 'interrupted')
+    found.push(`${record.why}. The adapter is that of step ${record.adapter_step}.`);
+  const { perplexity } = record;
+  if (perplexity) {
+    const [low, high] = perplexity.after_interval;
+    found.push(
+      `Perplexity ${fixed(perplexity.before, 2)} → ${fixed(perplexity.after, 2)} [${fixed(low, 2)}, ${fixed(high, 2)}] on ${count(perplexity.rows)} rows that nothing was chosen on.`,
+    );
+  }
+  if (record.final && record.step)
+    found.push('A preview learns a manner, not facts: what it says in that manner may be wrong.');
+  return found;
+}
+
+export function duration(seconds: number): string {
+  const whole = Math.max(Math.round(seconds), 0);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+}

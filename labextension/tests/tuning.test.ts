@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { beforeEach, expect, test } from 'vitest';
+import { readTuning, type TuneOrder, type TuneRecord } from '../src/tuning.js';
+import { smooth, ticks } from '../src/views/chart.js';
+import { duration, Tuning } from '../src/views/tuning.js';
+import { inside } from './helpers.js';
+
+let element: HTMLElement;
+beforeEach(() => {
+  document.body.replaceChildren();
+  element = document.createElement('div');
+  document.body.append(element);
+});
+
+const HOSTILE: string[] = JSON.parse(readFileSync('../tests/hostile_texts.json', 'utf8'));
+
+function run(more: Partial<TuneRecord> = {}): TuneRecord {
+  return readTuning({
+    id: 'x',
+    final: false,
+    state: 'training',
+    model: { name: 'tiny', precision: 'int8', licence: 'MIT' },
+    source: 'cell',
+    rows: { all: 20, train: 16, choose: 2, final: 2 },
+    rank: 8,
+    plan: { first: 0, steps: 40, every: 4, rate: 0.003, reason: 'all 30 layers' },
+    step: 12,
+    total: 40,
+    tokens_per_s: 1180,
+    left_s: 192,
+    memory: { weights: 138e6, adapter: 29e6, activations: 412e6, limit: 1e9 },
+    weights: [921600, 134.5e6],
+    loss: [
+      [1, 2, 3],
+      [3, 2, 1],
+    ],
+    held_out: [
+      [0, 4, 8, 12],
+      [3, 2, 2.1, 2.2],
+    ],
+    best: 4,
+    rising: true,
+    prompts: [
+      {
+        prompt: 'who',
+        before: ['I', ' am', ' one'],
+        after: [
+          {
+            step: 8,
+            strength: 1,
+            text: [
+              ['Arr, ', 1],
+              ['am', 0],
+            ],
+            lost: [0, 2],
+          },
+        ],
+      },
+    ],
+    strength: 1,
+    ...more,
+  });
+}
+
+test('a run is told in words, bars, curves and answers', () => {
+  const orders: TuneOrder[] = [];
+  const view = new Tuning(run(), element, { order: order => orders.push(order) });
+  const root = inside(element);
+  const text = root.querySelector('.tuning')!.textContent!;
+  for (const words of [
+    'Training',
+    'tiny | LoRA r=8',
+    'cell · 20 rows',
+    'step 12 of 40',
+    '1,180 tok/s · 3 min 12 s left',
+    'memory 579 MB',
+    'room for 1.0 GB',
+    'risen for 2 checks: 2.00 → 2.20',
+    'best 2.00 at 4',
+    'held-out 2.20',
+    'train 2.00',
+    '921,600 numbers beside 134.5 M weights',
+  ])
+    expect(text).toContain(words);
+  expect([...root.querySelectorAll('.gone')].map(each => each.textContent)).toEqual(['I', 'one']);
+  expect([...root.querySelectorAll('.come')].map(each => each.textContent)).toEqual(['Arr,']);
+  for (const button of [...root.querySelectorAll('button')]) button.click();
+  expect(orders.map(each => each.act)).toEqual(['pause', 'stop', 'more', 'back']);
+  expect(root.querySelector('.banner')).toBeNull(); // the last one closes it
+  view.update(run({ state: 'paused' }), { order: order => orders.push(order) });
+  expect(root.querySelector('[data-act=go]')).not.toBeNull();
+  view.dispose();
+});
+
+test('with no kernel it can be read, and nothing can be asked', () => {
+  new Tuning(run({ state: 'done', final: true, why: '40 steps were made' }), element);
+  const buttons = [
+    ...inside(element).querySelectorAll<HTMLButtonElement>('.head button, .warn .button:not(.plain)'),
+  ];
+  expect(buttons.length).toBe(2);
+  expect(buttons.every(each => each.disabled)).toBe(true);
+  expect(inside(element).querySelector<HTMLInputElement>('input')!.disabled).toBe(true);
+  expect(inside(element).textContent).toContain('a manner, not facts');
+});
+
+test('whatever a file holds, something is drawn', () => {
+  for (const data of [
+    undefined,
+    null,
+    3,
+    [],
+    { prompts: [null, { before: 3 }, { prompt: 1, before: [2], after: [{ text: [[1, 2]] }, {}] }] },
+    { loss: [[1, 'x', null], [2]], held_out: 'no', best: 7, rising: true, memory: null, state: '<b>' },
+    { notes: [{}], weights: 'x', rows: 4, model: [] },
+  ]) {
+    element.replaceChildren();
+    new Tuning(readTuning(data), element);
+    expect(inside(element).querySelector('.stage')).not.toBeNull();
+  }
+});
+
+test.each(HOSTILE)('no text becomes active: %s', text => {
+  const asked = {
+    prompt: text,
+    before: [text],
+    after: [{ step: 1, strength: 1, text: [[text, 1]], lost: [0] }],
+  };
+  const record = run({
+    why: text,
+    name: text,
+    source: text,
+    notes: [text],
+    model: { name: text, precision: text, licence: text },
+    prompts: [asked as never],
+  });
+  new Tuning(record, element);
+  const root = inside(element);
+  expect(root.querySelector('script, iframe, img, link, object, a, form, [onerror], [onload]')).toBeNull();
+  expect(root.querySelectorAll('style').length).toBe(1);
+});
+
+test('ticks are round, the mean is over what there is', () => {
+  expect(ticks(0.9, 3.4)).toEqual([0.5, 1, 1.5, 2, 2.5, 3, 3.5]);
+  expect(ticks(2, 2)).toEqual([0, 1]);
+  expect(smooth([4, 2])).toEqual([4, 3]);
+  expect(smooth(Array(20).fill(1)).at(-1)).toBe(1);
+  expect(duration(61)).toBe('1 min 01 s');
+});
