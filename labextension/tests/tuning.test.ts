@@ -30,6 +30,7 @@ function run(more: Partial<TuneRecord> = {}): TuneRecord {
     left_s: 192,
     memory: { weights: 138e6, adapter: 29e6, activations: 412e6, limit: 1e9 },
     weights: [921600, 134.5e6],
+    adapter_step: 12,
     loss: [
       [1, 2, 3],
       [3, 2, 1],

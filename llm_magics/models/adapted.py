@@ -43,6 +43,25 @@ class Slots:
         Raises:
             UnsupportedModel: the adapter does not fit this model. ModelFileError: the graph is damaged.
         """
+        inputs, engine = self._slotted(adapter)
+        if strength == 0:  # to the last bit: where a product and its bias are one kernel, slots come between
+            return self._engine
+        factor = np.float32(adapter.scale * strength)
+        return engine.with_inputs(
+            {name: array * factor if name.startswith("b.") else array for name, array in inputs.items()}
+        )
+
+    def inputs(self, adapter: Adapter) -> dict[str, Array]:
+        """What an adapter puts into the slots at strength 1, by the names of the graph's inputs.
+
+        Raises:
+            UnsupportedModel: it does not fit this model.
+        """
+        scale = np.float32(adapter.scale)
+        inputs, _ = self._slotted(adapter)
+        return {name: array * scale if name.startswith("b.") else array for name, array in inputs.items()}
+
+    def _slotted(self, adapter: Adapter) -> tuple[Mapping[str, Array], OrtEngine]:
         with self._lock:
             found = self._ready.get(id(adapter))
             if found is None:
@@ -50,13 +69,7 @@ class Slots:
                 while len(self._ready) > _KEPT:
                     self._ready.popitem(last=False)
             self._ready.move_to_end(id(adapter))
-        if strength == 0:  # to the last bit: where a product and its bias are one kernel, slots come between
-            return self._engine
-        _, inputs, engine = found
-        factor = np.float32(adapter.scale * strength)
-        return engine.with_inputs(
-            {name: array * factor if name.startswith("b.") else array for name, array in inputs.items()}
-        )
+        return found[1], found[2]
 
     def _fitted(self, adapter: Adapter) -> tuple[Mapping[str, Array], OrtEngine]:
         """The inputs of every slot, also those that this adapter leaves empty, and the engine with them."""

@@ -64,8 +64,18 @@ class Converted:
         return cls(spec=spec, eos_ids=ends, **rest)
 
 
-def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str = "unknown") -> Converted:
+def convert(
+    source: Path,
+    folder: Path,
+    *,
+    precision: str = "auto",
+    licence: str = "unknown",
+    change: Callable[[Weights], Weights] | None = None,
+) -> Converted:
     """Convert a GGUF file, or a folder as the Hub has it, into ``folder``, which exists and is empty.
+
+    Args:
+        change: gives other weights in their place, such as those with an adapter merged in.
 
     Raises:
         ModelFileError: the source is damaged. UnsupportedModel: it holds something this version cannot run.
@@ -77,6 +87,8 @@ def convert(source: Path, folder: Path, *, precision: str = "auto", licence: str
 
     recipe = Recipe(precision)
     weights, tokens, stated, release = _gguf(source) if source.is_file() else _checkpoint(source)
+    if change:
+        weights = change(weights)
 
     def each(layers: range) -> Iterator[int]:
         for layer in progress.each(layers, "converting", len(layers), unit="layer"):

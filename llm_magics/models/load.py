@@ -16,7 +16,7 @@ from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, UsageError
 from ..sources import catalog, progress, store
 from . import fidelity
-from .convert import FORMAT, Converted, convert, weights_of
+from .convert import FORMAT, Converted, convert
 from .model import Model
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
         return open_ready(folder / "model.onnx", replace(info, precision=precision), threads=threads)
     model = _open(folder, info, threads)
     model.load_reference = lambda: load(name, precision="fp32", threads=threads or None, file=file)
-    model.load_weights = lambda: weights_of(source.fetch())
+    model.source = source.fetch
     return model
 
 

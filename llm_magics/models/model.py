@@ -26,7 +26,6 @@ from .fidelity import TOKENS, Fidelity, keep, measure, prose
 from .map import Answers, map_prompts
 
 if TYPE_CHECKING:
-    from ..decoder.weights import Weights
     from .adapted import Slots
     from .adapter import Adapter
 
@@ -52,7 +51,7 @@ class Model:
         load_reference: gives the same model in fp32, or is None.
         base: the model without its adapter, or None where it has none.
         slots: what an adapter is put into, or None.
-        load_weights: opens the weights that this model was converted from, or is None.
+        source: gives the file or folder that this model was converted from, or is None.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Model:
         self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
         self.fidelity: Fidelity | None = None
         self.load_reference: Callable[[], Model] | None = None
-        self.load_weights: Callable[[], Weights] | None = None
+        self.source: Callable[[], Path] | None = None
         self.base: Model | None = None
         self.slots: Slots | None = None
         self._variants: WeakValueDictionary[str, Model] = WeakValueDictionary()

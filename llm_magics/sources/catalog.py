@@ -62,3 +62,10 @@ def find(name: str | None = None) -> CatalogEntry:
         raise ModelNotFound(
             f"there is no model {name!r} in the catalogue", hint=f"{hint} A path must end in .gguf"
         ) from None
+
+
+def hub_name(name: str) -> str:
+    """What a model is called on the Hugging Face Hub, where its row says so; else the name as it is."""
+    row = entries().get(name)
+    home = "https://huggingface.co/"
+    return row.homepage.removeprefix(home) if row and row.homepage.startswith(home) else name

@@ -210,12 +210,36 @@ def export(entry: Path, target: Path) -> Path:
     Raises:
         UsageError: the target exists. StoreError: it cannot be written.
     """
+    # Times too: the manifest has them.
+    return whole(target, lambda making: shutil.copytree(entry, making, dirs_exist_ok=True))
+
+
+def sealed(target: Path, build: Callable[[Path], object]) -> Path:
+    """A folder as the cache has them, with its manifest, but anywhere; whole or not at all.
+
+    Raises:
+        UsageError: the target exists. StoreError: it cannot be written.
+    """
+
+    def make(making: Path) -> None:
+        build(making)
+        _seal(making)
+
+    return whole(target, make)
+
+
+def whole(target: Path, build: Callable[[Path], object]) -> Path:
+    """A new folder, filled by ``build``: whole or not at all.
+
+    Raises:
+        UsageError: the target exists. StoreError: it cannot be written.
+    """
     if target.exists():
         raise UsageError(f"{target} exists already", hint="choose a new folder")
     making = target.with_name(f".{target.name}.making-{os.getpid()}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(entry, making)  # times too: the manifest has them
+        making.mkdir(parents=True)
+        build(making)
         os.rename(making, target)
     except (OSError, shutil.Error) as error:
         raise StoreError(

@@ -11,7 +11,9 @@ import numpy as np
 from ..core.records import Generation
 from ..errors import StoreError, UsageError
 from ..models.adapter import Adapter
+from ..models.convert import weights_of
 from ..models.places import chosen, weights_in
+from ..sources.catalog import hub_name
 from .checkpoint import Checkpoint
 from .examples import Example, encode_rows, split
 from .held import by_heart, perplexity, row_losses
@@ -81,10 +83,10 @@ class Course:
             now = lora.state()
             self.adapter_step = self.best_state[0]
             lora.restore(self.best_state[1])
-            self.adapter = lora.adapter(self.run.model.name)
+            self.adapter = lora.adapter(hub_name(self.run.model.name))
             lora.restore(now)
         else:
-            self.adapter = lora.adapter(self.run.model.name)
+            self.adapter = lora.adapter(hub_name(self.run.model.name))
 
     def _prepare(self) -> Iterator[None]:
         """Rows become examples; the model without the adapter answers, and is measured."""
@@ -117,12 +119,12 @@ class Course:
         from .training.trainer import Trainer
 
         run, options = self.run, self.run.options
-        if run.model.load_weights is None:
+        if run.model.source is None:
             raise UsageError(
                 f"{run.model.name} cannot be tuned: the file that it was converted from is not known",
                 hint="load it from there: a GGUF file, a checkpoint's folder, or a name",
             )
-        weights, kind = run.model.load_weights(), machine.faster()
+        weights, kind = weights_of(run.model.source()), machine.faster()
         spec = weights.spec
         roles = chosen(spec, options.targets)
         saved = self.checkpoint.read() if self.checkpoint else None

@@ -7,15 +7,19 @@ may stop at any of them. Orders (stop, pause, more steps) are flags that another
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import UsageError
 from ..models.adapter import Adapter
+from ..models.merged import merge
 from .checkpoint import Checkpoint
 from .course import Course
 from .options import TuneOptions
 from .records import Comparison, Progress
 from .rows import Row
+from .save import save_run
+from .script import write_script
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -101,6 +105,35 @@ class TuneRun(Progress):
         chosen = {"temperature": 0, "max_tokens": self.options.max_tokens, **options}
         base, tuned = (model.generate(prompt, **chosen) for model in (self.model, self.tuned))
         return Comparison(prompt, base, tuned, self.strength)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the adapter into a new folder: PEFT's files, ONNX Runtime's ``.onnx_adapter``, and a README
+        with where it came from and what the base's licence asks.
+
+        ``lm.load(…, adapter=folder)`` and ``%%llm --adapter folder`` use it; PEFT does too.
+
+        Raises:
+            UsageError: the folder exists, or nothing was learnt. StoreError: it cannot be written.
+        """
+        return save_run(self, self.adapter, self.adapter_step, folder)
+
+    def merge(self, folder: str | Path, *, precision: str = "auto") -> Path:
+        """Write the model with the adapter in its weights, at this strength, into a new folder, which
+        :func:`load` takes like any other.
+
+        Raises:
+            UsageError: the folder exists, or nothing was learnt. StoreError: it cannot be written.
+        """
+        return merge(self.model, self.adapter, folder, strength=self.strength, precision=precision)
+
+    def script(self, folder: str | Path) -> Path:
+        """Write a new folder for the full run elsewhere: a script of transformers, PEFT and accelerate, with
+        the same rows, split and options. Gives the script's path.
+
+        Raises:
+            UsageError: the folder exists. StoreError: it cannot be written.
+        """
+        return write_script(self, folder)
 
     # Orders, from any thread
 

@@ -72,6 +72,7 @@ def test_a_run_is_watched_and_steered(lab: Open, shot: Any) -> None:
 def test_the_saved_picture_needs_no_kernel(lab: Open, dark_lab: Open, shot: Any) -> None:
     made = a_record(
         state="stopped",
+        adapter_step=12,
         held_out=[[0, 4, 8, 10, 12], [4.1, 3.0, 2.5, 2.6, 2.7]],
         rising=True,
         left_s=None,

@@ -204,7 +204,7 @@ def test_a_full_disk_stops_no_run(model: Model, tmp_path: Path, monkeypatch: pyt
 
 
 def test_what_cannot_be_tuned_is_said(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "load_weights", None)
+    monkeypatch.setattr(model, "source", None)
     with pytest.raises(UsageError, match="cannot be tuned"):
         watched(run_of(model))
     for given, what in (

@@ -223,7 +223,8 @@ export class Tuning {
     const { record } = this;
     if (record.state === 'failed' || record.state === 'interrupted')
       return [banner(WORDS[record.state]!, visible(record.why), icon('error'))];
-    if (!record.rising || record.best === null || this.dismissed === record.best) return [];
+    const kept = record.final && record.adapter_step === record.best; // it went back by itself
+    if (!record.rising || record.best === null || kept || this.dismissed === record.best) return [];
     const [steps, held] = record.held_out;
     const best = held[steps.indexOf(record.best)]!;
     const { order } = this.host;
@@ -317,10 +318,8 @@ export class Tuning {
     const { record } = this;
     const { rows, plan, weights } = record;
     const parts: HTMLElement[] = [];
-    const add = (...children: (string | HTMLElement)[]) => {
-      if (parts.length) parts.push(h('span', {}, '·'));
-      parts.push(h('span', {}, ...children));
-    };
+    const add = (...children: (string | HTMLElement)[]) =>
+      parts.push(h('span', {}, parts.length ? '· ' : '', ...children));
     if (record.prompts.length) add('same seed, same prompt');
     if (rows.choose && plan)
       add('held-out: ', h('b', {}, count(rows.choose)), ` rows, checked every ${count(plan.every)} steps`);

@@ -1,0 +1,67 @@
+"""The full run, elsewhere: a plain script of transformers, PEFT and accelerate, on the same rows."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+from ..models.places import chosen, holder
+from ..sources import store
+from ..sources.catalog import hub_name
+from .plan import rate_for
+from .records import Progress
+
+SCRIPT, ROWS = "tune.py", "rows.jsonl"
+
+
+def write_script(run: Progress, folder: str | Path) -> Path:
+    """A new folder with tune.py and rows.jsonl; gives the script's path.
+
+    Raises:
+        UsageError: the folder exists. StoreError: it cannot be written.
+    """
+
+    def build(making: Path) -> None:
+        held = {example.row for example in (*run.split.choose, *run.split.final)}
+        learnt = {example.row for example in run.split.train} or {row.number for row in run.rows}
+        lines = []
+        for row in run.rows:
+            if row.number in held | learnt:
+                content = {"messages": list(map(dict, row.messages))} if row.messages else {"text": row.text}
+                lines.append(json.dumps({**content, "held_out": row.number in held}, ensure_ascii=False))
+        (making / ROWS).write_text("\n".join(lines) + "\n", "utf-8")
+        (making / SCRIPT).write_text(script(run), "utf-8")
+
+    return store.whole(Path(folder).expanduser(), build) / SCRIPT
+
+
+def script(run: Progress) -> str:
+    """The script's text: the template with this run's values as its defaults."""
+    options, plan = run.options, run.plan
+    first = plan.first if plan else 0
+    batch = min(options.batch, max(len(run.split.train), 1))
+    values = {
+        "BASE": hub_name(run.model.name),
+        "STEPS": plan.steps if plan else 100,
+        "RANK": options.rank,
+        "ALPHA": options.alpha,
+        "TARGETS": _modules(run),
+        "FIRST_LAYER": first,
+        "LEARNING_RATE": plan.rate if plan else rate_for(options, first),
+        "BATCH": batch,
+        "MAX_LENGTH": options.max_length,
+        "SEED": options.seed,
+    }
+    text = files(__package__).joinpath("full_run.py.txt").read_text("utf-8")
+    given = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+    return text.replace("# VALUES", given)
+
+
+def _modules(run: Progress) -> list[str] | str:
+    """What PEFT calls the matrices that learn."""
+    if run.model.slots is None:
+        return "all-linear"
+    spec = run.model.slots.spec
+    roles = chosen(spec, run.options.targets)
+    return list(dict.fromkeys(holder(spec, role)[0].rpartition(".")[2] for role in roles))
