@@ -21,6 +21,7 @@ HINT = "pip install torch, then pip install 'open-llm-magics[tune]'"
 _BEFORE = {"LRU_CACHE_CAPACITY": "16", "GOMP_SPINCOUNT": "20000"}
 
 
+@cache
 def torch() -> Any:
     """The module.
 
@@ -33,7 +34,18 @@ def torch() -> Any:
         import torch as module
     except ImportError as error:
         raise UsageError("tuning needs torch, which is not installed", hint=HINT) from error
+    module.set_num_threads(max(1, min(module.get_num_threads(), processors())))
     return module
+
+
+def processors() -> int:
+    """How many this process may use: those it is bound to, and what its container is given of them."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            count = min(count, max(1, int(quota) // int(period)))
+    return count
 
 
 @cache
