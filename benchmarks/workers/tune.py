@@ -24,6 +24,7 @@ from llm_magics.tuning.training import machine  # noqa: E402
 from llm_magics.tuning.training.trainer import BETAS, CLIP, LAST_RATE, WARM_UP  # noqa: E402
 
 BATCH, RANK, ALPHA = 8, 8, 16
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
 def main() -> None:
@@ -110,7 +111,7 @@ class Peft:
         config = LoraConfig(
             r=RANK,
             lora_alpha=ALPHA,
-            target_modules="all-linear",
+            target_modules=TARGETS,
             layers_to_transform=list(range(layers - 8, layers)) if last else None,
             task_type="CAUSAL_LM",
         )

@@ -18,7 +18,7 @@ from ..engine.ort import OrtEngine, open_session
 from .adapter import Adapter, Array, Pair
 from .places import Place, fused, shape_of, to_places
 
-_KEPT = 8  # adapters that are held ready; reading one into the slots takes some 20 ms
+_KEPT = 3  # adapters that are held ready; reading one into the slots takes some 20 ms
 
 
 class Slots:

@@ -12,6 +12,7 @@ from ..core.records import Generation
 from ..errors import StoreError, UsageError
 from ..models.adapter import Adapter
 from ..models.convert import weights_of
+from ..models.load import give_back_memory
 from ..models.places import chosen, weights_in
 from ..sources.catalog import hub_name
 from .checkpoint import Checkpoint
@@ -155,6 +156,7 @@ class Course:
                 yield
                 self.trainer.freeze()
             weights.release()
+            give_back_memory()  # what reading the weights took
             run.memory = {
                 "limit": room + held,
                 "before": held,
@@ -254,6 +256,7 @@ class Course:
         if not run.split.choose:
             return
         run.checks[trainer.step] = trainer.loss(run.split.choose)
+        give_back_memory()  # what steps of other sizes have left behind
         if run.best == trainer.step:
             self.best_state = trainer.step, trainer.lora.state()
         yield

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from torch import dtype
 
 HINT = "pip install torch, then pip install 'open-llm-magics[tune]'"
-# Read when torch is imported. oneDNN keeps a kernel for each shape that it has seen: 16 are enough, 1024 cost
-# 300 MB. Threads that wait spin for a tenth of a millisecond, so that short operators need not wake them, and
-# then sleep, so that others can work.
-_BEFORE = {"LRU_CACHE_CAPACITY": "16", "GOMP_SPINCOUNT": "20000"}
+# Read when torch is imported. oneDNN and what stands around it keep a kernel for each shape that they have
+# seen: so many are enough, and the 1024 that are usual cost 300 MB. Threads that wait spin for a tenth of a
+# millisecond, so that short operators need not wake them, and then sleep, so that others can work.
+_BEFORE = {
+    "LRU_CACHE_CAPACITY": "16",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    "GOMP_SPINCOUNT": "20000",
+}
 
 
 @cache
