@@ -6,13 +6,15 @@ import math
 from typing import TYPE_CHECKING
 
 from ...decoder.spec import DecoderSpec
-from .batch import Batch, Group
+from .batch import Batch
+from .fused import functions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # Scores of a layer that are kept for the way back. Above, a kernel that makes them again is used.
 MOST_SCORES = 1 << 21
+Masks = dict[tuple[str, bool], "Tensor"]
 
 
 def attend(
@@ -22,7 +24,7 @@ def attend(
     k: Tensor,
     v: Tensor,
     batch: Batch,
-    masks: dict[tuple[int, bool], Tensor],
+    masks: Masks,
     slopes: Tensor | None,
 ) -> Tensor:
     """(N, heads, head_dim) of q and (N, KV heads, head_dim) of k and v → (N, heads · head_dim).
@@ -33,39 +35,52 @@ def attend(
     """
     import torch
 
-    slides = spec.slides(layer)
-    found = []
-    for index, group in enumerate(batch.groups):
-        mask = masks.get((index, slides))
-        if mask is None:
-            mask = masks[index, slides] = _mask(spec, group, q.dtype, slides, slopes)
-        rows, length = group.queries.shape
-        # (R, KV heads, heads each · T, dim): heads that share their keys are one longer row of queries.
-        asked = q[group.queries].view(rows, length, spec.kv_heads, -1, spec.head_dim)
-        asked = asked.permute(0, 2, 3, 1, 4).reshape(rows * spec.kv_heads, -1, spec.head_dim)
-        keys = k[group.keys].transpose(1, 2).reshape(rows * spec.kv_heads, -1, spec.head_dim)
-        values = v[group.keys].transpose(1, 2).reshape(rows * spec.kv_heads, -1, spec.head_dim)
-        if mask.numel() > MOST_SCORES and not spec.softcap:
-            out = torch.nn.functional.scaled_dot_product_attention(
-                asked[None], keys[None], values[None], mask[None], scale=spec.attention_scale
-            )[0]
+    slides, make = spec.slides(layer), functions()
+    (q0, q1), (k0, k1), (v0, v1) = (
+        make.apart(part, batch, keys) for part, keys in ((q, False), (k, True), (v, True))
+    )
+    if ("rows", slides) not in masks:
+        places = batch.places[batch.keys]
+        masks["rows", slides] = _mask(spec, batch.distance, places, q.dtype, slides, slopes)
+        if batch.shared:
+            own = torch.arange(batch.shared)
+            among = (own[:, None] - own[None])[None]
+            masks["shared", slides] = _mask(spec, among, own[None], q.dtype, slides, slopes)
+    rows = _attended(spec, q1, k1, v1, masks["rows", slides])
+    first = _attended(spec, q0, k0, v0, masks["shared", slides]) if batch.shared else q0.flatten(2)
+    return make.together(first, rows, batch)  # type: ignore[no-any-return]
+
+
+def _attended(spec: DecoderSpec, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """(R, T, heads, D) over (R, S, KV heads, D) → (R, T, heads · D)."""
+    import torch
+
+    rows, length = q.shape[:2]
+    # (R · KV heads, heads each · T, D): heads that share their keys are one longer row of queries.
+    q = q.view(rows, length, spec.kv_heads, -1, spec.head_dim).permute(0, 2, 3, 1, 4)
+    q = q.reshape(rows * spec.kv_heads, -1, spec.head_dim)
+    k, v = (part.transpose(1, 2).reshape(rows * spec.kv_heads, -1, spec.head_dim) for part in (k, v))
+    if mask.numel() > MOST_SCORES and not spec.softcap:
+        out = torch.nn.functional.scaled_dot_product_attention(
+            q[None], k[None], v[None], mask[None], scale=spec.attention_scale
+        )[0]
+    else:
+        if spec.softcap:
+            scores = torch.bmm(q, k.transpose(1, 2)) * spec.attention_scale
+            scores = spec.softcap * torch.tanh(scores / spec.softcap) + mask
         else:
-            if spec.softcap:
-                scores = torch.bmm(asked, keys.transpose(1, 2)) * spec.attention_scale
-                scores = spec.softcap * torch.tanh(scores / spec.softcap) + mask
-            else:
-                scores = torch.baddbmm(mask, asked, keys.transpose(1, 2), alpha=spec.attention_scale)
-            out = torch.bmm(torch.softmax(scores, dim=-1), values)
-        out = out.view(rows, spec.kv_heads, -1, length, spec.head_dim).permute(0, 3, 1, 2, 4)
-        found.append(out.reshape(rows * length, -1))
-    return (found[0] if len(found) == 1 else torch.cat(found)).index_select(0, batch.back)
+            scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=spec.attention_scale)
+        out = torch.bmm(torch.softmax(scores, dim=-1), v)
+    out = out.view(rows, spec.kv_heads, -1, length, spec.head_dim).permute(0, 3, 1, 2, 4)
+    return out.reshape(rows, length, -1)
 
 
-def _mask(spec: DecoderSpec, group: Group, kind: object, slides: bool, slopes: Tensor | None) -> Tensor:
+def _mask(
+    spec: DecoderSpec, distance: Tensor, places: Tensor, kind: object, slides: bool, slopes: Tensor | None
+) -> Tensor:
     """(R · KV heads, heads each · T, S): 0 or −∞, with ALiBi's bias."""
     import torch
 
-    distance = group.distance
     hidden = distance < 0
     if slides:
         hidden = hidden | (distance >= spec.window)
@@ -74,7 +89,7 @@ def _mask(spec: DecoderSpec, group: Group, kind: object, slides: bool, slopes: T
     wide = mask[:, None, None].expand(-1, spec.kv_heads, each, -1, -1)
     if slopes is not None:
         # As Falcon was trained: slope times place of the key, rounded to bfloat16; then scaled like a score.
-        places = group.key_places.to(torch.bfloat16)[:, None, :]
-        bias = (slopes.to(torch.bfloat16)[None, :, None] * places).float() * spec.attention_scale
+        at = places.to(torch.bfloat16)[:, None, :]
+        bias = (slopes.to(torch.bfloat16)[None, :, None] * at).float() * spec.attention_scale
         wide = wide + bias.view(len(mask), spec.kv_heads, each, 1, -1)
     return wide.reshape(len(mask) * spec.kv_heads, each * mask.shape[1], -1).to(kind)  # type: ignore[call-overload,no-any-return]

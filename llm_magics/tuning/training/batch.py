@@ -21,29 +21,17 @@ MULTIPLE = 32  # tokens of a batch are padded to it: kernels are kept by shape, 
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Rows of queries, and the keys that they may see.
-
-    Attributes:
-        queries: int64 (R, T), places in the batch; keys: int64 (R, S).
-        distance: int64 (R, T, S), how many tokens the key lies before the query; negative: it is not seen.
-        key_places: int64 (R, S), positions in the text.
-    """
-
-    queries: Tensor
-    keys: Tensor
-    distance: Tensor
-    key_places: Tensor
-
-
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """Tokens of several examples, N in all.
+    """Tokens of several examples, N in all, of which the last are none.
 
     Attributes:
         ids, places: int64 (N,), tokens and their positions in the text.
-        groups: for attention.
-        back: int64 (N,), where each token lies among the queries of all groups, one behind the other.
+        shared: how many all examples begin with, P; they come first. total: how many tokens there are.
+        queries: int64 (R, T), places in the batch of each example's own tokens; the last place where it has
+            no more. keys: int64 (R, P + T), the same behind what is shared.
+        back, back_keys: int64 (N,), where a token lies among these, row behind row; 0 for those in none.
+        distance: int64 (R, T, P + T), how many tokens the key lies before the query; negative: it is not
+            seen.
         at: int64 (n,), the places in the batch after which something is learnt.
         targets: int64 (n,), what comes there.
         owner: int64 (n,), which of the examples learns it.
@@ -51,8 +39,13 @@ class Batch:
 
     ids: Tensor
     places: Tensor
-    groups: tuple[Group, ...]
+    shared: int
+    total: int
+    queries: Tensor
+    keys: Tensor
     back: Tensor
+    back_keys: Tensor
+    distance: Tensor
     at: Tensor
     targets: Tensor
     owner: Tensor
@@ -66,22 +59,22 @@ def batch_of(examples: Sequence[Example]) -> Batch:
     rests = [example.ids[shared:] for example in examples]
     begins = shared + np.concatenate([[0], np.cumsum([len(rest) for rest in rests])])
     total, longest = int(begins[-1]), max(map(len, rests))
-    size = -(-total // MULTIPLE) * MULTIPLE
+    size = -(-(total + 1) // MULTIPLE) * MULTIPLE  # at least one place is no token: see Batch.queries
     ids, places = np.zeros(size, np.int64), np.zeros(size, np.int64)
     ids[:total] = [*examples[0].ids[:shared], *(id for rest in rests for id in rest)]
     places[:total] = [*range(shared), *(shared + n for rest in rests for n in range(len(rest)))]
-    back = np.zeros(size, np.int64)
-    groups, passed = [], 0
-    if shared:
-        groups.append(_group(np.arange(shared)[None], np.arange(shared)[None], places, [shared], 0))
-        back[:shared] = np.arange(shared)
-        passed = shared
-    queries = np.zeros((len(rests), longest), np.int64)
+    back, back_keys = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    queries = np.full((len(rests), longest), size - 1, np.int64)
     for row, rest in enumerate(rests):
-        queries[row, : len(rest)] = begins[row] + np.arange(len(rest))
-        back[begins[row] : begins[row + 1]] = passed + row * longest + np.arange(len(rest))
+        own = np.arange(len(rest))
+        queries[row, : len(rest)] = begins[row] + own
+        back[begins[row] : begins[row + 1]] = row * longest + own
+        back_keys[begins[row] : begins[row + 1]] = row * (shared + longest) + shared + own
     keys = np.concatenate([np.broadcast_to(np.arange(shared), (len(rests), shared)), queries], axis=1)
-    groups.append(_group(queries, keys, places, [len(rest) for rest in rests], shared))
+    # Where a query is none it sees the first key: a row of nothing but −∞ has no softmax.
+    there = keys != size - 1
+    asked = np.where(queries != size - 1, places[queries], places[keys[:, :1]])
+    distance = np.where(there[:, None], asked[:, :, None] - places[keys][:, None], -1)
     learnt = [
         (row, n)
         for row, example in enumerate(examples)
@@ -93,8 +86,13 @@ def batch_of(examples: Sequence[Example]) -> Batch:
     return Batch(
         torch.from_numpy(ids),
         torch.from_numpy(places),
-        tuple(groups),
+        shared,
+        total,
+        torch.from_numpy(queries),
+        torch.from_numpy(np.ascontiguousarray(keys)),
         torch.from_numpy(back),
+        torch.from_numpy(back_keys),
+        torch.from_numpy(distance),
         torch.tensor(at, dtype=torch.int64),
         torch.tensor([examples[row].ids[n] for row, n in learnt], dtype=torch.int64),
         torch.tensor([row for row, _ in learnt], dtype=torch.int64),
@@ -128,23 +126,4 @@ def shared_by(examples: Sequence[Example]) -> int:
     first = examples[0].ids
     return next(
         (n for n in range(most) if any(example.ids[n] != first[n] for example in examples)), max(most, 0)
-    )
-
-
-def _group(
-    queries: np.ndarray, keys: np.ndarray, places: np.ndarray, lengths: Sequence[int], shared: int
-) -> Group:
-    import torch
-
-    own = np.arange(keys.shape[1] - shared)
-    there = np.concatenate(
-        [np.ones((len(keys), shared), bool), own[None] < np.asarray(lengths)[:, None]], axis=1
-    )
-    # A query that is only padding sees the first key: a row of nothing but −∞ has no softmax.
-    asked = np.where(
-        np.arange(queries.shape[1])[None] < np.asarray(lengths)[:, None], places[queries], places[keys[:, :1]]
-    )
-    distance = np.where(there[:, None], asked[:, :, None] - places[keys][:, None], -1)
-    return Group(
-        *(torch.from_numpy(np.ascontiguousarray(x)) for x in (queries, keys, distance, places[keys]))
     )

@@ -81,7 +81,7 @@ class Lora:
         if len(self.roles[product]) < len(stacked):
             b = self._spread(b, product)
         inner = torch.nn.functional.linear(x, self.a[place].to(x.dtype))
-        return torch.addmm(out, inner, b.T, alpha=self.alpha / self.rank)
+        return out.addmm_(inner, b.T, alpha=self.alpha / self.rank)
 
     def _spread(self, b: Tensor, product: str) -> Tensor:
         """With rows of zeros for the roles that do not learn."""

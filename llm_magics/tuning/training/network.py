@@ -19,8 +19,9 @@ from ...decoder.rotary import tables
 from ...decoder.spec import DecoderSpec
 from ...decoder.weights import Weights
 from ...models.places import parts, shape_of, weights_in
-from .attend import attend
+from .attend import Masks, attend
 from .batch import Batch
+from .fused import functions
 from .loss import losses
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Network:
 
     def run(self, x: Tensor, batch: Batch, layers: Iterable[int], add: Add | None = None) -> Tensor:
         """(N, hidden) before the first of these layers → (N, hidden) after the last one."""
-        masks: dict[tuple[int, bool], Tensor] = {}
+        masks: Masks = {}
         for i in layers:
             x = self._layer(i, self.layers.get(i) or self._load(i), x, batch, masks, add or _nothing)
         return x
@@ -130,7 +131,7 @@ class Network:
         layer: Layer,
         x: Tensor,
         batch: Batch,
-        masks: dict[tuple[int, bool], Tensor],
+        masks: Masks,
         add: Add,
     ) -> Tensor:
         block = self.spec.block
@@ -161,14 +162,22 @@ class Network:
         layer: Layer,
         x: Tensor,
         batch: Batch,
-        masks: dict[tuple[int, bool], Tensor],
+        masks: Masks,
         linear: Callable[[str, Tensor], Tensor],
     ) -> Tensor:
         import torch
 
         spec, n = self.spec, len(x)
-        widths = [heads * spec.head_dim for heads in (spec.heads, spec.kv_heads, spec.kv_heads)]
-        q, k, v = torch.split(linear("qkv", x), widths, dim=1)
+        heads = [spec.heads, spec.kv_heads, spec.kv_heads]
+        turns = spec.positions == "rope" and i not in spec.no_rope
+        qkv = linear("qkv", x)
+        if turns and not spec.qk_norm:  # queries and keys at once
+            cos, sin = (table[batch.places, None] for table in self._rotary(i))
+            qk, v = torch.split(qkv.view(n, -1, spec.head_dim), [sum(heads[:2]), heads[2]], dim=1)
+            qk = functions().rotate(qk, cos, sin)
+            q, k = torch.split(qk, heads[:2], dim=1)
+            return linear("o", attend(spec, i, q, k, v, batch, masks, self._slopes()))
+        q, k, v = torch.split(qkv, [each * spec.head_dim for each in heads], dim=1)
         if spec.qk_norm:
             by_head = spec.qk_norm == "head"
             q, k = (
@@ -178,10 +187,11 @@ class Network:
                 for role, part in (("q_norm", q), ("k_norm", k))
             )
         q, k, v = (part.view(n, -1, spec.head_dim) for part in (q, k, v))
-        if spec.positions == "rope" and i not in spec.no_rope:
+        if turns:
             cos, sin = self._rotary(i)
-            cos, sin = cos[batch.places, None], sin[batch.places, None]
-            q, k = _turned(q, cos, sin), _turned(k, cos, sin)
+            q, k = (
+                functions().rotate(part, cos[batch.places, None], sin[batch.places, None]) for part in (q, k)
+            )
         return linear("o", attend(spec, i, q, k, v, batch, masks, self._slopes()))
 
     def _mlp(self, layer: Layer, x: Tensor, linear: Callable[[str, Tensor], Tensor]) -> Tensor:
@@ -189,7 +199,10 @@ class Network:
             return self._experts(layer, x)
         if not self.spec.gated:
             return linear("down", _activated(self.spec.activation, linear("up", x)))
-        gate, up = linear("gate_up", x).chunk(2, dim=1)
+        both = linear("gate_up", x)
+        if self.spec.activation == "silu":
+            return linear("down", functions().swiglu(both))
+        gate, up = both.chunk(2, dim=1)
         return linear("down", _activated(self.spec.activation, gate) * up)
 
     def _experts(self, layer: Layer, x: Tensor) -> Tensor:
@@ -217,16 +230,17 @@ class Network:
         weight, bias = norm
         if self.spec.norm == "layer":
             return torch.nn.functional.layer_norm(x, weight.shape, weight, bias, self.spec.norm_eps)
-        return torch.nn.functional.rms_norm(x, weight.shape, weight, self.spec.norm_eps)
+        return functions().rms(x, weight, self.spec.norm_eps)  # type: ignore[no-any-return]
 
     def _rotary(self, i: int) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of the dimensions that are turned, (context, turned / 2)."""
+        """Cosines and sines of the dimensions that are turned, both halves, (context, turned)."""
         local = bool(self.spec.local_theta) and self.spec.slides(i)
         if local not in self._tables:
             half = (self.spec.rotary_dim or self.spec.head_dim) // 2
             made = tables(self.spec, local=local, factors=self._source.vector("rope_factors"))
-            cos, sin = (self._tensor(np.ascontiguousarray(table[:, :half])) for table in made)
-            self._tables[local] = cos, sin
+            cos, sin = (table[:, :half] for table in made)
+            pairs = np.concatenate([cos, cos], axis=1), np.concatenate([-sin, sin], axis=1)
+            self._tables[local] = self._tensor(pairs[0]), self._tensor(pairs[1])
         return self._tables[local]
 
     def _slopes(self) -> Tensor | None:
@@ -287,15 +301,6 @@ class Network:
                     role, i, spec.head_dim * (1 if spec.qk_norm == "head" else heads)
                 )
         return layer
-
-
-def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding of the first dimensions of each head; pairs lie half of them apart."""
-    import torch
-
-    half = cos.shape[-1]
-    a, b, rest = x[..., :half], x[..., half : 2 * half], x[..., 2 * half :]
-    return torch.cat([a * cos - b * sin, b * cos + a * sin, rest], dim=-1)
 
 
 def _activated(kind: str, x: Tensor) -> Tensor:
