@@ -18,7 +18,7 @@ import llm_magics as lm  # noqa: E402
 from llm_magics.models.convert import weights_of  # noqa: E402
 from llm_magics.models.places import chosen  # noqa: E402
 from llm_magics.tuning.examples import Example, encode_rows, split  # noqa: E402
-from llm_magics.tuning.plan import RATE_FULL, RATE_LAST  # noqa: E402
+from llm_magics.tuning.plan import RATE  # noqa: E402
 from llm_magics.tuning.rows import read_rows  # noqa: E402
 from llm_magics.tuning.training import machine  # noqa: E402
 from llm_magics.tuning.training.trainer import BETAS, CLIP, LAST_RATE, WARM_UP  # noqa: E402
@@ -78,7 +78,7 @@ class Ours:
         weights.release()
         layers = range(first, weights.spec.layers)
         lora = Lora(weights.spec, layers, chosen(weights.spec, "all"), rank=RANK, alpha=ALPHA, seed=0)
-        rate = RATE_LAST if last else RATE_FULL
+        rate = RATE
         self.trainer = Trainer(network, lora, Split(train=train), rate=rate, batch=BATCH, seed=0)
         if last:
             self.trainer.freeze()
@@ -117,7 +117,7 @@ class Peft:
         )
         self.model = get_peft_model(model, config)
         self.parameters = [each for each in self.model.parameters() if each.requires_grad]
-        rate = RATE_LAST if last else RATE_FULL
+        rate = RATE
         self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, betas=BETAS, weight_decay=0.0)
         self.train, self.n, self.rate = train, 0, rate
         self.how: Any = torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext()

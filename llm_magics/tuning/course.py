@@ -149,7 +149,7 @@ class Course:
                 alpha=options.alpha,
                 seed=options.seed,
             )
-            rate, batch = rate_for(options, first), options.batch
+            rate, batch = rate_for(options), options.batch
             self.trainer = Trainer(network, lora, run.split, rate=rate, batch=batch, seed=options.seed)
             if first:
                 run.state, run.why = "loading", f"computing the first {first} layers once"

@@ -8,7 +8,7 @@ from .options import DEPTH, TuneOptions
 
 EPOCHS = 4.5  # what a few dozen rows can teach; more is learning by heart (measured: it turns after 4 to 5)
 LEAST, ENOUGH = 30, 24  # steps: wanted for the fewest rows, and worth training all layers for
-RATE_FULL, RATE_LAST = 3e-3, 1e-3
+RATE = 3e-3  # for all layers and for the last few (tried: 1e-3 to 4e-3)
 HEAD = 2.5  # layers that the head costs as much as
 CHECKS = 12  # times that the held-out loss is computed
 
@@ -74,10 +74,10 @@ def steps_for(
         why = f"{steps:,} steps, as asked ({epochs:.1f} epochs)"
     else:
         why = f"{steps:,} steps: {epochs:.1f} epochs, and more would be learning by heart"
-    return Plan(first, steps, max(2, round(steps / CHECKS)), rate_for(options, first), f"{reason}; {why}")
+    return Plan(first, steps, max(2, round(steps / CHECKS)), rate_for(options), f"{reason}; {why}")
 
 
-def rate_for(options: TuneOptions, first: int) -> float:
-    """The highest learning rate: what was asked for, or what suits the depth."""
+def rate_for(options: TuneOptions) -> float:
+    """The highest learning rate: what was asked for, or one that suits."""
     rate = options.learning_rate
-    return (RATE_LAST if first else RATE_FULL) if isinstance(rate, str) else rate
+    return RATE if isinstance(rate, str) else rate

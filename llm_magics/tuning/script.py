@@ -48,7 +48,7 @@ def script(run: Progress) -> str:
         "ALPHA": options.alpha,
         "TARGETS": _modules(run),
         "FIRST_LAYER": first,
-        "LEARNING_RATE": plan.rate if plan else rate_for(options, first),
+        "LEARNING_RATE": plan.rate if plan else rate_for(options),
         "BATCH": batch,
         "MAX_LENGTH": options.max_length,
         "SEED": options.seed,
