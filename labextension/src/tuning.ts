@@ -139,7 +139,7 @@ function asked(each: Asked): Asked {
 }
 
 export type TuneOrder =
-  | { act: 'stop' | 'pause' | 'go' | 'back' }
+  | { act: 'stop' | 'pause' | 'go' | 'back' | 'show' }
   | { act: 'more'; steps: number }
   | { act: 'strength'; strength: number };
 

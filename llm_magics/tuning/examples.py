@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import TYPE_CHECKING
 
+from ..clean import printable
 from ..errors import UsageError
 from .rows import Row
 
@@ -36,6 +38,32 @@ class Example:
     def completions(self) -> int:
         """Tokens that the loss counts."""
         return sum(self.learnt)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """An example to be seen: its tokens, and which of them are learnt. A cell's last value shows them."""
+
+    tokens: tuple[str, ...]
+    learnt: tuple[bool, ...]
+
+    def __repr__(self) -> str:
+        pairs = zip(self.tokens, self.learnt, strict=True)
+        return "".join(f"[{printable(text)}]" if learnt else printable(text) for text, learnt in pairs)
+
+    def _repr_html_(self) -> str:
+        """Learnt tokens are underlined; every letter is escaped."""
+        pairs = zip(self.tokens, self.learnt, strict=True)
+        shown = (
+            f"<ins>{escape(printable(text))}</ins>" if learnt else escape(printable(text))
+            for text, learnt in pairs
+        )
+        return f"<pre>{''.join(shown)}</pre>"
+
+
+def mask_of(model: Model, example: Example) -> Mask:
+    """What the loss counts of an example, on the tokens as the strip shows them."""
+    return Mask(tuple(model.tokenizer.token_text(id) for id in example.ids), example.learnt)
 
 
 @dataclass(slots=True)

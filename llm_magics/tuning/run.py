@@ -15,6 +15,7 @@ from ..models.adapter import Adapter
 from ..models.merged import merge
 from .checkpoint import Checkpoint
 from .course import Course
+from .examples import Mask, encode_rows, mask_of
 from .options import TuneOptions
 from .records import Comparison, Progress
 from .rows import Row
@@ -95,6 +96,20 @@ class TuneRun(Progress):
     def tuned(self) -> Model:
         """The model with the adapter, at :attr:`strength`."""
         return self.model.with_adapter(self.adapter, self.strength, name=self.name)
+
+    def mask(self, row: int) -> Mask:
+        """What of a row is learnt, on its tokens: brackets, or underlined as a cell's last value.
+
+        Args:
+            row: its number in the source, from 1.
+
+        Raises:
+            UsageError: there is no such row, or it was left out.
+        """
+        found = next((each for each in self.rows if each.number == row), None)
+        if found is None:
+            raise UsageError(f"there is no row {row!r:.40}", hint=f"1 to {len(self.rows):,}")
+        return mask_of(self.model, encode_rows(self.model, [found], max_length=self.options.max_length)[0][0])
 
     def compare(self, prompt: str, **options: Any) -> Comparison:
         """The same prompt answered without and with the adapter, greedily if nothing else is said.

@@ -394,3 +394,12 @@ def test_tuning_is_live_interrupted_gone_on_with_and_used(fresh_kernel: Kernel) 
     assert again.status == "error" and "holds no adapter" in again.error
     assert kernel.run("%llm_tune --resume -n nothing").error.count("there is no run in nothing") == 1
     assert "--eval-fraction" in kernel.run("%llm_tune --help").stdout
+
+
+def test_without_torch_it_says_what_to_install(fresh_kernel: Kernel) -> None:
+    fresh_kernel.run("%load_ext llm_magics\nimport sys\nsys.modules['torch'] = None")
+    said = fresh_kernel.run("%%llm_tune\na ⇒ b").error
+    assert "tuning needs torch" in said and "open-llm-magics[tune]" in said
+    assert fresh_kernel.value("sorted({'onnxruntime', 'llm_magics.models.load'} & set(sys.modules))") == "[]"
+    # What is wrong with the rows comes first: nobody installs torch to read that.
+    assert "no row" in fresh_kernel.run("%%llm_tune\nhello").error

@@ -6,7 +6,7 @@ import pytest
 
 import llm_magics as lm
 from llm_magics import UsageError
-from llm_magics.tuning.examples import Example, encode_rows, split
+from llm_magics.tuning.examples import Example, encode_rows, mask_of, split
 from llm_magics.tuning.rows import read_rows
 
 
@@ -74,3 +74,11 @@ def test_what_is_put_aside_shares_no_prompt_with_what_is_learnt(model: lm.Model)
     assert len(split(examples[:3]).final) == 1
     with pytest.raises(UsageError, match="eval_fraction"):
         split(examples, fraction=0.9)
+
+
+def test_the_mask_can_be_seen(model: lm.Model) -> None:
+    example = encode_rows(model, read_rows([("who <b>", "me & you")]))[0][0]
+    mask = mask_of(model, example)
+    assert repr(mask).endswith("]") and repr(mask).count("[") == example.completions
+    shown = mask._repr_html_()
+    assert "<b>" not in shown and shown.count("<ins>") == example.completions

@@ -15,6 +15,7 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
   private shown = '';
   private model: IRenderMime.IMimeModel | undefined;
   private off: (() => void)[] = [];
+  private asked = '';
 
   constructor(private readonly place: Place | undefined) {
     super();
@@ -47,8 +48,21 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
         if (news.do === 'gone')
           this.say('The kernel was restarted: this run is only a picture now.', 'Run the cell again.');
       }),
-      place.connection.onReach(() => this.view?.update(readTuning(this.model?.data[MIME]), this.host())),
+      place.connection.onReach(() => {
+        this.view?.update(readTuning(this.model?.data[MIME]), this.host());
+        this.recover(place);
+      }),
     );
+    this.recover(place);
+  }
+
+  /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done. */
+  private recover(place: Place): void {
+    const record = readTuning(this.model?.data[MIME]);
+    const status = place.panel.sessionContext.session?.kernel?.status;
+    if (record.final || status !== 'idle' || this.asked === record.id) return;
+    this.asked = record.id;
+    place.connection.send({ do: 'tune', id: record.id, act: 'show' });
   }
 
   private host(): TuneHost {

@@ -40,7 +40,9 @@ class Tunes:
             self._channel.send({"do": "gone", "id": id})
             return
         act, run = order.get("act"), view.run
-        if act == "stop":
+        if act == "show":  # the page was loaded again meanwhile
+            view.tell(self._channel, now=True)
+        elif act == "stop":
             run.stop()
         elif act in ("pause", "go"):
             run.pause(act == "pause")

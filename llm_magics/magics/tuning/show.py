@@ -12,7 +12,7 @@ from ...tuning.run import TuneRun
 from ...views.tuning import headline, plain, tuning_bundle
 from ..channel import Sender, new_id
 
-EVERY_S = 0.5
+EVERY_S, LINES_S = 0.5, 5.0  # in a notebook, and on stderr
 
 
 class RunView:
@@ -33,6 +33,7 @@ class RunView:
         """Show it again, if that is long enough ago or it has come to its end."""
         record = record_of(run, id=self.id, left_s=run.left_s)
         now = time.monotonic()
+        every = EVERY_S if self._notebook else LINES_S
         if now < self._next and not record["final"]:
             return
         if self._notebook:
@@ -42,7 +43,7 @@ class RunView:
             print(words, file=sys.stderr, flush=True)
             if record["final"]:
                 print(plain(record), flush=True)
-        self._next = now + max(EVERY_S, 10 * (time.monotonic() - now))
+        self._next = now + max(every, 10 * (time.monotonic() - now))
 
     def tell(self, channel: Sender, *, now: bool = False) -> None:
         """Send it to the view in the page, which writes it into the notebook: no cell is running."""
