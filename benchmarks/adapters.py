@@ -1,0 +1,72 @@
+"""Decoding with an adapter beside the model alone, interleaved; what taking another one up costs.
+
+python benchmarks/adapters.py
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import llm_magics as lm  # noqa: E402
+from llm_magics.decoder.spec import DecoderSpec  # noqa: E402
+from llm_magics.models.adapter import Adapter, Pair  # noqa: E402
+from llm_magics.models.places import chosen, parts, shape_of, to_modules  # noqa: E402
+
+ROUNDS, TOKENS, RANK = 9, 120, 8
+
+
+def made(spec: DecoderSpec, first: int, *, shared: bool) -> Adapter:
+    """Small random matrices at every place from a layer on; ``shared``: one A where inputs are one."""
+    rng, pairs = np.random.default_rng(0), {}
+    roles = chosen(spec, "all")
+    for layer in range(first, spec.layers):
+        for stacked in parts(spec).values():
+            a = None
+            for role in (role for role in stacked if role in roles):
+                out, width = shape_of(spec, role)
+                if a is None or not shared:
+                    a = rng.normal(0, 0.04, (RANK, width)).astype(np.float32)
+                pairs[layer, role] = Pair(a, rng.normal(0, 0.01, (out, RANK)).astype(np.float32))
+    return Adapter(to_modules(spec, pairs), 16.0)
+
+
+def main() -> None:
+    model = lm.load()
+    assert model.slots is not None
+    spec = model.slots.spec
+    adapters = {
+        "last 8 layers": made(spec, spec.layers - 8, shared=True),
+        "all layers": made(spec, 0, shared=True),
+        "foreign, all layers": made(spec, 0, shared=False),
+    }
+    for name, adapter in adapters.items():
+        tuned = model.with_adapter(adapter)
+        ratios = []
+        for _ in range(ROUNDS):
+            speeds = [
+                each.generate(
+                    "Why is the sky blue?", temperature=0, max_tokens=TOKENS, speculate=False
+                ).timing.decode_tokens_per_s
+                for each in (model, tuned)
+            ]
+            ratios.append(speeds[1] / speeds[0])
+        print(f"{name:<22} {statistics.median(ratios):.3f} of the model alone")
+    times = []
+    for n in range(24):
+        began = time.perf_counter()
+        name = ("last 8 layers", "all layers")[n % 2]
+        model.with_adapter(adapters[name], 0.5 + n / 100).engine.cache()  # type: ignore[attr-defined]
+        times.append(1000 * (time.perf_counter() - began))
+    print(f"switching: {statistics.median(times[4:]):.1f} ms, at most {max(times[4:]):.1f}")
+
+
+if __name__ == "__main__":
+    main()
