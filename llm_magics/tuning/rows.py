@@ -24,6 +24,7 @@ FORMS = (
     'a row is {"prompt": …, "completion": …}, {"messages": […]} or {"text": …}; '
     "in a cell also: question ⇒ answer"
 )
+ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".txt")
 MOST_BYTES = 256 << 20  # of a file
 
 
@@ -48,7 +49,7 @@ def read_rows(source: Any) -> list[Row]:
     Raises:
         UsageError: there are none, or one is not a row; the message shows the first of them.
     """
-    if isinstance(source, Path) or (isinstance(source, str) and _is_file(source)):
+    if isinstance(source, Path) or (isinstance(source, str) and (_is_file(source) or _named(source))):
         values: Iterable[Any] = _of_file(Path(source))
     elif isinstance(source, str):
         values = _of_lines(source)
@@ -128,6 +129,11 @@ def _json(text: str) -> Any:
         raise UsageError(
             f"this is no JSON: {line(text, most=160)}", hint=f"{line(str(error))}. {FORMS}"
         ) from error
+
+
+def _named(text: str) -> bool:
+    """Whether a text is the name of a file, were it there."""
+    return "\n" not in text and not any(arrow in text for arrow in ARROWS) and text.endswith(ENDINGS)
 
 
 def _is_file(text: str) -> bool:

@@ -119,3 +119,9 @@ def test_junk_is_rows_or_one_clear_error(source: Any) -> None:
         assert error.hint and len(str(error)) < 1000
     else:
         assert all(row.messages or row.text for row in rows)
+
+
+@pytest.mark.parametrize("name", ["nowhere.csv", "no such/rows.jsonl", Path("nowhere.txt")])
+def test_a_file_that_is_not_there_is_named(name: object) -> None:
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_rows(name)
