@@ -2,9 +2,10 @@
 
 import { h, icon } from '../dom.js';
 import { bytes, count, fixed, visible } from '../format.js';
-import type { Answer, Asked, TuneHost, TuneRecord } from '../tuning.js';
+import type { TuneHost, TuneRecord } from '../tuning.js';
 import { CHART_STYLE, chart } from './chart.js';
 import { banner, type Shell, shell } from './shell.js';
+import { SIDES_STYLE, sides } from './sides.js';
 
 const WORDS: Record<string, string> = {
   new: 'Not begun',
@@ -20,7 +21,7 @@ const REST_MS = 300;
 const MORE = 100;
 const MOST = 1.5;
 
-const STYLE = `${CHART_STYLE}
+const STYLE = `${CHART_STYLE}${SIDES_STYLE}
 .tuning{max-width:1190px}
 .head{display:flex;flex-wrap:wrap;gap:8px 10px;align-items:center;margin:4px 0 10px}
 .head .right{margin-left:auto;display:flex;gap:8px;flex-wrap:wrap}
@@ -37,11 +38,6 @@ const STYLE = `${CHART_STYLE}
 .samples{display:flex;flex-wrap:wrap;gap:8px 16px;align-items:center;margin:10px 0}
 .samples h4{margin:0;font-size:13px;font-weight:600}.samples select{max-width:min(30em,100%)}
 .slider{margin-left:auto;display:flex;gap:10px;align-items:center}.slider input{width:240px;accent-color:var(--llm-mass-solid)}.slider b{min-width:2.6em}
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:24px}
-.side{border-left:3px solid var(--llm-line2);padding:2px 0 2px 16px;min-width:0}.side.after{border-color:var(--llm-mass-solid)}
-.side .body{font:15px/27px var(--llm-text);white-space:pre-wrap;overflow-wrap:anywhere;max-width:41em}
-.gone{text-decoration:underline dotted;text-decoration-thickness:2px;text-underline-offset:4px}
-.come{background:var(--llm-mass-2);color:var(--llm-on);border-bottom:2px solid var(--llm-mass-line);border-radius:2px}
 .foot{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;border-top:1px solid var(--llm-line);margin-top:14px;padding-top:8px;color:var(--llm-fg2)}
 .foot b{color:var(--llm-fg)}.foot .tag{margin-left:auto}.said{margin:6px 0;color:var(--llm-fg2);max-width:80em;line-height:1.5}
 .banner .right{margin-left:auto}
@@ -348,48 +344,6 @@ function bar(shares: [string, number][], name: string): HTMLElement {
       h('i', { class: colour, style: `width:${(100 * share).toFixed(2)}%` }),
     ),
   );
-}
-
-function sides(shown: Asked, record: TuneRecord): HTMLElement[] {
-  const last = shown.after.at(-1);
-  const lost = new Set(last?.lost ?? []);
-  const before = h(
-    'div',
-    { class: 'side' },
-    h('div', { class: 'fg2' }, 'before · base'),
-    h(
-      'div',
-      { class: 'body' },
-      ...shown.before.flatMap((text, n) => (lost.has(n) ? marked(text, 'gone') : [visible(text)])),
-    ),
-  );
-  if (!last) return [before, h('div', { class: 'side after' }, h('div', { class: 'fg2' }, waiting(record)))];
-  return [before, afterSide(last)];
-}
-
-function afterSide(answer: Answer): HTMLElement {
-  return h(
-    'div',
-    { class: 'side after' },
-    h('div', { class: 'fg2' }, `after · step ${count(answer.step)}, strength ${fixed(answer.strength, 2)}`),
-    h(
-      'div',
-      { class: 'body' },
-      ...answer.text.flatMap(([text, mark]) => (mark ? marked(text, 'come') : [visible(text)])),
-    ),
-  );
-}
-
-/** A mark word by word, so that the space before a word stays plain. */
-function marked(text: string, name: string): (string | HTMLElement)[] {
-  return visible(text)
-    .split(/(\s+)/)
-    .filter(Boolean)
-    .map(part => (part.trim() ? h('span', { class: name }, part) : part));
-}
-
-function waiting(record: TuneRecord): string {
-  return record.final ? 'no answer with the adapter yet' : 'after · the answer comes with the first steps';
 }
 
 function endings(record: TuneRecord): string[] {
