@@ -180,7 +180,9 @@ def drive(run: TuneRun, shell: Any, *, quiet: bool) -> TuneRun:
         shell.magics_manager.registry["LLMMagics"].orders.tunes.add(view)
     try:
         with view.going:
+            view.driven = True
             return watched(run, view.watch)
     finally:
+        view.driven = False
         if run.state == "interrupted":
             view.watch(run)

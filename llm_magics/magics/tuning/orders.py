@@ -60,10 +60,21 @@ class Tunes:
         else:
             value: Any = order.get("strength")
             run.strength = check_strength(value)
-        if view.going.locked():  # the cell that runs it follows
+        if view.driven:  # whoever makes its steps follows
             return
-        with view.going:
-            moments = run.go() if act == "more" else run.answer()
-            for _ in moments:
-                view.tell(self._channel)
-            view.tell(self._channel, now=True)
+        view.wishes += 1
+        wish = view.wishes
+        with view.going:  # another answer may be going on
+            if act == "more":
+                view.driven = True
+                moments = run.go()
+            elif wish == view.wishes:  # else something newer was wished for meanwhile
+                moments = run.answer()
+            else:
+                return
+            try:
+                for _ in moments:
+                    view.tell(self._channel)
+            finally:
+                view.driven = False
+                view.tell(self._channel, now=True)

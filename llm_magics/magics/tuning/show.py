@@ -20,14 +20,15 @@ class RunView:
 
     Attributes:
         id: by which the view in the page knows it.
-        going: held by whoever drives the run.
+        going: held by whoever makes steps or answers; driven: whether steps are made.
+        wishes: how often another strength, or another moment, was asked for.
     """
 
     def __init__(self, run: TuneRun, *, notebook: bool) -> None:
         self.run, self.id = run, new_id()
         self._notebook, self._handle = notebook, None
         self._next, self._said = 0.0, ""
-        self.going = threading.Lock()
+        self.going, self.driven, self.wishes = threading.Lock(), False, 0
 
     def watch(self, run: TuneRun) -> None:
         """Show it again, if that is long enough ago or it has come to its end."""
