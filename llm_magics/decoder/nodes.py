@@ -155,3 +155,12 @@ class Nodes:
 def value(name: str, dtype: ir.DataType, *shape: int | str) -> ir.Value:
     """An input of a graph."""
     return ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(dtype))
+
+
+def weight_of(node: ir.Node) -> str:
+    """The name of the weights that a product multiplies by ("qkv.3"); empty for any other node."""
+    if node.op_type not in ("MatMul", "MatMulNBits") or len(node.inputs) < 2 or node.inputs[1] is None:
+        return ""
+    made = node.inputs[1].producer()  # in float16 they are widened first
+    source = made.inputs[0] if made is not None and made.op_type == "Cast" else node.inputs[1]
+    return ((source.name or "") if source is not None else "").removesuffix(".q")

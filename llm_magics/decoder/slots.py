@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from .attention import padded
-from .nodes import value
+from .nodes import value, weight_of
 from .spec import DecoderSpec
 
 # Products by what they may stack, in the order of its rows.
@@ -43,9 +43,7 @@ def with_slots(path: Path, wanted: Collection[tuple[int, str]]) -> tuple[bytes, 
     graph = model.graph
     slots: list[tuple[int, str]] = []
     for node in list(graph):
-        if node.op_type not in ("MatMul", "MatMulNBits") or len(node.inputs) < 2 or node.inputs[1] is None:
-            continue
-        product, _, layer = _weight_of(node.inputs[1]).removesuffix(".q").partition(".")
+        product, _, layer = weight_of(node).partition(".")
         roles = STACKS.get(product, ())
         if not layer.isdigit() or not any((int(layer), role) in wanted for role in roles):
             continue
@@ -82,10 +80,3 @@ def rows_as_kept(spec: DecoderSpec, product: str, b: np.ndarray) -> np.ndarray:
     ends = np.cumsum([heads[role] * spec.head_dim for role in roles])
     parts = np.split(b, ends[:-1])
     return np.concatenate([padded(spec, role, part) for role, part in zip(roles, parts, strict=True)])
-
-
-def _weight_of(weight: ir.Value) -> str:
-    """The name of the constant that a product multiplies by; in float16 it is widened first."""
-    made = weight.producer()
-    source = made.inputs[0] if made is not None and made.op_type == "Cast" else weight
-    return (source.name or "") if source is not None else ""

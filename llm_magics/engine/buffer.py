@@ -126,7 +126,13 @@ class KV:
         self._used[row] = length
 
     def run(
-        self, ids: NDArray[np.int64], totals: Sequence[int], at: NDArray[np.int64], *, first: int = 0
+        self,
+        ids: NDArray[np.int64],
+        totals: Sequence[int],
+        at: NDArray[np.int64],
+        *,
+        first: int = 0,
+        taps: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> Logits:
         """One call over some rows.
 
@@ -134,6 +140,7 @@ class KV:
             ids: (rows, S), what is appended to the rows from ``first`` on.
             totals: how long each of them is after it.
             at: (P,), the positions of S after which logits are wanted.
+            taps: further outputs of the graph, and where they go.
 
         Returns:
             Float32 (rows · P, vocab), valid until the next call.
@@ -151,6 +158,8 @@ class KV:
         bind.bind_cpu_input("total_length", np.array(longest, np.int32))
         bind.bind_cpu_input("logits_at", at)
         bind.bind_output("logits", "cpu", 0, np.float32, (rows, len(at), self._vocab), out.ctypes.data)
+        for name, array in (taps or {}).items():
+            bind.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         self._session.run_with_iobinding(bind)
         self._used[first : first + rows] = totals
         return out

@@ -64,6 +64,10 @@ class OrtEngine:
         vocab_size, context_length: in tokens.
         cache_shape: layers, KV heads, head_dim.
         threads: 0 lets ONNX Runtime take one a physical core.
+
+    Attributes:
+        graph: what the session was made of, a file or what would be in it; its weights lie in ``folder``.
+        inputs: of the session besides those of the decoder, the same in every call.
     """
 
     def __init__(
@@ -76,8 +80,10 @@ class OrtEngine:
         threads: int = 0,
     ) -> None:
         self.vocab_size, self.context_length = vocab_size, context_length
-        self._shape = KVShape(*cache_shape)
-        self._inputs: Mapping[str, NDArray[np.float32]] = {}
+        self.graph: Path | bytes = path
+        self.folder, self.threads = path.parent, threads
+        self.inputs: Mapping[str, NDArray[np.float32]] = {}
+        self.shape = KVShape(*cache_shape)
         self._session = open_session(
             path,
             threads=threads,
@@ -85,31 +91,31 @@ class OrtEngine:
             hint="remove the converted model and load it again: it is then converted anew",
         )
 
-    def over(self, session: InferenceSession) -> OrtEngine:
+    def over(self, session: InferenceSession, graph: bytes) -> OrtEngine:
         """The same decoder over another session, of a graph that has more inputs."""
         other = copy.copy(self)
-        other._session = session
+        other._session, other.graph = session, graph
         return other
 
     def with_inputs(self, inputs: Mapping[str, NDArray[np.float32]]) -> OrtEngine:
         """The same decoder with these inputs in every call: its session must have just these besides."""
         other = copy.copy(self)
-        other._inputs = inputs
+        other.inputs = inputs
         return other
 
     def cache(self) -> OrtCache:
         """A cache for one sequence, empty."""
-        return OrtCache(self._session, self._shape, self.vocab_size, self.context_length, self._inputs)
+        return OrtCache(self._session, self.shape, self.vocab_size, self.context_length, self.inputs)
 
     def slots(self, rows: int) -> OrtSlots:
         """A cache of ``rows`` sequences, for batch.py."""
         return OrtSlots(
             self._session,
-            self._shape,
+            self.shape,
             vocab_size=self.vocab_size,
             context_length=self.context_length,
             rows=rows,
-            inputs=self._inputs,
+            inputs=self.inputs,
         )
 
 

@@ -17,7 +17,7 @@ from ..core.records import SCHEMA, Generation, Token
 from ..views import fallback, static
 from ..views.bundle import MIME, generation_bundle, tokens_bundle
 from ..views.markdown import safe, warm
-from ..views.widget import with_strip
+from ..views.widget import with_view
 from .channel import new_id
 from .live import Live, Lives
 
@@ -96,7 +96,7 @@ class Notebook:
         bundle = (tokens_bundle if tokens else generation_bundle)(generation, note, id=id)
         if self._live:
             self._live.end(bundle)
-        self._show(*(with_strip(bundle, bundle[MIME]) if tokens else (bundle,)))
+        self._show(*(with_view("tokens", bundle, MIME) if tokens else (bundle,)))
 
     def _headed(self, **more: Any) -> dict[str, Any]:
         return {MIME: {**self._head, **more}} if self._head else {}

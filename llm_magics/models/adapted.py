@@ -104,6 +104,6 @@ class Slots:
             patterns=False,
             hint="remove the converted model and load it again: it is then converted anew",
         )
-        engine = self._engine.over(session)
+        engine = self._engine.over(session, graph)
         self._sessions.append((wanted, engine, slots))
         return engine, slots

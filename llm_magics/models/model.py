@@ -23,6 +23,7 @@ from ..errors import UsageError
 from ..sources import store
 from .branch import branch
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
+from .inside import Inside
 from .map import Answers, map_prompts
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 Prompt = str | Sequence[Mapping[str, str]]
 
 
-class Model:
+class Model(Inside):
     """A language model, ready to answer. Made by :func:`load`, or from parts.
 
     Args:

@@ -11,7 +11,7 @@ from ..core.records import Generation, Trace
 from ..errors import ModelFileError, UsageError
 from . import fallback, static
 from .kept import kept, read_kept
-from .widget import with_strip
+from .widget import with_view
 
 MIME = "application/vnd.llm-magics.generation+json"
 
@@ -26,8 +26,7 @@ class Tokens:
         return fallback.plain(self.record)
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle = tokens_bundle(self.record)
-        return with_strip(bundle, bundle[MIME])
+        return with_view("tokens", tokens_bundle(self.record), MIME)
 
 
 def tokens(record: Generation | Trace) -> Tokens:

@@ -24,11 +24,11 @@ def in_other_hosts() -> bool:
     return "google.colab" in sys.modules or any(name.startswith("VSCODE_") for name in os.environ)
 
 
-def with_strip(bundle: dict[str, Any], payload: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a bundle, with the strip as a widget where nothing else would show it live."""
+def with_view(kind: str, bundle: dict[str, Any], mime: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Data and metadata of a bundle, with its view as a widget where nothing else would show it live."""
     if not in_other_hosts() or not available():
         return bundle, {}
-    return beside(WidgetChannel("tokens", lambda order: None, payload).widget, bundle)
+    return beside(WidgetChannel(kind, lambda order: None, bundle[mime]).widget, bundle)
 
 
 def beside(widget: Any, bundle: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,56 @@
+"""What can be asked of a model's inside. A part of Model, in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..core.records import ModelInfo
+from ..engine.generate import Runtime
+
+if TYPE_CHECKING:
+    from ..lens.layers import Lens
+    from ..lens.pieces import Text
+    from ..lens.tapped import Tapped
+    from .adapted import Slots
+
+
+class Inside:
+    """The views of what goes on inside. Each gives a record that shows itself where it is a cell's last
+    value, with
+    ``to_dict``, ``to_pandas`` and ``save_html``. A text goes to the model as it is, with no chat template; an
+    answer
+    (:class:`Generation`) with its prompt.
+    """
+
+    info: ModelInfo
+    slots: Slots | None
+    base: Inside | None
+    _runtime: Runtime
+    _opened: Tapped | None = None
+
+    def lens(self, text: Text, *, watch: Sequence[str] = ()) -> Lens:
+        """The logit lens: what the model would say after each layer, at each token.
+
+        Args:
+            watch: texts whose first token is followed through all layers.
+
+        Raises:
+            UnsupportedModel: it runs a graph that somebody else exported. UsageError: there is no text.
+            ContextOverflow: it is too long.
+        """
+        from ..lens.layers import lens
+        from ..lens.pieces import pieces_of
+
+        pieces = pieces_of(self._runtime, text)
+        return lens(self._tapped, self._runtime.tokenizer, pieces, self.info, watch=watch)
+
+    @property
+    def _tapped(self) -> Tapped:
+        """Made when it is first asked for, and kept: a model that nobody looks into pays nothing for it."""
+        if self._opened is None:
+            from ..lens.tapped import Tapped
+
+            slots = self.slots or (self.base.slots if self.base else None)
+            self._opened = Tapped(self._runtime.engine, slots.spec if slots else None)
+        return self._opened

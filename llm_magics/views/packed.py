@@ -1,0 +1,69 @@
+"""Any record with arrays as JSON: a readable head, and everything else deflated. The twin of src/packed.ts.
+
+The bytes before they are deflated: the length of a JSON header (4 bytes, little-endian), the header, and the
+arrays
+in the order of its ``arrays``: ``[name, type, step, shape]``. A value is stored as a whole number of steps
+(types
+u1, u2, u4) or as it is (f4, f8), in planes of bytes as core/columns.py has them: planes of one kind deflate
+well.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.columns import planes, unplaned
+
+Stored = Mapping[str, tuple[str, float]]
+"""Of each array: its type, and the step of one."""
+
+MAX_BYTES = 256 << 20
+_TYPES = {"u1": 1, "u2": 2, "u4": 4, "f4": 4, "f8": 8}
+
+
+def packed(head: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], stored: Stored) -> str:
+    """Head and arrays in base64; what a type cannot hold is the nearest that it can."""
+    header: dict[str, Any] = {**head, "arrays": []}
+    parts = []
+    for name, (kind, step) in stored.items():
+        array = np.asarray(arrays[name])
+        header["arrays"].append([name, kind, step, list(array.shape)])
+        if kind[0] == "u":
+            most = 256 ** _TYPES[kind] - 1
+            array = np.clip(np.rint(np.nan_to_num(array / step, posinf=most)), 0, most)
+        parts.append(planes(array.reshape(-1).astype(f"<{kind}")))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+    data = b"".join([len(text).to_bytes(4, "little"), text, *parts])
+    return base64.b64encode(zlib.compress(data, 9)).decode()
+
+
+def unpacked(text: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Head and arrays again; those with a step as float32.
+
+    Raises:
+        ValueError, KeyError, TypeError, zlib.error: it is damaged.
+    """
+    unpacker = zlib.decompressobj()
+    data = unpacker.decompress(base64.b64decode(text, validate=True), MAX_BYTES)
+    if unpacker.unconsumed_tail or not unpacker.eof:
+        raise ValueError("it is cut short or too large")
+    size = int.from_bytes(data[:4], "little")
+    head = json.loads(data[4 : 4 + size].decode("utf-8", "surrogatepass"))
+    at, arrays = 4 + size, {}
+    for name, kind, step, shape in head.pop("arrays"):
+        count, width = math.prod(shape), _TYPES[kind]
+        if min(shape, default=0) < 0 or at + count * width > len(data):
+            raise ValueError(f"{name} is cut short")
+        column = unplaned(data[at : at + count * width], count, width)
+        array = column.view(f"<{kind}").reshape(shape)
+        arrays[str(name)] = array if step == 1 else (array * step).astype(np.float32)
+        at += count * width
+    return head, arrays
