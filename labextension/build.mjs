@@ -1,17 +1,21 @@
-// The two things that are shipped: one ES module for anywidget, and JupyterLab's prebuilt extension.
+// What is shipped: an ES module for anywidget, a script for pages of their own, JupyterLab's prebuilt extension.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
-await build({
-  entryPoints: ['src/hosts/widget.ts'],
-  bundle: true,
-  minify: true,
-  format: 'esm',
-  target: 'es2022',
-  legalComments: 'none',
-  outfile: '../llm_magics/static/widget.js',
-});
+for (const [name, format] of [
+  ['widget', 'esm'],
+  ['page', 'iife'],
+])
+  await build({
+    entryPoints: [`src/hosts/${name}.ts`],
+    bundle: true,
+    minify: true,
+    format,
+    target: 'es2022',
+    legalComments: 'none',
+    outfile: `../llm_magics/static/${name}.js`,
+  });
 
 // The builder asks for a JupyterLab to build against; all it reads of it is this one file.
 mkdirSync('build/core', { recursive: true });

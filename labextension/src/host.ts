@@ -1,5 +1,6 @@
 /** What a view may ask of the place where it is shown. A view knows no host. */
 
+import type { Act } from './inside.js';
 import type { Rec } from './record.js';
 import type { TuneOrder } from './tuning.js';
 
@@ -11,6 +12,7 @@ export type Order =
   | { do: 'record'; id: string }
   | { do: 'branch'; id: string; record: unknown; parent: number; at: number; token: number | string }
   | ({ do: 'tune'; id: string } & TuneOrder)
+  | { do: 'look'; id: string; record: unknown; act: Act }
   | { do: 'play'; [name: string]: unknown };
 
 export type Reach = 'ready' | 'queued' | 'none';

@@ -10,6 +10,7 @@ export type News =
   | { do: 'tokens'; id: string; from: number; most: number; data?: string[] }
   | { do: 'end' | 'gone'; id: string }
   | { do: 'record'; id: string; bundle: Record<string, unknown> }
+  | { do: 'status'; id: string; text: string }
   | { do: 'failed'; id: string; what: string; hint: string }
   | PlayNews;
 

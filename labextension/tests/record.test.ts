@@ -13,7 +13,7 @@ const row = (token: Token) => [
   token.alternatives.map(other => other.id),
 ];
 
-for (const name of readdirSync(GOLDEN)) {
+for (const name of readdirSync(GOLDEN).filter(each => each.startsWith('schema'))) {
   test(`${name} reads as in Python`, async () => {
     const golden = JSON.parse(readFileSync(`${GOLDEN}/${name}`, 'utf8'));
     const record = await readKept(golden.bundle[MIME]);

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import UsageError
 from .expand import expand
+from .inside.verbs import NAMES, VERBS, record_in
+from .inside.verbs import OPTIONS as LOOKING
 from .line import Option, listed, read_options
 
 
@@ -17,11 +20,14 @@ class CellRequest:
     """What a cell asks for.
 
     Attributes:
-        verb: "generate", "status" (``%llm`` alone), "help", "playground", or "tokens" (``%llm tokens
-            [on|off]``, in the prompt).
+        verb: "generate", "status" (``%llm`` alone), "help", "playground", "tokens" (``%llm tokens
+            [on|off]``, in the prompt), or one of those that look inside (inside/verbs.py).
         prompt: the text, its variables expanded.
         options: fields of SamplingOptions that were given.
         follow: None, or the thread to go on with: empty for that of the last answer.
+        look: the options of a verb that looks inside.
+        record: the variable that it looks at; None: the prompt, or the last answer where that is empty.
+        said: which was taken, where a line could be a prompt too.
         left: notes on what looked like a variable and stayed as text.
     """
 
@@ -40,6 +46,9 @@ class CellRequest:
     out: str | None = None
     follow: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    look: dict[str, Any] = field(default_factory=dict)
+    record: Any = None
+    said: str = ""
     left: tuple[str, ...] = ()
 
 
@@ -97,6 +106,7 @@ OPTIONS = (
         sampling=False,
     ),
     Option(("--raw",), "raw", "continue the text, with no chat template", None, sampling=False),
+    *LOOKING,
     Option(("-q", "--quiet"), "quiet", "show nothing", None, sampling=False),
     Option(("-h", "--help"), "help", "show this", None, sampling=False),
 )
@@ -113,6 +123,7 @@ def usage() -> str:
             "%llm                 the model in use",
             "%llm tokens          the last answer's tokens; 'on' or 'off': show those of every answer",
             "%llm playground      a place to try: a conversation, its settings, its tokens",
+            *(f"{line:<20} {words}" for line, words in (verb.line for verb in VERBS.values())),
             "%%llm_tune           teach it with the rows in the cell, and see before and after: --help",
             "",
             *listed(OPTIONS),
@@ -136,9 +147,14 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         if name in values:
             values[name], more = expand(values[name], namespace, evaluate=evaluate)
             left += more
-    out = values.get("out")
-    if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
-        raise UsageError(f"{out!r} cannot be the name of a variable", hint="for example -o answer")
+    request = _looking(values, rest, cell, namespace, escaped=bool(re.search(r"(^|\s)--\s", line)))
+    if request is not None:
+        return request
+    for name in NAMES:
+        if name in values:
+            takes = ", ".join(f"%llm {name}" for name, verb in VERBS.items() if name in verb.options)
+            raise UsageError(f"--{name} goes with a verb", hint=f"for example {takes or '%llm lens'}")
+    _check_out(values)
     if cell is None and not values and rest in ("tokens", "tokens on", "tokens off") and "--" not in line:
         return CellRequest("tokens", rest[len("tokens") :].strip())
     if cell is None and not values and rest == "playground" and "--" not in line:
@@ -159,3 +175,39 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         raise UsageError("the prompt is empty", hint="write something in the cell")
     options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
     return CellRequest("generate", prompt, options=options, left=left + more, **values)
+
+
+def _check_out(values: Mapping[str, Any]) -> None:
+    out = values.get("out")
+    if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
+        raise UsageError(f"{out!r} cannot be the name of a variable", hint="for example -o answer")
+
+
+def _looking(
+    values: dict[str, Any], rest: str, cell: str | None, namespace: Mapping[str, Any], *, escaped: bool
+) -> CellRequest | None:
+    """A request to look inside, where the first word is such a verb and the rest fits it; else None."""
+    first, _, behind = rest.partition(" ")
+    verb = VERBS.get(first)
+    if verb is None or escaped:
+        return None
+    more, text = read_options(behind, OPTIONS, whole=cell is not None, help="%llm --help")
+    values = {**values, **more}
+    look = {name: values.pop(name) for name in NAMES if name in values}
+    if not verb.fits(text if cell is None else cell, {**values, **look}):
+        return None
+    _check_out(values)
+    if cell is not None and text:
+        raise UsageError(f"{text[:40]!r} is not an option", hint="the text goes into the cell")
+    if odd := [name for name in look if name not in verb.options]:
+        takes = ", ".join(f"--{name}" for name in verb.options) or "no options of its own"
+        raise UsageError(f"%llm {first} has no --{odd[0]}", hint=f"it takes {takes}")
+    record = record_in(text, namespace) if cell is None else None
+    said = f"{first} was taken as a verb; to ask the model: %llm -- {first} …" if text and not record else ""
+    evaluate = values.pop("evaluate", False)
+    prompt, left = expand(text if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)
+    options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
+    known = {name: values[name] for name in (*_LOADING, "quiet", "out", "system", "raw") if name in values}
+    return CellRequest(
+        first, prompt, options=options, look=look, record=record, said=said, left=left, **known
+    )

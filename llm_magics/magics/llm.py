@@ -11,6 +11,8 @@ from ..errors import Interrupted, LLMMagicsError, UsageError
 from .cell import CellRequest, parse, usage
 from .expand import note
 from .host import PlaygroundView, cell_of
+from .inside.show import Making
+from .inside.verbs import VERBS
 from .orders import Orders
 from .show import view_for
 from .threads import Threads, Turn
@@ -56,6 +58,8 @@ class LLMMagics(Magics):
                 display(self.playground())  # type: ignore[no-untyped-call]  # IPython has no types for it
             elif request.verb == "status":
                 print(self._status(request))
+            elif request.verb in VERBS:
+                self._look(request)
             else:
                 self._answer(request)
         except LLMMagicsError as error:
@@ -99,6 +103,24 @@ class LLMMagics(Magics):
         if interrupted:
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
+
+    def _look(self, request: CellRequest) -> None:
+        """Look inside: at a text, at an answer that a variable holds, or at the last one."""
+        making = Making(self.shell, quiet=request.quiet)
+        with making.telling():
+            model = self._load(request)
+            text = request.record or request.prompt or model.last
+            if text is None:
+                raise UsageError(
+                    f"there is nothing for {request.verb} to look at", hint=f"%llm {request.verb} TEXT"
+                )
+            try:
+                picture = VERBS[request.verb].make(model, text, {**request.look, **request.options})
+            except KeyboardInterrupt:
+                raise Interrupted("stopped; nothing is kept") from None
+        making.finish(picture, "\n".join(filter(None, [request.said, note(request.left)])))
+        if request.out:
+            self.shell.user_ns[request.out] = picture
 
     def _tokens(self, switch: str) -> None:
         """Show the last answer's tokens, or switch it on or off for all that follow."""

@@ -18,6 +18,7 @@ from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.kept import read_kept
 from . import playground
 from .channel import Channel, Order, whole
+from .inside.orders import Looks
 from .live import Lives
 from .playground import Playground
 from .tuning.orders import Tunes
@@ -43,6 +44,7 @@ class Orders:
         self.lives = Lives(self.channel)
         self.playgrounds: dict[str, Playground] = {}
         self.tunes = Tunes(self.channel, self._work)
+        self.looks = Looks(models, self.channel, self._work)
 
     def _obey(self, order: Order) -> None:
         do, id = order.get("do"), order.get("id")
@@ -53,6 +55,10 @@ class Orders:
             self._play(id, order)
         elif do == "tune" and isinstance(id, str):
             self.tunes.obey(id, order)
+        elif do == "look" and isinstance(id, str):
+            self.looks.obey(id, order)
+        elif do == "stop" and isinstance(id, str) and self.looks.stop(id):
+            pass
         elif live is None:
             self.channel.send({"do": "gone", "id": id})
         elif do == "stop":

@@ -1,8 +1,10 @@
 /** Our views for anywidget: where there is no plugin of ours (VS Code, Colab, a JupyterLab without it). */
 
+import type { KeptLook } from '../inside.js';
 import { Answers, type Buffers, type News } from '../live.js';
 import type { PlayHost, PlayNews, PlayState } from '../play.js';
 import { emptyRecord, type Kept, readKept } from '../record.js';
+import { Opened } from '../views/inside/open.js';
 import { Playground } from '../views/playground.js';
 import { Strip } from '../views/strip.js';
 
@@ -15,6 +17,11 @@ interface Model {
 
 function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   if (model.get('kind') === 'playground') return playground(model, el);
+  if (model.get('kind') === 'inside') {
+    const opened = new Opened(el, () => '');
+    void opened.show((model.get('payload') ?? {}) as KeptLook, {});
+    return () => opened.dispose();
+  }
   const kept = (model.get('payload') ?? {}) as Kept;
   const strip = new Strip(emptyRecord(kept), el, {}, undefined, { mode: 'surprisal' });
   readKept(kept).then(

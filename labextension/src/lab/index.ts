@@ -4,6 +4,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Connection } from './connection.js';
+import { MIME as INSIDE, InsideView } from './inside.js';
 import type { Place } from './place.js';
 import { MIME as PLAYGROUND, PlaygroundView } from './playground.js';
 import { MIME, RecordView } from './renderer.js';
@@ -42,6 +43,10 @@ function addTo(registry: IRenderMimeRegistry, place?: Place): void {
       defaultRank: RANK,
       createRenderer: () => new PlaygroundView(place),
     },
+    RANK,
+  );
+  registry.addFactory(
+    { safe: true, mimeTypes: [INSIDE], defaultRank: RANK, createRenderer: () => new InsideView(place) },
     RANK,
   );
   registry.addFactory(

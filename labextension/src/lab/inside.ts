@@ -1,0 +1,118 @@
+/** A view of the inside as an output of JupyterLab and Notebook 7. */
+
+import type { IRenderMime } from '@jupyterlab/rendermime';
+import { Widget } from '@lumino/widgets';
+import { h, icon } from '../dom.js';
+import type { Act, KeptLook, LookHost } from '../inside.js';
+import { Opened } from '../views/inside/open.js';
+import { banner, shell } from '../views/shell.js';
+import { type Place, writeOutput } from './place.js';
+
+export const MIME = 'application/vnd.llm-magics.inside+json';
+const SILENCE_MS = 5_000;
+
+export class InsideView extends Widget implements IRenderMime.IRenderer {
+  private readonly main = h('div');
+  private readonly below = h('div');
+  private readonly opened = new Opened(this.main, () => this.text());
+  private readonly full = new Opened(this.below, () => '');
+  private model: IRenderMime.IMimeModel | undefined;
+  private kept: KeptLook = {};
+  private job = '';
+  private busy: string | undefined;
+  private off: (() => void)[] = [];
+
+  constructor(private readonly place: Place | undefined) {
+    super();
+    this.addClass('llm-magics-inside');
+    this.node.append(this.main, this.below);
+    if (place) this.off.push(place.connection.onReach(() => void this.draw()));
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this.model = model;
+    this.kept = (model.data[MIME] ?? {}) as KeptLook;
+    await this.draw();
+  }
+
+  override dispose(): void {
+    for (const off of this.off.splice(0)) off();
+    this.opened.dispose();
+    this.full.dispose();
+    super.dispose();
+  }
+
+  private draw(): Promise<void> {
+    return this.opened.show(this.kept, this.host(this.kept, false));
+  }
+
+  private text(): string {
+    const text = this.model?.data['text/plain'];
+    return typeof text === 'string' ? text : '';
+  }
+
+  /** What views may ask; those of `nested` records change what stands below. */
+  private host(kept: KeptLook, nested: boolean): LookHost {
+    const connection = this.place?.connection;
+    if (!connection || connection.reach === 'none') return {};
+    return {
+      ask: act => this.ask(kept, act, nested),
+      busy: this.busy,
+      stop: () => connection.send({ do: 'stop', id: this.job }),
+    };
+  }
+
+  private ask(kept: KeptLook, act: Act, nested: boolean): void {
+    const { connection } = this.place!;
+    if (this.busy) return;
+    const job = Math.random().toString(36).slice(2);
+    this.job = job;
+    this.busy =
+      connection.reach === 'queued' ? 'queued until the running cell is done' : 'asking the model …';
+    const done = () => {
+      off();
+      clearTimeout(silent);
+      this.busy = undefined;
+    };
+    const silent = setTimeout(() => {
+      if (connection.reach === 'queued') return;
+      done();
+      void this.draw();
+      this.say('The kernel does not answer. Run %load_ext llm_magics in a cell, then try again.', '');
+    }, SILENCE_MS);
+    const off = connection.answers.listen(job, news => {
+      clearTimeout(silent);
+      if (news.do === 'failed') {
+        done();
+        void this.draw();
+        this.say(news.what, news.hint ?? '');
+      } else if (news.do === 'record') {
+        done();
+        const made = (news.bundle[MIME] ?? {}) as KeptLook;
+        if (nested || act.do === 'open') {
+          void this.full.show(made, this.host(made, true));
+          void this.draw();
+        } else this.write(news.bundle);
+      } else if (news.do === 'status') {
+        this.busy = news.text;
+        void this.draw();
+      }
+    });
+    for (const old of this.node.querySelectorAll('.llm-magics-said')) old.remove();
+    connection.send({ do: 'look', id: job, record: kept, act });
+    void this.draw();
+  }
+
+  private write(bundle: Record<string, unknown>): void {
+    const { data } = this.kept;
+    const same = (each: Record<string, unknown> | undefined) =>
+      !!data && (each?.[MIME] as KeptLook | undefined)?.data === data;
+    if (this.place) writeOutput(this.place, this.model, same, bundle);
+  }
+
+  private say(what: string, hint: string): void {
+    const element = h('div', { class: 'llm-magics-said' });
+    shell(element, '').root.append(banner(what, hint, icon('error')));
+    this.node.append(element);
+  }
+}

@@ -1,0 +1,74 @@
+/** A kept record of the inside → its view. */
+
+import { h, icon } from '../../dom.js';
+import {
+  type KeptLook,
+  type Look,
+  type LookHost,
+  type LookView,
+  type MakeView,
+  readLook,
+} from '../../inside.js';
+import { banner, shell } from '../shell.js';
+import { LensView } from './lens.js';
+
+const VIEWS: Record<string, MakeView> = {
+  lens: (look, element, host) => new LensView(look, element, host),
+};
+
+/** Keeps the view of an element as its record is. */
+export class Opened {
+  private view: LookView | undefined;
+  private look: Look | undefined;
+  private data = '';
+  private host: LookHost = {};
+  private turn = 0;
+
+  constructor(
+    private readonly element: HTMLElement,
+    private readonly fallback: () => string,
+  ) {}
+
+  async show(kept: KeptLook, host: LookHost): Promise<void> {
+    if (this.view && this.look && kept.data === this.data) {
+      // A kernel's status changes often, and means something only now and then.
+      const { busy, ask } = this.host;
+      this.host = host;
+      if (busy !== host.busy || !ask !== !host.ask) this.view.update(this.look, host);
+      return;
+    }
+    const turn = ++this.turn;
+    try {
+      const look = await readLook(kept);
+      if (turn !== this.turn) return;
+      const make = Object.hasOwn(VIEWS, look.view) ? VIEWS[look.view] : undefined;
+      if (!make) throw new Error(`This version has no view called ${look.view.slice(0, 40)}.`);
+      const { view } = this;
+      const same = this.look?.view === look.view;
+      Object.assign(this, { look, host, data: kept.data });
+      if (view && same) return view.update(look, host);
+      this.clear();
+      this.view = make(look, this.element, host);
+    } catch (error) {
+      if (turn === this.turn) this.fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  dispose(): void {
+    this.turn++;
+    this.clear();
+  }
+
+  private clear(): void {
+    this.view?.dispose();
+    this.view = undefined;
+    this.element.replaceChildren();
+  }
+
+  /** A renderer that throws leaves its output blank: what is wrong, then the text. */
+  private fail(what: string): void {
+    this.clear();
+    shell(this.element, '').root.append(banner(what, 'Run the cell again.', icon('error')));
+    this.element.append(h('pre', {}, this.fallback()));
+  }
+}

@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { beforeEach, expect, test, vi } from 'vitest';
+import type { KeptLook, LookHost } from '../src/inside.js';
+import { readLook } from '../src/inside.js';
+import { Opened } from '../src/views/inside/open.js';
+import { inside } from './helpers.js';
+
+const GOLDEN: Record<string, KeptLook> = JSON.parse(readFileSync('../tests/golden/inside-1.json', 'utf8'));
+const HOSTILE: Record<string, KeptLook> = JSON.parse(
+  readFileSync('../tests/golden/inside-1-hostile.json', 'utf8'),
+);
+
+let element: HTMLElement;
+beforeEach(() => {
+  document.body.replaceChildren();
+  element = document.createElement('div');
+  document.body.append(element);
+});
+
+async function open(kept: KeptLook, host: LookHost = {}): Promise<ShadowRoot> {
+  await new Opened(element, () => 'as text').show(kept, host);
+  return inside(element);
+}
+
+function press(target: Element, key: string): void {
+  target.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, composed: true }));
+}
+
+test.each(Object.keys(GOLDEN))('%s is drawn from its record alone', async name => {
+  const root = await open(GOLDEN[name]!);
+  expect(root.querySelector('.banner')).toBeNull();
+  expect(root.querySelector('.view')!.textContent!.length).toBeGreaterThan(40);
+});
+
+test.each(Object.keys(HOSTILE))('hostile texts stay text in %s', async name => {
+  const root = await open(HOSTILE[name]!, { ask: () => {} });
+  expect(root.querySelector('.banner')).toBeNull();
+  expect(root.querySelector('script,img,iframe,object,[onerror],[onclick]')).toBeNull();
+  for (const button of root.querySelectorAll('button')) button.click();
+  expect(root.querySelector('script,img,iframe,object,[onerror]')).toBeNull();
+});
+
+test.each(Object.keys(GOLDEN))('a damaged %s says so, and keeps the text', async name => {
+  const root = await open({ ...GOLDEN[name]!, data: 'AAAA' });
+  expect(root.querySelector('.banner')!.textContent).toContain("can't be read");
+  expect(element.querySelector('pre')!.textContent).toBe('as text');
+});
+
+test('an unknown view says so', async () => {
+  const root = await open({ ...GOLDEN.lens!, view: '__proto__' });
+  expect(root.querySelector('.banner')!.textContent).toContain('no view called __proto__');
+});
+
+test('arrays come back as Python wrote them', async () => {
+  const { arrays, head } = await readLook(GOLDEN.lens!);
+  const rank = arrays.get('rank')!;
+  expect(rank.shape).toEqual([3, 4]);
+  expect([...rank.data.slice(8)]).toEqual([0, 0, 0, 0]);
+  expect(arrays.get('logprob')!.data[8]).toBeCloseTo(Math.log(0.5), 3);
+  expect(head.texts).toEqual(['The', ' cap', ' of', ' is']);
+});
+
+test('lens: the slider, the keys, the top ten', async () => {
+  const root = await open(GOLDEN.lens!);
+  const grid = root.querySelector('.grid')!;
+  const say = () => root.querySelector('.say')!.textContent;
+  expect(say()).toContain('after layer 3, at ␣is (4), it would say ␣a 50 %, its final answer');
+  press(grid, 'ArrowUp');
+  expect(say()).toContain('after layer 2');
+  expect(root.querySelector('.labels .on')!.textContent).toBe('2');
+  press(grid, 'ArrowLeft');
+  expect(say()).toContain('at ␣of (3)');
+  const slider = root.querySelector<HTMLInputElement>('.slider input')!;
+  slider.value = '1';
+  slider.dispatchEvent(new Event('input'));
+  expect(say()).toContain('after layer 1');
+  press(grid, 'Enter');
+  expect(root.querySelectorAll('.ten li')).toHaveLength(2);
+  press(grid, 'Escape');
+  expect(root.querySelector<HTMLElement>('.ten')!.hidden).toBe(true);
+  expect(root.querySelector('.curve svg')!.getAttribute('aria-label')).toContain('rank of');
+  vi.useRealTimers();
+});

@@ -1,0 +1,95 @@
+"""What a view of the inside asks of the kernel: another picture of the same text, or more of its own.
+
+Every order brings the record that the view shows, so that a kernel that was restarted can follow it too.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ...core.records import Generation, ModelInfo, Trace
+from ...errors import Interrupted, UsageError
+from ...sources import progress
+from ...views.kept import read_kept
+from ...views.picture import Picture
+from ..channel import Order, Sender
+from .acts import ACTS, OPEN, read
+
+if TYPE_CHECKING:
+    from ...models.model import Model
+
+_EVERY_S = 0.25
+
+
+class Models(Protocol):
+    def model_of(self, info: ModelInfo) -> Model: ...
+
+
+class Looks:
+    """Follows these orders, each in a thread of its own; all can be stopped.
+
+    Args:
+        channel: to the views.
+        work: does something in a thread, and tells a view what fails.
+    """
+
+    def __init__(
+        self, models: Models, channel: Sender, work: Callable[[str, Callable[[], None]], None]
+    ) -> None:
+        self._models, self._channel, self._work = models, channel, work
+        self._going: dict[str, threading.Event] = {}
+
+    def obey(self, id: str, order: Order) -> None:
+        payload, act = order.get("record"), order.get("act")
+        if not isinstance(payload, dict) or not isinstance(act, dict):
+            raise UsageError("there is no record to look at", hint="run the cell again")
+        stopped = self._going[id] = threading.Event()
+        self._work(id, lambda: self._make(id, payload, act, stopped))
+
+    def stop(self, id: str) -> bool:
+        """Whether there was such work; it ends where it next tells how far it is."""
+        going = self._going.get(id)
+        if going:
+            going.set()
+        return going is not None
+
+    def _make(
+        self, id: str, payload: dict[str, Any], act: Mapping[str, Any], stopped: threading.Event
+    ) -> None:
+        told = time.monotonic()
+
+        def listen(what: str, share: float | None) -> None:
+            nonlocal told
+            if stopped.is_set():
+                raise Interrupted("stopped, as asked")
+            if time.monotonic() - told > _EVERY_S:
+                told = time.monotonic()
+                words = what + ("" if share is None else f" · {share:.0%}")
+                self._channel.send({"do": "status", "id": id, "text": words})
+
+        try:
+            self._channel.send({"do": "status", "id": id, "text": "asking the model …"})
+            with progress.listening(listen):
+                picture = self._picture(payload, act)
+            self._channel.send({"do": "record", "id": id, "bundle": picture.bundle()})
+        finally:
+            self._going.pop(id, None)
+
+    def _picture(self, payload: dict[str, Any], act: Mapping[str, Any]) -> Picture:
+        view, do = str(payload.get("view")), str(act.get("do"))
+        source: Picture | Generation | Trace = (
+            read_kept(payload) if payload.get("kind") in ("generation", "trace") else read(payload)
+        )
+        model = self._models.model_of(source.model)
+        if do == "open":
+            wanted = OPEN.get(str(act.get("view")))
+            if wanted is None:
+                raise UsageError(f"there is no view {act.get('view')!r:.40}", hint="load the page again")
+            return wanted(model, source, act)
+        found = ACTS.get((view, do))
+        if found is None or not isinstance(source, Picture):
+            raise UsageError(f"there is no order {do!r:.40} of {view:.40}", hint="load the page again")
+        return found(model, source, act)

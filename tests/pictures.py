@@ -1,0 +1,68 @@
+"""A small record of each kind of view, as golden files and hostile texts need them.
+
+``python -m tests.pictures`` writes tests/golden/inside-1*.json anew: only for kinds that are new.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llm_magics.core.records import ModelInfo
+from llm_magics.lens.layers import Lens
+from llm_magics.views.picture import Picture
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def info(text: str = "") -> ModelInfo:
+    return ModelInfo(text[:200] or "tiny", "r1", "f" * 8, "fp32", text[:200] or "MIT")
+
+
+def pieces(text: str = "") -> dict[str, Any]:
+    texts = [text] * 4 if text else ["The", " cap", " of", " is"]
+    return {"ids": [5, 6, 7, 8], "texts": texts, "special": [0] if text else [], "prompt": 4}
+
+
+def lens(text: str = "") -> Lens:
+    p = np.array([[0.1, 0.2, 0.3, 0.4], [0.2, 0.3, 0.4, 0.1], [0.5, 0.5, 0.5, 0.5]])
+    top = np.tile(np.array([[3, 4], [3, 4], [4, 3]])[:, None], (1, 4, 1))
+    return Lens(
+        info(text),
+        {
+            **pieces(text),
+            "words": {"3": text or " the", "4": text or " a"},
+            "watch": [{"text": text or " the", "id": 3}],
+        },
+        {
+            "top_ids": top,
+            "top_logprobs": np.log(np.stack([np.maximum(p, 0.4), np.minimum(1 - p, 0.3)], axis=-1)),
+            "logprob": np.log(p),
+            "rank": np.array([[5, 900, 3, 2], [1, 0, 2, 4], [0, 0, 0, 0]]),
+            "entropy": np.full((3, 4), 1.25),
+            "kl": np.array([[3.0, 2, 1, 1], [1, 0.5, 0.25, 1], [0, 0, 0, 0]]),
+            "watch_logprob": np.log(p)[None],
+            "watch_rank": np.array([[[5, 900, 3, 2], [1, 0, 2, 4], [1, 1, 1, 1]]]),
+        },
+    )
+
+
+KINDS: dict[str, Callable[..., Picture]] = {"lens": lens}
+
+
+def main() -> None:
+    hostile = json.loads((Path(__file__).parent / "hostile_texts.json").read_text("utf-8"))
+    worst = "".join(text[:200] for text in hostile)[:4000]
+    for name, text in (("inside-1.json", ""), ("inside-1-hostile.json", worst)):
+        path = GOLDEN / name
+        had = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        made = {kind: had.get(kind) or make(text).payload() for kind, make in KINDS.items()}
+        path.write_text(json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
