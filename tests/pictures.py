@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from llm_magics.core.records import ModelInfo
+from llm_magics.lens.attention import Attention
 from llm_magics.lens.layers import Lens
 from llm_magics.views.picture import Picture
 
@@ -51,7 +52,20 @@ def lens(text: str = "") -> Lens:
     )
 
 
-KINDS: dict[str, Callable[..., Picture]] = {"lens": lens}
+def attention(text: str = "") -> Attention:
+    """Two layers of two heads over four tokens; head 2 of layer 2 looks at " cap"."""
+    row = np.array([1.0, 0.2, 0.8, 0.5, 0.25, 0.25, 0.1, 0.7, 0.1, 0.1])
+    flat = np.array([1.0, 0.6, 0.4, 0.6, 0.2, 0.2, 0.4, 0.2, 0.2, 0.2])
+    triangles = np.stack([[flat, flat, flat], [flat, row, flat]])
+    habits = np.full((2, 2, 4), 0.25)
+    habits[0, 0, 1] = np.nan
+    head = {**pieces(text), "kept": [1, 2], "copies": 1}
+    return Attention(
+        info(text), head, {"thumbs": np.full((2, 2, 4, 4), 0.5), "triangles": triangles, "habits": habits}
+    )
+
+
+KINDS: dict[str, Callable[..., Picture]] = {"attention": attention, "lens": lens}
 
 
 def main() -> None:

@@ -81,3 +81,43 @@ test('lens: the slider, the keys, the top ten', async () => {
   expect(root.querySelector('.curve svg')!.getAttribute('aria-label')).toContain('rank of');
   vi.useRealTimers();
 });
+
+test('attention: a head is picked, by click and by keys', async () => {
+  const root = await open(GOLDEN.attention!);
+  const title = () => root.querySelector('h3')!.textContent;
+  const say = () => root.querySelector('.say')!.textContent;
+  // It opens on the head that looks most at one token.
+  expect(title()).toBe('Layer 2, head 2');
+  expect(say()).toMatch(/Token ␣is \(4\) looks at ␣cap \(2\) most: 7[78] %/);
+  root.querySelector<HTMLElement>('canvas[data-layer="0"][data-head="0"]')!.click();
+  expect(title()).toBe('Layer 1, head 1');
+  const sheet = root.querySelector('.sheet')!;
+  press(sheet, 'ArrowRight');
+  press(sheet, 'ArrowDown');
+  press(sheet, ',');
+  expect(title()).toBe('Layer 2, head 2');
+  expect(say()).toContain('Token ␣of (3)');
+  const hide = root.querySelector<HTMLInputElement>('input[type=checkbox]')!;
+  hide.checked = false;
+  hide.dispatchEvent(new Event('change'));
+  expect(say()).toContain('looks at The (1) most: 50 %');
+  press(sheet, 'ArrowDown');
+  expect(title()).toBe('Layer 2, mean of the heads');
+});
+
+test('attention: a layer that was not kept needs the kernel', async () => {
+  const asked: unknown[] = [];
+  const { readLook: read } = await import('../src/inside.js');
+  const look = await read(GOLDEN.attention!);
+  look.head.kept = [1];
+  look.arrays.get('triangles')!.shape = [1, 3, 10];
+  const { AttentionView } = await import('../src/views/inside/attention.js');
+  const view = new AttentionView(look, element, { ask: act => asked.push(act) });
+  const root = inside(element);
+  press(root.querySelector('.sheet')!, 'ArrowRight');
+  expect(root.querySelector('.matrix')!.textContent).toContain('the record holds layer 1 whole');
+  root.querySelector<HTMLButtonElement>('.matrix .button')!.click();
+  expect(asked).toEqual([{ do: 'layer', layer: 2 }]);
+  view.update(look, {});
+  expect(root.querySelector('.matrix')!.textContent).toContain('needs a running kernel');
+});

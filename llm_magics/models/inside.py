@@ -9,6 +9,7 @@ from ..core.records import ModelInfo
 from ..engine.generate import Runtime
 
 if TYPE_CHECKING:
+    from ..lens.attention import Attention
     from ..lens.layers import Lens
     from ..lens.pieces import Text
     from ..lens.tapped import Tapped
@@ -44,6 +45,26 @@ class Inside:
 
         pieces = pieces_of(self._runtime, text)
         return lens(self._tapped, self._runtime.tokenizer, pieces, self.info, watch=watch)
+
+    def attention(
+        self, text: Text, *, layers: Sequence[int] | None = None, whatever_it_takes: bool = False
+    ) -> Attention:
+        """Where each head of each layer looks, from ONNX Runtime's own attention.
+
+        Args:
+            layers: whose whole matrices are kept, from 1; None: all of them where the text is short, else
+                one.
+            whatever_it_takes: also where they take more than 1 GB.
+
+        Raises:
+            UsageError: there is no such layer or no text, or it takes more than 1 GB. UnsupportedModel,
+            ContextOverflow: as :meth:`lens`.
+        """
+        from ..lens.attention import attention
+        from ..lens.pieces import pieces_of
+
+        pieces = pieces_of(self._runtime, text)
+        return attention(self._tapped, pieces, self.info, layers=layers, whatever_it_takes=whatever_it_takes)
 
     @property
     def _tapped(self) -> Tapped:

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.records import Generation, Trace
 from ...errors import ModelFileError, UsageError
+from ...lens.attention import Attention
 from ...lens.layers import Lens
 from ...views.picture import Picture
+from ..channel import whole
 
 if TYPE_CHECKING:
     from ...models.model import Model
 
-Act = Mapping[str, Any]
+Act = dict[str, Any]
 Source = Picture | Generation | Trace
-KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Lens,)}
+KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Lens)}
 
 
 def read(payload: Mapping[str, Any]) -> Picture:
@@ -45,6 +47,11 @@ def text_of(source: Source) -> Any:
 
 
 OPEN: dict[str, Callable[[Model, Source, Act], Picture]] = {
+    "attention": lambda model, source, act: model.attention(text_of(source)),
     "lens": lambda model, source, act: model.lens(text_of(source)),
 }
-ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {}
+ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
+    ("attention", "layer"): lambda model, picture, act: model.attention(
+        text_of(picture), layers=[whole(act, "layer")]
+    ),
+}

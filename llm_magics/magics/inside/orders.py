@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...core.records import Generation, ModelInfo, Trace
@@ -56,9 +56,7 @@ class Looks:
             going.set()
         return going is not None
 
-    def _make(
-        self, id: str, payload: dict[str, Any], act: Mapping[str, Any], stopped: threading.Event
-    ) -> None:
+    def _make(self, id: str, payload: dict[str, Any], act: dict[str, Any], stopped: threading.Event) -> None:
         told = time.monotonic()
 
         def listen(what: str, share: float | None) -> None:
@@ -78,7 +76,7 @@ class Looks:
         finally:
             self._going.pop(id, None)
 
-    def _picture(self, payload: dict[str, Any], act: Mapping[str, Any]) -> Picture:
+    def _picture(self, payload: dict[str, Any], act: dict[str, Any]) -> Picture:
         view, do = str(payload.get("view")), str(act.get("do"))
         source: Picture | Generation | Trace = (
             read_kept(payload) if payload.get("kind") in ("generation", "trace") else read(payload)

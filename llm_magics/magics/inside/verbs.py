@@ -36,6 +36,7 @@ class Verb:
 
 
 OPTIONS = (
+    Option(("--layer",), "layer", "N whose attention is kept; may be given again", int, False, many=True),
     Option(
         ("--watch",), "watch", "TEXT whose first token is followed; may be given again", str, False, many=True
     ),
@@ -46,6 +47,11 @@ VERBS: dict[str, Verb] = {
         ("%llm lens TEXT", "what the model would say after each layer"),
         lambda model, text, look: model.lens(text, watch=look.get("watch", ())),
         ("watch",),
+    ),
+    "attention": Verb(
+        ("%llm attention TEXT", "where each head looks"),
+        lambda model, text, look: model.attention(text, layers=look.get("layer")),
+        ("layer",),
     ),
 }
 NAMES = tuple(option.name for option in OPTIONS)

@@ -450,21 +450,19 @@ export class LensView implements LookView {
     );
     this.curve.replaceChildren(picture);
     const watch = this.watchNames().map((text, n) => `${n ? ',' : ' ·'} ${n ? '┈' : '╌'} ${tokenWord(text)}`);
-    this.top
-      .querySelector('.curve')
-      ?.replaceChildren(
-        h(
-          'span',
-          {
-            style:
-              'position:absolute;bottom:2px;white-space:nowrap;color:var(--llm-fg2);font:11px var(--llm-ui)',
-          },
-          'rank of ',
-          h('b', {}, name),
-          ' by layer',
-          ...watch,
-        ),
-      );
+    this.top.querySelector('.curve')?.replaceChildren(
+      h(
+        'span',
+        {
+          style:
+            'position:absolute;bottom:2px;white-space:nowrap;color:var(--llm-fg2);font:11px var(--llm-ui)',
+        },
+        'rank of ',
+        h('b', {}, name),
+        ' by layer',
+        ...watch,
+      ),
+    );
   }
 
   private watchNames(): string[] {

@@ -10,9 +10,11 @@ import {
   readLook,
 } from '../../inside.js';
 import { banner, shell } from '../shell.js';
+import { AttentionView } from './attention.js';
 import { LensView } from './lens.js';
 
 const VIEWS: Record<string, MakeView> = {
+  attention: (look, element, host) => new AttentionView(look, element, host),
   lens: (look, element, host) => new LensView(look, element, host),
 };
 

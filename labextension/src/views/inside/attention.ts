@@ -1,0 +1,475 @@
+/** Attention: every head as a small picture, one as a matrix and as arcs over the text. */
+
+import { h } from '../../dom.js';
+import { count, percent, tokenWord } from '../../format.js';
+import { type Look, type LookHost, type LookView, numbers, numbersOf, textsOf } from '../../inside.js';
+import type { Numbers } from '../../packed.js';
+import { svg } from '../../svg.js';
+import { parseColour } from '../../theme.js';
+import { shell } from '../shell.js';
+import { bold, busyLine, foot, onKeys, PARTS_STYLE, picker, stepAt, swatches } from './parts.js';
+
+const EDGES = [5, 15, 30, 50, 75];
+const NUMBERS_UP_TO = 64;
+const HABITS = ['the first token', 'after an earlier copy', 'the token before', 'itself'];
+
+const STYLE = `${PARTS_STYLE}
+.sheet{display:grid;gap:3px;overflow:auto;max-height:420px;font:11px/1 var(--llm-ui);color:var(--llm-fg2);justify-content:start;margin:6px 0 14px}
+.sheet span{display:flex;align-items:center;justify-content:center;min-width:18px}.sheet .on{color:var(--llm-accent);font-weight:600}
+.sheet canvas{display:block;background:var(--llm-cell);cursor:pointer;image-rendering:pixelated}
+.sheet canvas.on{outline:2px solid var(--llm-accent);outline-offset:1px;border-radius:1px}
+.two{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1.05fr);gap:28px}
+.matrix{position:relative;min-width:0}.matrix canvas{display:block;cursor:crosshair}
+.names{position:relative;height:64px;font:12px var(--llm-code);color:var(--llm-fg2)}
+.names span{position:absolute;bottom:4px;transform-origin:0 100%;transform:rotate(-45deg);white-space:nowrap;max-width:86px;overflow:hidden;text-overflow:ellipsis}
+.rows{position:absolute;left:0;text-align:right;font:12px var(--llm-code);color:var(--llm-fg2)}.rows span{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;padding-right:8px}
+:is(.rows,.names) .on{color:var(--llm-accent);font-weight:600}
+.cells{position:absolute;pointer-events:none;font:11px/1 var(--llm-ui)}.cells b{position:absolute;display:flex;align-items:center;justify-content:center;font-weight:400;color:var(--llm-on)}
+.ring{position:absolute;border:2px solid var(--llm-accent);border-radius:2px;pointer-events:none}
+.arcs{overflow-x:auto}.arcs svg{display:block}.arcs path{fill:none;stroke:var(--llm-mass-4)}.arcs .most{stroke:var(--llm-mass-solid)}
+.arcs text{font:14px var(--llm-text);fill:var(--llm-fg2);cursor:pointer}.arcs .lit{fill:var(--llm-fg)}.arcs .from{fill:var(--llm-accent);font-weight:600}.arcs .p{font:11px var(--llm-ui)}
+h3{font:600 14px var(--llm-ui);margin:0 0 4px;display:flex;justify-content:space-between}h3 span{font-weight:400;color:var(--llm-fg2)}
+table{width:100%;border-collapse:collapse;margin-top:12px}td,th{padding:5px 8px;border-bottom:1px solid var(--llm-line);text-align:left;font-weight:400}th{color:var(--llm-fg2);font-size:11px}td:last-child,th:last-child{text-align:right}
+.switch{display:inline-flex;gap:6px;align-items:center}
+@container (max-width:640px){.two{grid-template-columns:1fr}}
+@media print{.sheet{max-height:none;overflow:visible}}`;
+
+export class AttentionView implements LookView {
+  private readonly shell;
+  private readonly sheet = h('div', {
+    class: 'sheet',
+    tabindex: 0,
+    role: 'grid',
+    'aria-label': 'layers by heads',
+  });
+  private readonly matrix = h('div', { class: 'matrix' });
+  private readonly side = h('div');
+  private readonly busy = h('div');
+  private readonly end = h('div');
+  private readonly hide = h('input', { type: 'checkbox', checked: true });
+  private readonly layers = picker('layer', n => this.go(n, this.head, this.from));
+  private readonly heads = picker('head', n => this.go(this.layer, n, this.from));
+  private readonly froms = picker('from', n => this.go(this.layer, this.head, n));
+  private look!: Look;
+  private host!: LookHost;
+  private texts: string[] = [];
+  private kept: number[] = [];
+  private thumbs!: Numbers;
+  private triangles!: Numbers;
+  private habits!: Numbers;
+  private layer = 0;
+  private head = 0;
+  private from = 0;
+
+  constructor(look: Look, element: HTMLElement, host: LookHost) {
+    this.shell = shell(element, STYLE);
+    this.hide.addEventListener('change', () => this.draw());
+    this.shell.root.append(
+      h(
+        'div',
+        { class: 'row' },
+        h('label', {}, 'layer ', this.layers.element),
+        h('label', {}, 'head ', this.heads.element),
+        h('label', {}, 'from ', this.froms.element),
+        swatches('weight, %', 'm', EDGES),
+        h('label', { class: 'right switch' }, this.hide, 'Hide first token'),
+      ),
+      this.busy,
+      this.sheet,
+      h('div', { class: 'two' }, this.matrix, this.side),
+      this.end,
+    );
+    const keys = {
+      ArrowLeft: () => this.go(this.layer - 1, this.head, this.from),
+      ArrowRight: () => this.go(this.layer + 1, this.head, this.from),
+      ArrowUp: () => this.go(this.layer, this.head - 1, this.from),
+      ArrowDown: () => this.go(this.layer, this.head + 1, this.from),
+      ',': () => this.go(this.layer, this.head, this.from - 1),
+      '.': () => this.go(this.layer, this.head, this.from + 1),
+    };
+    onKeys(this.sheet, keys);
+    this.update(look, host);
+  }
+
+  update(look: Look, host: LookHost): void {
+    const first = !this.look;
+    const same = look === this.look;
+    this.look = look;
+    this.host = host;
+    this.busy.replaceChildren(busyLine(host));
+    if (same) return this.draw();
+    this.texts = textsOf(look.head.texts);
+    this.kept = numbersOf(look.head.kept);
+    this.thumbs = numbers(look, 'thumbs', 4);
+    this.triangles = numbers(look, 'triangles', 3);
+    this.habits = numbers(look, 'habits', 3);
+    if (first || !this.has(this.layer)) {
+      this.from = this.texts.length - 1;
+      [this.layer, this.head] = this.telling();
+    }
+    this.buildSheet();
+    this.go(this.layer, this.head, this.from);
+  }
+
+  dispose(): void {
+    this.shell.dispose();
+  }
+
+  private get layerCount(): number {
+    return this.thumbs.shape[0]!;
+  }
+
+  private get headCount(): number {
+    return this.thumbs.shape[1]!;
+  }
+
+  private has(layer: number): boolean {
+    return this.kept.includes(layer + 1);
+  }
+
+  /** The head that looks most at one token that is neither the first nor itself: it has something to show. */
+  private telling(): [number, number] {
+    let best: [number, number] = [Math.max((this.kept.at(-1) ?? 1) - 1, 0), 0];
+    let most = -1;
+    for (const layer of this.kept)
+      for (let head = 0; head < this.headCount; head++)
+        for (let at = 1; at < this.from; at++) {
+          const weight = this.weight(layer - 1, head, this.from, at);
+          if (weight > most) {
+            most = weight;
+            best = [layer - 1, head];
+          }
+        }
+    return best;
+  }
+
+  /** Heads behind the last: mean, max, rollout. */
+  private weight(layer: number, head: number, row: number, at: number): number {
+    const kept = this.kept.indexOf(layer + 1);
+    if (kept < 0) return 0;
+    const [, rows, size] = this.triangles.shape as [number, number, number];
+    const place = (row * (row + 1)) / 2 + at;
+    const of = (n: number) => this.triangles.data[(kept * rows + n) * size + place]!;
+    if (head < this.headCount) return of(head);
+    if (head === this.headCount + 2) return of(rows - 1);
+    let sum = 0;
+    let most = 0;
+    for (let n = 0; n < this.headCount; n++) {
+      sum += of(n);
+      most = Math.max(most, of(n));
+    }
+    return head === this.headCount ? sum / this.headCount : most;
+  }
+
+  /** The weights of a row as shown: without the first token the rest is renormalised. */
+  private row(row: number): number[] {
+    const all = Array.from({ length: row + 1 }, (_, at) => this.weight(this.layer, this.head, row, at));
+    if (!this.hide.checked || row === 0) return all;
+    const rest = all.reduce((sum, weight, at) => (at ? sum + weight : sum), 0);
+    return all.map((weight, at) => (at === 0 || rest < 1e-6 ? 0 : weight / rest));
+  }
+
+  private go(layer: number, head: number, from: number): void {
+    const wrap = (n: number, size: number) => Math.max(0, Math.min(size - 1, n));
+    this.layer = wrap(layer, this.layerCount);
+    this.head = wrap(head, this.headCount + 3);
+    this.from = wrap(from, this.texts.length);
+    const names = this.texts.map((text, n) => `${tokenWord(text)} ${n + 1}`);
+    this.layers.set(
+      Array.from({ length: this.layerCount }, (_, n) => String(n + 1)),
+      this.layer,
+    );
+    const heads = Array.from({ length: this.headCount }, (_, n) => String(n + 1));
+    this.heads.set([...heads, 'mean', 'max', 'rollout'], this.head);
+    this.froms.set(names, this.from);
+    for (const each of this.sheet.querySelectorAll<HTMLElement>('[data-layer],[data-head]')) {
+      const { layer, head } = each.dataset;
+      const both = layer !== undefined && head !== undefined;
+      const on = both
+        ? Number(layer) === this.layer && Number(head) === this.head
+        : Number(layer ?? head) === (layer === undefined ? this.head : this.layer);
+      each.classList.toggle('on', on);
+    }
+    this.draw();
+  }
+
+  private buildSheet(): void {
+    const { layerCount, headCount } = this;
+    const size = headCount > 16 || layerCount > 40 ? 16 : 23;
+    this.sheet.style.gridTemplateColumns = `24px repeat(${layerCount},${size}px)`;
+    this.sheet.replaceChildren(h('span', {}, ''));
+    for (let layer = 0; layer < layerCount; layer++)
+      this.sheet.append(
+        h(
+          'span',
+          { 'data-layer': layer, style: 'min-width:0' },
+          layer === 0 || (layer + 1) % 5 === 0 ? String(layer + 1) : '',
+        ),
+      );
+    const rgb = parseColour(getComputedStyle(this.shell.root).color) ?? [0, 0, 0];
+    const ink = parseColour(rgbOf(this.shell.colour('--llm-mass-solid'))) ?? rgb;
+    for (let head = 0; head < headCount; head++) {
+      this.sheet.append(h('span', { 'data-head': head }, String(head + 1)));
+      for (let layer = 0; layer < layerCount; layer++) {
+        const name = `layer ${layer + 1}, head ${head + 1}`;
+        const canvas = h('canvas', {
+          'data-layer': layer,
+          'data-head': head,
+          title: name,
+          role: 'gridcell',
+          'aria-label': name,
+        });
+        canvas.style.width = canvas.style.height = `${size}px`;
+        canvas.addEventListener('click', () => {
+          this.go(layer, head, this.from);
+          this.sheet.focus();
+        });
+        this.paintThumb(canvas, layer, head, ink);
+        this.sheet.append(canvas);
+      }
+    }
+  }
+
+  private paintThumb(canvas: HTMLCanvasElement, layer: number, head: number, ink: number[]): void {
+    const [, heads, side] = this.thumbs.shape as [number, number, number];
+    canvas.width = canvas.height = side;
+    const paint = canvas.getContext('2d');
+    if (!paint) return;
+    const image = paint.createImageData(side, side);
+    const begin = (layer * heads + head) * side * side;
+    for (let n = 0; n < side * side; n++) {
+      // The first column rests, whatever the head does: it would hide all else.
+      const weight = n % side === 0 && side > 2 ? 0 : this.thumbs.data[begin + n]!;
+      image.data.set([ink[0]!, ink[1]!, ink[2]!, Math.round(255 * Math.sqrt(weight))], 4 * n);
+    }
+    paint.putImageData(image, 0, 0);
+  }
+
+  private draw(): void {
+    if (!this.has(this.layer)) this.missing();
+    else {
+      this.drawMatrix();
+      this.drawSide();
+    }
+    this.end.replaceChildren(
+      foot(
+        [bold(count(this.layerCount * this.headCount), ' heads'), bold(count(this.texts.length), ' tokens')],
+        [
+          ['← →', 'layer'],
+          ['↑ ↓', 'head'],
+          [', .', 'token'],
+        ],
+        this.look.model,
+      ),
+    );
+  }
+
+  /** One layer at a time, where all would be too much. */
+  private missing(): void {
+    const ask = this.host.ask;
+    const load = () => ask?.({ do: 'layer', layer: this.layer + 1 });
+    const has = this.kept.length > 3 ? `${this.kept.length} layers` : `layer ${this.kept.join(', ')}`;
+    this.matrix.replaceChildren(
+      h(
+        'p',
+        { class: 'say' },
+        `This text is long: the record holds ${has} whole, and every head as a small picture.`,
+      ),
+      h(
+        'button',
+        { class: 'button main', type: 'button', disabled: !ask || !!this.host.busy, onclick: load },
+        `Read layer ${this.layer + 1}`,
+      ),
+      ask ? '' : h('p', { class: 'needs' }, 'It needs a running kernel.'),
+    );
+    this.side.replaceChildren();
+  }
+
+  private drawMatrix(): void {
+    const tokens = this.texts.length;
+    const left = 96;
+    const room = Math.max(260, Math.min(520, (this.matrix.clientWidth || 560) - left - 30));
+    const cell = Math.max(1, Math.min(33, Math.floor(room / tokens)));
+    const side = cell * tokens;
+    const canvas = h('canvas', { role: 'img', 'aria-label': `where each token looks, ${this.title()}` });
+    canvas.width = canvas.height = side;
+    canvas.style.marginLeft = `${left}px`;
+    const paint = canvas.getContext('2d');
+    const colours = [this.shell.colour('--llm-cell')];
+    for (let step = 1; step <= 5; step++) colours.push(this.shell.colour(`--llm-mass-${step}`));
+    const few = tokens <= NUMBERS_UP_TO && cell >= 18;
+    const gap = cell > 6 ? 2 : 0;
+    const cells = h('div', { class: 'cells', style: `left:${left}px;top:${few ? 64 : 0}px` });
+    for (let row = 0; row < tokens; row++) {
+      for (const [at, weight] of this.row(row).entries()) {
+        const step = stepAt(EDGES, 100 * weight);
+        if (paint) {
+          paint.fillStyle = colours[step]!;
+          paint.fillRect(at * cell, row * cell, cell - gap, cell - gap);
+        }
+        if (few && weight >= 0.15)
+          cells.append(
+            h(
+              'b',
+              {
+                style: `left:${at * cell}px;top:${row * cell}px;width:${cell - gap}px;height:${cell - gap}px`,
+              },
+              String(Math.round(100 * weight)),
+            ),
+          );
+      }
+    }
+    canvas.addEventListener('click', event =>
+      this.go(this.layer, this.head, Math.floor(event.offsetY / cell)),
+    );
+    canvas.addEventListener('pointermove', event => {
+      const at = Math.floor(event.offsetX / cell);
+      const row = Math.floor(event.offsetY / cell);
+      const weight = at <= row && row < tokens ? this.row(row)[at] : undefined;
+      canvas.title =
+        weight === undefined
+          ? ''
+          : `${tokenWord(this.texts[row]!)} (${row + 1}) → ${tokenWord(this.texts[at]!)} (${at + 1}): ${percent(weight)}`;
+    });
+    const ring = h('div', {
+      class: 'ring',
+      style: `left:${left - 2}px;top:${(few ? 64 : 0) + this.from * cell - 2}px;width:${(this.from + 1) * cell + 2}px;height:${cell + 2}px`,
+    });
+    const parts: HTMLElement[] = [canvas, cells, ring];
+    if (few) {
+      const names = this.texts.map((text, n) =>
+        h(
+          'span',
+          { class: n === this.from ? 'on' : '', style: `left:${left + n * cell + cell / 2}px` },
+          tokenWord(text),
+        ),
+      );
+      const rows = this.texts.map((text, n) =>
+        h(
+          'span',
+          { class: n === this.from ? 'on' : '', style: `height:${cell}px;line-height:${cell - gap}px` },
+          tokenWord(text),
+        ),
+      );
+      parts.unshift(
+        h('div', { class: 'names' }, ...names),
+        h('div', { class: 'rows', style: `width:${left}px;top:64px` }, ...rows),
+      );
+    }
+    this.matrix.replaceChildren(...parts);
+  }
+
+  private title(): string {
+    const extra = ['mean of the heads', 'largest of the heads', 'rollout up to it'];
+    const head = this.head < this.headCount ? `head ${this.head + 1}` : extra[this.head - this.headCount];
+    return `layer ${this.layer + 1}, ${head}`;
+  }
+
+  private drawSide(): void {
+    const weights = this.row(this.from);
+    const best = weights.indexOf(Math.max(...weights));
+    const code = (n: number) => h('code', {}, tokenWord(this.texts[n] ?? ''));
+    const title = this.title();
+    this.side.replaceChildren(
+      h('h3', {}, title[0]!.toUpperCase() + title.slice(1)),
+      h(
+        'p',
+        { class: 'say', 'aria-live': 'polite' },
+        'Token ',
+        code(this.from),
+        ` (${this.from + 1}) looks at `,
+        h('b', {}, code(best)),
+        ` (${best + 1}) most: ${percent(weights[best] ?? 0)}`,
+      ),
+      this.arcs(weights, best),
+      this.table(),
+    );
+  }
+
+  /** From the one token, as wide as the weight; none under 1 %. */
+  private arcs(weights: number[], best: number): HTMLElement {
+    const wide = this.texts.map(text => Math.max(14, 8 * tokenWord(text).length + 6));
+    // Of a long text, the tokens that matter and their neighbours would not fit: only those seen.
+    const shown = this.texts
+      .map((_, n) => n)
+      .filter(n => this.texts.length <= 40 || n === this.from || (weights[n] ?? 0) >= 0.01);
+    const place = new Map<number, number>();
+    let x = 4;
+    for (const n of shown) {
+      place.set(n, x + wide[n]! / 2);
+      x += wide[n]!;
+    }
+    const high = Math.min(150, 30 + x / 5);
+    const picture = svg('svg', {
+      width: Math.max(x, 40),
+      height: high + 44,
+      role: 'img',
+      'aria-label': `arcs from ${tokenWord(this.texts[this.from] ?? '')}`,
+    });
+    const from = place.get(this.from)!;
+    for (const n of shown) {
+      const weight = weights[n] ?? 0;
+      const to = place.get(n)!;
+      if (weight >= 0.01) {
+        const tall = n === this.from ? 20 : Math.max(18, Math.min(high - 6, Math.abs(from - to) * 0.42));
+        const path =
+          n === this.from
+            ? `M${to - 8},${high} C${to - 8},${high - 24} ${to + 8},${high - 24} ${to + 8},${high}`
+            : `M${to},${high} C${to},${high - tall * 1.3} ${from},${high - tall * 1.3} ${from},${high}`;
+        picture.append(
+          svg('path', { d: path, 'stroke-width': Math.max(1, 11 * weight), class: n === best ? 'most' : '' }),
+        );
+      }
+      const name = n === this.from ? 'from' : weight >= 0.1 ? 'lit' : '';
+      const word = svg(
+        'text',
+        { x: to, y: high + 18, 'text-anchor': 'middle', class: name },
+        tokenWord(this.texts[n]!).replace(/^␣/, ''),
+      );
+      word.addEventListener('click', () => this.go(this.layer, this.head, n));
+      picture.append(word);
+      if (weight >= 0.1)
+        picture.append(
+          svg('text', { x: to, y: high + 34, 'text-anchor': 'middle', class: 'p' }, percent(weight)),
+        );
+    }
+    return h('div', { class: 'arcs' }, picture);
+  }
+
+  private table(): HTMLElement {
+    if (this.head >= this.headCount)
+      return h(
+        'p',
+        { class: 'needs' },
+        this.head === this.headCount + 2
+          ? 'Rollout follows the weights through all layers below; half of each step stays where it is.'
+          : '',
+      );
+    const copies = Number(this.look.head.copies) || 0;
+    const rows = HABITS.map((name, n) => {
+      const value = this.habits.data[(this.layer * this.headCount + this.head) * HABITS.length + n]!;
+      const more =
+        n === 0 && this.hide.checked
+          ? ' (hidden above)'
+          : n === 1
+            ? ` (${count(copies)} ${copies === 1 ? 'row' : 'rows'})`
+            : '';
+      return { name, more, value };
+    }).sort((a, b) => (b.value || 0) - (a.value || 0));
+    return h(
+      'table',
+      {},
+      h('tr', {}, h('th', {}, 'this head, all rows'), h('th', {}, 'mean weight')),
+      ...rows.map(({ name, more, value }) =>
+        h('tr', {}, h('td', {}, name, h('span', { class: 'fg2' }, more)), h('td', {}, percent(value))),
+      ),
+    );
+  }
+}
+
+/** "#1565c0" → "rgb(21, 101, 192)". */
+function rgbOf(colour: string): string {
+  const hex = /^#([0-9a-f]{6})$/i.exec(colour)?.[1];
+  if (!hex) return colour;
+  return `rgb(${[0, 2, 4].map(n => Number.parseInt(hex.slice(n, n + 2), 16)).join(', ')})`;
+}
