@@ -15,6 +15,7 @@ import numpy as np
 from llm_magics.core.records import ModelInfo
 from llm_magics.lens.attention import Attention
 from llm_magics.lens.layers import Lens
+from llm_magics.lens.probe import Probe
 from llm_magics.views.picture import Picture
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -65,7 +66,34 @@ def attention(text: str = "") -> Attention:
     )
 
 
-KINDS: dict[str, Callable[..., Picture]] = {"attention": attention, "lens": lens}
+def probe(text: str = "") -> Probe:
+    strings = [(" Paris", [7]), (" not Paris", [8, 7]), ("Rome", [9, 10])]
+    return Probe(
+        info(text),
+        {
+            **pieces(text),
+            "strings": [
+                {
+                    "text": text or string,
+                    "ids": ids,
+                    "texts": [text or f"t{id}" for id in ids],
+                    "joined": n == 2,
+                }
+                for n, (string, ids) in enumerate(strings)
+            ],
+            "words": {"3": text or " the", "4": text or " a"},
+        },
+        {
+            "logprob": np.log([0.8, 0.01, 0.5, 0.001, 0.25]),
+            "rank": np.array([0, 5, 1, 90, 2]),
+            "entropy": np.full(5, 1.5),
+            "instead_ids": np.tile([3, 4], (5, 1)),
+            "instead_logprobs": np.log(np.tile([0.6, 0.3], (5, 1))),
+        },
+    )
+
+
+KINDS: dict[str, Callable[..., Picture]] = {"attention": attention, "lens": lens, "probe": probe}
 
 
 def main() -> None:

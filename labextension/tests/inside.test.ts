@@ -121,3 +121,37 @@ test('attention: a layer that was not kept needs the kernel', async () => {
   view.update(look, {});
   expect(root.querySelector('.matrix')!.textContent).toContain('needs a running kernel');
 });
+
+test('probe: sorted by the measure, opened, and what they hold together', async () => {
+  const asked: unknown[] = [];
+  const root = await open(GOLDEN.probe!, { ask: act => asked.push(act) });
+  const names = () =>
+    [...root.querySelectorAll('.line:not(.head)')].map(
+      line => line.getAttribute('aria-label')!.split(',')[0],
+    );
+  expect(names()).toEqual(['␣Paris', '␣not␣Paris', 'Rome']);
+  expect(root.querySelector('.hold')!.textContent).toContain('these 81 %, others 19 %');
+  press(root.querySelector('.table')!, 'ArrowDown');
+  press(root.querySelector('.table')!, 'Enter');
+  expect([...root.querySelectorAll('.inner td')].map(cell => cell.textContent).slice(0, 6)).toEqual([
+    't8',
+    '8',
+    '1.0 %',
+    '6',
+    '6.64',
+    '6.64',
+  ]);
+  press(root.querySelector('.table')!, '3');
+  expect(root.querySelector('.segments [aria-checked=true]')!.textContent).toBe('Per byte');
+  expect(root.querySelector('.note')!.textContent).toContain(
+    'Joined to the prompt these are cut otherwise: Rome',
+  );
+  root.querySelector<HTMLButtonElement>('.note .button')!.click();
+  const field = root.querySelector<HTMLInputElement>('.field')!;
+  field.value = ' Nice';
+  press(field, 'Enter');
+  expect(asked).toEqual([
+    { do: 'add', text: ' Rome' },
+    { do: 'add', text: ' Nice' },
+  ]);
+});

@@ -84,7 +84,7 @@ class OrtEngine:
         self.folder, self.threads = path.parent, threads
         self.inputs: Mapping[str, NDArray[np.float32]] = {}
         self.shape = KVShape(*cache_shape)
-        self._session = open_session(
+        self.session = open_session(
             path,
             threads=threads,
             patterns=False,  # prompts have every length
@@ -94,7 +94,7 @@ class OrtEngine:
     def over(self, session: InferenceSession, graph: bytes) -> OrtEngine:
         """The same decoder over another session, of a graph that has more inputs."""
         other = copy.copy(self)
-        other._session, other.graph = session, graph
+        other.session, other.graph = session, graph
         return other
 
     def with_inputs(self, inputs: Mapping[str, NDArray[np.float32]]) -> OrtEngine:
@@ -105,12 +105,12 @@ class OrtEngine:
 
     def cache(self) -> OrtCache:
         """A cache for one sequence, empty."""
-        return OrtCache(self._session, self.shape, self.vocab_size, self.context_length, self.inputs)
+        return OrtCache(self.session, self.shape, self.vocab_size, self.context_length, self.inputs)
 
     def slots(self, rows: int) -> OrtSlots:
         """A cache of ``rows`` sequences, for batch.py."""
         return OrtSlots(
-            self._session,
+            self.session,
             self.shape,
             vocab_size=self.vocab_size,
             context_length=self.context_length,

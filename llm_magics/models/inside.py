@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..lens.attention import Attention
     from ..lens.layers import Lens
     from ..lens.pieces import Text
+    from ..lens.probe import Probe
     from ..lens.tapped import Tapped
     from .adapted import Slots
 
@@ -65,6 +66,20 @@ class Inside:
 
         pieces = pieces_of(self._runtime, text)
         return attention(self._tapped, pieces, self.info, layers=layers, whatever_it_takes=whatever_it_takes)
+
+    def probe(self, prompt: Text, strings: Sequence[str]) -> Probe:
+        """The exact probability of whole strings behind a prompt: summed, per token, per byte.
+
+        Args:
+            prompt: a text as it is; or an answer, with its prompt.
+            strings: what may follow; mind the space before a word.
+
+        Raises:
+            UsageError: there is no string, or one is empty. ContextOverflow: one does not fit.
+        """
+        from ..lens.probe import probe
+
+        return probe(self._runtime, self.info, prompt, strings)
 
     @property
     def _tapped(self) -> Tapped:

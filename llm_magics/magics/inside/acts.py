@@ -9,6 +9,7 @@ from ...core.records import Generation, Trace
 from ...errors import ModelFileError, UsageError
 from ...lens.attention import Attention
 from ...lens.layers import Lens
+from ...lens.probe import Probe
 from ...views.picture import Picture
 from ..channel import whole
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Act = dict[str, Any]
 Source = Picture | Generation | Trace
-KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Lens)}
+KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Lens, Probe)}
 
 
 def read(payload: Mapping[str, Any]) -> Picture:
@@ -53,5 +54,8 @@ OPEN: dict[str, Callable[[Model, Source, Act], Picture]] = {
 ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
     ("attention", "layer"): lambda model, picture, act: model.attention(
         text_of(picture), layers=[whole(act, "layer")]
+    ),
+    ("probe", "add"): lambda model, picture, act: model.probe(
+        text_of(picture), [*(each["text"] for each in picture.head["strings"]), str(act.get("text", ""))]
     ),
 }

@@ -3,11 +3,13 @@ it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...core.records import Generation, Trace
+from ...errors import UsageError
 from ..line import Option
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ...views.picture import Picture
 
 Record = Generation | Trace
+_ARROW = re.compile("⇒|=>")
 Look = dict[str, Any]  # the options of a verb, by name
 
 
@@ -48,6 +51,11 @@ VERBS: dict[str, Verb] = {
         lambda model, text, look: model.lens(text, watch=look.get("watch", ())),
         ("watch",),
     ),
+    "probe": Verb(
+        ("%llm probe PROMPT ⇒ A | B", "how likely whole strings are behind a prompt"),
+        lambda model, text, look: model.probe(*strings_of(text)),
+        fits=lambda text, look: bool(_ARROW.search(text)),
+    ),
     "attention": Verb(
         ("%llm attention TEXT", "where each head looks"),
         lambda model, text, look: model.attention(text, layers=look.get("layer")),
@@ -61,3 +69,17 @@ def record_in(text: str, namespace: Mapping[str, Any]) -> Record | None:
     """The answer that a name stands for, if it does."""
     found = namespace.get(text) if text.isidentifier() else None
     return found if isinstance(found, (Generation, Trace)) else None
+
+
+def strings_of(text: str | Record) -> tuple[str, list[str]]:
+    """ "The sky is ⇒ blue | red" → the prompt, and the strings with the space that stands before a word.
+
+    Raises:
+        UsageError: there is no arrow, or nothing behind it.
+    """
+    parts = _ARROW.split(text, maxsplit=1) if isinstance(text, str) else []
+    strings = [each.strip() for each in parts[-1].split("|") if each.strip()] if len(parts) == 2 else []
+    if not strings:
+        raise UsageError("there are no strings to probe", hint="%llm probe The sky is ⇒ blue | red")
+    prompt = parts[0].rstrip()
+    return prompt, [f" {each}" if prompt and each[0].isalnum() else each for each in strings]

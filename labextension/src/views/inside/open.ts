@@ -12,10 +12,12 @@ import {
 import { banner, shell } from '../shell.js';
 import { AttentionView } from './attention.js';
 import { LensView } from './lens.js';
+import { ProbeView } from './probe.js';
 
 const VIEWS: Record<string, MakeView> = {
   attention: (look, element, host) => new AttentionView(look, element, host),
   lens: (look, element, host) => new LensView(look, element, host),
+  probe: (look, element, host) => new ProbeView(look, element, host),
 };
 
 /** Keeps the view of an element as its record is. */

@@ -1,0 +1,395 @@
+/** Probe: whole strings behind one prompt, as bars that add up token by token. */
+
+import { h, icon } from '../../dom.js';
+import { bits, count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
+import {
+  type Look,
+  type LookHost,
+  type LookView,
+  numbers,
+  numbersOf,
+  textsOf,
+  wordsOf,
+} from '../../inside.js';
+import type { Numbers } from '../../packed.js';
+import { shell } from '../shell.js';
+import { barOf, bold, busyLine, Choice, foot, onKeys, PARTS_STYLE, stepAt, swatches } from './parts.js';
+
+const EDGES = [1, 2, 3, 5, 8];
+const STYLE = `${PARTS_STYLE}
+.table{margin-top:6px}
+.line{display:grid;grid-template-columns:18px minmax(150px,1.5fr) minmax(180px,2.2fr) 64px 72px 72px minmax(90px,1fr);gap:10px;align-items:center;padding:6px 0;border-bottom:1px solid var(--llm-line);cursor:pointer}
+.line.head{cursor:default;color:var(--llm-fg2);font-size:11px;align-items:end;padding:0 0 4px;border-color:var(--llm-line2)}
+.line>.n{text-align:right}.line b{font-weight:600}.line.open{background:var(--llm-cell)}
+.line>.tri{color:var(--llm-fg2);transition:none}.line.open .tri{transform:rotate(90deg)}
+.line[aria-selected=true]{box-shadow:inset 2px 0 var(--llm-accent)}
+.pieces{display:flex;flex-wrap:wrap;gap:2px 4px;min-width:0}.pieces span{font:13px var(--llm-code);overflow-wrap:anywhere}
+.pieces i{font-style:normal;background:#f1f2f4;border-radius:2px;padding:0 2px}.pieces span:nth-child(even) i{background:#e4e7eb}
+:host([data-llm-theme=dark]) .pieces i{background:#1c1e21}:host([data-llm-theme=dark]) .pieces span:nth-child(even) i{background:#2a2e33}
+.pieces small{display:block;font:10.5px var(--llm-ui);color:var(--llm-fg2)}
+.axis{position:relative;height:20px;background-repeat:repeat-x}.axis .seg{position:absolute;top:1px;height:18px;overflow:hidden;white-space:nowrap;font:11px/18px var(--llm-code);padding-left:3px;box-sizing:border-box;border-right:1px solid var(--llm-bg)}
+.axis .seg.h0{background:var(--llm-line2)}.axis .p{position:absolute;top:3px;white-space:nowrap;color:var(--llm-fg2);font-size:11px;padding-left:6px}
+.axis .tick{position:absolute;transform:translateX(-50%);font-size:10.5px;bottom:0}.axis .tick:first-of-type{transform:none}
+.share{display:grid;grid-template-columns:1fr 56px;gap:8px;align-items:center}.share .n{text-align:right}
+.inner{background:var(--llm-cell);padding:4px 12px 10px 30px;border-bottom:1px solid var(--llm-line)}
+.inner table{border-collapse:collapse;width:100%}.inner td,.inner th{padding:4px 8px;border-bottom:1px solid var(--llm-line);font-weight:400;text-align:right;white-space:nowrap}
+.inner :is(td,th):first-child,.inner :is(td,th):last-child{text-align:left}.inner td:last-child{white-space:normal;color:var(--llm-fg2);font:11px var(--llm-code)}.inner th{color:var(--llm-fg2);font-size:11px}
+.hold{display:flex;gap:14px;align-items:center;margin:12px 0 4px;color:var(--llm-fg2)}.hold .strip{flex:1;display:flex;height:14px}.hold .strip i{display:block;height:100%;border-right:1px solid var(--llm-bg);background:var(--llm-mass-4)}.hold .strip i:nth-child(even){background:var(--llm-mass-3)}
+.hold .strip i.hatched{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
+.note{color:var(--llm-fg2);margin:6px 0}
+@container (max-width:640px){.line{grid-template-columns:14px minmax(110px,1.4fr) 60px 60px}.line>:nth-child(3),.line>:nth-child(5),.line>.share{display:none}.line>:nth-child(6){display:none}}`;
+
+interface Row {
+  n: number;
+  text: string;
+  ids: number[];
+  texts: string[];
+  joined: boolean;
+  begin: number;
+  /** nats, whole */
+  sum: number;
+  bytes: number;
+}
+
+export class ProbeView implements LookView {
+  private readonly shell;
+  private readonly table = h('div', {
+    class: 'table',
+    role: 'treegrid',
+    tabindex: 0,
+    'aria-label': 'strings',
+  });
+  private readonly hold = h('div', { class: 'hold' });
+  private readonly note = h('div', { class: 'note' });
+  private readonly busy = h('div');
+  private readonly end = h('div');
+  private readonly modes = new Choice('measure', ['Sum', 'Per token', 'Per byte'], n => this.setMode(n));
+  private readonly more = h('input', {
+    class: 'field',
+    type: 'text',
+    placeholder: '+ Another string',
+    'aria-label': 'Another string',
+  });
+  private readonly open = new Set<string>();
+  private look!: Look;
+  private host!: LookHost;
+  private rows: Row[] = [];
+  private word = (id: number) => `#${id}`;
+  private logprob!: Numbers;
+  private mode = 0;
+  private chosen = 0;
+
+  constructor(look: Look, element: HTMLElement, host: LookHost) {
+    this.shell = shell(element, STYLE);
+    this.more.addEventListener('keydown', event => {
+      event.stopPropagation();
+      if (event.key === 'Enter' && this.more.value) this.host.ask?.({ do: 'add', text: this.more.value });
+    });
+    const right = h('span', { class: 'right' }, this.more);
+    this.shell.root.append(
+      h('div', { class: 'row' }, this.modes.element, swatches('bits a token', 'h', EDGES), right),
+      this.busy,
+      this.table,
+      this.hold,
+      this.note,
+      this.end,
+    );
+    onKeys(this.table, {
+      ArrowUp: () => this.choose(this.chosen - 1),
+      ArrowDown: () => this.choose(this.chosen + 1),
+      Enter: () => this.toggle(this.rows[this.chosen]!),
+      1: () => this.setMode(0),
+      2: () => this.setMode(1),
+      3: () => this.setMode(2),
+    });
+    this.update(look, host);
+  }
+
+  update(look: Look, host: LookHost): void {
+    const same = look === this.look;
+    this.look = look;
+    this.host = host;
+    this.busy.replaceChildren(busyLine(host));
+    this.more.disabled = !host.ask || !!host.busy;
+    this.more.title = host.ask ? '' : 'needs a running kernel';
+    if (same) return;
+    this.more.value = '';
+    this.word = wordsOf(look.head.words);
+    this.logprob = numbers(look, 'logprob', 1);
+    numbers(look, 'instead_ids', 2);
+    let begin = 0;
+    const given = Array.isArray(look.head.strings) ? look.head.strings : [];
+    this.rows = given.map((each, n) => {
+      const ids = numbersOf(each?.ids);
+      const text = typeof each?.text === 'string' ? each.text : '';
+      const sum = this.logprob.data.subarray(begin, begin + ids.length).reduce((all, one) => all + one, 0);
+      const bytes = Math.max(new TextEncoder().encode(text).length, 1);
+      const row = { n, text, ids, texts: textsOf(each?.texts), joined: !!each?.joined, begin, sum, bytes };
+      begin += ids.length;
+      return row;
+    });
+    this.setMode(this.mode);
+  }
+
+  dispose(): void {
+    this.shell.dispose();
+  }
+
+  /** Bits by the chosen measure. */
+  private measure(row: Row): number {
+    return bits(-row.sum) / [1, Math.max(row.ids.length, 1), row.bytes][this.mode]!;
+  }
+
+  private setMode(mode: number): void {
+    this.mode = mode;
+    this.modes.show(mode);
+    this.rows.sort((a, b) => this.measure(a) - this.measure(b));
+    this.draw();
+  }
+
+  private choose(n: number): void {
+    this.chosen = Math.max(0, Math.min(this.rows.length - 1, n));
+    for (const [at, line] of [...this.table.querySelectorAll('.line:not(.head)')].entries())
+      line.setAttribute('aria-selected', String(at === this.chosen));
+  }
+
+  private toggle(row: Row): void {
+    if (!this.open.delete(row.text)) this.open.add(row.text);
+    this.draw();
+  }
+
+  private draw(): void {
+    const most = Math.max(...this.rows.map(row => this.measure(row)), 1);
+    const scale = most * 1.16;
+    const first = this.rows[0];
+    const odds = this.rows.map(row => 2 ** -(this.measure(row) - (first ? this.measure(first) : 0)));
+    const total = odds.reduce((sum, each) => sum + each, 0);
+    const given = ['bits', 'bits/token', 'bits/byte'][this.mode]!;
+    const axis = h('span', { class: 'axis' }, ...this.ticks(scale));
+    const labels = [
+      h('span'),
+      h('span', {}, 'string, in its tokens'),
+      axis,
+      h('span', { class: 'n' }, `${given} ▴`),
+    ];
+    const rest = [this.mode === 2 ? 'bits' : 'bits/byte', 'Δ bits', 'share of these'].map(text =>
+      h('span', { class: 'n' }, text),
+    );
+    this.table.replaceChildren(h('div', { class: 'line head', role: 'row' }, ...labels, ...rest));
+    for (const [at, row] of this.rows.entries()) {
+      const own = this.measure(row);
+      const open = this.open.has(row.text);
+      const other = this.mode === 2 ? bits(-row.sum) : bits(-row.sum) / row.bytes;
+      const delta = at ? `+${fixed(own - this.measure(first!), 2)}` : '–';
+      this.table.append(
+        h(
+          'div',
+          {
+            class: `line${open ? ' open' : ''}`,
+            role: 'row',
+            'aria-expanded': String(open),
+            'aria-selected': String(at === this.chosen),
+            'aria-label': `${tokenWord(row.text)}, ${percent(probability(row.sum))}`,
+            onclick: () => {
+              this.chosen = at;
+              this.toggle(row);
+            },
+          },
+          h('span', { class: 'tri' }, '▸'),
+          this.pieces(row, at === 0),
+          this.bar(row, scale),
+          h('b', { class: 'n', title: `${fixed(row.sum, 3)} nats` }, fixed(own, 2)),
+          h('span', { class: 'n' }, fixed(other, 2)),
+          h('span', { class: 'n' }, delta),
+          h(
+            'span',
+            { class: 'share' },
+            barOf(odds[at]! / total),
+            h('span', { class: 'n' }, percent(odds[at]! / total)),
+          ),
+        ),
+      );
+      if (open) this.table.append(this.inside(row));
+    }
+    this.drawHold();
+    this.drawNote();
+    const delta = first
+      ? [h('span', {}, 'Δ to ', h('code', {}, tokenWord(first.text)), ', 1 bit is half as likely')]
+      : [];
+    this.end.replaceChildren(
+      foot(
+        [bold(count(this.rows.length), ' strings'), ...delta],
+        [
+          ['↑ ↓', 'string'],
+          ['⏎', 'open'],
+          ['1 – 3', 'measure'],
+        ],
+        this.look.model,
+      ),
+    );
+  }
+
+  private ticks(scale: number): HTMLElement[] {
+    if (this.mode)
+      return [0, 0.25, 0.5, 0.75].map(share =>
+        h('span', { class: 'tick', style: `left:${100 * share}%` }, fixed(share * scale, 1)),
+      );
+    const decades = scale * Math.log10(2);
+    const apart = decades > 24 ? 6 : decades > 8 ? 2 : 1;
+    const all: HTMLElement[] = [];
+    for (let n = 0; n < decades; n += apart) {
+      const text =
+        n < 5
+          ? percent(10 ** -n)
+          : `10${[...`−${n}`].map(sign => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(sign)] ?? '⁻').join('')}`;
+      all.push(h('span', { class: 'tick', style: `left:${(100 * n) / decades}%` }, text));
+    }
+    return all;
+  }
+
+  private pieces(row: Row, best: boolean): HTMLElement {
+    return h(
+      'span',
+      { class: 'pieces' },
+      ...row.ids.map((_, k) => {
+        const p = percent(probability(this.logprob.data[row.begin + k]!));
+        return h(
+          'span',
+          { style: best ? 'font-weight:600' : '' },
+          h('i', {}, tokenWord(row.texts[k] ?? '')),
+          h('small', {}, p),
+        );
+      }),
+    );
+  }
+
+  /** From 100 % rightwards, a segment a token: lengths add up, longer is less likely. */
+  private bar(row: Row, scale: number): HTMLElement {
+    const divide = [1, Math.max(row.ids.length, 1), row.bytes][this.mode]!;
+    const element = h('span', { class: 'axis' });
+    let at = 0;
+    for (const [k] of row.ids.entries()) {
+      const own = bits(-this.logprob.data[row.begin + k]!);
+      const wide = (100 * own) / divide / scale;
+      const word = tokenWord(row.texts[k] ?? '').replace(/^␣/, '');
+      const style = `left:${at}%;width:${Math.max(wide, 0.4)}%`;
+      element.append(
+        h(
+          'span',
+          {
+            class: `seg h${stepAt(EDGES, own)}`,
+            style,
+            title: `${tokenWord(row.texts[k] ?? '')} ${fixed(own, 2)} bits`,
+          },
+          wide > 5 ? word : '',
+        ),
+      );
+      at += wide;
+    }
+    const p = probability(row.sum);
+    const small =
+      p < 1e-4
+        ? p
+            .toExponential(1)
+            .replace(/e-(\d+)/, ' · 10⁻$1')
+            .replace(/⁻(\d+)/, (_, n: string) => `⁻${[...n].map(d => '⁰¹²³⁴⁵⁶⁷⁸⁹'[Number(d)]).join('')}`)
+        : percent(p);
+    element.append(h('span', { class: 'p', style: `left:${at}%` }, small));
+    return element;
+  }
+
+  private inside(row: Row): HTMLElement {
+    const ids = this.look.arrays.get('instead_ids')!;
+    const others = this.look.arrays.get('instead_logprobs')!;
+    const rank = this.look.arrays.get('rank')!;
+    const many = ids.shape[1]!;
+    let far = 0;
+    const lines = row.ids.map((id, k) => {
+      const at = row.begin + k;
+      const own = bits(-this.logprob.data[at]!);
+      far += own;
+      const instead = Array.from({ length: many }, (_, n) => ({
+        id: ids.data[at * many + n]!,
+        p: probability(others.data[at * many + n]!),
+      }))
+        .filter(other => other.id !== id)
+        .slice(0, 3)
+        .map(other => `${tokenWord(this.word(other.id))} ${percent(other.p)}`);
+      const cells = [
+        count(id),
+        percent(probability(this.logprob.data[at]!)),
+        count(rank.data[at]! + 1),
+        fixed(own, 2),
+        fixed(far, 2),
+      ];
+      return h(
+        'tr',
+        {},
+        h('td', {}, h('code', { class: `h${stepAt(EDGES, own)}` }, tokenWord(row.texts[k] ?? ''))),
+        ...cells.map(text => h('td', {}, text)),
+        h('td', {}, instead.join('   ')),
+      );
+    });
+    const heads = ['token', 'id', 'probability', 'rank', 'bits', 'so far', 'instead'].map(text =>
+      h('th', {}, text),
+    );
+    return h('div', { class: 'inner' }, h('table', {}, h('tr', {}, ...heads), ...lines));
+  }
+
+  /** What these hold of all that could follow; one that begins another holds it too. */
+  private drawHold(): void {
+    const begins = (a: Row, b: Row) =>
+      a !== b && a.ids.length <= b.ids.length && a.ids.every((id, k) => b.ids[k] === id);
+    const own = this.rows.filter(
+      row =>
+        !this.rows.some(
+          other => begins(other, row) && (other.ids.length < row.ids.length || other.n < row.n),
+        ),
+    );
+    const parts = own.map(row => probability(row.sum)).sort((a, b) => b - a);
+    const total = Math.min(
+      1,
+      parts.reduce((sum, p) => sum + p, 0),
+    );
+    const strip = parts.map(p => h('i', { style: `width:${100 * p}%` }));
+    this.hold.replaceChildren(
+      'of all that could follow',
+      h(
+        'span',
+        { class: 'strip' },
+        ...strip,
+        h('i', { class: 'hatched', style: `width:${100 * (1 - total)}%;background-color:transparent` }),
+      ),
+      h('span', {}, 'these ', h('b', {}, percent(total)), `, others ${percent(1 - total)}`),
+    );
+  }
+
+  private drawNote(): void {
+    const notes: (HTMLElement | string)[] = [];
+    const joined = this.rows.filter(row => row.joined);
+    if (joined.length)
+      notes.push(
+        h(
+          'div',
+          {},
+          'Joined to the prompt these are cut otherwise: ',
+          h('b', {}, visible(joined.map(row => tokenWord(row.text)).join(', '))),
+        ),
+      );
+    const texts = textsOf(this.look.head.texts);
+    const spaced = this.rows.find(row => /^[\p{L}\p{N}]/u.test(row.text) && !/\s$/.test(texts.at(-1) ?? ' '));
+    if (spaced && !this.rows.some(row => row.text === ` ${spaced.text}`)) {
+      const add = () => this.host.ask?.({ do: 'add', text: ` ${spaced.text}` });
+      const button = h(
+        'button',
+        { class: 'button', type: 'button', disabled: !this.host.ask, onclick: add },
+        icon('plus'),
+        tokenWord(` ${spaced.text}`),
+      );
+      notes.push(
+        h('div', {}, 'No space stands before ', h('code', {}, tokenWord(spaced.text)), '. ', button),
+      );
+    }
+    this.note.replaceChildren(...notes);
+  }
+}
