@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .magics.host import playground
     from .magics.tuning.magic import tune
     from .models.adapter import Adapter, load_adapter
+    from .models.compare import compare
     from .models.fidelity import Fidelity
     from .models.load import load, models
     from .models.map import Answers
@@ -75,6 +76,7 @@ _HOMES = {
     "magics.host": ("playground",),
     "magics.tuning.magic": ("tune",),
     "models.adapter": ("Adapter", "load_adapter"),
+    "models.compare": ("compare",),
     "models.fidelity": ("Fidelity",),
     "models.load": ("load", "models"),
     "models.map": ("Answers",),
@@ -109,6 +111,7 @@ __all__ = [
     "UnsupportedModel",
     "UsageError",
     "__version__",
+    "compare",
     "load",
     "load_adapter",
     "load_ipython_extension",

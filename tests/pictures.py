@@ -14,6 +14,7 @@ import numpy as np
 
 from llm_magics.core.records import ModelInfo
 from llm_magics.lens.attention import Attention
+from llm_magics.lens.compare import Comparison
 from llm_magics.lens.layers import Lens
 from llm_magics.lens.probe import Probe
 from llm_magics.views.picture import Picture
@@ -93,7 +94,30 @@ def probe(text: str = "") -> Probe:
     )
 
 
-KINDS: dict[str, Callable[..., Picture]] = {"attention": attention, "lens": lens, "probe": probe}
+def compare(text: str = "") -> Comparison:
+    a, b = np.log([0.5, 0.25, 0.5, 0.8]), np.log([0.5, 0.125, 0.6, 0.1])
+    head = {
+        "other": {"name": text[:200] or "tiny", "precision": "int4", "licence": text[:200] or "MIT"},
+        "texts": [text or each for each in ("The", " sea", " is", " wide")],
+        "alike": True,
+        "parted": 4,
+        "rests": [text or " and blue", text],
+        "favourites": {"3": [text or " wide", text or " red"]},
+        "mean": -1.0,
+        "interval": [-2.5, 0.1],
+        "perplexity": [2.1, 4.2],
+        "bits_per_byte": [0.5, 0.9],
+        "memory": [600_000_000, 110_000_000],
+    }
+    return Comparison(info(text), head, {"logprob_a": a, "logprob_b": b, "same": np.array([1, 1, 1, 0])})
+
+
+KINDS: dict[str, Callable[..., Picture]] = {
+    "attention": attention,
+    "compare": compare,
+    "lens": lens,
+    "probe": probe,
+}
 
 
 def main() -> None:

@@ -155,3 +155,26 @@ test('probe: sorted by the measure, opened, and what they hold together', async 
     { do: 'add', text: ' Nice' },
   ]);
 });
+
+test('compare: the worst, the search, and the other way round', async () => {
+  const root = await open(GOLDEN.compare!);
+  const say = () => root.querySelector('.say')!.textContent;
+  const texts = () =>
+    [...root.querySelectorAll('.worst tr:not(:first-of-type) .d')].map(cell => cell.textContent);
+  expect(texts()).toEqual(['−3.00', '−1.00']);
+  expect(root.querySelector('.text [data-n="3"]')!.className).toBe('l2');
+  press(root.querySelector('.text')!, 'N');
+  press(root.querySelector('.text')!, 'n');
+  press(root.querySelector('.text')!, 'n');
+  expect(say()).toContain('␣wide (4): A 80 %, B 10 %, −3.00 bits · A would say ␣wide, B ␣red');
+  expect(root.querySelector('.foot')!.textContent).toContain('the answers part at token 5');
+  expect(root.querySelector('aside')!.textContent).toContain('no clear difference: 0 lies within');
+  const find = root.querySelector<HTMLInputElement>('.field')!;
+  find.value = 'Δ < -0.5';
+  find.dispatchEvent(new Event('input'));
+  expect(root.querySelectorAll('.text .hit')).toHaveLength(2);
+  [...root.querySelectorAll('button')].find(button => button.textContent!.includes('swap'))!.click();
+  expect(texts()).toEqual(['−0.26']);
+  expect(root.querySelector('aside .mean')!.textContent).toBe('+1.000');
+  expect(root.querySelector('.text')!.textContent).toContain('A goes on: (end)');
+});

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -204,26 +204,35 @@ def score(
     predicted_from: int,
     alternatives: int,
     model: ModelInfo,
+    prompt: int = 0,
+    step: Callable[[int], object] = lambda count: None,
 ) -> Trace:
     """Read ``ids`` and record what the model expected at each place.
 
     Args:
         predicted_from: 1 when nothing stands before the first token, 0 when ``ids`` begins with a BOS token
-            that is not part of the text.
+            that is not part of the text, or with a prompt.
+        prompt: so many leading ids are not part of the text.
+        step: told how many tokens were read.
     """
     engine, tokenizer = runtime.engine, runtime.tokenizer
     check_fits(len(ids), engine.context_length, what="the text", hint="score it in parts")
     decoder, weigher = tokenizer.decoder(), Weigher(engine.vocab_size)
     tokens = [] if predicted_from == 0 else [Token(ids[0], decoder.push(ids[0]), 0.0, 0.0, 0)]
     lease, begin = runtime.pool.lease(), 0
+    first = max(prompt, 1)
     try:
         for end in cuts(0, len(ids) - 1, SCORE_CHUNK):
-            for place, logits in enumerate(lease.extend(ids[begin:end], every=True), begin + 1):
+            rows = lease.extend(ids[begin:end], every=end >= first)
+            for place, logits in enumerate(rows, begin + 1) if end >= first else ():
+                if place < first:
+                    continue
                 weighed = weigher.weigh(logits, ids[place], alternatives)
-                piece = decoder.push(ids[place])
+                piece = "" if ids[place] in tokenizer.eos_ids else decoder.push(ids[place])
                 if place == len(ids) - 1:
                     piece += decoder.flush()
                 tokens.append(token_record(tokenizer, weighed, piece, 0.0))
+            step(end - begin)
             begin = end
     finally:
         lease.rewind(0)  # nobody goes on from a text that was read: let the next one have this cache

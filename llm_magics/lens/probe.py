@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
@@ -63,10 +64,8 @@ class Probe(Picture):
         rows = sorted(((self._sum(n), n) for n in range(len(self.head["strings"]))), reverse=True)
         best = rows[0][0]
         total = math.fsum(math.exp(value - best) for value, _ in rows)
-        width = max((len(shown(self.head["strings"][n]["text"])) for _, n in rows), default=0)
-        lines = [
-            f"{'string':<{min(width, 40)}}  {'probability':>11}  {'bits':>7}  {'bits/byte':>9}  share of these"
-        ]
+        width = max(len(shown(self.head["strings"][n]["text"])) for _, n in rows)
+        lines = [f"{'string':<{min(width, 40)}}  probability     bits  bits/byte  share of these"]
         for value, n in rows:
             each = self.head["strings"][n]
             size = max(len(each["text"].encode("utf-8", "replace")), 1)
@@ -74,10 +73,8 @@ class Probe(Picture):
             bits = -value / math.log(2)
             name = f"{shown(each['text'])[:40]:<{min(width, 40)}}"
             bar = "█" * round(20 * share)
-            lines.append(
-                f"{name}  {percent(math.exp(value)):>11}  {bits:7.2f}  {bits / size:9.2f}  "
-                f"{percent(share):>7} {bar}"
-            )
+            figures = f"{percent(math.exp(value)):>11}  {bits:7.2f}  {bits / size:9.2f}"
+            lines.append(f"{name}  {figures}  {percent(share):>7} {bar}")
         odd = [shown(each["text"]) for each in self.head["strings"] if each["joined"]]
         if odd:
             lines.append(f"joined to the prompt these are cut otherwise: {', '.join(odd[:5])}")
@@ -119,7 +116,7 @@ def probe(runtime: Runtime, info: ModelInfo, prompt: Any, strings: Sequence[str]
     tokenizer = runtime.tokenizer
     pieces = pieces_of(runtime, prompt)
     text = "".join(pieces.texts)
-    cut = []
+    cut: list[dict[str, Any]] = []
     for string in strings:
         ids = tokenizer.encode(string, special=False, begin=False) if isinstance(string, str) else []
         if not ids:
@@ -131,7 +128,7 @@ def probe(runtime: Runtime, info: ModelInfo, prompt: Any, strings: Sequence[str]
         cut.append({"text": string, "ids": ids, "texts": list(texts_of(tokenizer, ids)), "joined": joined})
     begins = np.cumsum([0, *(len(each["ids"]) for each in cut)])
     many = int(begins[-1])
-    a = {
+    a: dict[str, NDArray[Any]] = {
         "logprob": np.zeros(many),
         "rank": np.zeros(many, np.uint32),
         "entropy": np.zeros(many, np.float32),
@@ -141,7 +138,7 @@ def probe(runtime: Runtime, info: ModelInfo, prompt: Any, strings: Sequence[str]
     weigher = Weigher(runtime.engine.vocab_size)
     with progress.bar("reading strings", many, unit="token") as step:
 
-        def seen(n: int, place: int, logits: np.ndarray) -> None:
+        def seen(n: int, place: int, logits: NDArray[np.float32]) -> None:
             found = weigher.weigh(logits, cut[n]["ids"][place], INSTEAD)
             at = begins[n] + place
             a["logprob"][at], a["rank"][at], a["entropy"][at] = found.logprob, found.rank, found.entropy

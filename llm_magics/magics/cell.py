@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .expand import expand
-from .inside.verbs import NAMES, VERBS, record_in
+from .inside.verbs import NAMES, VERBS, pair_in, record_in
 from .inside.verbs import OPTIONS as LOOKING
 from .line import Option, listed, read_options
 
@@ -26,7 +26,8 @@ class CellRequest:
         options: fields of SamplingOptions that were given.
         follow: None, or the thread to go on with: empty for that of the last answer.
         look: the options of a verb that looks inside.
-        record: the variable that it looks at; None: the prompt, or the last answer where that is empty.
+        record: the answer that it looks at, or two to compare; None: the prompt, or the last answer where
+            that is empty.
         said: which was taken, where a line could be a prompt too.
         left: notes on what looked like a variable and stayed as text.
     """
@@ -194,7 +195,8 @@ def _looking(
     more, text = read_options(behind, OPTIONS, whole=cell is not None, help="%llm --help")
     values = {**values, **more}
     look = {name: values.pop(name) for name in NAMES if name in values}
-    if not verb.fits(text if cell is None else cell, {**values, **look}):
+    pair = pair_in(text, namespace) if first == "compare" and cell is None else None
+    if pair is None and not verb.fits(text if cell is None else cell, {**values, **look}):
         return None
     _check_out(values)
     if cell is not None and text:
@@ -202,7 +204,7 @@ def _looking(
     if odd := [name for name in look if name not in verb.options]:
         takes = ", ".join(f"--{name}" for name in verb.options) or "no options of its own"
         raise UsageError(f"%llm {first} has no --{odd[0]}", hint=f"it takes {takes}")
-    record = record_in(text, namespace) if cell is None else None
+    record = pair or (record_in(text, namespace) if cell is None else None)
     said = f"{first} was taken as a verb; to ask the model: %llm -- {first} …" if text and not record else ""
     evaluate = values.pop("evaluate", False)
     prompt, left = expand(text if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)

@@ -20,6 +20,7 @@ from .threads import Threads, Turn
 if TYPE_CHECKING:
     from ..core.records import ModelInfo
     from ..models.model import Model
+    from ..views.picture import Picture
     from .playground import Playground
 
 LONG_PROMPT = 500  # tokens; reading them takes about a second
@@ -108,19 +109,43 @@ class LLMMagics(Magics):
         """Look inside: at a text, at an answer that a variable holds, or at the last one."""
         making = Making(self.shell, quiet=request.quiet)
         with making.telling():
-            model = self._load(request)
+            look = {**request.look, **request.options}
+            if isinstance(request.record, tuple):
+                from ..models.compare import compare
+
+                return self._looked(making, compare(*request.record), request)
+            if request.verb == "compare":
+                model, look["other"] = self._pair(request)
+            else:
+                model = self._load(request)
             text = request.record or request.prompt or model.last
             if text is None:
                 raise UsageError(
                     f"there is nothing for {request.verb} to look at", hint=f"%llm {request.verb} TEXT"
                 )
             try:
-                picture = VERBS[request.verb].make(model, text, {**request.look, **request.options})
+                picture = VERBS[request.verb].make(model, text, look)
             except KeyboardInterrupt:
                 raise Interrupted("stopped; nothing is kept") from None
+        self._looked(making, picture, request)
+
+    def _looked(self, making: Making, picture: Picture, request: CellRequest) -> None:
         making.finish(picture, "\n".join(filter(None, [request.said, note(request.left)])))
         if request.out:
             self.shell.user_ns[request.out] = picture
+
+    def _pair(self, request: CellRequest) -> tuple[Model, Model]:
+        """The model in use, which stays it, and the one that the options name."""
+        import llm_magics
+
+        model = self._variant or self._model or self.use(None)
+        other = llm_magics.load(
+            request.model or (model.base or model).name,
+            precision=request.precision,
+            threads=request.threads,
+            file=request.file,
+        )
+        return model, other if request.adapter is None else self._with_adapter(other, request.adapter)
 
     def _tokens(self, switch: str) -> None:
         """Show the last answer's tokens, or switch it on or off for all that follow."""

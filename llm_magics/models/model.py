@@ -20,7 +20,7 @@ from ..engine.batch import ROWS
 from ..engine.generate import Runtime, Stream, score
 from ..engine.kv import Pool
 from ..errors import UsageError
-from ..sources import store
+from ..sources import progress, store
 from .branch import branch
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
 from .inside import Inside
@@ -391,9 +391,12 @@ class Model(Inside):
             )
         return store.export(self.folder, Path(folder).expanduser())
 
-    def score(self, text: str, *, alternatives: int = 10) -> Trace:
+    def score(self, text: str, *, prompt: str = "", alternatives: int = 10) -> Trace:
         """Read ``text`` and record each token's logprob, rank, entropy and alternatives as the model expected
         them.
+
+        Args:
+            prompt: what stands before it, as it is; it is read, and not recorded.
 
         Raises:
             UsageError: the text is empty. ContextOverflow: it is longer than the context.
@@ -403,18 +406,47 @@ class Model(Inside):
                 f"alternatives must be from 0 to {MAX_ALTERNATIVES}, got {alternatives}",
                 hint="10 is a good number",
             )
-        ids = self.tokenizer.encode(text, special=False)
+        before = self.tokenizer.encode(prompt, special=False) if prompt else []
+        ids = self.tokenizer.encode(text, special=False, begin=not before)
         if not ids:
             raise UsageError("there is no text to score", hint="pass some text")
         has_bos = self.tokenizer.bos_id is not None and ids[0] == self.tokenizer.bos_id
-        return score(
-            self._runtime,
-            ids,
-            text=text,
-            predicted_from=0 if has_bos and len(ids) > 1 else 1,
-            alternatives=alternatives,
-            model=self.info,
-        )
+        with progress.bar("reading", len(before) + len(ids) - 1, unit="token") as step:
+            return score(
+                self._runtime,
+                [*before, *ids],
+                text=text,
+                predicted_from=0 if before or (has_bos and len(ids) > 1) else 1,
+                alternatives=alternatives,
+                model=self.info,
+                prompt=len(before),
+                step=step,
+            )
+
+    def score_answer(self, answer: Generation, *, alternatives: int = 10) -> Trace:
+        """Read an answer's tokens behind its prompt, as this model expects them; it may be another's, if both
+        cut texts alike.
+
+        Raises:
+            UsageError: this model cuts the answer otherwise, or it is empty.
+        """
+        ids = [token.id for token in answer.tokens]
+        alike = answer.prompt_ids and answer.vocab_size == self.tokenizer.vocab_size and ids
+        if not alike or self.tokenizer.decode(ids, skip_special=True) != answer.text:
+            raise UsageError(
+                f"{self.name} cannot read this answer token by token", hint="compare its text: answer.text"
+            )
+        with progress.bar("reading", len(answer.prompt_ids) + len(ids) - 1, unit="token") as step:
+            return score(
+                self._runtime,
+                [*answer.prompt_ids, *ids],
+                text=answer.text,
+                predicted_from=0,
+                alternatives=alternatives,
+                model=self.info,
+                prompt=len(answer.prompt_ids),
+                step=step,
+            )
 
     def _special_texts(self) -> dict[str, Any]:
         """What a template may ask for; the answer is always the assistant's turn."""

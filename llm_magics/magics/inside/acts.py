@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.records import Generation, Trace
 from ...errors import ModelFileError, UsageError
 from ...lens.attention import Attention
+from ...lens.compare import Comparison
 from ...lens.layers import Lens
 from ...lens.probe import Probe
 from ...views.picture import Picture
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 Act = dict[str, Any]
 Source = Picture | Generation | Trace
-KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Lens, Probe)}
+KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Comparison, Lens, Probe)}
 
 
 def read(payload: Mapping[str, Any]) -> Picture:

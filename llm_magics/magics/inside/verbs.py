@@ -56,6 +56,14 @@ VERBS: dict[str, Verb] = {
         lambda model, text, look: model.probe(*strings_of(text)),
         fits=lambda text, look: bool(_ARROW.search(text)),
     ),
+    "compare": Verb(
+        (
+            "%llm compare [TEXT]",
+            "… with --precision, -m or --adapter: another model on the same text; or two records",
+        ),
+        lambda model, text, look: against(model, text, look),
+        fits=lambda text, look: bool({"precision", "model", "adapter"} & look.keys()),
+    ),
     "attention": Verb(
         ("%llm attention TEXT", "where each head looks"),
         lambda model, text, look: model.attention(text, layers=look.get("layer")),
@@ -83,3 +91,22 @@ def strings_of(text: str | Record) -> tuple[str, list[str]]:
         raise UsageError("there are no strings to probe", hint="%llm probe The sky is ⇒ blue | red")
     prompt = parts[0].rstrip()
     return prompt, [f" {each}" if prompt and each[0].isalnum() else each for each in strings]
+
+
+def against(model: Model, text: str | Record, look: Look) -> Picture:
+    """The model in use against another one; or two records."""
+    from ...models.compare import compare
+
+    other = look["other"]
+    if isinstance(text, Trace):
+        text = text.text
+    return compare(model, other, text)
+
+
+def pair_in(text: str, namespace: Mapping[str, Any]) -> tuple[Record, Record] | None:
+    """The two records that two names stand for, if they do."""
+    names = text.split()
+    if len(names) != 2:
+        return None
+    a, b = (record_in(name, namespace) for name in names)
+    return (a, b) if a is not None and b is not None else None

@@ -11,11 +11,13 @@ import {
 } from '../../inside.js';
 import { banner, shell } from '../shell.js';
 import { AttentionView } from './attention.js';
+import { CompareView } from './compare.js';
 import { LensView } from './lens.js';
 import { ProbeView } from './probe.js';
 
 const VIEWS: Record<string, MakeView> = {
   attention: (look, element, host) => new AttentionView(look, element, host),
+  compare: (look, element) => new CompareView(look, element),
   lens: (look, element, host) => new LensView(look, element, host),
   probe: (look, element, host) => new ProbeView(look, element, host),
 };
