@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from llm_magics.core.options import SamplingOptions
 from llm_magics.core.records import ModelInfo
 from llm_magics.lens.attention import Attention
 from llm_magics.lens.compare import Comparison
 from llm_magics.lens.layers import Lens
 from llm_magics.lens.probe import Probe
+from llm_magics.lens.replay import Replay, decide
 from llm_magics.views.picture import Picture
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -112,12 +114,80 @@ def compare(text: str = "") -> Comparison:
     return Comparison(info(text), head, {"logprob_a": a, "logprob_b": b, "same": np.array([1, 1, 1, 0])})
 
 
+def replay(text: str = "") -> Replay:
+    """Three steps: the second had a choice of three, and its dice fell on the second."""
+    p = np.array([[0.97, 0.01, 0.01, 0.005], [0.5, 0.3, 0.15, 0.02], [0.6, 0.2, 0.1, 0.05]])
+    head = {
+        "ids": [1, 2, 3, 4, 3],
+        "prompt": 2,
+        "tail": text or "Say: ",
+        "texts": [text or " the", text or " sea", text or " the"],
+        "chosen": [3, 4, 3],
+        "words": {str(n): text or f" w{n}" for n in range(3, 8)},
+        "options": {"temperature": 1.0, "top_k": 40, "top_p": 0.95, "min_p": 0.05, "seed": 3},
+        "vocab": 1000,
+        "ends": [],
+    }
+    arrays = {
+        "cand_ids": np.array([[3, 4, 5, 6], [3, 4, 5, 6], [3, 4, 5, 7]]),
+        "logprobs": np.log(p),
+        "seen": np.array([[0, 0, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]]),
+        "u": np.array([0.5, 0.75, 0.1]),
+        "log_total": np.full(3, 20.0),
+        "exact": np.array([1, 1, 1]),
+    }
+    return Replay(info(text), head, arrays)
+
+
 KINDS: dict[str, Callable[..., Picture]] = {
     "attention": attention,
     "compare": compare,
     "lens": lens,
     "probe": probe,
+    "replay": replay,
 }
+
+
+def sampler_cases() -> list[dict[str, Any]]:
+    """Random choices under random rules, as Python decides them."""
+    rng = np.random.default_rng(5)
+    cases = []
+    for n in range(60):
+        k = int(rng.integers(1, 30))
+        logprobs = np.sort(np.log(rng.dirichlet(np.full(k + 1, 0.5))[:k]))[::-1]
+        rules = {
+            "temperature": 0.0 if n % 10 == 9 else float(rng.uniform(0.3, 2)),
+            "top_k": int(rng.choice([0, 3, 10, 40])),
+            "top_p": float(rng.choice([1.0, 0.9, 0.5])),
+            "min_p": float(rng.choice([0.0, 0.05, 0.2])),
+            "repetition_penalty": float(rng.choice([1.0, 1.3])),
+        }
+        case = {
+            "ids": list(range(k)),
+            "logprobs": logprobs.tolist(),
+            "seen": rng.integers(0, 2, k).tolist(),
+            "log_total": float(rng.uniform(-5, 25)),
+            "u": float(rng.random()),
+            "rest": max(0.0, 1 - float(np.exp(logprobs).sum())),
+            "rules": rules,
+        }
+        made = decide(
+            np.array(case["ids"]),
+            logprobs + case["log_total"],
+            np.array(case["seen"]) > 0,
+            case["u"],
+            SamplingOptions(**rules),
+            rest=case["rest"],
+        )
+        case["made"] = {
+            "order": made.ids.tolist(),
+            "shares": made.probabilities.tolist(),
+            "removed": list(made.removed),
+            "chosen": made.chosen,
+            "lacks": made.lacks,
+        }
+        cases.append(case)
+    return cases
 
 
 def main() -> None:
@@ -128,6 +198,7 @@ def main() -> None:
         had = json.loads(path.read_text("utf-8")) if path.exists() else {}
         made = {kind: had.get(kind) or make(text).payload() for kind, make in KINDS.items()}
         path.write_text(json.dumps(made, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
+    (GOLDEN / "sampler-1.json").write_text(json.dumps(sampler_cases(), indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

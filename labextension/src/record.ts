@@ -1,6 +1,6 @@
 /** What travels from the kernel to the views: the mirror of core/records.py and core/columns.py. */
 
-export const SCHEMA = 2;
+export const SCHEMA = 3;
 
 export interface Alternative {
   id: number;
@@ -17,6 +17,10 @@ export interface Token extends Alternative {
   alternatives: Alternative[];
   /** seconds since the request began */
   time: number;
+  /** The random number that decided on it. */
+  u?: number;
+  /** The logarithm of the sum of all e^logit. */
+  log_total?: number;
 }
 
 export interface Timing {
@@ -97,7 +101,10 @@ const COLUMNS = [
   ['word', 4],
   ['other', 4],
   ['other_logprob', 2],
+  ['u', 4],
+  ['log_total', 4],
 ] as const;
+const NO_U = 2 ** 32 - 1;
 const ENTROPY = 4096;
 const LOGPROB = 1024;
 const NO_TIMING: Timing = { first_token_s: 0, decode_tokens_per_s: 0, prompt_tokens: 0, cached_tokens: 0 };
@@ -179,6 +186,9 @@ function byId<T>(value: unknown, read: (value: unknown) => T): Map<number, T> {
 
 /** A token whose alternatives are made when they are looked at: most never are. */
 class Row implements Token {
+  u?: number;
+  log_total?: number;
+
   constructor(
     readonly id: number,
     readonly text: string,
@@ -194,8 +204,8 @@ class Row implements Token {
   }
 
   toJSON(): Token {
-    const { id, text, logprob, entropy, rank, time, alternatives } = this;
-    return { id, text, logprob, entropy, rank, time, alternatives };
+    const { id, text, logprob, entropy, rank, time, alternatives, u, log_total } = this;
+    return { id, text, logprob, entropy, rank, time, alternatives, u, log_total };
   }
 }
 
@@ -207,21 +217,21 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
   const columns: Record<string, Float64Array> = {};
   let at = 4 + size;
   for (const [name, width] of COLUMNS) {
-    const count = head.lengths[name];
+    const late = name === 'u' || name === 'log_total'; // records of the second schema have neither
+    const count = head.lengths[name] ?? (late ? 0 : undefined);
     if (!Number.isInteger(count) || count < 0 || at + count * width > data.length)
       throw new RecordError(`${name} is cut short`);
     columns[name] = unplaned(data.subarray(at, at + count * width), count, width);
     at += count * width;
   }
   if (at !== data.length) throw new RecordError('its columns have other lengths');
-  const { id, logprob, entropy, rank, count, prompt, word, other, other_logprob } = columns as Record<
-    (typeof COLUMNS)[number][0],
-    Float64Array
-  >;
+  const { id, logprob, entropy, rank, count, prompt, word, other, other_logprob, u, log_total } =
+    columns as Record<(typeof COLUMNS)[number][0], Float64Array>;
   const ids: number[] = [];
   for (const [n, step] of word.entries()) ids.push((ids[n - 1] ?? 0) + step);
   const place = new Map(ids.map((each, n) => [each, n]));
   const textOf = (each: number): string => head.words[place.get(each)!];
+  const totals = new Float32Array(Uint32Array.from(log_total).buffer);
   const tokens: Token[] = [];
   let first = 0;
   let ticks = 0;
@@ -241,7 +251,10 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
       });
     };
     const text = head.texts[n] ?? textOf(own);
-    tokens.push(new Row(own, text, logprob[n]!, entropy[n]! / ENTROPY, rank[n]!, ticks / 1e6, others));
+    const row = new Row(own, text, logprob[n]!, entropy[n]! / ENTROPY, rank[n]!, ticks / 1e6, others);
+    if (u[n] !== undefined && u[n] !== NO_U) row.u = u[n]! / 2 ** 32;
+    if (Number.isFinite(totals[n])) row.log_total = totals[n];
+    tokens.push(row);
   }
   const { lengths, words, texts, other_texts, prompt_words, ...rest } = head;
   rest.prompt_ids = [...prompt];

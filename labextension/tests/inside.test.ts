@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { KeptLook, LookHost } from '../src/inside.js';
 import { readLook } from '../src/inside.js';
+import { decide, type Rules } from '../src/sampler.js';
 import { Opened } from '../src/views/inside/open.js';
 import { inside } from './helpers.js';
 
@@ -177,4 +178,64 @@ test('compare: the worst, the search, and the other way round', async () => {
   expect(texts()).toEqual(['−0.26']);
   expect(root.querySelector('aside .mean')!.textContent).toBe('+1.000');
   expect(root.querySelector('.text')!.textContent).toContain('A goes on: (end)');
+});
+
+interface SamplerCase {
+  ids: number[];
+  logprobs: number[];
+  seen: number[];
+  log_total: number;
+  u: number;
+  rest: number;
+  rules: Rules;
+  made: { order: number[]; shares: number[]; removed: string[]; chosen: number; lacks: number };
+}
+
+test('the sampler decides as in Python', () => {
+  const cases: SamplerCase[] = JSON.parse(readFileSync('../tests/golden/sampler-1.json', 'utf8'));
+  for (const each of cases) {
+    const given = each.ids.map((id, n) => ({ id, logprob: each.logprobs[n]!, seen: each.seen[n]! > 0 }));
+    const found = decide(given, each.log_total, each.u, each.rules, each.rest);
+    expect(found.order.map(one => one.id)).toEqual(each.made.order);
+    expect(found.removed).toEqual(each.made.removed);
+    expect(found.order[found.chosen]!.id).toBe(each.made.chosen);
+    expect(found.lacks).toBeCloseTo(each.made.lacks, 12);
+    for (const [n, share] of found.shares.entries()) expect(share).toBeCloseTo(each.made.shares[n]!, 10);
+  }
+});
+
+test('replay: sliders show what the same dice would have done', async () => {
+  const asked: unknown[] = [];
+  const root = await open(GOLDEN.replay!, { ask: act => asked.push(act) });
+  const foot = () => root.querySelector('.foot')!.textContent;
+  const shown = () => [...root.querySelectorAll('.cand code')].map(each => each.textContent);
+  // It opens on the first step that had a choice, and replayed it gives the record.
+  expect(root.querySelector('.line b')!.textContent).toBe(' sea');
+  expect(root.querySelector('.cand.now.rec code')!.textContent).toBe('␣w4');
+  expect(root.querySelector('.bands svg')!.getAttribute('aria-label')).toBe('0.750: ␣w4');
+  expect(foot()).toContain('2 of 3 steps have a choice');
+  vi.useFakeTimers();
+  const slide = (name: string, value: string) => {
+    const input = root.querySelector<HTMLInputElement>(`input[aria-label="${name}"]`)!;
+    input.value = value;
+    input.dispatchEvent(new Event('input'));
+    vi.advanceTimersByTime(200);
+  };
+  slide('top-p', '0.45');
+  vi.useRealTimers();
+  await new Promise(done => setTimeout(done, 50));
+  expect(shown().length).toBe(4);
+  expect([...root.querySelectorAll('.cand.gone .rule')].map(each => each.textContent)).toEqual([
+    'top-p',
+    'top-p',
+    'top-p',
+  ]);
+  expect(root.querySelector('.cand.now code')!.textContent).toBe('␣w3');
+  expect(foot()).toContain('1 other tokens, the first at 2');
+  root.querySelector<HTMLButtonElement>('.button.main')!.click();
+  expect(asked).toEqual([{ do: 'open', view: 'branch', at: 1, token: 3 }]);
+  press(root.querySelector('.strip')!, 'r');
+  expect(foot()).not.toContain('other tokens');
+  press(root.querySelector('.strip')!, 'ArrowRight');
+  expect(root.querySelector('.line b')!.textContent).toBe(' the');
 });

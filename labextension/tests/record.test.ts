@@ -25,6 +25,8 @@ for (const name of readdirSync(GOLDEN).filter(each => each.startsWith('schema'))
     expect(Object.fromEntries(pieces)).toEqual(golden.pieces);
     const times = record.tokens.map(token => token.time);
     expect(times).toEqual([...times].sort((a, b) => a - b));
+    if (golden.dice)
+      expect(record.tokens.map(token => [token.u ?? null, token.log_total])).toEqual(golden.dice);
     if (golden.paths) {
       expect(record.prompt_texts).toEqual(golden.prompt_texts);
       expect(record.prompt_texts.join('')).toBe(record.prompt);
@@ -36,7 +38,7 @@ for (const name of readdirSync(GOLDEN).filter(each => each.startsWith('schema'))
 }
 
 test('a later schema says so, and damage is one clear error', async () => {
-  await expect(readKept({ schema: 3 })).rejects.toThrow(/has schema 3; this view reads up to 2/);
+  await expect(readKept({ schema: 4 })).rejects.toThrow(/has schema 4; this view reads up to 3/);
   for (const kept of [{}, { schema: 2 }, { schema: 2, data: 'AAAA' }, { schema: 2, data: '???' }])
     await expect(readKept(kept)).rejects.toThrow(RecordError);
   expect(() => unpack(new Uint8Array([200, 0, 0, 0]), [])).toThrow();

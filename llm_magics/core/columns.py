@@ -16,6 +16,10 @@ lowest bytes first: planes of one kind deflate well.
 | other | 4 | of each alternative, its place among the words |
 | other_logprob | 2 | round(−1024 · nats), at most 65,535, less that of the alternative before it, modulo
 65,536 |
+| u | 4 | 2³² · the random number that decided; 2³² − 1 where none did |
+| log_total | 4 | float32; NaN where it was not noted |
+
+The last two are absent in records of the second schema, and empty where no token has them.
 
 The header holds ``lengths`` (values a column), ``words`` (the text of each), and ``texts``, ``other_texts``
 and ``prompt_words``: where a token, an alternative or a token of the prompt, by its place, has another text
@@ -25,6 +29,7 @@ than its word. The last is absent where the prompt's texts were not noted.
 from __future__ import annotations
 
 import json
+import math
 from itertools import chain
 from typing import Any
 
@@ -43,7 +48,10 @@ COLUMNS = {
     "word": 4,
     "other": 4,
     "other_logprob": 2,
+    "u": 4,
+    "log_total": 4,
 }
+NO_U = 2**32 - 1
 ENTROPY, LOGPROB, MOST = 4096, 1024, 65_535
 _MOST_VALUES = 1 << 27
 
@@ -79,7 +87,15 @@ def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
         "word": np.diff(np.array(ids, np.uint32), prepend=np.uint32(0)),
         "other": np.array([place[other.id] for other in others], np.uint32),
         "other_logprob": quantised - before,
+        "u": np.array([NO_U if token.u is None else round(token.u * 2**32) for token in tokens], np.uint32),
+        "log_total": np.array(
+            [math.nan if token.log_total is None else token.log_total for token in tokens], np.float32
+        ),
     }
+    if (columns["u"] == NO_U).all():
+        columns["u"] = columns["u"][:0]
+    if np.isnan(columns["log_total"]).all():
+        columns["log_total"] = columns["log_total"][:0]
     header = {
         **{key: value for key, value in head.items() if key not in ("prompt_ids", "prompt_texts")},
         "lengths": {name: len(column) for name, column in columns.items()},
@@ -110,7 +126,7 @@ def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], 
     head = json.loads(data[4 : 4 + size].decode("utf-8", "surrogatepass"))
     at, columns = 4 + size, {}
     for name, width in COLUMNS.items():
-        count = head["lengths"][name]
+        count = head["lengths"].get(name, 0) if name in ("u", "log_total") else head["lengths"][name]
         if not isinstance(count, int) or not 0 <= count < _MOST_VALUES:
             raise ValueError(f"{name} has {count!r:.20} values")
         columns[name] = unplaned(data[at : at + count * width], count, width)
@@ -122,6 +138,10 @@ def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], 
     other_logprobs = columns["other_logprob"].astype(np.uint16)
     others, tokens, first = [ids[place] for place in columns["other"].tolist()], [], 0
     texts, other_texts = head.pop("texts"), head.pop("other_texts")
+    us, totals = columns["u"].tolist(), columns["log_total"].astype("<u4").view("<f4").tolist()
+    for name, values in (("u", us), ("log_total", totals)):
+        if values and len(values) != len(columns["id"]):
+            raise ValueError(f"{name} has {len(values)} values")
     rows = zip(
         columns["id"].tolist(),
         columns["logprob"].view(np.float64).tolist(),
@@ -140,7 +160,10 @@ def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], 
             )
             for place, (other, q) in enumerate(zip(others[first : first + count], values, strict=True), first)
         )
-        tokens.append(Token(id, texts.get(str(n), text_of[id]), logprob, entropy, rank, found, time_s))
+        u = us[n] / 2**32 if us and us[n] != NO_U else None
+        total = totals[n] if totals and totals[n] == totals[n] else None
+        text = texts.get(str(n), text_of[id])
+        tokens.append(Token(id, text, logprob, entropy, rank, found, time_s, u, total))
         first += count
     del head["lengths"], head["words"]
     head["prompt_ids"] = columns["prompt"].tolist()

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from ..errors import ModelFileError, UsageError
 from .options import SamplingOptions
 
-SCHEMA = 2
+SCHEMA = 3
 MOST_BRANCHES = 20
 StopReason = Literal["stop", "length", "interrupted"]
 
@@ -41,6 +41,9 @@ class Token:
         rank: 0 for the likeliest token, 1 for the next, …
         alternatives: the likeliest tokens, best first; may hold the chosen one.
         time_s: seconds since the request began; 0 in a trace.
+        u: the random number from 0 to 1 that decided on it; None where none did, or it was not noted.
+        log_total: the logarithm of the sum of all e^logit, so that a logit is logprob + log_total; None where
+            it was not noted.
     """
 
     id: int
@@ -50,6 +53,8 @@ class Token:
     rank: int
     alternatives: tuple[Alternative, ...] = ()
     time_s: float = 0.0
+    u: float | None = None
+    log_total: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +273,8 @@ def _columns(tokens: tuple[Token, ...]) -> dict[str, list[Any]]:
         "entropy": [token.entropy for token in tokens],
         "rank": [token.rank for token in tokens],
         "time_s": [token.time_s for token in tokens],
+        "u": [token.u for token in tokens],
+        "log_total": [token.log_total for token in tokens],
         "alternatives": [
             [
                 [other.id for other in token.alternatives],
@@ -297,13 +304,15 @@ def _tokens(columns: dict[str, list[Any]] | tuple[Token, ...]) -> tuple[Token, .
     """Of columns, or tokens that came another way."""
     if isinstance(columns, tuple):
         return columns
+    none = [None] * len(columns["id"])  # what records before the third schema have of the last two
     rows = zip(
         *(columns[name] for name in ("id", "text", "logprob", "entropy", "rank", "alternatives", "time_s")),
+        *(columns.get(name, none) for name in ("u", "log_total")),
         strict=True,
     )
     return tuple(
-        Token(id, text, logprob, entropy, rank, tuple(map(Alternative, *others)), time_s)
-        for id, text, logprob, entropy, rank, others, time_s in rows
+        Token(id, text, logprob, entropy, rank, tuple(map(Alternative, *others)), *more)
+        for id, text, logprob, entropy, rank, others, *more in rows
     )
 
 

@@ -24,7 +24,7 @@ class Weighed:
     """A token with its place in the model's own distribution (temperature 1, nothing removed).
 
     ``logprob`` and ``entropy`` in nats; ``rank`` 0 is the likeliest; ``top_ids`` and ``top_logprobs`` best
-    first.
+    first. ``u`` is the random number that decided, ``log_total`` the logarithm of the sum of all e^logit.
     """
 
     id: int
@@ -33,6 +33,8 @@ class Weighed:
     rank: int
     top_ids: tuple[int, ...]
     top_logprobs: tuple[float, ...]
+    u: float | None = None
+    log_total: float | None = None
 
 
 def top(logits: Floats, k: int) -> NDArray[np.intp]:
@@ -62,10 +64,11 @@ class Weigher:
     def __init__(self, vocab_size: int) -> None:
         self._odds = np.empty(vocab_size, np.float32)
 
-    def weigh(self, logits: Floats, id: int, alternatives: int) -> Weighed:
-        """Describe token ``id``; logits float32 (vocab,)."""
-        best = top(logits, max(alternatives, 1))
+    def weigh(self, logits: Floats, id: int, alternatives: int, u: float | None = None) -> Weighed:
+        """Describe token ``id``, which ``u`` decided on; logits float32 (vocab,)."""
+        best, shift = top(logits, max(alternatives, 1)), 0.0
         if not -_EXP_RANGE < logits[best[0]] < _EXP_RANGE:  # softmax does not change when all move alike
+            shift = float(logits[best[0]])
             logits = logits - logits[best[0]]
         odds = np.exp(logits, out=self._odds)
         total = float(odds.sum())
@@ -81,6 +84,8 @@ class Weigher:
             rank=int(np.count_nonzero(larger > own)),
             top_ids=tuple(best[:alternatives].tolist()),
             top_logprobs=tuple((values[:alternatives] - log_total).tolist()),
+            u=u,
+            log_total=float(np.float32(log_total + shift)),
         )
 
 
@@ -89,6 +94,7 @@ class Sampler:
 
     def __init__(self, options: SamplingOptions) -> None:
         self._options = options
+        self.u: float | None = None  # the last random number, of 32 bits, as the record keeps it
         self._random = np.random.Generator(np.random.PCG64(options.seed))
 
     def choose(self, logits: Floats, seen: Sequence[int]) -> int:
@@ -100,11 +106,13 @@ class Sampler:
         options = self._options
         if options.repetition_penalty != 1.0:
             logits = penalised(logits, seen, options.repetition_penalty)
+        self.u = None
         if options.temperature == 0:
             return int(logits.argmax())
         ids, probabilities = candidates(logits, options)
         # One uniform number a token, whatever is filtered: changing top_k does not shift the stream.
-        point = self._random.random() * probabilities.sum()
+        self.u = min(int(self._random.random() * 2**32), 2**32 - 2) / 2**32
+        point = self.u * probabilities.sum()
         index = int(np.searchsorted(np.cumsum(probabilities), point, side="right"))
         return int(ids[min(index, len(ids) - 1)])
 

@@ -76,7 +76,8 @@ class Answer:
             logits: (vocab,) after ``seen``, which are :attr:`ids` and the tokens decided on but not yet
                 taken.
         """
-        return weigher.weigh(logits, self._sampler.choose(logits, seen), self.options.alternatives)
+        id = self._sampler.choose(logits, seen)
+        return weigher.weigh(logits, id, self.options.alternatives, self._sampler.u)
 
     def take(self, weighed: Weighed) -> Token:
         """Append one token; :attr:`ended` tells whether it was the last."""
@@ -160,7 +161,8 @@ def token_record(tokenizer: Tokenizer, weighed: Weighed, text: str, time_s: floa
         Alternative(id, tokenizer.token_text(id), logprob)
         for id, logprob in zip(weighed.top_ids, weighed.top_logprobs, strict=True)
     )
-    return Token(weighed.id, text, weighed.logprob, weighed.entropy, weighed.rank, others, time_s)
+    w = weighed
+    return Token(w.id, text, w.logprob, w.entropy, w.rank, others, time_s, w.u, w.log_total)
 
 
 class HeldText:

@@ -196,7 +196,8 @@ def _looking(
     values = {**values, **more}
     look = {name: values.pop(name) for name in NAMES if name in values}
     pair = pair_in(text, namespace) if first == "compare" and cell is None else None
-    if pair is None and not verb.fits(text if cell is None else cell, {**values, **look}):
+    named = record_in(text, namespace) if cell is None else None
+    if pair is None and named is None and not verb.fits(text if cell is None else cell, {**values, **look}):
         return None
     _check_out(values)
     if cell is not None and text:
@@ -204,7 +205,7 @@ def _looking(
     if odd := [name for name in look if name not in verb.options]:
         takes = ", ".join(f"--{name}" for name in verb.options) or "no options of its own"
         raise UsageError(f"%llm {first} has no --{odd[0]}", hint=f"it takes {takes}")
-    record = pair or (record_in(text, namespace) if cell is None else None)
+    record = pair or named
     said = f"{first} was taken as a verb; to ask the model: %llm -- {first} …" if text and not record else ""
     evaluate = values.pop("evaluate", False)
     prompt, left = expand(text if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)

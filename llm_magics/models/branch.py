@@ -77,5 +77,6 @@ def _weighed(generation: Generation, at: int, token: str | int) -> Weighed | Non
                 rank,
                 tuple(each.id for each in kept.alternatives),
                 tuple(each.logprob for each in kept.alternatives),
+                log_total=kept.log_total,
             )
     return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..core.records import ModelInfo
+from ..core.records import Generation, ModelInfo
+from ..engine.answer import Answer
 from ..engine.generate import Runtime
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..lens.layers import Lens
     from ..lens.pieces import Text
     from ..lens.probe import Probe
+    from ..lens.replay import Replay
     from ..lens.tapped import Tapped
     from .adapted import Slots
 
@@ -28,6 +30,7 @@ class Inside:
     info: ModelInfo
     slots: Slots | None
     base: Inside | None
+    _last: Answer | None
     _runtime: Runtime
     _opened: Tapped | None = None
 
@@ -80,6 +83,25 @@ class Inside:
         from ..lens.probe import probe
 
         return probe(self._runtime, self.info, prompt, strings)
+
+    def replay(self, answer: Generation | None = None) -> Replay:
+        """The sampler's choices of an answer again: what each rule removed, where the dice fell, and what
+        other
+        settings would have done.
+
+        Args:
+            answer: of this model; None: the last one.
+
+        Raises:
+            UsageError: there is none, or another model gave it.
+        """
+        from ..errors import UsageError
+        from ..lens.replay import replay
+
+        answer = answer or (self._last.generation if self._last else None)
+        if answer is None:
+            raise UsageError("there is no answer yet", hint="ask something first")
+        return replay(self._runtime, self.info, answer)
 
     @property
     def _tapped(self) -> Tapped:

@@ -41,6 +41,7 @@ class Picture:
         self, model: ModelInfo, head: dict[str, Any], arrays: dict[str, NDArray[Any]] | None = None
     ) -> None:
         self.model, self.head, self.arrays = model, head, arrays or {}
+        assert not self.head.keys() & self.arrays.keys(), "to_dict would lose one of them"
 
     def __repr__(self) -> str:
         return printable(self.plain())

@@ -39,6 +39,8 @@ TOKENS = st.builds(
     rank=st.integers(0, 300_000),
     alternatives=OTHERS.map(tuple),
     time_s=st.floats(0, 100),
+    u=st.none() | st.integers(0, 2**32 - 2).map(lambda n: n / 2**32),
+    log_total=st.none() | st.floats(-90, 90, width=32),
 )
 
 
@@ -69,6 +71,7 @@ def test_what_is_kept_is_read_again(tokens: list[Token]) -> None:
             token.logprob,
             token.rank,
         )
+        assert (found.u, found.log_total) == (token.u, token.log_total)
         assert found.entropy == pytest.approx(token.entropy, abs=1.3e-4)
         assert found.time_s == pytest.approx(token.time_s, abs=2e-5)
         assert [(other.id, other.text) for other in found.alternatives] == [
@@ -98,6 +101,8 @@ def test_golden_records(name: str) -> None:
     assert rows == golden["tokens"]
     assert found.model.fingerprint == golden["fingerprint"] and found.vocab_size == golden["vocab_size"]
     assert {str(id): data.hex() for id, data in found.pieces.items()} == golden["pieces"]
+    if "dice" in golden:
+        assert [[token.u, token.log_total] for token in found.tokens] == golden["dice"]
     if "paths" in golden:
         assert list(found.prompt_texts) == golden["prompt_texts"] and len(found.branches) == 2
         assert "".join(found.prompt_texts) == found.prompt
@@ -150,7 +155,7 @@ def test_there_are_golden_records_of_every_schema() -> None:
     schemas = {
         json.loads(path.read_text("utf-8"))["bundle"][MIME]["schema"] for path in GOLDEN.glob("schema-*.json")
     }
-    assert schemas == {1, 2}
+    assert schemas == {1, 2, 3}
 
 
 @settings(max_examples=200, deadline=None)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...core.records import Generation, Trace
+from ...core.records import Generation, Token, Trace
 from ...errors import ModelFileError, UsageError
 from ...lens.attention import Attention
 from ...lens.compare import Comparison
 from ...lens.layers import Lens
 from ...lens.probe import Probe
+from ...lens.replay import Replay
 from ...views.picture import Picture
 from ..channel import whole
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Act = dict[str, Any]
 Source = Picture | Generation | Trace
-KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Comparison, Lens, Probe)}
+KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay)}
 
 
 def read(payload: Mapping[str, Any]) -> Picture:
@@ -50,6 +51,8 @@ def text_of(source: Source) -> Any:
 
 OPEN: dict[str, Callable[[Model, Source, Act], Picture]] = {
     "attention": lambda model, source, act: model.attention(text_of(source)),
+    "branch": lambda model, source, act: go_on(model, source, act),
+    "replay": lambda model, source, act: model.replay(answer_of(source)),
     "lens": lambda model, source, act: model.lens(text_of(source)),
 }
 ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
@@ -60,3 +63,37 @@ ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
         text_of(picture), [*(each["text"] for each in picture.head["strings"]), str(act.get("text", ""))]
     ),
 }
+
+
+def answer_of(source: Source) -> Generation:
+    """Raises: UsageError: it is no answer."""
+    if not isinstance(source, Generation):
+        raise UsageError(
+            "only an answer can be replayed", hint="call it with an answer: model.replay(answer)"
+        )
+    return source
+
+
+def go_on(model: Model, source: Source, act: Act) -> Picture:
+    """An answer that is replayed, from another token on: what comes of it, replayed too.
+
+    Raises:
+        UsageError: the place or the token does not exist.
+    """
+    if not isinstance(source, Replay):
+        raise UsageError("only a replayed answer can go on from here", hint="%llm replay")
+    h = source.head
+    tokens = tuple(
+        Token(id, "" if id in h["ends"] else text, 0.0, 0.0, 0)
+        for id, text in zip(h["chosen"], h["texts"], strict=True)
+    )
+    answer = Generation(
+        "".join(token.text for token in tokens),
+        tokens,
+        "length",
+        h["tail"],
+        source.options,
+        model=source.model,
+        prompt_ids=tuple(h["ids"][: h["prompt"]]),
+    )
+    return model.replay(model.branch(answer, whole(act, "at"), whole(act, "token")))

@@ -64,6 +64,11 @@ VERBS: dict[str, Verb] = {
         lambda model, text, look: against(model, text, look),
         fits=lambda text, look: bool({"precision", "model", "adapter"} & look.keys()),
     ),
+    "replay": Verb(
+        ("%llm replay [ANSWER]", "the sampler's choices again: the last answer's, or of the variable ANSWER"),
+        lambda model, text, look: model.replay(answer_of(text)),
+        fits=lambda text, look: not text,
+    ),
     "attention": Verb(
         ("%llm attention TEXT", "where each head looks"),
         lambda model, text, look: model.attention(text, layers=look.get("layer")),
@@ -110,3 +115,10 @@ def pair_in(text: str, namespace: Mapping[str, Any]) -> tuple[Record, Record] | 
         return None
     a, b = (record_in(name, namespace) for name in names)
     return (a, b) if a is not None and b is not None else None
+
+
+def answer_of(text: str | Record) -> Generation:
+    """Raises: UsageError: it is no answer."""
+    if not isinstance(text, Generation):
+        raise UsageError("this verb looks at an answer", hint="%%llm -o answer …, then: %llm replay answer")
+    return text

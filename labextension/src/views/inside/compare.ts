@@ -277,6 +277,7 @@ export class CompareView implements LookView {
 
   private worstFirst(): number[] {
     return Array.from(this.texts, (_, n) => n)
+      .filter(n => this.delta(n) < 0)
       .sort((x, y) => this.delta(x) - this.delta(y))
       .slice(0, 50);
   }
@@ -449,7 +450,6 @@ export class CompareView implements LookView {
     const heads = ['#', 'token in its context', 'A', '', 'B', 'Δ bits'];
     const rows = this.worstFirst()
       .slice(0, WORST)
-      .filter(n => this.delta(n) < 0)
       .map(n => {
         const plot = svg('svg', { width: 220, height: 18 });
         for (let tick = 0; tick <= 4; tick++)

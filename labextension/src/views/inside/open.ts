@@ -14,12 +14,14 @@ import { AttentionView } from './attention.js';
 import { CompareView } from './compare.js';
 import { LensView } from './lens.js';
 import { ProbeView } from './probe.js';
+import { ReplayView } from './replay.js';
 
 const VIEWS: Record<string, MakeView> = {
   attention: (look, element, host) => new AttentionView(look, element, host),
   compare: (look, element) => new CompareView(look, element),
   lens: (look, element, host) => new LensView(look, element, host),
   probe: (look, element, host) => new ProbeView(look, element, host),
+  replay: (look, element, host) => new ReplayView(look, element, host),
 };
 
 /** Keeps the view of an element as its record is. */

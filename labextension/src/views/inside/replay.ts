@@ -1,0 +1,600 @@
+/** The sampler's choices again: what each rule removes, where the dice fell, what other settings would have done. */
+
+import { h, icon, perFrame } from '../../dom.js';
+import { count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
+import {
+  type Look,
+  type LookHost,
+  type LookView,
+  numbers,
+  numbersOf,
+  textsOf,
+  wordsOf,
+} from '../../inside.js';
+import type { Numbers } from '../../packed.js';
+import { type Candidate, type Decided, decide, type Rules } from '../../sampler.js';
+import { svg } from '../../svg.js';
+import { shell } from '../shell.js';
+import { bold, busyLine, foot, onKeys, PARTS_STYLE, picker, type Slide, slider } from './parts.js';
+
+const SHOWN = 30;
+const FALLEN = 12;
+const ROW = 26;
+
+const STYLE = `${PARTS_STYLE}
+.line{white-space:pre;overflow:hidden;font:15px/27px var(--llm-text);color:var(--llm-fg2);text-align:center;mask-image:linear-gradient(90deg,transparent,#000 8%,#000 92%,transparent)}
+.line b{font-weight:400;color:var(--llm-fg);border:2px solid var(--llm-accent);border-radius:4px;padding:0 2px}
+.strip svg{display:block;width:100%;height:86px}.strip .now{fill:var(--llm-mass-4)}.strip .was{fill:var(--llm-track)}.strip .none{fill:var(--llm-line2)}.strip .other{fill:var(--llm-heat-solid)}.strip .at{fill:none;stroke:var(--llm-accent);stroke-width:2}
+.key{display:flex;flex-wrap:wrap;gap:4px 14px;font-size:11px;color:var(--llm-fg2)}.key span:first-child{margin-right:auto}.key i{display:inline-block;width:12px;height:10px;margin-right:4px}
+.three{display:grid;grid-template-columns:minmax(0,1.5fr) minmax(170px,.8fr) 230px;gap:8px 24px;margin-top:12px}
+.head,.cand{display:grid;grid-template-columns:14px 92px 1fr 58px 62px;gap:8px;align-items:center;height:${ROW}px}.head{color:var(--llm-fg2);font-size:11px;height:34px}
+.cand code{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.cand .n,.head .n{text-align:right}
+.cand .two i{display:block;height:6px;margin:1px 0;background:var(--llm-mass-3);border-radius:1px}.cand .two i+i{background:var(--llm-mass-solid)}
+.cand.now{font-weight:600}.cand.now .two i+i{background:var(--llm-heat-solid)}.cand.gone code{text-decoration:line-through;color:var(--llm-fg2)}
+.mark{display:block;width:9px;height:9px;border-radius:5px;border:2px solid transparent}.now .mark{background:var(--llm-heat-solid)}.rec .mark{border-color:var(--llm-fg2)}.now.rec .mark{border-color:var(--llm-heat-solid)}
+.rule{border:1px solid var(--llm-line2);border-radius:9px;padding:0 7px;font-size:11px;white-space:nowrap}
+.bands svg{display:block;width:100%}.bands text{font:11px var(--llm-ui);fill:var(--llm-fg2)}.bands .dice{font-weight:600;fill:var(--llm-fg)}.bands .piece{fill:var(--llm-mass-2)}.bands .hit{fill:var(--llm-mass-4)}.bands .old{fill:var(--llm-track)}.bands .oldhit{fill:var(--llm-fg3)}.bands .flow{fill:var(--llm-mass-1)}.bands .flowhit{fill:var(--llm-mass-3)}.bands .needle{stroke:var(--llm-heat-solid);stroke-width:2.5;transition:transform 120ms}.bands circle{fill:var(--llm-heat-solid)}
+.set .slider{display:grid;grid-template-columns:1fr auto;gap:0 8px;margin-bottom:10px}.set .slider input{grid-column:1/3;grid-row:2;width:100%}.set .slider output{text-align:right}
+.set p{margin:6px 0}.set .small{font-size:11px;color:var(--llm-fg2)}
+@container (max-width:860px){.three{grid-template-columns:1fr 1fr}.bands{display:none}}
+@container (max-width:560px){.three{grid-template-columns:1fr}}
+@media (prefers-reduced-motion:reduce){.bands .needle{transition:none}}`;
+
+const NAMES = ['temperature', 'top_k', 'top_p', 'min_p', 'repetition_penalty'] as const;
+
+export class ReplayView implements LookView {
+  private readonly shell;
+  private readonly steps = picker('step', n => this.go(this.listed[n] ?? 0));
+  private readonly only = h('input', { type: 'checkbox' });
+  private readonly line = h('div', { class: 'line' });
+  private readonly strip = h('div', { class: 'strip', tabindex: 0, role: 'slider', 'aria-label': 'steps' });
+  private readonly list = h('div', { role: 'listbox', 'aria-label': 'candidates' });
+  private readonly bands = h('div', { class: 'bands' });
+  private readonly set = h('div', { class: 'set' });
+  private readonly words = h('div', { 'aria-live': 'polite' });
+  private readonly warn = h('div');
+  private readonly busy = h('div');
+  private readonly end = h('div');
+  private readonly slides = new Map<string, Slide>();
+  private readonly frame = perFrame(() => this.draw());
+  private readonly go_on = h('button', { class: 'button main', type: 'button' });
+  private look!: Look;
+  private host!: LookHost;
+  private texts: string[] = [];
+  private chosen: number[] = [];
+  private word = (id: number) => `#${id}`;
+  private ids!: Numbers;
+  private was!: Rules;
+  private rules!: Rules;
+  private recorded: Decided[] = [];
+  private now: Decided[] = [];
+  private at = 0;
+  private late: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(look: Look, element: HTMLElement, host: LookHost) {
+    this.shell = shell(element, STYLE);
+    const arrow = (by: number, name: string) =>
+      h(
+        'button',
+        { class: 'button', type: 'button', 'aria-label': name, onclick: () => this.walk(by) },
+        by < 0 ? '◂' : '▸',
+      );
+    this.only.addEventListener('change', () => this.draw());
+    this.shell.root.append(
+      h(
+        'div',
+        { class: 'row' },
+        h('label', {}, 'step ', this.steps.element),
+        arrow(-1, 'step before'),
+        arrow(1, 'next step'),
+        h(
+          'label',
+          { style: 'display:inline-flex;gap:5px;align-items:center;height:24px' },
+          this.only,
+          'Only where there was a choice',
+        ),
+      ),
+      this.busy,
+      this.line,
+      h(
+        'div',
+        { class: 'key' },
+        h('span', {}, 'candidates left, step by step'),
+        h('span', {}, h('i', { class: 'm4' }), 'now'),
+        h('span', {}, h('i', { style: 'background:var(--llm-track)' }), 'more as recorded'),
+        h('span', {}, h('i', { style: 'background:var(--llm-line2);height:4px' }), 'no choice'),
+        h(
+          'span',
+          {},
+          h('i', { style: 'background:var(--llm-heat-solid);border-radius:5px;width:9px;height:9px' }),
+          'the dice now say another token',
+        ),
+      ),
+      this.strip,
+      this.warn,
+      h('div', { class: 'three' }, this.list, this.bands, this.set),
+      this.end,
+    );
+    this.go_on.addEventListener('click', () => this.goOn());
+    this.strip.addEventListener('click', event => {
+      const { left, width } = this.strip.getBoundingClientRect();
+      this.go(Math.floor(((event.clientX - left) / width) * this.texts.length));
+    });
+    onKeys(this.shell.root, {
+      ArrowLeft: () => this.walk(-1),
+      ArrowRight: () => this.walk(1),
+      n: () => this.other(1),
+      N: () => this.other(-1),
+      r: () => this.reset(),
+      R: () => this.reset(),
+    });
+    this.update(look, host);
+  }
+
+  update(look: Look, host: LookHost): void {
+    const same = look === this.look;
+    this.look = look;
+    this.host = host;
+    this.busy.replaceChildren(busyLine(host));
+    if (same) return this.draw();
+    this.texts = textsOf(look.head.texts);
+    this.chosen = numbersOf(look.head.chosen);
+    this.word = wordsOf(look.head.words);
+    this.ids = numbers(look, 'cand_ids', 2);
+    for (const name of ['logprobs', 'seen']) numbers(look, name, 2);
+    for (const name of ['u', 'log_total', 'exact']) numbers(look, name, 1);
+    const given = (look.head.options ?? {}) as Record<string, unknown>;
+    const number = (name: string, other: number) =>
+      Number.isFinite(given[name]) ? Number(given[name]) : other;
+    this.was = {
+      temperature: number('temperature', 1),
+      top_k: number('top_k', 0),
+      top_p: number('top_p', 1),
+      min_p: number('min_p', 0),
+      repetition_penalty: number('repetition_penalty', 1),
+    };
+    this.rules = { ...this.was };
+    this.recorded = this.all();
+    this.at = Math.max(
+      0,
+      this.recorded.findIndex(each => left(each) > 1),
+    );
+    this.buildSliders();
+    this.decideAll();
+    this.draw();
+  }
+
+  dispose(): void {
+    clearTimeout(this.late);
+    this.frame.cancel();
+    this.shell.dispose();
+  }
+
+  private get vocab(): number {
+    return Number(this.look.head.vocab) || 0;
+  }
+
+  private candidates(n: number): Candidate[] {
+    const many = this.ids.shape[1]!;
+    const logprobs = this.look.arrays.get('logprobs')!.data;
+    const seen = this.look.arrays.get('seen')!.data;
+    return Array.from({ length: many }, (_, k) => ({
+      id: this.ids.data[n * many + k]!,
+      logprob: logprobs[n * many + k]!,
+      seen: seen[n * many + k]! > 0,
+    }));
+  }
+
+  private one(n: number): Decided {
+    const given = this.candidates(n);
+    const rest = Math.max(0, 1 - given.reduce((sum, each) => sum + probability(each.logprob), 0));
+    return decide(
+      given,
+      this.look.arrays.get('log_total')!.data[n]!,
+      this.look.arrays.get('u')!.data[n]!,
+      this.rules,
+      rest,
+    );
+  }
+
+  private all(): Decided[] {
+    return this.texts.map((_, n) => this.one(n));
+  }
+
+  private changed(): boolean {
+    return NAMES.some(name => this.rules[name] !== this.was[name]);
+  }
+
+  /** Whether the dice give another token than the record's: where it cannot be replayed nothing is said. */
+  private differs(n: number): boolean {
+    const exact = this.look.arrays.get('exact')!.data[n]! > 0;
+    return exact && this.changed() && this.now[n]!.order[this.now[n]!.chosen]!.id !== this.chosen[n];
+  }
+
+  private decideAll(): void {
+    this.now = this.all();
+  }
+
+  private get listed(): number[] {
+    const all = this.texts.map((_, n) => n);
+    return this.only.checked ? all.filter(n => left(this.recorded[n]!) > 1 || left(this.now[n]!) > 1) : all;
+  }
+
+  private go(n: number): void {
+    this.at = Math.max(0, Math.min(this.texts.length - 1, n));
+    this.draw();
+  }
+
+  private walk(by: number): void {
+    const { listed } = this;
+    const next = by > 0 ? listed.find(n => n > this.at) : listed.filter(n => n < this.at).at(-1);
+    if (next !== undefined) this.go(next);
+  }
+
+  private other(by: number): void {
+    const all = this.texts.map((_, n) => n).filter(n => this.differs(n));
+    const next =
+      by > 0 ? (all.find(n => n > this.at) ?? all[0]) : (all.filter(n => n < this.at).at(-1) ?? all.at(-1));
+    if (next !== undefined) this.go(next);
+  }
+
+  private reset(): void {
+    this.rules = { ...this.was };
+    this.decideAll();
+    this.draw();
+  }
+
+  // --- settings
+
+  private buildSliders(): void {
+    const log = (value: number) => (value === 0 ? 110 : Math.round((Math.log(value) / Math.log(1000)) * 100));
+    const of = (place: number) => (place > 100 ? 0 : Math.max(1, Math.round(1000 ** (place / 100))));
+    const make = (
+      name: (typeof NAMES)[number],
+      label: string,
+      range: { min: number; max: number; step: number },
+      from: (value: number) => number = value => value,
+    ) => {
+      const slide = slider(label, range, value => this.change(name, from(value)));
+      this.slides.set(name, slide);
+      return slide.element;
+    };
+    this.set.replaceChildren(
+      make('temperature', 'temperature', { min: 0, max: 2, step: 0.05 }),
+      make('top_k', 'top-k', { min: 0, max: 110, step: 1 }, of),
+      make('top_p', 'top-p', { min: 0.05, max: 1, step: 0.01 }),
+      make('min_p', 'min-p', { min: 0, max: 0.3, step: 0.01 }),
+      make('repetition_penalty', 'repetition penalty', { min: 1, max: 2, step: 0.05 }),
+      h(
+        'p',
+        {},
+        h('button', { class: 'button', type: 'button', onclick: () => this.reset() }, 'Reset'),
+        ' ',
+        h('button', { class: 'button', type: 'button', onclick: () => this.copy() }, 'Copy as options'),
+      ),
+      this.words,
+      this.go_on,
+      h('p', { class: 'small note' }),
+    );
+    this.placeOf = name => (name === 'top_k' ? log(this.rules.top_k) : this.rules[name]);
+  }
+
+  private placeOf: (name: (typeof NAMES)[number]) => number = () => 0;
+
+  private change(name: (typeof NAMES)[number], value: number): void {
+    this.rules = { ...this.rules, [name]: value };
+    // This step at once; the strip of all steps once the slider rests.
+    this.now[this.at] = this.one(this.at);
+    this.frame.ask();
+    clearTimeout(this.late);
+    this.late = setTimeout(() => {
+      this.decideAll();
+      this.frame.ask();
+    }, 60);
+  }
+
+  private copy(): void {
+    const { temperature, top_k, top_p, min_p, repetition_penalty } = this.rules;
+    const text = `-t ${temperature} --top-k ${top_k} --top-p ${top_p} --min-p ${min_p} --repetition-penalty ${repetition_penalty}`;
+    void navigator.clipboard?.writeText(text);
+  }
+
+  private goOn(): void {
+    const now = this.now[this.at]!;
+    this.host.ask?.({ do: 'open', view: 'branch', at: this.at, token: now.order[now.chosen]!.id });
+  }
+
+  // --- what is seen
+
+  private draw(): void {
+    if (!this.texts.length) return;
+    const { listed } = this;
+    this.steps.set(
+      listed.map(n => `${n + 1} of ${this.texts.length}`),
+      listed.indexOf(this.at),
+    );
+    for (const name of NAMES) {
+      const value = this.rules[name];
+      const shown = name === 'top_k' ? (value ? String(value) : 'off') : fixed(value, 2);
+      const before = name === 'top_k' ? this.was[name] || 'off' : fixed(this.was[name], 2);
+      this.slides
+        .get(name)!
+        .set(this.placeOf(name), value === this.was[name] ? shown : `was ${before}  ${shown}`);
+    }
+    const before = (String(this.look.head.tail ?? '') + this.texts.slice(0, this.at).join(''))
+      .slice(-70)
+      .replace(/\n/g, '⏎');
+    const after = this.texts
+      .slice(this.at + 1)
+      .join('')
+      .slice(0, 70)
+      .replace(/\n/g, '⏎');
+    this.line.replaceChildren(
+      visible(before),
+      h('b', {}, visible(this.texts[this.at]!.replace(/\n/g, '⏎')) || '▯'),
+      visible(after),
+    );
+    this.drawStrip();
+    this.drawList();
+    this.drawBands();
+    this.drawWords();
+  }
+
+  private drawStrip(): void {
+    const many = this.texts.length;
+    const most = Math.max(...this.recorded.map(left), ...this.now.map(left), 2);
+    const wide = 1000 / many;
+    const picture = svg('svg', { viewBox: '0 0 1000 86', preserveAspectRatio: 'none' });
+    const dots = svg('g');
+    for (let n = 0; n < many; n++) {
+      const [was, now] = [left(this.recorded[n]!), left(this.now[n]!)];
+      const tall = (value: number) => (value / most) * 60;
+      const x = n * wide;
+      const bar = (name: string, height: number) =>
+        svg('rect', { class: name, x, y: 66 - height, width: Math.max(wide - 1, 0.6), height });
+      if (was > now) picture.append(bar('was', tall(was)));
+      picture.append(now > 1 ? bar('now', tall(now)) : bar('none', 3));
+      if (this.differs(n))
+        dots.append(
+          svg('rect', {
+            class: 'other',
+            x: x + wide / 2 - Math.min(4, wide / 2),
+            y: 72,
+            width: Math.min(8, wide),
+            height: 8,
+            rx: 4,
+          }),
+        );
+    }
+    picture.append(
+      dots,
+      svg('rect', {
+        class: 'at',
+        x: this.at * wide - 1,
+        y: 1,
+        width: Math.max(wide, 4),
+        height: 82,
+        rx: 2,
+        'vector-effect': 'non-scaling-stroke',
+      }),
+    );
+    this.strip.replaceChildren(picture);
+    this.strip.setAttribute('aria-valuetext', `step ${this.at + 1}, ${left(this.now[this.at]!)} candidates`);
+  }
+
+  private drawList(): void {
+    const now = this.now[this.at]!;
+    const survivors = now.shares.filter(share => share > 0).length;
+    const shown = Math.min(now.order.length, Math.max(survivors, 1) + FALLEN, Math.max(SHOWN, survivors));
+    const most = Math.max(...now.order.map(each => probability(each.logprob)), ...now.shares, 1e-9);
+    const rows = Array.from({ length: shown }, (_, n) => {
+      const each = now.order[n]!;
+      const p = probability(each.logprob);
+      const share = now.shares[n]!;
+      const names = [
+        'cand',
+        n === now.chosen ? 'now' : '',
+        each.id === this.chosen[this.at] ? 'rec' : '',
+        share ? '' : 'gone',
+      ];
+      const after = share ? percent(share) : h('span', { class: 'rule' }, now.removed[n] || 'temperature 0');
+      const bars = h(
+        'span',
+        { class: 'two' },
+        h('i', { style: `width:${(100 * p) / most}%` }),
+        share ? h('i', { style: `width:${(100 * share) / most}%` }) : null,
+      );
+      return h(
+        'div',
+        { class: names.join(' '), role: 'option', 'aria-selected': String(n === now.chosen) },
+        h('i', { class: 'mark' }),
+        h('code', { title: tokenWord(this.word(each.id)) }, tokenWord(this.word(each.id))),
+        bars,
+        h('span', { class: 'n' }, percent(p)),
+        h('span', { class: 'n' }, after),
+      );
+    });
+    const rest = Math.max(
+      0,
+      1 - now.order.slice(0, shown).reduce((sum, each) => sum + probability(each.logprob), 0),
+    );
+    const others = h(
+      'div',
+      { class: 'cand' },
+      h('i'),
+      h('span', { class: 'fg2', style: 'grid-column:2/4' }, `${count(this.vocab - shown)} others`),
+      h('span', { class: 'n' }, percent(rest)),
+      h('span'),
+    );
+    const key = h(
+      'span',
+      {},
+      h('i', { class: 'm3', style: 'display:inline-block;width:14px;height:6px' }),
+      ' model ',
+      h('i', { style: 'display:inline-block;width:14px;height:6px;background:var(--llm-mass-solid)' }),
+      ' after the rules',
+    );
+    this.list.replaceChildren(
+      h(
+        'div',
+        { class: 'head' },
+        h('i'),
+        h('span', {}, 'token'),
+        key,
+        h('span', { class: 'n' }, 'model'),
+        h('span', { class: 'n' }, 'now'),
+      ),
+      ...rows,
+      others,
+    );
+    this.warn.replaceChildren(
+      now.lacks > 1e-4
+        ? h(
+            'div',
+            { class: 'banner warn', role: 'status' },
+            `The record keeps ${count(now.order.length)} candidates of this step: ${percent(now.lacks)} of the probability is not among them, so this is not exact.`,
+          )
+        : '',
+    );
+  }
+
+  /** Bands lead from the candidates to their pieces of 0–1; beside them those of the record; one needle crosses both. */
+  private drawBands(): void {
+    const now = this.now[this.at]!;
+    const was = this.recorded[this.at]!;
+    const alive = now.shares.map((share, n) => ({ share, n })).filter(each => each.share > 0);
+    const height = Math.max(260, Math.min(22, Math.max(alive.length, 10)) * ROW);
+    const picture = svg('svg', { viewBox: `0 0 220 ${height + 44}`, height: height + 44, role: 'img' });
+    const u = this.look.arrays.get('u')!.data[this.at]!;
+    let y = 34;
+    picture.append(
+      svg('text', { x: 96, y: 22, 'text-anchor': 'middle' }, 'now'),
+      svg('text', { x: 152, y: 22, 'text-anchor': 'middle' }, 'recorded'),
+    );
+    for (const { share, n } of alive) {
+      const tall = share * height;
+      const from = 34 + n * ROW + 4;
+      const hit = n === now.chosen;
+      if (n < SHOWN + FALLEN)
+        picture.append(
+          svg('path', {
+            class: hit ? 'flowhit' : 'flow',
+            d: `M0,${from} C44,${from} 36,${y} 80,${y} L80,${y + tall} C36,${y + tall} 44,${from + ROW - 8} 0,${from + ROW - 8} Z`,
+          }),
+        );
+      picture.append(
+        svg(
+          'rect',
+          { class: hit ? 'hit' : 'piece', x: 80, y: y + 0.5, width: 34, height: Math.max(tall - 1, 0.5) },
+          svg('title', {}, `${tokenWord(this.word(now.order[n]!.id))} ${percent(share)}`),
+        ),
+      );
+      y += tall;
+    }
+    y = 34;
+    for (const [n, share] of was.shares.entries()) {
+      if (!share) continue;
+      const hit = was.order[n]!.id === this.chosen[this.at];
+      picture.append(
+        svg('rect', {
+          class: hit ? 'oldhit' : 'old',
+          x: 138,
+          y: y + 0.5,
+          width: 28,
+          height: Math.max(share * height - 1, 0.5),
+        }),
+      );
+      y += share * height;
+    }
+    picture.append(svg('text', { x: 118, y: 42 }, '0'), svg('text', { x: 118, y: height + 34 }, '1'));
+    if (Number.isFinite(u)) {
+      const at = 34 + u * height;
+      picture.append(
+        svg('line', { class: 'needle', x1: 76, x2: 172, y1: at, y2: at }),
+        svg('circle', { cx: 174, cy: at, r: 5 }),
+        svg('text', { class: 'dice', x: 183, y: at + 4 }, fixed(u, 3)),
+      );
+      picture.setAttribute(
+        'aria-label',
+        `${fixed(u, 3)}: ${tokenWord(this.word(now.order[now.chosen]!.id))}`,
+      );
+    }
+    this.bands.replaceChildren(picture);
+  }
+
+  private drawWords(): void {
+    const now = this.now[this.at]!;
+    const was = this.recorded[this.at]!;
+    const u = this.look.arrays.get('u')!.data[this.at]!;
+    const code = (id: number) => h('code', {}, tokenWord(this.word(id)));
+    const share = was.shares[was.order.findIndex(each => each.id === this.chosen[this.at])] ?? 0;
+    const next = now.order[now.chosen]!.id;
+    const exact = this.look.arrays.get('exact')!.data[this.at]! > 0;
+    this.words.replaceChildren(
+      Number.isFinite(u)
+        ? h('p', {}, 'The dice stay at ', h('b', {}, fixed(u, 3)), '.')
+        : h('p', {}, 'No dice fell here: the likeliest token was taken.'),
+      h(
+        'p',
+        { class: 'fg2' },
+        'Recorded ',
+        code(this.chosen[this.at]!),
+        ` ${percent(share)} of ${count(left(was))}`,
+      ),
+      h(
+        'p',
+        { class: 'fg2' },
+        'Now ',
+        code(next),
+        ` ${percent(now.shares[now.chosen]!)} of ${count(left(now))}`,
+      ),
+      exact
+        ? ''
+        : h(
+            'p',
+            { class: 'small' },
+            'This step cannot be replayed to the last bit: what was drawn from was rounded otherwise.',
+          ),
+    );
+    const differs = this.differs(this.at);
+    this.go_on.hidden = !differs;
+    this.go_on.disabled = !this.host.ask || !!this.host.busy;
+    this.go_on.title = this.host.ask ? '' : 'needs a running kernel';
+    this.go_on.replaceChildren(icon('branch'), `Go on with ${tokenWord(this.word(next))}`);
+    const others = this.texts.map((_, n) => n).filter(n => this.differs(n));
+    const note = this.set.querySelector('.note')!;
+    note.textContent = others.length
+      ? `From step ${others[0]! + 1} on the text would be another: later steps show what the rules do to the text as it was.`
+      : '';
+    const had = this.recorded.filter(each => left(each) > 1).length;
+    const has = this.now.filter(each => left(each) > 1).length;
+    const wrong = this.look.arrays.get('exact')!.data.filter(each => !each).length;
+    const seed = (this.look.head.options as Record<string, unknown>)?.seed;
+    this.end.replaceChildren(
+      foot(
+        [
+          bold(
+            count(has),
+            ` of ${count(this.texts.length)} steps have a choice${has === had ? '' : `, as recorded ${count(had)}`}`,
+          ),
+          ...(others.length
+            ? [bold(count(others.length), ` other tokens, the first at ${others[0]! + 1}`)]
+            : []),
+          bold(String(seed ?? '–'), '', 'seed '),
+          ...(wrong ? [`${count(wrong)} not exact`] : []),
+        ],
+        [
+          ['← →', 'step'],
+          ['N', 'next other token'],
+          ['R', 'reset'],
+        ],
+        this.look.model,
+      ),
+    );
+  }
+}
+
+/** How many candidates the dice may fall on. */
+function left(decided: Decided): number {
+  return decided.shares.filter(share => share > 0).length;
+}
