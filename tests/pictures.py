@@ -19,6 +19,7 @@ from llm_magics.lens.compare import Comparison
 from llm_magics.lens.layers import Lens
 from llm_magics.lens.probe import Probe
 from llm_magics.lens.replay import Replay, decide
+from llm_magics.lens.tree import Tree
 from llm_magics.views.picture import Picture
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -139,12 +140,36 @@ def replay(text: str = "") -> Replay:
     return Replay(info(text), head, arrays)
 
 
+def tree(text: str = "") -> Tree:
+    """Five samples: three begin alike, two are alike."""
+    paths = [[3, 4, 5], [3, 4, 6], [3, 7], [8, 9], [8, 9]]
+    many = sum(map(len, paths))
+    head = {
+        **pieces(text),
+        "samples": [
+            {"seed": n, "texts": [text or f" w{id}" for id in path], "end": "length"}
+            for n, path in enumerate(paths)
+        ],
+        "words": {str(n): text or f" w{n}" for n in range(3, 12)},
+        "options": {**SamplingOptions().to_dict(), "temperature": 1.0, "max_tokens": 3},
+    }
+    arrays = {
+        "token": np.concatenate(paths),
+        "logprob": np.log(np.linspace(0.3, 0.6, many)),
+        "entropy": np.full(many, 1.0),
+        "other_ids": np.tile([3, 8, 10, 11, 4], (many, 1)),
+        "other_logprobs": np.log(np.tile([0.3, 0.2, 0.1, 0.05, 0.01], (many, 1))),
+    }
+    return Tree(info(text), head, arrays)
+
+
 KINDS: dict[str, Callable[..., Picture]] = {
     "attention": attention,
     "compare": compare,
     "lens": lens,
     "probe": probe,
     "replay": replay,
+    "tree": tree,
 }
 
 

@@ -239,3 +239,29 @@ test('replay: sliders show what the same dice would have done', async () => {
   press(root.querySelector('.strip')!, 'ArrowRight');
   expect(root.querySelector('.line b')!.textContent).toBe(' the');
 });
+
+test('tree: a click on a path reads it; what is rare is folded', async () => {
+  const asked: unknown[] = [];
+  const root = await open(GOLDEN.tree!, { ask: act => asked.push(act) });
+  const told = () => root.querySelector('.told')!.textContent;
+  expect(told()).toBe('The cap of is w3 w4 w5 …');
+  const bands = () => [...root.querySelectorAll('.wood rect[role=treeitem]')];
+  const title = (n: number) => bands()[n]!.querySelector('title')!.textContent;
+  expect(bands().map((_, n) => title(n)!.split('\n')[0])).toContain(' w8 w9');
+  bands()
+    .find((_, n) => title(n)!.startsWith(' w8 w9'))!
+    .dispatchEvent(new MouseEvent('click'));
+  expect(told()).toBe('The cap of is w8 w9 …');
+  expect(root.querySelector('.fork')!.textContent).toContain('the model, and the 5 samples');
+  press(root.querySelector('.wood')!, 'ArrowUp');
+  expect(told()).toContain('w3');
+  press(root.querySelector('.wood')!, 'ArrowRight');
+  expect(root.querySelector('.told .at')!.textContent).toBe(
+    root.querySelectorAll('.told [data-n]')[1]!.textContent,
+  );
+  root.querySelector<HTMLInputElement>('.slider input')!.value = '8';
+  root.querySelector('.slider input')!.dispatchEvent(new Event('input'));
+  [...root.querySelectorAll('button')].find(button => button.textContent === '5 more')!.click();
+  expect(asked).toEqual([{ do: 'more', samples: 5 }]);
+  expect(root.querySelector('.foot')!.textContent).toContain('5 samples, 4 different·2 first tokens');
+});

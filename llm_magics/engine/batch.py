@@ -11,7 +11,7 @@ equally likely may change places. What the other rows are never changes a row's 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -86,6 +86,7 @@ class Batch:
         rows: at most so many are answered at a time.
         memory: bytes that their KV caches may come to; one row always runs. None: a quarter of what the
             machine has free.
+        step: told how many tokens were decided on, after each call.
 
     A request that cannot be answered (its prompt is too long) has its error as a result, and the others go
     on. Dropping or closing the batch stops it; ``results`` holds what was made until then.
@@ -99,7 +100,9 @@ class Batch:
         model: ModelInfo,
         rows: int = ROWS,
         memory: int | None = None,
+        step: Callable[[int], object] = lambda count: None,
     ) -> None:
+        self._step = step
         self._runtime, self._model, self._rows = runtime, model, rows
         self._memory = free_bytes() // 4 if memory is None else memory
         self._requests = enumerate(requests)
@@ -140,6 +143,7 @@ class Batch:
             logits = slots.step([answer.ids[-1] for _, answer in active])
             for (_, answer), row_logits in zip(active, logits, strict=True):
                 answer.take(answer.choose(row_logits, self._weigher, answer.ids))
+            self._step(len(active))
             # From the end, so that the last row is never one that has ended.
             for row in reversed(range(len(active))):
                 if active[row][1].ended:

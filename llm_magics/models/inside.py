@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.records import Generation, ModelInfo
 from ..engine.answer import Answer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..lens.probe import Probe
     from ..lens.replay import Replay
     from ..lens.tapped import Tapped
+    from ..lens.tree import Tree
     from .adapted import Slots
 
 
@@ -102,6 +103,30 @@ class Inside:
         if answer is None:
             raise UsageError("there is no answer yet", hint="ask something first")
         return replay(self._runtime, self.info, answer)
+
+    def tree(self, prompt: Text, *, samples: int = 32, had: Tree | None = None, **options: Any) -> Tree:
+        """What else it could have said: many samples side by side, laid over each other.
+
+        An interrupt keeps what there is.
+
+        Args:
+            prompt: a text as it is; or an answer, which is gone on from.
+            had: a tree of the same prompt and options, to which the missing samples are added.
+            **options: the fields of :class:`SamplingOptions`; by default 16 tokens of the model's own
+            distribution
+                (temperature 1, nothing removed). Seeds count up from ``seed``.
+
+        Raises:
+            UsageError: an option is out of its range. ContextOverflow: the prompt is too long.
+        """
+        from ..core.options import sampling_options
+        from ..lens.pieces import pieces_of
+        from ..lens.tree import tree
+
+        own = {"max_tokens": 16, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+        chosen = sampling_options({**own, **options})
+        pieces = pieces_of(self._runtime, prompt)
+        return tree(self._runtime, self.info, pieces, chosen, samples=samples, had=had)
 
     @property
     def _tapped(self) -> Tapped:

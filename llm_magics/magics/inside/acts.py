@@ -12,6 +12,7 @@ from ...lens.compare import Comparison
 from ...lens.layers import Lens
 from ...lens.probe import Probe
 from ...lens.replay import Replay
+from ...lens.tree import Tree
 from ...views.picture import Picture
 from ..channel import whole
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 Act = dict[str, Any]
 Source = Picture | Generation | Trace
-KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay)}
+KINDS: dict[str, type[Picture]] = {
+    kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay, Tree)
+}
 
 
 def read(payload: Mapping[str, Any]) -> Picture:
@@ -59,6 +62,7 @@ ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
     ("attention", "layer"): lambda model, picture, act: model.attention(
         text_of(picture), layers=[whole(act, "layer")]
     ),
+    ("tree", "more"): lambda model, picture, act: more_samples(model, picture, whole(act, "samples")),
     ("probe", "add"): lambda model, picture, act: model.probe(
         text_of(picture), [*(each["text"] for each in picture.head["strings"]), str(act.get("text", ""))]
     ),
@@ -97,3 +101,11 @@ def go_on(model: Model, source: Source, act: Act) -> Picture:
         prompt_ids=tuple(h["ids"][: h["prompt"]]),
     )
     return model.replay(model.branch(answer, whole(act, "at"), whole(act, "token")))
+
+
+def more_samples(model: Model, picture: Picture, samples: int) -> Picture:
+    """A tree with so many samples more."""
+    assert isinstance(picture, Tree)
+    options = {name: value for name, value in picture.head["options"].items() if name != "alternatives"}
+    many = len(picture.head["samples"]) + samples
+    return model.tree(text_of(picture), samples=many, had=picture, **options)

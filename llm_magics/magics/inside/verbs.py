@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ...core.options import SamplingOptions
 from ...core.records import Generation, Trace
 from ...errors import UsageError
 from ..line import Option
@@ -39,6 +40,7 @@ class Verb:
 
 
 OPTIONS = (
+    Option(("--samples",), "samples", "N of a tree (32)", int, False),
     Option(("--layer",), "layer", "N whose attention is kept; may be given again", int, False, many=True),
     Option(
         ("--watch",), "watch", "TEXT whose first token is followed; may be given again", str, False, many=True
@@ -68,6 +70,12 @@ VERBS: dict[str, Verb] = {
         ("%llm replay [ANSWER]", "the sampler's choices again: the last answer's, or of the variable ANSWER"),
         lambda model, text, look: model.replay(answer_of(text)),
         fits=lambda text, look: not text,
+    ),
+    "tree": Verb(
+        ("%llm tree TEXT", "what else it could have said: many samples, laid over each other"),
+        lambda model, text, look: model.tree(text, samples=look.get("samples", 32), **sampling(look)),
+        ("samples",),
+        fits=lambda text, look: bool(text),
     ),
     "attention": Verb(
         ("%llm attention TEXT", "where each head looks"),
@@ -122,3 +130,8 @@ def answer_of(text: str | Record) -> Generation:
     if not isinstance(text, Generation):
         raise UsageError("this verb looks at an answer", hint="%%llm -o answer …, then: %llm replay answer")
     return text
+
+
+def sampling(look: Look) -> dict[str, Any]:
+    """What of a verb's options is for the sampler."""
+    return {name: value for name, value in look.items() if name in SamplingOptions.__dataclass_fields__}

@@ -15,6 +15,7 @@ import { CompareView } from './compare.js';
 import { LensView } from './lens.js';
 import { ProbeView } from './probe.js';
 import { ReplayView } from './replay.js';
+import { TreeView } from './tree.js';
 
 const VIEWS: Record<string, MakeView> = {
   attention: (look, element, host) => new AttentionView(look, element, host),
@@ -22,6 +23,7 @@ const VIEWS: Record<string, MakeView> = {
   lens: (look, element, host) => new LensView(look, element, host),
   probe: (look, element, host) => new ProbeView(look, element, host),
   replay: (look, element, host) => new ReplayView(look, element, host),
+  tree: (look, element, host) => new TreeView(look, element, host),
 };
 
 /** Keeps the view of an element as its record is. */
