@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .magics.host import playground
     from .magics.tuning.magic import tune
     from .models.adapter import Adapter, load_adapter
-    from .models.compare import compare
+    from .models.beside import compare, tokenizers
     from .models.fidelity import Fidelity
     from .models.load import load, models
     from .models.map import Answers
@@ -76,7 +76,7 @@ _HOMES = {
     "magics.host": ("playground",),
     "magics.tuning.magic": ("tune",),
     "models.adapter": ("Adapter", "load_adapter"),
-    "models.compare": ("compare",),
+    "models.beside": ("compare", "tokenizers"),
     "models.fidelity": ("Fidelity",),
     "models.load": ("load", "models"),
     "models.map": ("Answers",),
@@ -117,6 +117,7 @@ __all__ = [
     "load_ipython_extension",
     "models",
     "playground",
+    "tokenizers",
     "tokens",
     "tune",
     "unload_ipython_extension",

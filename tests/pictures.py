@@ -15,8 +15,11 @@ import numpy as np
 from llm_magics.core.options import SamplingOptions
 from llm_magics.core.records import ModelInfo
 from llm_magics.lens.attention import Attention
+from llm_magics.lens.causes import Causes
 from llm_magics.lens.compare import Comparison
+from llm_magics.lens.cut import Cut
 from llm_magics.lens.layers import Lens
+from llm_magics.lens.memory import Memory
 from llm_magics.lens.probe import Probe
 from llm_magics.lens.replay import Replay, decide
 from llm_magics.lens.tree import Tree
@@ -163,12 +166,70 @@ def tree(text: str = "") -> Tree:
     return Tree(info(text), head, arrays)
 
 
+def tokenizers(text: str = "") -> Cut:
+    """ "né ok" in pieces, and in bytes: é is two tokens there."""
+    columns = [
+        ("one", ["n", "é", " ok"], [5, 6, 7], ["6e", "c3a9", "206f6b"]),
+        (
+            "bytes",
+            ["n", "", "é", " ", "o", "k"],
+            [110, 195, 169, 32, 111, 107],
+            ["6e", "c3", "a9", "20", "6f", "6b"],
+        ),
+    ]
+    made = [
+        {
+            "name": text[:200] or name,
+            "vocab": 300,
+            "ids": ids,
+            "texts": [text] * len(ids) if text else texts,
+            "bytes": data,
+        }
+        for name, texts, ids, data in columns
+    ]
+    languages = [
+        {"name": "English", "bytes": 10, "counts": [2, 10]},
+        {"name": "German", "bytes": 12, "counts": [4, 12]},
+    ]
+    head = {"text": text or "né ok", "columns": made, "languages": languages}
+    return Cut(info(text), head)
+
+
+def causes(text: str = "") -> Causes:
+    head = {
+        **pieces(text),
+        "target": 3,
+        "against": 4,
+        "logprob": -0.5,
+        "logprob_against": -3.0,
+        "likeliest": [3, 4, 3, -1],
+        "method": "contrastive leave-one-out",
+        "words": {"3": text or " the", "4": text or " a"},
+    }
+    return Causes(info(text), head, {"effect": np.array([0.1, 2.0, -1.0, np.nan])})
+
+
+def memory(text: str = "") -> Memory:
+    head = {
+        **pieces(text),
+        "given": 1,
+        "run": 2,
+        "longest": [1, 2],
+        "words": {"6": text or " cap", "9": text or " in"},
+    }
+    arrays = {"rank": np.array([0, 0, 0, 7]), "logprob": np.array([np.nan, -0.1, -0.2, -4.0])}
+    return Memory(info(text), head, {**arrays, "best": np.array([5, 6, 6, 9])})
+
+
 KINDS: dict[str, Callable[..., Picture]] = {
     "attention": attention,
+    "causes": causes,
     "compare": compare,
     "lens": lens,
+    "memory": memory,
     "probe": probe,
     "replay": replay,
+    "tokenizers": tokenizers,
     "tree": tree,
 }
 

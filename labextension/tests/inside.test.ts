@@ -265,3 +265,52 @@ test('tree: a click on a path reads it; what is rare is folded', async () => {
   expect(asked).toEqual([{ do: 'more', samples: 5 }]);
   expect(root.querySelector('.foot')!.textContent).toContain('5 samples, 4 different·2 first tokens');
 });
+
+test('tokenizers: the same stretch in all of them, and what a language costs', async () => {
+  const asked: unknown[] = [];
+  const root = await open(GOLDEN.tokenizers!, { ask: act => asked.push(act) });
+  const marked = () => [...root.querySelectorAll('.text .same')].map(span => span.textContent);
+  press(root.querySelector('.cols')!, 'ArrowRight');
+  expect(marked()).toEqual(['é', '▯', 'é']);
+  expect(root.querySelector('.detail')!.textContent).toContain('é 1 letters, 2 bytes c3 a9');
+  press(root.querySelector('.cols')!, 'ArrowRight');
+  expect(marked()).toEqual([' ok', ' ', 'o', 'k']);
+  expect([...root.querySelectorAll('.x')].map(cell => cell.textContent)).toEqual(['1', '1', '×2.0', '×1.2']);
+  root.querySelectorAll<HTMLButtonElement>('.segments button')[2]!.click();
+  expect(root.querySelectorAll('.text span')[1]!.textContent).toBe('c3 a9');
+  const field = root.querySelector<HTMLInputElement>('.field')!;
+  field.value = 'org/name';
+  press(field, 'Enter');
+  expect(asked).toEqual([{ do: 'beside', name: 'org/name' }]);
+});
+
+test('attribution: what speaks for it and what against, and another question', async () => {
+  const asked: unknown[] = [];
+  const root = await open(GOLDEN.causes!, { ask: act => asked.push(act) });
+  expect(root.querySelector('.why')!.textContent).toBe('Why ␣the (61 %) and not ␣a (5.0 %)?');
+  expect([...root.querySelectorAll('.bars b')].map(each => each.textContent)).toEqual([
+    '+2.89',
+    '−1.44',
+    '+0.14',
+  ]);
+  expect(root.querySelector('.say')!.textContent).toBe(
+    'Without ␣cap (2) ␣the would be less likely by 2.89 bits',
+  );
+  press(root.querySelector('.text')!, 'ArrowRight');
+  expect(root.querySelector('.say')!.textContent).toContain('more likely by 1.44 bits');
+  const [target, against] = root.querySelectorAll<HTMLInputElement>('.field');
+  target!.value = ' sea';
+  press(against!, 'Enter');
+  expect(asked).toEqual([{ do: 'why', target: ' sea', against: '' }]);
+});
+
+test('memorised: how far, and where it would have turned', async () => {
+  const root = await open(GOLDEN.memory!);
+  expect(root.querySelector('.lead')!.textContent).toBe(
+    'Given the first 1 tokens it goes on word for word for 2 of 3.',
+  );
+  expect(root.querySelector('.say')!.textContent).toBe('␣is (4): 1.8 %, rank 8, where it would say ␣in');
+  expect(root.querySelectorAll('.text .run')).toHaveLength(2);
+  press(root.querySelector('.text')!, 'ArrowLeft');
+  expect(root.querySelector('.say')!.textContent).toContain('the likeliest');
+});

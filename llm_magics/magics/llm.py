@@ -111,7 +111,7 @@ class LLMMagics(Magics):
         with making.telling():
             look = {**request.look, **request.options}
             if isinstance(request.record, tuple):
-                from ..models.compare import compare
+                from ..models.beside import compare
 
                 return self._looked(making, compare(*request.record), request)
             if request.verb == "compare":

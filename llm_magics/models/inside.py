@@ -11,7 +11,10 @@ from ..engine.generate import Runtime
 
 if TYPE_CHECKING:
     from ..lens.attention import Attention
+    from ..lens.causes import Causes
+    from ..lens.cut import Cut
     from ..lens.layers import Lens
+    from ..lens.memory import Memory
     from ..lens.pieces import Text
     from ..lens.probe import Probe
     from ..lens.replay import Replay
@@ -34,6 +37,16 @@ class Inside:
     _last: Answer | None
     _runtime: Runtime
     _opened: Tapped | None = None
+
+    def tokenize(self, text: str) -> Cut:
+        """How this model cuts a text: pieces, ids, bytes, counts, and what a language costs.
+
+        Raises:
+            UsageError: the text is empty, or too long for a view.
+        """
+        from ..lens.cut import cut
+
+        return cut(text, {self.info.name: self._runtime.tokenizer}, self.info)
 
     def lens(self, text: Text, *, watch: Sequence[str] = ()) -> Lens:
         """The logit lens: what the model would say after each layer, at each token.
@@ -127,6 +140,44 @@ class Inside:
         chosen = sampling_options({**own, **options})
         pieces = pieces_of(self._runtime, prompt)
         return tree(self._runtime, self.info, pieces, chosen, samples=samples, had=had)
+
+    def attribute(self, text: Text, *, target: str | None = None, against: str | None = None) -> Causes:
+        """Which tokens moved the next one: each is left out in turn (leave-one-out). An interrupt keeps what
+        there is.
+
+        Args:
+            text: as it is; or an answer, with its prompt.
+            target: a text whose first token is explained; None: what the model would say.
+            against: a text to contrast it with: why the one and not the other.
+
+        Raises:
+            UsageError: a text is empty. ContextOverflow: it is too long.
+        """
+        from ..lens.causes import causes
+        from ..lens.layers import first_of
+        from ..lens.pieces import pieces_of
+
+        tokenizer = self._runtime.tokenizer
+        one, other = (None if each is None else first_of(tokenizer, each) for each in (target, against))
+        pieces = pieces_of(self._runtime, text)
+        return causes(self._runtime, self.info, pieces, target=one, against=other)
+
+    def memorised(self, text: Text, *, given: int | None = None) -> Memory:
+        """How far the model goes on with a text word for word, and the rank of each true token.
+
+        Args:
+            given: so many tokens of it are the prompt; None: a quarter of them, or an answer's own prompt.
+
+        Raises:
+            UsageError: the text is too short. ContextOverflow: it is too long.
+        """
+        from ..lens.memory import memory
+        from ..lens.pieces import pieces_of
+
+        pieces = pieces_of(self._runtime, text)
+        if given is None and 0 < pieces.prompt < len(pieces.ids):
+            given = pieces.prompt
+        return memory(self._runtime, self.info, pieces, given=given)
 
     @property
     def _tapped(self) -> Tapped:

@@ -22,11 +22,12 @@ from typing import Any, TypeVar
 from ..core.bounded import json_object
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
 from . import progress, store
-from .repository import Choice, choose
+from .repository import TOKENIZER_FILES, Choice, choose
 from .source import Source
 
 TRIES = 4
 _LONGEST_WAIT_S = 20.0
+TOKENIZER = "<tokenizer>"  # in place of a file's name: what cuts texts, and no weights
 T = TypeVar("T")
 
 
@@ -65,7 +66,11 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
             listing = _cached(repository, revision)
             if listing is None:
                 raise
-    choice = choose(repository, listing.files, file)
+    if file == TOKENIZER:
+        names = tuple(name for name in ("config.json", *TOKENIZER_FILES) if name in listing.files)
+        choice = Choice("safetensors", names)
+    else:
+        choice = choose(repository, listing.files, file)
     commit, names = listing.commit, choice.files
 
     def fetch() -> Path:

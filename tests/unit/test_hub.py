@@ -112,6 +112,14 @@ def test_a_checkpoint_answers_and_only_what_it_needs_is_fetched(hub: Hub) -> Non
     assert fetched == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 
 
+def test_a_tokenizer_is_fetched_without_weights(hub: Hub, tmp_path: Path) -> None:
+    found = lm.tokenizers("hello you", [REPO, str(tmp_path / "a.gguf")])
+    fetched = {path.rpartition("/")[2] for method, path, _ in hub.requests if "/resolve/" in path}
+    assert fetched == {"config.json", "tokenizer.json", "tokenizer_config.json"}
+    one, other = found.head["columns"]
+    assert one["name"] == REPO and one["ids"] == other["ids"] and "".join(one["texts"]) == "hello you"
+
+
 def test_progress_is_told_where_somebody_listens(hub: Hub) -> None:
     told: list[tuple[str, float | None]] = []
     with progress.listening(lambda what, share: told.append((what, share))):

@@ -53,7 +53,9 @@ def text_of(source: Source) -> Any:
 
 
 OPEN: dict[str, Callable[[Model, Source, Act], Picture]] = {
+    "tokenizers": lambda model, source, act: model.tokenize(words_of(model, source)),
     "attention": lambda model, source, act: model.attention(text_of(source)),
+    "causes": lambda model, source, act: model.attribute(text_of(source)),
     "branch": lambda model, source, act: go_on(model, source, act),
     "replay": lambda model, source, act: model.replay(answer_of(source)),
     "lens": lambda model, source, act: model.lens(text_of(source)),
@@ -62,6 +64,10 @@ ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
     ("attention", "layer"): lambda model, picture, act: model.attention(
         text_of(picture), layers=[whole(act, "layer")]
     ),
+    ("causes", "why"): lambda model, picture, act: model.attribute(
+        text_of(picture), target=words_in(act, "target"), against=words_in(act, "against")
+    ),
+    ("tokenizers", "beside"): lambda model, picture, act: beside(picture, str(act.get("name", ""))),
     ("tree", "more"): lambda model, picture, act: more_samples(model, picture, whole(act, "samples")),
     ("probe", "add"): lambda model, picture, act: model.probe(
         text_of(picture), [*(each["text"] for each in picture.head["strings"]), str(act.get("text", ""))]
@@ -109,3 +115,23 @@ def more_samples(model: Model, picture: Picture, samples: int) -> Picture:
     options = {name: value for name, value in picture.head["options"].items() if name != "alternatives"}
     many = len(picture.head["samples"]) + samples
     return model.tree(text_of(picture), samples=many, had=picture, **options)
+
+
+def words_of(model: Model, source: Source) -> str:
+    """The text that a record is of."""
+    found = text_of(source)
+    return model.tokenizer.decode(found) if isinstance(found, list) else str(found.text)
+
+
+def beside(picture: Picture, name: str) -> Picture:
+    """The same text in one tokenizer more."""
+    from ...models.beside import tokenizers
+
+    names = [each["name"] for each in picture.head["columns"]]
+    return tokenizers(picture.head["text"], [*names, name])
+
+
+def words_in(act: Act, name: str) -> str | None:
+    """A text that an order may give."""
+    found = act.get(name)
+    return found if isinstance(found, str) and found else None

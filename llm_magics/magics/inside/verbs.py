@@ -40,7 +40,18 @@ class Verb:
 
 
 OPTIONS = (
+    Option(
+        ("--beside",),
+        "beside",
+        "MODEL whose tokenizer is shown too; may be given again",
+        str,
+        False,
+        many=True,
+    ),
     Option(("--samples",), "samples", "N of a tree (32)", int, False),
+    Option(("--target",), "target", "TEXT whose first token is explained", str, False),
+    Option(("--against",), "against", "TEXT to contrast it with", str, False),
+    Option(("--given",), "given", "N tokens of a text that are its prompt", int, False),
     Option(("--layer",), "layer", "N whose attention is kept; may be given again", int, False, many=True),
     Option(
         ("--watch",), "watch", "TEXT whose first token is followed; may be given again", str, False, many=True
@@ -48,6 +59,11 @@ OPTIONS = (
 )
 
 VERBS: dict[str, Verb] = {
+    "tokenize": Verb(
+        ("%llm tokenize TEXT", "how the text is cut into tokens; --beside MODEL: by another one too"),
+        lambda model, text, look: cut(model, text, look.get("beside", ())),
+        ("beside",),
+    ),
     "lens": Verb(
         ("%llm lens TEXT", "what the model would say after each layer"),
         lambda model, text, look: model.lens(text, watch=look.get("watch", ())),
@@ -70,6 +86,21 @@ VERBS: dict[str, Verb] = {
         ("%llm replay [ANSWER]", "the sampler's choices again: the last answer's, or of the variable ANSWER"),
         lambda model, text, look: model.replay(answer_of(text)),
         fits=lambda text, look: not text,
+    ),
+    "attribute": Verb(
+        (
+            "%llm attribute TEXT",
+            "which tokens moved the next one; --target, --against TEXT: why this, and not that",
+        ),
+        lambda model, text, look: model.attribute(
+            text, target=look.get("target"), against=look.get("against")
+        ),
+        ("target", "against"),
+    ),
+    "memorised": Verb(
+        ("%llm memorised TEXT", "how far it goes on with the text word for word"),
+        lambda model, text, look: model.memorised(text, given=look.get("given")),
+        ("given",),
     ),
     "tree": Verb(
         ("%llm tree TEXT", "what else it could have said: many samples, laid over each other"),
@@ -108,7 +139,7 @@ def strings_of(text: str | Record) -> tuple[str, list[str]]:
 
 def against(model: Model, text: str | Record, look: Look) -> Picture:
     """The model in use against another one; or two records."""
-    from ...models.compare import compare
+    from ...models.beside import compare
 
     other = look["other"]
     if isinstance(text, Trace):
@@ -135,3 +166,11 @@ def answer_of(text: str | Record) -> Generation:
 def sampling(look: Look) -> dict[str, Any]:
     """What of a verb's options is for the sampler."""
     return {name: value for name, value in look.items() if name in SamplingOptions.__dataclass_fields__}
+
+
+def cut(model: Model, text: str | Record, beside: tuple[str, ...]) -> Picture:
+    """A text, or that of a record, in this tokenizer and in others."""
+    from ...models.beside import tokenizers
+
+    words = text if isinstance(text, str) else text.text
+    return tokenizers(words, [model, *beside]) if beside else model.tokenize(words)

@@ -11,18 +11,24 @@ import {
 } from '../../inside.js';
 import { banner, shell } from '../shell.js';
 import { AttentionView } from './attention.js';
+import { CausesView } from './causes.js';
 import { CompareView } from './compare.js';
 import { LensView } from './lens.js';
+import { MemoryView } from './memory.js';
 import { ProbeView } from './probe.js';
 import { ReplayView } from './replay.js';
+import { TokenizersView } from './tokenizers.js';
 import { TreeView } from './tree.js';
 
 const VIEWS: Record<string, MakeView> = {
   attention: (look, element, host) => new AttentionView(look, element, host),
+  causes: (look, element, host) => new CausesView(look, element, host),
+  memory: (look, element) => new MemoryView(look, element),
   compare: (look, element) => new CompareView(look, element),
   lens: (look, element, host) => new LensView(look, element, host),
   probe: (look, element, host) => new ProbeView(look, element, host),
   replay: (look, element, host) => new ReplayView(look, element, host),
+  tokenizers: (look, element, host) => new TokenizersView(look, element, host),
   tree: (look, element, host) => new TreeView(look, element, host),
 };
 
