@@ -23,6 +23,7 @@ from llm_magics.lens.memory import Memory
 from llm_magics.lens.probe import Probe
 from llm_magics.lens.replay import Replay, decide
 from llm_magics.lens.tree import Tree
+from llm_magics.lens.watch import Watch
 from llm_magics.views.picture import Picture
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -221,6 +222,16 @@ def memory(text: str = "") -> Memory:
     return Memory(info(text), head, {**arrays, "best": np.array([5, 6, 6, 9])})
 
 
+def watch(text: str = "") -> Watch:
+    watched = [
+        {"text": text or " Paris", "id": 3, "first": text or " Paris", "longer": False},
+        {"text": text or " Lyon city", "id": 4, "first": text or " Lyon", "longer": True},
+    ]
+    p = np.array([[0.1, 0.2, 0.3, 0.8], [0.01, 0.02, 0.01, 0.1]])
+    head = {**pieces(text), "prompt": 2, "watch": watched}
+    return Watch(info(text), head, {"logprob": np.log(p), "rank": np.array([[3, 2, 1, 0], [90, 50, 60, 1]])})
+
+
 KINDS: dict[str, Callable[..., Picture]] = {
     "attention": attention,
     "causes": causes,
@@ -231,6 +242,7 @@ KINDS: dict[str, Callable[..., Picture]] = {
     "replay": replay,
     "tokenizers": tokenizers,
     "tree": tree,
+    "watch": watch,
 }
 
 

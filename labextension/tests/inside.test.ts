@@ -314,3 +314,15 @@ test('memorised: how far, and where it would have turned', async () => {
   press(root.querySelector('.text')!, 'ArrowLeft');
   expect(root.querySelector('.say')!.textContent).toContain('the likeliest');
 });
+
+test('watch: strings behind every token, as probability and as rank', async () => {
+  const root = await open(GOLDEN.watch!);
+  const row = (n: number) => [...root.querySelectorAll('tr')[n]!.children].map(cell => cell.textContent);
+  expect(row(1)).toEqual(['␣Paris', '80 %', '1']);
+  press(root.querySelector('.text')!, 'ArrowLeft');
+  expect(row(0)[0]).toBe('behind ␣of (3)');
+  expect(row(2)).toEqual(['␣Lyon␣city', '1.0 %', '61']);
+  press(root.querySelector('.text')!, '2');
+  expect(root.querySelector('.plot')!.getAttribute('aria-label')).toContain('rank of ␣Paris');
+  expect(root.querySelector('.foot')!.textContent).toContain('␣Lyon␣city by its first token ␣Lyon');
+});

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..lens.replay import Replay
     from ..lens.tapped import Tapped
     from ..lens.tree import Tree
+    from ..lens.watch import Watch
     from .adapted import Slots
 
 
@@ -178,6 +179,19 @@ class Inside:
         if given is None and 0 < pieces.prompt < len(pieces.ids):
             given = pieces.prompt
         return memory(self._runtime, self.info, pieces, given=given)
+
+    def watch(self, text: Text, strings: Sequence[str]) -> Watch:
+        """Follow strings through a text or an answer: how likely each would have been behind every token, and
+        its
+        rank. Of a string of several tokens the first is followed.
+
+        Raises:
+            UsageError: there is no string, or one is empty. ContextOverflow: the text is too long.
+        """
+        from ..lens.pieces import pieces_of
+        from ..lens.watch import watch
+
+        return watch(self._runtime, self.info, pieces_of(self._runtime, text), strings)
 
     @property
     def _tapped(self) -> Tapped:

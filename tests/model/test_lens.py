@@ -71,3 +71,20 @@ def test_bad_input_is_said(model: lm.Model) -> None:
         model.lens("")
     with pytest.raises(lm.UsageError, match="watch"):
         model.lens("a", watch=[""])
+
+
+def test_strings_are_watched_at_every_step(exact: lm.Model, oracle: Any) -> None:
+    import torch
+
+    found = exact.watch(TEXT, [" Rome", " Paris in spring"])
+    ids = found.head["ids"]
+    with torch.no_grad():
+        expected = log_softmax(oracle(torch.tensor([ids])).logits[0].numpy())
+    for n, text in enumerate((" Rome", " Paris")):
+        id = exact.tokenizer.encode(text)[0]
+        assert np.abs(found.arrays["logprob"][n] - expected[:, id]).max() < 1e-3
+        assert (found.arrays["rank"][n] == (expected > expected[:, [id]]).sum(1)).mean() > 0.9
+    assert [each["longer"] for each in found.head["watch"]] == [False, True]
+    assert "at the end 6" in repr(found) and len(found.to_pandas()) == len(ids)
+    with pytest.raises(lm.UsageError, match="1 to 8"):
+        exact.watch(TEXT, [])

@@ -13,6 +13,7 @@ from ...lens.layers import Lens
 from ...lens.probe import Probe
 from ...lens.replay import Replay
 from ...lens.tree import Tree
+from ...lens.watch import Watch
 from ...views.picture import Picture
 from ..channel import whole
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 Act = dict[str, Any]
 Source = Picture | Generation | Trace
 KINDS: dict[str, type[Picture]] = {
-    kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay, Tree)
+    kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay, Tree, Watch)
 }
 
 

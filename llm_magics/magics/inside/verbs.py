@@ -97,6 +97,12 @@ VERBS: dict[str, Verb] = {
         ),
         ("target", "against"),
     ),
+    "watch": Verb(
+        ("%llm watch --watch A TEXT", "how likely A would have been at every step"),
+        lambda model, text, look: model.watch(text, look.get("watch", ())),
+        ("watch",),
+        fits=lambda text, look: "watch" in look,
+    ),
     "memorised": Verb(
         ("%llm memorised TEXT", "how far it goes on with the text word for word"),
         lambda model, text, look: model.memorised(text, given=look.get("given")),

@@ -19,6 +19,7 @@ import { ProbeView } from './probe.js';
 import { ReplayView } from './replay.js';
 import { TokenizersView } from './tokenizers.js';
 import { TreeView } from './tree.js';
+import { WatchView } from './watch.js';
 
 const VIEWS: Record<string, MakeView> = {
   attention: (look, element, host) => new AttentionView(look, element, host),
@@ -30,6 +31,7 @@ const VIEWS: Record<string, MakeView> = {
   replay: (look, element, host) => new ReplayView(look, element, host),
   tokenizers: (look, element, host) => new TokenizersView(look, element, host),
   tree: (look, element, host) => new TreeView(look, element, host),
+  watch: (look, element) => new WatchView(look, element),
 };
 
 /** Keeps the view of an element as its record is. */

@@ -1,0 +1,96 @@
+"""Chosen strings, followed at every step of a text: how likely each would have been, and its rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core.records import ModelInfo
+from ..engine.base import check_fits
+from ..engine.generate import SCORE_CHUNK, Runtime
+from ..engine.prefix import cuts
+from ..errors import UsageError
+from ..sources import progress
+from ..views.picture import Picture, Stored, table
+from .layers import first_of
+from .pieces import Pieces, percent, shown
+from .rows import log_softmax
+
+MOST = 8
+
+
+class Watch(Picture):
+    """Watched strings behind every token. Made by :meth:`Model.watch`.
+
+    ``logprob`` (watched, tokens), nats, and ``rank`` (from 0): of a string's first token, as the model
+    expects it behind
+    the text up to and with that token. ``head["watch"]``: each ``text``, its first token's ``id`` and
+    ``first`` text, and
+    whether the string is more than that (``longer``).
+    """
+
+    kind = "watch"
+    stored: ClassVar[Stored] = {"logprob": ("u2", -1 / 1024), "rank": ("u4", 1)}
+
+    def plain(self) -> str:
+        """Where each string was likeliest, and how it stands at the end."""
+        h = self.head
+        lines = [f"{len(h['watch'])} strings behind each of {len(h['texts']):,} tokens"]
+        for n, each in enumerate(h["watch"]):
+            logprob, rank = self.arrays["logprob"][n], self.arrays["rank"][n]
+            at = int(logprob.argmax())
+            more = f" (its first token, {shown(each['first'])!r})" if each["longer"] else ""
+            lines.append(
+                f"  {shown(each['text'])!r}{more}: at most {percent(np.exp(logprob[at]))} behind "
+                f"{shown(h['texts'][at])!r} ({at + 1}); at the end {percent(np.exp(logprob[-1]))}, "
+                f"rank {int(rank[-1]) + 1:,}"
+            )
+        return "\n".join(lines)
+
+    def to_pandas(self) -> Any:
+        """One row a token; two columns a string."""
+        columns: dict[str, Any] = {"token": list(self.head["texts"])}
+        for n, each in enumerate(self.head["watch"]):
+            columns[f"logprob of {each['text']!r}"] = self.arrays["logprob"][n]
+            columns[f"rank of {each['text']!r}"] = self.arrays["rank"][n]
+        return table(columns)
+
+
+def watch(runtime: Runtime, info: ModelInfo, pieces: Pieces, strings: Sequence[str]) -> Watch:
+    """Read the text once, and look the strings up behind each of its tokens.
+
+    Raises:
+        UsageError: there are none or too many, or one is empty. ContextOverflow: the text is too long.
+    """
+    if isinstance(strings, str) or not 1 <= len(strings) <= MOST:
+        raise UsageError(f"watch takes 1 to {MOST} strings", hint='model.watch(answer, [" Paris", " Lyon"])')
+    tokenizer, ids = runtime.tokenizer, list(pieces.ids)
+    check_fits(len(ids), runtime.engine.context_length, what="the text", hint="read it in parts")
+    firsts = [first_of(tokenizer, text) for text in strings]
+    logprob = np.zeros((len(strings), len(ids)), np.float32)
+    rank = np.zeros((len(strings), len(ids)), np.uint32)
+    lease, begin = runtime.pool.lease(), 0
+    try:
+        with progress.bar("reading", len(ids), unit="token") as step:
+            for end in cuts(0, len(ids), SCORE_CHUNK):
+                rows = log_softmax(lease.extend(ids[begin:end], every=True).copy())
+                for n, id in enumerate(firsts):
+                    logprob[n, begin:end] = rows[:, id]
+                    rank[n, begin:end] = (rows > rows[:, [id]]).sum(1)
+                step(end - begin)
+                begin = end
+    finally:
+        lease.rewind(0)
+        lease.release()
+    watched = [
+        {
+            "text": text,
+            "id": id,
+            "first": tokenizer.token_text(id),
+            "longer": len(tokenizer.encode(text, special=False, begin=False)) > 1,
+        }
+        for text, id in zip(strings, firsts, strict=True)
+    ]
+    return Watch(info, {**pieces.head(), "watch": watched}, {"logprob": logprob, "rank": rank})
