@@ -23,6 +23,7 @@ from llm_magics.lens.memory import Memory
 from llm_magics.lens.probe import Probe
 from llm_magics.lens.replay import Replay, decide
 from llm_magics.lens.tree import Tree
+from llm_magics.lens.walk import Walk
 from llm_magics.lens.watch import Watch
 from llm_magics.views.picture import Picture
 
@@ -232,6 +233,49 @@ def watch(text: str = "") -> Watch:
     return Watch(info(text), head, {"logprob": np.log(p), "rank": np.array([[3, 2, 1, 0], [90, 50, 60, 1]])})
 
 
+def walk(text: str = "") -> Walk:
+    """Two tokens, two layers of two heads; the first is looked up by layer 2, head 2."""
+    looks = np.zeros((2, 2, 2, 6))
+    looks[:, :, :, 0] = 1.0
+    looks[0, 1, 1, :4] = [0.1, 0.7, 0.1, 0.1]
+    looks[1, 1, 0, :5] = [0.1, 0.1, 0.6, 0.1, 0.1]
+    p = np.array([[0.6, 0.2, 0.1, 0.05], [0.9, 0.05, 0.02, 0.01]])
+    head = {
+        **pieces(text),
+        "ids": [5, 6, 7, 6, 3, 4],
+        "texts": [text] * 6 if text else ["The", " cap", " of", " cap", " w3", " w4"],
+        "tokens": [{"id": 3, "text": text or " w3"}, {"id": 4, "text": text or " w4"}],
+        "numbers": [0.1, -0.2, 0.3],
+        "places": [1, 2, 3, 4],
+        "vocab": 1000,
+        "hidden": 8,
+        "layers": 2,
+        "heads": 2,
+        "options": {**SamplingOptions().to_dict(), "temperature": 1.0, "seed": 3},
+        "words": {str(n): text or f" w{n}" for n in range(3, 12)},
+        "ends": [],
+    }
+    arrays = {
+        "cand_ids": np.array([[3, 8, 9, 10], [4, 8, 9, 10]]),
+        "logprobs": np.log(p),
+        "seen": np.zeros((2, 4)),
+        "u": np.array([0.25, 0.5]),
+        "log_total": np.full(2, 20.0),
+        "scores": np.tile(np.arange(48), (2, 1)),
+        "bounds": np.array([[-10.0, 20.0], [-12.0, 21.0]]),
+        "looks": looks,
+        "adds": np.array([[[0.1, 0.2], [0.3, 2.0]], [[0.1, -0.2], [1.0, 0.5]]]),
+        "lens_ids": np.array([[[8, 9, 3, 4, 10], [3, 8, 9, 4, 10]]] * 2),
+        "lens_logprobs": np.log(np.tile([0.5, 0.2, 0.1, 0.05, 0.01], (2, 2, 1))),
+        "lens_rank": np.array([[2, 0], [5, 0]]),
+        "alike": np.array([[1.0, 0.9, 0.6], [np.nan] * 3]),
+        "throws": np.linspace(0, 0.99, 200).reshape(2, 100),
+        "warm": np.full(2, 20.0),
+        "vectors": np.sin(np.arange(32)).reshape(4, 8),
+    }
+    return Walk(info(text), head, arrays)
+
+
 KINDS: dict[str, Callable[..., Picture]] = {
     "attention": attention,
     "causes": causes,
@@ -242,6 +286,7 @@ KINDS: dict[str, Callable[..., Picture]] = {
     "replay": replay,
     "tokenizers": tokenizers,
     "tree": tree,
+    "walk": walk,
     "watch": watch,
 }
 

@@ -326,3 +326,43 @@ test('watch: strings behind every token, as probability and as rank', async () =
   expect(root.querySelector('.plot')!.getAttribute('aria-label')).toContain('rank of ␣Paris');
   expect(root.querySelector('.foot')!.textContent).toContain('␣Lyon␣city by its first token ␣Lyon');
 });
+
+test('walk: station by station with the keys, to the next token, and to the full views', async () => {
+  const asked: unknown[] = [];
+  const root = await open(GOLDEN.walk!, { ask: act => asked.push(act) });
+  const main = root.querySelector('[role=group]')!;
+  const one = () => root.querySelector('.one')!.textContent;
+  const now = () => root.querySelector('.path .now b')!.textContent;
+  expect(one()).toBe('The text is cut into 4 pieces that the model knows by number; it never sees letters.');
+  press(main, 'ArrowRight');
+  expect(one()).toContain('␣cap begins as 8 numbers, the same ones both times');
+  press(main, 'ArrowRight');
+  expect(one()).toContain('this head gives ␣cap 70 % of its attention');
+  expect(root.querySelector('.heads .on')!.textContent).toContain('+2.00');
+  press(main, 'Enter');
+  press(main, 'ArrowRight');
+  expect(one()).toBe('Read out early it says something else; ␣w3 leads from layer 2 on.');
+  press(main, 'ArrowRight');
+  expect(one()).toContain('␣w3 has 19.49, 1.10 above the next, 3.0 times the share.');
+  press(main, 'ArrowRight');
+  expect(now()).toBe('Cut');
+  expect(root.querySelectorAll('.gates .gone')).toHaveLength(0);
+  const slider = root.querySelector<HTMLInputElement>('input[aria-label="min-p"]')!;
+  slider.value = '0.3';
+  slider.dispatchEvent(new Event('input'));
+  expect(root.querySelectorAll('.gates .gone')).toHaveLength(2);
+  press(main, 'r');
+  press(main, 'ArrowRight');
+  expect(one()).toBe('A random number decides: 0.250 lies in the piece of ␣w3, one of 4.');
+  press(main, 't');
+  expect(root.querySelector('.said')!.textContent).toContain('w3');
+  press(main, 'ArrowRight');
+  expect([now(), root.querySelector('.foot')!.textContent!.includes('token 2 of 2')]).toEqual([
+    'Pieces',
+    true,
+  ]);
+  press(main, ',');
+  root.querySelectorAll<HTMLButtonElement>('.segments button')[1]!.click();
+  expect(root.querySelectorAll('.all .no')).toHaveLength(7);
+  expect(asked).toEqual([{ do: 'open', view: 'attention', upto: 4, layer: 2, token: 0 }]);
+});

@@ -17,8 +17,8 @@ from ..core.records import ModelInfo
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .pieces import Pieces, percent, shown
-from .tapped import Tapped
+from .reading.pieces import Pieces, percent, shown
+from .reading.tapped import Tapped
 
 Floats = NDArray[np.float32]
 THUMB = 24  # the side of a head's small picture

@@ -24,8 +24,8 @@ from ..engine.prefix import cuts
 from ..errors import Interrupted
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .pieces import Pieces, percent, shown, words
-from .rows import log_softmax
+from .reading.pieces import Pieces, percent, shown, words
+from .reading.rows import log_softmax
 
 
 class Causes(Picture):

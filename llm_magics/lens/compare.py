@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..core.records import Generation, Token, Trace
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
-from .pieces import percent, shown
+from .reading.pieces import percent, shown
 
 RESAMPLES = 2_000
 Record = Trace | Generation

@@ -9,7 +9,7 @@ from ..core.records import ModelInfo
 from ..engine.base import Tokenizer
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
-from .pieces import shown, texts_of
+from .reading.pieces import shown, texts_of
 
 MOST = 20_000  # letters
 # The first sentence of the Universal Declaration of Human Rights, in the United Nations' translations.

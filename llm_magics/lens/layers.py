@@ -18,9 +18,9 @@ from ..engine.base import Tokenizer
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .pieces import Pieces, percent, shown, words
-from .rows import Reader, log_softmax, rows_for
-from .tapped import Tapped
+from .reading.pieces import Pieces, percent, shown, words
+from .reading.rows import Reader, log_softmax, rows_for
+from .reading.tapped import Tapped
 
 NATS = 1 / 1024
 TOP, MOST_VALUES = 10, 600_000

@@ -13,7 +13,7 @@ from ..engine.prefix import cuts
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .pieces import Pieces, percent, shown, words
+from .reading.pieces import Pieces, percent, shown, words
 
 SHARE = 4  # the first quarter of a text is given, where nothing else is asked for
 

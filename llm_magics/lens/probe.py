@@ -15,8 +15,8 @@ from ..engine.generate import Runtime
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from . import fan
-from .pieces import percent, pieces_of, shown, texts_of, words
+from .reading import fan
+from .reading.pieces import percent, pieces_of, shown, texts_of, words
 
 INSTEAD = 5
 MOST = 5_000

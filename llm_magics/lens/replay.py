@@ -22,7 +22,7 @@ from ..engine.prefix import cuts
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .pieces import percent, shown, texts_of, words
+from .reading.pieces import percent, shown, texts_of, words
 
 LEAST, MOST = 64, 256  # candidates of a step
 RULES = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p")

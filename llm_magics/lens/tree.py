@@ -17,7 +17,7 @@ from ..engine.generate import Runtime
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .pieces import Pieces, percent, shown, texts_of, words
+from .reading.pieces import Pieces, percent, shown, texts_of, words
 
 MOST, ALTERNATIVES = 512, 5
 ROWS = 32

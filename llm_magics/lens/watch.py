@@ -15,8 +15,8 @@ from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .layers import first_of
-from .pieces import Pieces, percent, shown
-from .rows import log_softmax
+from .reading.pieces import Pieces, percent, shown
+from .reading.rows import log_softmax
 
 MOST = 8
 

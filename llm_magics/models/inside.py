@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from ..lens.cut import Cut
     from ..lens.layers import Lens
     from ..lens.memory import Memory
-    from ..lens.pieces import Text
     from ..lens.probe import Probe
+    from ..lens.reading.pieces import Text
+    from ..lens.reading.tapped import Tapped
     from ..lens.replay import Replay
-    from ..lens.tapped import Tapped
     from ..lens.tree import Tree
+    from ..lens.walk import Walk
     from ..lens.watch import Watch
     from .adapted import Slots
 
@@ -60,7 +61,7 @@ class Inside:
             ContextOverflow: it is too long.
         """
         from ..lens.layers import lens
-        from ..lens.pieces import pieces_of
+        from ..lens.reading.pieces import pieces_of
 
         pieces = pieces_of(self._runtime, text)
         return lens(self._tapped, self._runtime.tokenizer, pieces, self.info, watch=watch)
@@ -80,7 +81,7 @@ class Inside:
             ContextOverflow: as :meth:`lens`.
         """
         from ..lens.attention import attention
-        from ..lens.pieces import pieces_of
+        from ..lens.reading.pieces import pieces_of
 
         pieces = pieces_of(self._runtime, text)
         return attention(self._tapped, pieces, self.info, layers=layers, whatever_it_takes=whatever_it_takes)
@@ -134,7 +135,7 @@ class Inside:
             UsageError: an option is out of its range. ContextOverflow: the prompt is too long.
         """
         from ..core.options import sampling_options
-        from ..lens.pieces import pieces_of
+        from ..lens.reading.pieces import pieces_of
         from ..lens.tree import tree
 
         own = {"max_tokens": 16, "temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
@@ -156,7 +157,7 @@ class Inside:
         """
         from ..lens.causes import causes
         from ..lens.layers import first_of
-        from ..lens.pieces import pieces_of
+        from ..lens.reading.pieces import pieces_of
 
         tokenizer = self._runtime.tokenizer
         one, other = (None if each is None else first_of(tokenizer, each) for each in (target, against))
@@ -173,7 +174,7 @@ class Inside:
             UsageError: the text is too short. ContextOverflow: it is too long.
         """
         from ..lens.memory import memory
-        from ..lens.pieces import pieces_of
+        from ..lens.reading.pieces import pieces_of
 
         pieces = pieces_of(self._runtime, text)
         if given is None and 0 < pieces.prompt < len(pieces.ids):
@@ -188,16 +189,33 @@ class Inside:
         Raises:
             UsageError: there is no string, or one is empty. ContextOverflow: the text is too long.
         """
-        from ..lens.pieces import pieces_of
+        from ..lens.reading.pieces import pieces_of
         from ..lens.watch import watch
 
         return watch(self._runtime, self.info, pieces_of(self._runtime, text), strings)
+
+    def walk(self, prompt: str | Sequence[int], **options: Any) -> Walk:
+        """One token's way through the model, step by step, with its real numbers; then the next ones'.
+
+        Args:
+            prompt: a text as it is.
+            **options: the fields of :class:`SamplingOptions`; 4 tokens by default.
+
+        Raises:
+            UsageError: an option is out of its range, or the text is too long for a walk.
+        """
+        from ..core.options import sampling_options
+        from ..lens.reading.pieces import pieces_of
+        from ..lens.walk import walk
+
+        chosen = sampling_options({"max_tokens": 4, **options})
+        return walk(self._runtime, self._tapped, self.info, pieces_of(self._runtime, prompt), chosen)
 
     @property
     def _tapped(self) -> Tapped:
         """Made when it is first asked for, and kept: a model that nobody looks into pays nothing for it."""
         if self._opened is None:
-            from ..lens.tapped import Tapped
+            from ..lens.reading.tapped import Tapped
 
             slots = self.slots or (self.base.slots if self.base else None)
             self._opened = Tapped(self._runtime.engine, slots.spec if slots else None)

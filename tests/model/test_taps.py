@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llm_magics.lens.tapped import Tapped
+from llm_magics.lens.reading.tapped import Tapped
 from tests import families
 from tests.model.test_families import checkpoint, engine
 

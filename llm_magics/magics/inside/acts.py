@@ -13,6 +13,7 @@ from ...lens.layers import Lens
 from ...lens.probe import Probe
 from ...lens.replay import Replay
 from ...lens.tree import Tree
+from ...lens.walk import Walk
 from ...lens.watch import Watch
 from ...views.picture import Picture
 from ..channel import whole
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 Act = dict[str, Any]
 Source = Picture | Generation | Trace
 KINDS: dict[str, type[Picture]] = {
-    kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay, Tree, Watch)
+    kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay, Tree, Walk, Watch)
 }
 
 
@@ -39,8 +40,9 @@ def read(payload: Mapping[str, Any]) -> Picture:
     return kind.read(payload)
 
 
-def text_of(source: Source) -> Any:
-    """What a record is of, as a view's call takes it.
+def text_of(source: Source, act: Act | None = None) -> Any:
+    """What a record is of, as a view's call takes it; of a walk only what stands before the token that is
+    walked.
 
     Raises:
         UsageError: it is of no single text.
@@ -50,16 +52,17 @@ def text_of(source: Source) -> Any:
     ids = source.head.get("ids")
     if not isinstance(ids, list) or not all(isinstance(id, int) for id in ids):
         raise UsageError("this record is of no single text", hint="call the view with a text")
-    return ids
+    return ids[: whole(act, "upto")] if act and "upto" in act else ids
 
 
 OPEN: dict[str, Callable[[Model, Source, Act], Picture]] = {
-    "tokenizers": lambda model, source, act: model.tokenize(words_of(model, source)),
-    "attention": lambda model, source, act: model.attention(text_of(source)),
-    "causes": lambda model, source, act: model.attribute(text_of(source)),
+    "tokenizers": lambda model, source, act: model.tokenize(words_of(model, source, act)),
+    "attention": lambda model, source, act: model.attention(text_of(source, act)),
+    "causes": lambda model, source, act: model.attribute(text_of(source, act)),
     "branch": lambda model, source, act: go_on(model, source, act),
+    "probe": lambda model, source, act: likeliest(model, source, act),
     "replay": lambda model, source, act: model.replay(answer_of(source)),
-    "lens": lambda model, source, act: model.lens(text_of(source)),
+    "lens": lambda model, source, act: model.lens(text_of(source, act)),
 }
 ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
     ("attention", "layer"): lambda model, picture, act: model.attention(
@@ -78,6 +81,8 @@ ACTS: dict[tuple[str, str], Callable[[Model, Picture, Act], Picture]] = {
 
 def answer_of(source: Source) -> Generation:
     """Raises: UsageError: it is no answer."""
+    if isinstance(source, Walk):
+        return source.answer
     if not isinstance(source, Generation):
         raise UsageError(
             "only an answer can be replayed", hint="call it with an answer: model.replay(answer)"
@@ -118,9 +123,9 @@ def more_samples(model: Model, picture: Picture, samples: int) -> Picture:
     return model.tree(text_of(picture), samples=many, had=picture, **options)
 
 
-def words_of(model: Model, source: Source) -> str:
+def words_of(model: Model, source: Source, act: Act) -> str:
     """The text that a record is of."""
-    found = text_of(source)
+    found = text_of(source, act)
     return model.tokenizer.decode(found) if isinstance(found, list) else str(found.text)
 
 
@@ -136,3 +141,17 @@ def words_in(act: Act, name: str) -> str | None:
     """A text that an order may give."""
     found = act.get(name)
     return found if isinstance(found, str) and found else None
+
+
+def likeliest(model: Model, source: Source, act: Act) -> Picture:
+    """The likeliest tokens of a walk's step, as strings.
+
+    Raises:
+        UsageError: it is no walk, or has no such token.
+    """
+    at = whole(act, "token")
+    if not isinstance(source, Walk) or not 0 <= at < len(source.head["tokens"]):
+        raise UsageError("there is no step to look at", hint="%llm walk")
+    order = source.arrays["logprobs"][at].argsort()[::-1][:8]
+    words = [source.head["words"][str(id)] for id in source.arrays["cand_ids"][at][order].tolist()]
+    return model.probe(text_of(source, act), [word for word in words if word and "\ufffd" not in word])

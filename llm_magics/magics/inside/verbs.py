@@ -87,6 +87,11 @@ VERBS: dict[str, Verb] = {
         lambda model, text, look: model.replay(answer_of(text)),
         fits=lambda text, look: not text,
     ),
+    "walk": Verb(
+        ("%llm walk TEXT", "one token's way through the model, step by step"),
+        lambda model, text, look: model.walk(words(text), **sampling(look)),
+        fits=lambda text, look: bool(text),
+    ),
     "attribute": Verb(
         (
             "%llm attribute TEXT",
@@ -178,5 +183,9 @@ def cut(model: Model, text: str | Record, beside: tuple[str, ...]) -> Picture:
     """A text, or that of a record, in this tokenizer and in others."""
     from ...models.beside import tokenizers
 
-    words = text if isinstance(text, str) else text.text
-    return tokenizers(words, [model, *beside]) if beside else model.tokenize(words)
+    return tokenizers(words(text), [model, *beside]) if beside else model.tokenize(words(text))
+
+
+def words(text: str | Record) -> str:
+    """A text, or that of a record."""
+    return text if isinstance(text, str) else text.text

@@ -19,6 +19,7 @@ import { ProbeView } from './probe.js';
 import { ReplayView } from './replay.js';
 import { TokenizersView } from './tokenizers.js';
 import { TreeView } from './tree.js';
+import { WalkView } from './walk.js';
 import { WatchView } from './watch.js';
 
 const VIEWS: Record<string, MakeView> = {
@@ -31,6 +32,7 @@ const VIEWS: Record<string, MakeView> = {
   replay: (look, element, host) => new ReplayView(look, element, host),
   tokenizers: (look, element, host) => new TokenizersView(look, element, host),
   tree: (look, element, host) => new TreeView(look, element, host),
+  walk: (look, element, host) => new WalkView(look, element, host),
   watch: (look, element) => new WatchView(look, element),
 };
 

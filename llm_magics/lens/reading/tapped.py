@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..decoder.spec import DecoderSpec
-from ..engine.base import Engine, check_fits, check_ids
-from ..engine.buffer import KV
-from ..engine.ort import OrtEngine, open_session
-from ..engine.prefix import cuts
-from ..errors import UnsupportedModel
+from ...decoder.spec import DecoderSpec
+from ...engine.base import Engine, check_fits, check_ids
+from ...engine.buffer import KV
+from ...engine.ort import OrtEngine, open_session
+from ...engine.prefix import cuts
+from ...errors import UnsupportedModel
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -188,24 +188,24 @@ class Tapped:
 
     @cached_property
     def _session(self) -> InferenceSession:
-        from ..decoder.taps import with_taps
+        from ...decoder.taps import with_taps
 
         return self._open(with_taps)
 
     @cached_property
     def _readout(self) -> InferenceSession:
-        from ..decoder.taps import readout
+        from ...decoder.taps import readout
 
         return self._open(readout)
 
     @cached_property
     def _head(self) -> InferenceSession:
-        from ..decoder.taps import head_alone
+        from ...decoder.taps import head_alone
 
         return self._open(head_alone)
 
     @cached_property
     def _mixer(self) -> InferenceSession:
-        from ..decoder.taps import outputs_of_heads
+        from ...decoder.taps import outputs_of_heads
 
         return self._open(outputs_of_heads)

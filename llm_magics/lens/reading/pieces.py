@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..core.records import Generation, Trace
-from ..engine.base import Tokenizer
-from ..engine.generate import Runtime
-from ..errors import UsageError
+from ...core.records import Generation, Trace
+from ...engine.base import Tokenizer
+from ...engine.generate import Runtime
+from ...errors import UsageError
 
 Text = str | Generation | Trace
 

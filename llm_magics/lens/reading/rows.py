@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.sampling import top
+from ...core.sampling import top
 
 Floats = NDArray[np.float32]
 VALUES = 4 << 20  # logits that are held at once: 16 MB

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..engine.base import check_fits
-from ..engine.buffer import KV
-from ..engine.generate import CHUNK, Runtime
-from ..engine.kv import free_bytes
-from ..engine.ort import OrtEngine
-from ..engine.prefix import cuts
+from ...engine.base import check_fits
+from ...engine.buffer import KV
+from ...engine.generate import CHUNK, Runtime
+from ...engine.kv import free_bytes
+from ...engine.ort import OrtEngine
+from ...engine.prefix import cuts
 
 Floats = NDArray[np.float32]
 ROWS = 16

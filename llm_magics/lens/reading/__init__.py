@@ -1,0 +1,2 @@
+"""What the views of the inside read with: taps, many continuations, many distributions, the pieces of a
+text."""

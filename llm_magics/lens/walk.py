@@ -1,0 +1,332 @@
+"""One token's way through the model, with its real numbers: pieces, vectors, attention, layers, scores, cuts,
+dice."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.options import SamplingOptions
+from ..core.records import Generation, ModelInfo, Token
+from ..engine.generate import Runtime, Stream
+from ..errors import UsageError
+from ..sources import progress
+from ..views.picture import Picture, Stored, table
+from .reading.pieces import Pieces, percent, pieces_of, shown, words
+from .reading.rows import Reader
+from .reading.tapped import Tapped
+from .replay import Replay, decide, replay
+
+Floats = NDArray[np.float32]
+MOST_TOKENS, MOST_TEXT = 16, 512
+TOPS, BINS, THROWS, VECTORS, COLUMNS = 5, 48, 100, 6, 600
+
+
+class Walk(Picture):
+    """A few tokens, each with its way. Made by :meth:`Model.walk`.
+
+    Of each token (first axis) in ``arrays``: what a replay has (``cand_ids``, ``logprobs``, ``seen``, ``u``,
+    ``log_total``);
+    ``scores``: how many of all logits lie in each of 48 bins, between the two ``bounds``; ``looks`` (tokens,
+    layers, heads,
+    text): where the place before it looks; ``adds`` (tokens, layers, heads): what each head adds to its logit
+    directly,
+    through the last norm and against the mean token; ``lens_ids``, ``lens_logprobs`` (tokens, layers, 5) and
+    ``lens_rank``
+    (tokens, layers): what each layer would have said, and where the token stood; ``alike`` (tokens, layers +
+    1): cosine of
+    the stream at the last place and at the newest earlier copy of its token, NaN where there is none;
+    ``throws``
+    (tokens, 100): the random number of seeds 0 to 99; ``warm``: log Σ e^(logit / temperature), of all tokens.
+    ``vectors`` (places, columns): the newest places'
+    embeddings.
+    """
+
+    kind = "walk"
+    stored: ClassVar[Stored] = {
+        "cand_ids": ("u4", 1),
+        "logprobs": ("f4", 1),
+        "seen": ("u1", 1),
+        "u": ("f8", 1),
+        "log_total": ("f4", 1),
+        "scores": ("u4", 1),
+        "bounds": ("f4", 1),
+        "looks": ("u2", 1 / 65535),
+        "adds": ("f4", 1),
+        "lens_ids": ("u4", 1),
+        "lens_logprobs": ("u2", -1 / 1024),
+        "lens_rank": ("u4", 1),
+        "alike": ("f4", 1),
+        "throws": ("f4", 1),
+        "warm": ("f4", 1),
+        "vectors": ("f4", 1),
+    }
+
+    @property
+    def options(self) -> SamplingOptions:
+        return SamplingOptions.from_dict(self.head["options"])
+
+    @property
+    def answer(self) -> Generation:
+        """The tokens that were walked, as an answer that can be replayed."""
+        h = self.head
+        tokens = tuple(
+            Token(each["id"], each["text"], 0.0, 0.0, 0, u=None if np.isnan(u) else float(u))
+            for each, u in zip(h["tokens"], self.arrays["u"], strict=True)
+        )
+        prompt_ids = tuple(h["ids"][: h["prompt"]])
+        return Generation(
+            "".join(token.text for token in tokens),
+            tokens,
+            "length",
+            "".join(h["texts"][: h["prompt"]]),
+            self.options,
+            model=self.model,
+            prompt_ids=prompt_ids,
+            vocab_size=h["vocab"],
+            prompt_texts=tuple(h["texts"][: h["prompt"]]),
+        )
+
+    def best_head(self, n: int) -> tuple[int, int]:
+        """Layer and head, from 0: what adds most to the score, of those that look most at neither the first
+        token nor
+        the last one itself.
+        """
+        looks, adds = self.arrays["looks"][n], self.arrays["adds"][n]
+        last = self.head["prompt"] + n - 1
+        most = looks[..., : last + 1].argmax(-1)
+        good = (most != 0) & (most != last)
+        found = np.where(good, adds, -np.inf) if good.any() else adds
+        layer, head = np.unravel_index(int(found.argmax()), found.shape)
+        return int(layer), int(head)
+
+    def plain(self) -> str:
+        """The seven steps of the first token."""
+        h, a, options = self.head, self.arrays, self.options
+        prompt, word = h["prompt"], h["words"]
+        token = h["tokens"][0]
+        name = shown(token["text"])
+        layer, head = self.best_head(0)
+        looks = a["looks"][0, layer, head]
+        at = int(looks.argmax())
+        rank = a["lens_rank"][0]
+        leads = len(rank) - int(np.argmax(np.append(rank[::-1] > 0, True))) + 1
+        probabilities = np.exp(a["logprobs"][0].astype(np.float64))
+        step = decide(
+            a["cand_ids"][0].astype(np.int64),
+            a["logprobs"][0] + float(a["log_total"][0]),
+            a["seen"][0] > 0,
+            float(a["u"][0]),
+            options,
+            rest=max(0.0, 1.0 - float(probabilities.sum())),
+        )
+        own = list(a["cand_ids"][0]).index(token["id"])
+        left = int((step.probabilities > 0).sum())
+        vector = " ".join(f"{x:+.3f}" for x in h["numbers"][:5])
+        cut = "│".join(map(shown, h["texts"][:prompt][-12:]))
+        lines = [
+            f"1 pieces     {prompt} pieces of {h['vocab']:,}: {cut}",
+            f"2 vectors    {shown(h['texts'][prompt - 1])} is row {h['ids'][prompt - 1]}: "
+            f"{vector} … {h['hidden']} numbers",
+            f"3 attention  layer {layer + 1}, head {head + 1} looks at {shown(h['texts'][at])} "
+            f"({percent(looks[at])}) and adds {a['adds'][0, layer, head]:+.2f} to the score of {name}",
+        ]
+        for n in sorted({0, len(rank) // 3, 2 * len(rank) // 3, len(rank) - 1}):
+            best = shown(word[str(int(a["lens_ids"][0, n, 0]))])
+            p = percent(np.exp(a["lens_logprobs"][0, n, 0]))
+            start = "4 layers     " if n == 0 else "             "
+            lines.append(f"{start}after layer {n + 1}: {best} {p}; {name} is {int(rank[n]) + 1:,}.")
+        lines += [
+            f"             {name} leads from layer {leads}",
+            f"5 scores     {name} has {a['logprobs'][0, own] + a['log_total'][0]:.2f}, "
+            f"a share of {percent(probabilities[own])}",
+            f"6 cut        temperature {options.temperature:g}, top-k {options.top_k}, "
+            f"top-p {options.top_p:g}, min-p {options.min_p:g} leave {left} of {h['vocab']:,}",
+        ]
+        u = a["u"][0]
+        fell = "none: the likeliest is taken" if np.isnan(u) else f"{u:.3f} falls on {name}"
+        lines.append(f"7 dice       {fell}")
+        said = "".join(each["text"] for each in h["tokens"])
+        return "\n".join([*lines, f"so it goes on: {shown(said)}"])
+
+    def to_pandas(self) -> Any:
+        """One row a token."""
+        steps = range(len(self.head["tokens"]))
+        heads = [self.best_head(n) for n in steps]
+        return table(
+            {
+                "token": [each["text"] for each in self.head["tokens"]],
+                "u": self.arrays["u"],
+                "best_layer": [layer + 1 for layer, _ in heads],
+                "best_head": [head + 1 for _, head in heads],
+                "adds": [float(self.arrays["adds"][n][where]) for n, where in zip(steps, heads, strict=True)],
+                "last_rank": self.arrays["lens_rank"][:, -1],
+            }
+        )
+
+
+def walk(runtime: Runtime, tapped: Tapped, info: ModelInfo, prompt: Pieces, options: SamplingOptions) -> Walk:
+    """Sample a few tokens behind the prompt, then read each one's way.
+
+    Raises:
+        UsageError: there are too many tokens, or the text is too long for a walk.
+    """
+    if options.max_tokens > MOST_TOKENS:
+        raise UsageError(f"a walk has at most {MOST_TOKENS} tokens", hint=f"max_tokens={MOST_TOKENS}")
+    if len(prompt.ids) > MOST_TEXT:
+        raise UsageError(
+            f"{len(prompt.ids):,} tokens are too many for a walk", hint=f"at most {MOST_TEXT}: choose a part"
+        )
+    stream = Stream(runtime, prompt.ids, options, prompt="".join(prompt.texts), model=info, speculate=False)
+    for _ in stream:
+        pass
+    answer = stream.generation
+    again = replay(runtime, info, answer)
+    whole = pieces_of(runtime, answer)
+    ids, count, first = list(whole.ids), len(answer.tokens), len(prompt.ids) - 1
+    places = range(first, first + count)
+    spec, vocab = tapped.spec, tapped.spec.vocab
+    a = _empty(again, count, spec.layers, spec.heads, len(ids))
+    reader = Reader(vocab, top_k=TOPS)
+    streams: dict[int, Floats] = {}
+    chosen = [token.id for token in answer.tokens]
+    wanted = {*places, *(_copy_before(ids, place) for place in places)}
+    newest = list(range(max(0, first + 1 - VECTORS), first + count))
+    vectors: dict[int, Floats] = {}
+    with progress.bar("walking", len(ids) - 1, unit="token") as step:
+        for part in tapped.read(
+            ids[: first + count], residuals=True, attention=range(spec.layers), heads=True, logits=True
+        ):
+            for place in range(part.begin, part.end):
+                row = place - part.begin
+                if place in newest:
+                    vectors[place] = part.residuals[0, row].copy()
+                if place in wanted:
+                    streams[place] = part.residuals[:, row].copy()
+                if place in places:
+                    n = place - first
+                    a["looks"][n, :, :, : place + 1] = part.attention[:, :, row, : place + 1]
+                    a["adds"][n] = adds(tapped, part.heads[:, row], part.residuals[-1, row], chosen[n])
+                    _lens(tapped, reader, part.residuals[1:, row], chosen[n], a, n)
+                    _scores(part.logits[row], options.temperature or 1.0, a, n)
+            step(part.end - part.begin)
+    for place in places:
+        copy = _copy_before(ids, place)
+        if copy >= 0:
+            a["alike"][place - first] = _cosines(streams[place], streams[copy])
+    embedded = np.stack([vectors[place] for place in newest])
+    a["vectors"] = embedded[:, :: max(1, -(-spec.hidden // COLUMNS))]
+    known = {*np.unique(a["cand_ids"]).tolist(), *np.unique(a["lens_ids"]).tolist(), *chosen}
+    head = {
+        **whole.head(),
+        "tokens": [
+            {"id": id, "text": text} for id, text in zip(chosen, whole.texts[first + 1 :], strict=True)
+        ],
+        "numbers": [float(x) for x in vectors[first][:7]],
+        "places": newest,
+        "vocab": vocab,
+        "hidden": spec.hidden,
+        "layers": spec.layers,
+        "heads": spec.heads,
+        "options": options.to_dict(),
+        "words": words(runtime.tokenizer, known),
+        "ends": sorted(set(chosen) & runtime.tokenizer.eos_ids),
+    }
+    return Walk(info, head, a)
+
+
+def adds(tapped: Tapped, heads: Floats, last: Floats, id: int) -> Floats:
+    """What each head adds to the logit of ``id`` directly, in logits against the mean of all tokens.
+
+    Direct logit attribution (Elhage et al. 2021): the norms keep the scale that the whole stream gives them,
+    so that
+    the parts can be summed. What later layers make of it is not in it.
+
+    Args:
+        heads: (layers, heads · head_dim), what they gave at one place.
+        last: (hidden,), the stream there after the last layer.
+
+    Returns:
+        (layers, heads) float32.
+    """
+    spec = tapped.spec
+    apart = np.zeros((spec.layers, spec.heads, spec.heads * spec.head_dim), np.float32)
+    for head in range(spec.heads):
+        part = slice(head * spec.head_dim, (head + 1) * spec.head_dim)
+        apart[:, head, part] = heads[:, part]
+    written = tapped.outputs_of(apart)  # (layers, heads, hidden)
+    for layer in range(spec.layers):
+        behind = tapped.weights.get(f"attn_post_norm.{layer}")
+        if behind is not None:
+            written[layer] = _scaled(written[layer], written[layer].sum(0), behind, spec)
+    vectors = _scaled(written.reshape(-1, spec.hidden), last, tapped.weights["final_norm.0"], spec)
+    rows = np.concatenate([vectors, np.zeros((1, spec.hidden), np.float32)])
+    found = np.concatenate(
+        [_lead(tapped.products_of(rows[at : at + 64]), id) for at in range(0, len(rows), 64)]
+    )
+    parts: Floats = (found[:-1] - found[-1]).reshape(spec.layers, spec.heads).astype(np.float32)
+    return parts
+
+
+def _lead(products: Floats, id: int) -> Floats:
+    """By how much a token is ahead of the mean of all."""
+    ahead: Floats = products[:, id] - products.mean(1)
+    return ahead
+
+
+def _scaled(parts: Floats, whole: Floats, weight: Floats, spec: Any) -> Floats:
+    """A norm of the parts of a vector, with the scale that the whole vector has."""
+    if spec.norm == "layer":
+        parts, whole = parts - parts.mean(-1, keepdims=True), whole - whole.mean()
+    scale = 1 / np.sqrt(np.square(whole).mean() + spec.norm_eps)
+    scaled: Floats = (parts * scale * weight).astype(np.float32)
+    return scaled
+
+
+def _empty(again: Replay, count: int, layers: int, heads: int, text: int) -> dict[str, NDArray[Any]]:
+    kept = {name: again.arrays[name] for name in ("cand_ids", "logprobs", "seen", "u", "log_total")}
+    seeds = [np.random.Generator(np.random.PCG64(seed)).random(count) for seed in range(THROWS)]
+    return {
+        **kept,
+        "scores": np.zeros((count, BINS), np.uint32),
+        "bounds": np.zeros((count, 2), np.float32),
+        "looks": np.zeros((count, layers, heads, text), np.float32),
+        "adds": np.zeros((count, layers, heads), np.float32),
+        "lens_ids": np.zeros((count, layers, TOPS), np.uint32),
+        "lens_logprobs": np.zeros((count, layers, TOPS), np.float32),
+        "lens_rank": np.zeros((count, layers), np.uint32),
+        "alike": np.full((count, layers + 1), np.nan, np.float32),
+        "throws": np.stack(seeds, axis=1).astype(np.float32),
+        "warm": np.zeros(count, np.float32),
+    }
+
+
+def _lens(
+    tapped: Tapped, reader: Reader, residuals: Floats, id: int, a: dict[str, NDArray[Any]], n: int
+) -> None:
+    for at in range(0, len(residuals), 16):
+        rows = residuals[at : at + 16]
+        found = reader.read(tapped.logits_of(rows), np.full(len(rows), id))
+        here = slice(at, at + len(rows))
+        a["lens_ids"][n, here], a["lens_logprobs"][n, here] = found.top_ids, found.top_logprobs
+        a["lens_rank"][n, here] = found.rank
+
+
+def _scores(logits: Floats, temperature: float, a: dict[str, NDArray[Any]], n: int) -> None:
+    most = float(logits.max())
+    a["warm"][n] = most / temperature + np.log(np.exp((logits - most) / temperature).sum(dtype=np.float64))
+    a["bounds"][n] = logits.min(), logits.max()
+    a["scores"][n] = np.histogram(logits, BINS, range=tuple(a["bounds"][n].tolist()))[0]
+
+
+def _copy_before(ids: list[int], place: int) -> int:
+    """The newest earlier place with the same token; −1 where there is none."""
+    return next((at for at in range(place - 1, -1, -1) if ids[at] == ids[place]), -1)
+
+
+def _cosines(one: Floats, other: Floats) -> Floats:
+    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    found: Floats = (np.einsum("ij,ij->i", one, other) / np.maximum(lengths, 1e-9)).astype(np.float32)
+    return found
