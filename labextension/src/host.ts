@@ -29,6 +29,8 @@ export interface Host {
   markdown?: (element: HTMLElement, record: Rec) => boolean;
   /** Go on from another token; absent where there is no kernel. */
   readonly branch?: (parent: number, at: number, token: number | string) => void;
+  /** Look inside: show another view of this record; absent where there is no kernel. */
+  readonly look?: (view: string) => void;
   stop?: () => void;
   /** Another branch is looked at now. */
   walked?: (path: number) => void;

@@ -6,10 +6,11 @@ import { h, icon } from '../dom.js';
 import type { Act, KeptLook, LookHost } from '../inside.js';
 import { Opened } from '../views/inside/open.js';
 import { banner, shell } from '../views/shell.js';
+import { MIME } from './below.js';
+import { Looks } from './looks.js';
 import { type Place, writeOutput } from './place.js';
 
-export const MIME = 'application/vnd.llm-magics.inside+json';
-const SILENCE_MS = 5_000;
+export { MIME };
 
 export class InsideView extends Widget implements IRenderMime.IRenderer {
   private readonly main = h('div');
@@ -18,14 +19,14 @@ export class InsideView extends Widget implements IRenderMime.IRenderer {
   private readonly full = new Opened(this.below, () => '');
   private model: IRenderMime.IMimeModel | undefined;
   private kept: KeptLook = {};
-  private job = '';
-  private busy: string | undefined;
+  private readonly looks: Looks | undefined;
   private off: (() => void)[] = [];
 
   constructor(private readonly place: Place | undefined) {
     super();
     this.addClass('llm-magics-inside');
     this.node.append(this.main, this.below);
+    this.looks = place && new Looks(place.connection);
     if (place) this.off.push(place.connection.onReach(() => void this.draw()));
   }
 
@@ -57,50 +58,26 @@ export class InsideView extends Widget implements IRenderMime.IRenderer {
     if (!connection || connection.reach === 'none') return {};
     return {
       ask: act => this.ask(kept, act, nested),
-      busy: this.busy,
-      stop: () => connection.send({ do: 'stop', id: this.job }),
+      busy: this.looks?.busy,
+      stop: () => this.looks?.stop(),
     };
   }
 
   private ask(kept: KeptLook, act: Act, nested: boolean): void {
-    const { connection } = this.place!;
-    if (this.busy) return;
-    const job = Math.random().toString(36).slice(2);
-    this.job = job;
-    this.busy =
-      connection.reach === 'queued' ? 'queued until the running cell is done' : 'asking the model …';
-    const done = () => {
-      off();
-      clearTimeout(silent);
-      this.busy = undefined;
-    };
-    const silent = setTimeout(() => {
-      if (connection.reach === 'queued') return;
-      done();
-      void this.draw();
-      this.say('The kernel does not answer. Run %load_ext llm_magics in a cell, then try again.', '');
-    }, SILENCE_MS);
-    const off = connection.answers.listen(job, news => {
-      clearTimeout(silent);
-      if (news.do === 'failed') {
-        done();
-        void this.draw();
-        this.say(news.what, news.hint ?? '');
-      } else if (news.do === 'record') {
-        done();
-        const made = (news.bundle[MIME] ?? {}) as KeptLook;
-        if (nested || act.do === 'open') {
-          void this.full.show(made, this.host(made, true));
-          void this.draw();
-        } else this.write(news.bundle);
-      } else if (news.do === 'status') {
-        this.busy = news.text;
-        void this.draw();
-      }
-    });
     for (const old of this.node.querySelectorAll('.llm-magics-said')) old.remove();
-    connection.send({ do: 'look', id: job, record: kept, act });
-    void this.draw();
+    this.looks!.ask(kept, act, {
+      busy: () => void this.draw(),
+      failed: (what, hint) => {
+        void this.draw();
+        this.say(what, hint);
+      },
+      made: bundle => {
+        const made = (bundle[MIME] ?? {}) as KeptLook;
+        if (nested || act.do === 'open') void this.full.show(made, this.host(made, true));
+        else this.write(bundle);
+        void this.draw();
+      },
+    });
   }
 
   private write(bundle: Record<string, unknown>): void {

@@ -8,6 +8,7 @@ import type { Growing, News } from '../live.js';
 import { emptyRecord, type Kept, type Rec, readKept, withGrowing } from '../record.js';
 import { banner, shell } from '../views/shell.js';
 import { Strip } from '../views/strip.js';
+import { Below } from './below.js';
 import { type Place, writeOutput } from './place.js';
 
 export const MIME = 'application/vnd.llm-magics.generation+json';
@@ -21,6 +22,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   private shownId = '';
   private readonly seen: IntersectionObserver;
   private near = false;
+  private below: Below | undefined;
   private off: (() => void)[] = [];
 
   constructor(
@@ -48,6 +50,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     this.seen.disconnect();
     for (const off of this.off.splice(0)) off();
     this.strip?.dispose();
+    this.below?.dispose();
     super.dispose();
   }
 
@@ -164,12 +167,21 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const id = kept.run?.id ?? '';
     const connection = this.place?.connection;
     const branch = (parent: number, at: number, token: number | string) => this.branch(parent, at, token);
+    const look = (view: string) => {
+      this.below?.dispose();
+      this.below = new Below(connection!);
+      this.node.append(this.below.node);
+      this.below.open(kept, { do: 'open', view });
+    };
     return {
       markdown: element => this.markdown(element),
       stop: connection && (() => connection.stop(this.branching?.job ?? id)),
       // Asked when it is needed: at load, outputs are drawn before there is a kernel.
       get branch() {
         return connection && canBranch(kept) && connection.reach !== 'none' ? branch : undefined;
+      },
+      get look() {
+        return connection && kept.data && connection.reach !== 'none' ? look : undefined;
       },
     };
   }

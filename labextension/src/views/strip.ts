@@ -38,6 +38,15 @@ export interface StripOptions {
   bare?: boolean;
 }
 
+/** What else can be seen of an answer. */
+const LOOKS = [
+  ['Lens', 'lens'],
+  ['Attention', 'attention'],
+  ['What moved the end', 'causes'],
+  ['Replay the dice', 'replay'],
+  ['Tokenizer', 'tokenizers'],
+] as const;
+
 export class Strip {
   private readonly shell;
   private readonly text = new Columns();
@@ -87,6 +96,11 @@ export class Strip {
         ['Copy text', () => copy(this.tokens.map(token => token.text).join(''))],
         ['Copy JSON', () => copy(JSON.stringify(asJson(this.record), null, 1))],
         ['Show the prompt', () => this.togglePrompt()],
+        ...LOOKS.map(([name, view]): [string, () => void, () => boolean] => [
+          name,
+          () => this.host.look?.(view),
+          () => !!this.host.look && !this.live,
+        ]),
       ],
     });
     const main = h('div', { class: 'main' }, this.prompt, this.text.element, this.rendered);

@@ -15,7 +15,7 @@ export interface ToolbarActions {
   next(by: number): void;
   /** Away from the search. */
   leave(): void;
-  menu: [name: string, act: () => void][];
+  menu: [name: string, act: () => void, can?: () => boolean][];
 }
 
 export class Toolbar {
@@ -70,7 +70,8 @@ export class Toolbar {
 
   private menu(): HTMLElement {
     const list = h('ul', { role: 'menu', hidden: true });
-    for (const [name, act] of this.actions.menu) {
+    const asked: [HTMLElement, () => boolean][] = [];
+    for (const [name, act, can] of this.actions.menu) {
       const run = () => {
         list.hidden = true;
         act();
@@ -81,9 +82,12 @@ export class Toolbar {
         event.stopPropagation();
         run();
       };
-      list.append(h('li', { role: 'menuitem', tabindex: 0, onclick: run, onkeydown: keyed }, name));
+      const item = h('li', { role: 'menuitem', tabindex: 0, onclick: run, onkeydown: keyed }, name);
+      if (can) asked.push([item, can]);
+      list.append(item);
     }
     const toggle = () => {
+      for (const [item, can] of asked) item.hidden = !can();
       list.hidden = !list.hidden;
     };
     const more = h(
