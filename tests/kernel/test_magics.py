@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from llm_magics.views.bundle import MIME, read_bundle
+from llm_magics.views.picture import MIME as INSIDE
 from llm_magics.views.tuning import MIME as TUNING
 from tests.kernel.conftest import Kernel, Result
 
@@ -403,3 +404,46 @@ def test_without_torch_it_says_what_to_install(fresh_kernel: Kernel) -> None:
     assert fresh_kernel.value("sorted({'onnxruntime', 'llm_magics.models.load'} & set(sys.modules))") == "[]"
     # What is wrong with the rows comes first: nobody installs torch to read that.
     assert "no row" in fresh_kernel.run("%%llm_tune\nhello").error
+
+
+TEXT = "The capital of France is Paris. The capital of Italy is"
+
+
+def test_looking_inside(kernel: Kernel) -> None:
+    result = kernel.run(f"%llm lens -o lens {TEXT}")
+    assert set(result.data) == {"text/plain", "text/html", INSIDE} and result.data[INSIDE]["view"] == "lens"
+    assert "␣Rome" in result.data["text/plain"]
+    assert "was taken as a verb" in result.stdout and "verb" not in kernel.run(f"%llm lens {TEXT}").stdout
+    assert kernel.value("repr(lens.answers[-1])") == "' Rome'"
+    heavy = kernel.value("sorted({'torch', 'transformers', 'pandas'} & set(__import__('sys').modules))")
+    assert heavy == "[]"
+    cell = kernel.run("%%llm tokenize\ntwo\nlines\n")
+    assert cell.data[INSIDE]["view"] == "tokenizers" and "two" in cell.data["text/plain"]
+    prompt = kernel.run("%llm -t 0 -n 3 -- lens or mirror?")
+    assert MIME in prompt.data
+    assert kernel.run("%%llm -t 0.9 -n 6 -o answer\nHi").status == "ok"
+    verbs = ("replay answer", "compare --precision fp32", "lens", "memorised answer", "tree --samples 2 Hi")
+    for verb in verbs:
+        assert kernel.run(f"%llm {verb}").data[INSIDE]["view"], verb
+    # The model in use stays what it was.
+    assert "repacked" in kernel.run("%llm").stdout
+
+
+def test_errors_of_the_inside_are_short(kernel: Kernel) -> None:
+    for line, words in (
+        ("lens --layer 3 text", "has no --layer"),
+        ("attention --layer 99 text", "no layers"),
+        ("walk -n 99 text", "at most 16"),
+        ("--samples 3 Hi", "goes with a verb"),
+        ("lens --watch", "needs a value"),
+    ):
+        result = kernel.run(f"%llm {line}")
+        assert result.status == "error" and words in result.error and "Traceback" not in result.error
+
+
+def test_an_interrupt_ends_a_long_look(kernel: Kernel) -> None:
+    kernel.run("text = 'The sea is wide and blue, and the boat is small. ' * 120")
+    # The first thing that is shown is how far it is.
+    result = kernel.run("%llm lens {text}", on_display=once(kernel.manager.interrupt_kernel))
+    assert result.status == "error" and "stopped" in result.error and result.seconds < 8
+    assert kernel.run("%llm -t 0 -n 2 Hi").status == "ok"

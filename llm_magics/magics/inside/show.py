@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +47,7 @@ class Making:
         else:
             self._show(*picture._repr_mimebundle_())
         if note:
-            print(printable(note), file=sys.stderr, flush=True)
+            print(printable(note), flush=True)
 
     def _show(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
         from IPython.display import display

@@ -401,8 +401,8 @@ export class AttentionView implements LookView {
     }
     const high = Math.min(150, 30 + x / 5);
     const picture = svg('svg', {
-      width: Math.max(x, 40),
-      height: high + 44,
+      viewBox: `0 0 ${Math.max(x, 40)} ${high + 44}`,
+      style: `width:min(100%,${Math.max(x, 40)}px)`,
       role: 'img',
       'aria-label': `arcs from ${tokenWord(this.texts[this.from] ?? '')}`,
     });

@@ -18,7 +18,7 @@ import { barOf, bold, busyLine, Choice, foot, onKeys, PARTS_STYLE, stepAt, swatc
 const EDGES = [1, 2, 3, 5, 8];
 const STYLE = `${PARTS_STYLE}
 .table{margin-top:6px}
-.line{display:grid;grid-template-columns:18px minmax(150px,1.5fr) minmax(180px,2.2fr) 64px 72px 72px minmax(90px,1fr);gap:10px;align-items:center;padding:6px 0;border-bottom:1px solid var(--llm-line);cursor:pointer}
+.line{display:grid;grid-template-columns:18px minmax(110px,1.5fr) minmax(110px,2.2fr) 56px 64px 64px minmax(96px,1fr);gap:10px;align-items:center;padding:6px 0;border-bottom:1px solid var(--llm-line);cursor:pointer}
 .line.head{cursor:default;color:var(--llm-fg2);font-size:11px;align-items:end;padding:0 0 4px;border-color:var(--llm-line2)}
 .line>.n{text-align:right}.line b{font-weight:600}.line.open{background:var(--llm-cell)}
 .line>.tri{color:var(--llm-fg2);transition:none}.line.open .tri{transform:rotate(90deg)}
@@ -30,7 +30,7 @@ const STYLE = `${PARTS_STYLE}
 .axis{position:relative;height:20px;background-repeat:repeat-x}.axis .seg{position:absolute;top:1px;height:18px;overflow:hidden;white-space:nowrap;font:11px/18px var(--llm-code);padding-left:3px;box-sizing:border-box;border-right:1px solid var(--llm-bg)}
 .axis .seg.h0{background:var(--llm-line2)}.axis .p{position:absolute;top:3px;white-space:nowrap;color:var(--llm-fg2);font-size:11px;padding-left:6px}
 .axis .tick{position:absolute;transform:translateX(-50%);font-size:10.5px;bottom:0}.axis .tick:first-of-type{transform:none}
-.share{display:grid;grid-template-columns:1fr 56px;gap:8px;align-items:center}.share .n{text-align:right}
+.share{display:grid;grid-template-columns:1fr 50px;gap:8px;align-items:center}.share .n{text-align:right}
 .inner{background:var(--llm-cell);padding:4px 12px 10px 30px;border-bottom:1px solid var(--llm-line)}
 .inner table{border-collapse:collapse;width:100%}.inner td,.inner th{padding:4px 8px;border-bottom:1px solid var(--llm-line);font-weight:400;text-align:right;white-space:nowrap}
 .inner :is(td,th):first-child,.inner :is(td,th):last-child{text-align:left}.inner td:last-child{white-space:normal;color:var(--llm-fg2);font:11px var(--llm-code)}.inner th{color:var(--llm-fg2);font-size:11px}
@@ -235,7 +235,7 @@ export class ProbeView implements LookView {
         h('span', { class: 'tick', style: `left:${100 * share}%` }, fixed(share * scale, 1)),
       );
     const decades = scale * Math.log10(2);
-    const apart = decades > 24 ? 6 : decades > 8 ? 2 : 1;
+    const apart = decades > 24 ? 6 : decades > 3 ? 2 : 1;
     const all: HTMLElement[] = [];
     for (let n = 0; n < decades; n += apart) {
       const text =
