@@ -17,7 +17,7 @@ from .prefix import cuts
 from .speculate import Guesser
 
 CHUNK = 128  # prompt tokens a call: between two calls an interrupt is heard
-SCORE_CHUNK = 64  # logits of this many positions are held at once: 13 MB at a 50k vocabulary
+SCORE_VALUES = 128 * 49_152  # logits that are held at once, 25 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,11 @@ def read_tokens(
     return made
 
 
+def score_chunk(vocab_size: int) -> int:
+    """So many positions are read at a time where the logits of all of them are wanted."""
+    return max(16, min(CHUNK, SCORE_VALUES // vocab_size))
+
+
 def score(
     runtime: Runtime,
     ids: Sequence[int],
@@ -222,7 +227,7 @@ def score(
     lease, begin = runtime.pool.lease(), 0
     first = max(prompt, 1)
     try:
-        for end in cuts(0, len(ids) - 1, SCORE_CHUNK):
+        for end in cuts(0, len(ids) - 1, score_chunk(engine.vocab_size)):
             rows = lease.extend(ids[begin:end], every=end >= first)
             for place, logits in enumerate(rows, begin + 1) if end >= first else ():
                 if place < first:

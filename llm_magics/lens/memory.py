@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
-from ..engine.generate import SCORE_CHUNK, Runtime
+from ..engine.generate import Runtime, score_chunk
 from ..engine.prefix import cuts
 from ..errors import UsageError
 from ..sources import progress
@@ -99,7 +99,7 @@ def memory(runtime: Runtime, info: ModelInfo, pieces: Pieces, *, given: int | No
     lease, begin = runtime.pool.lease(), 0
     try:
         with progress.bar("reading", len(ids) - 1, unit="token") as step:
-            for end in cuts(0, len(ids) - 1, SCORE_CHUNK):
+            for end in cuts(0, len(ids) - 1, score_chunk(runtime.engine.vocab_size)):
                 for place, logits in enumerate(lease.extend(ids[begin:end], every=True), begin + 1):
                     found = weigher.weigh(logits, ids[place], 1)
                     rank[place], logprob[place], best[place] = found.rank, found.logprob, found.top_ids[0]

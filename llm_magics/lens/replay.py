@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token
 from ..core.sampling import penalised, top
-from ..engine.generate import SCORE_CHUNK, Runtime, read
+from ..engine.generate import Runtime, read, score_chunk
 from ..engine.prefix import cuts
 from ..errors import UsageError
 from ..sources import progress
@@ -217,7 +217,7 @@ def replay(runtime: Runtime, info: ModelInfo, answer: Generation) -> Replay:
     lease, begin = runtime.pool.lease(), 0
     try:
         with progress.bar("reading it again", len(ids) - 1, unit="token") as step:
-            for end in cuts(0, len(ids) - 1, SCORE_CHUNK):
+            for end in cuts(0, len(ids) - 1, score_chunk(runtime.engine.vocab_size)):
                 rows = lease.extend(ids[begin:end], every=end >= prompt)
                 for place in range(max(begin + 1, prompt), end + 1) if end >= prompt else ():
                     n = place - prompt

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.records import ModelInfo
 from ..engine.base import check_fits
-from ..engine.generate import SCORE_CHUNK, Runtime
+from ..engine.generate import Runtime, score_chunk
 from ..engine.prefix import cuts
 from ..errors import UsageError
 from ..sources import progress
@@ -74,7 +74,7 @@ def watch(runtime: Runtime, info: ModelInfo, pieces: Pieces, strings: Sequence[s
     lease, begin = runtime.pool.lease(), 0
     try:
         with progress.bar("reading", len(ids), unit="token") as step:
-            for end in cuts(0, len(ids), SCORE_CHUNK):
+            for end in cuts(0, len(ids), score_chunk(runtime.engine.vocab_size)):
                 rows = log_softmax(lease.extend(ids[begin:end], every=True).copy())
                 for n, id in enumerate(firsts):
                     logprob[n, begin:end] = rows[:, id]
