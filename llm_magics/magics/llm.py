@@ -38,7 +38,7 @@ class LLMMagics(Magics):
         self.playgrounds: dict[str, Playground] = {}  # by the cell that shows it
         self.orders = Orders(self)
         self.lives = self.orders.lives
-        self._verbs_said: set[str] = set()  # those of which it was said that they were taken as verbs
+        self._verb_said = False  # whether it was said that a line's first word was taken as a verb
         self._tokens_on = False  # whether every answer is shown as its tokens
         self._variant: Model | None = None  # the model with the adapter of the last answer
         self._model: Model | None = None  # the newest alone: another one gives its memory back
@@ -131,8 +131,8 @@ class LLMMagics(Magics):
         self._looked(making, picture, request)
 
     def _looked(self, making: Making, picture: Picture, request: CellRequest) -> None:
-        said = "" if request.verb in self._verbs_said else request.said  # once is enough
-        self._verbs_said.add(request.verb)
+        said = "" if self._verb_said else request.said  # once is enough
+        self._verb_said = self._verb_said or bool(request.said)
         making.finish(picture, "\n".join(filter(None, [said, note(request.left)])))
         if request.out:
             self.shell.user_ns[request.out] = picture
