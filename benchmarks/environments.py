@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
     "llamacpp": [["xllamacpp"]],
+    "views": [["torch==2.13.0"], ["bertviz==1.4.1", "circuitsvis==1.43.3", "guidance==0.3.1"]],
     # torch first and pinned, or optimum would bring another one.
     "optimum": [
         ["torch==2.13.0"],

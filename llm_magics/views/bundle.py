@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from ..clean import line, printable, sound
@@ -11,6 +12,7 @@ from ..core.records import Generation, Trace
 from ..errors import ModelFileError, UsageError
 from . import fallback, static
 from .kept import kept, read_kept
+from .page import write
 from .widget import with_view
 
 MIME = "application/vnd.llm-magics.generation+json"
@@ -24,6 +26,14 @@ class Tokens:
 
     def __repr__(self) -> str:
         return fallback.plain(self.record)
+
+    def save_html(self, path: str | Path) -> Path:
+        """Write a page that shows them by itself, in any browser, with nothing fetched from anywhere.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        return write(Path(path), tokens_bundle(self.record), MIME, title=f"tokens · {self.record.model.name}")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return with_view("tokens", tokens_bundle(self.record), MIME)

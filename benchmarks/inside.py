@@ -1,0 +1,183 @@
+"""The views of attention and of tokens beside BertViz, CircuitsVis and guidance's widget, on the same text.
+
+    python benchmarks/inside.py
+
+Bytes in the saved notebook, time to first paint in Chromium, and the longest text whose view stands within
+five
+seconds. The peers are installed into .venvs/ on the first run; what BertViz loads from a CDN comes from npm's
+packages
+instead, so that no network is timed. Needs what `make test` sets up.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from environments import python_of  # noqa: E402
+
+import llm_magics as lm  # noqa: E402
+from llm_magics.models.fidelity import prose  # noqa: E402
+from llm_magics.views.bundle import MIME as TOKENS  # noqa: E402
+from llm_magics.views.bundle import tokens_bundle  # noqa: E402
+from llm_magics.views.picture import MIME  # noqa: E402
+from tools.browser import found  # noqa: E402
+
+SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8000)
+STALL_S = 5.0
+CDN = {
+    "require": ("requirejs@2.3.6", "package/require.js"),
+    "d3": ("d3@5.7.0", "package/dist/d3.min.js"),
+    "jquery": ("jquery@2.2.4", "package/dist/jquery.min.js"),
+}
+# What stands in the page when the last token is drawn.
+OURS = "document.querySelector('[data-llm-view]')?.shadowRoot"
+READY = {
+    "ours attention": f"{OURS}.querySelector('.matrix canvas')",
+    "bertviz": "document.querySelectorAll('svg text').length >= N",
+    "circuitsvis attention": "document.querySelector('img,canvas') && document.body.innerText.includes('Head')",
+    "ours tokens": f"({OURS}.querySelector('.text')?.innerText.length ?? 0) > 2 * N",
+    "circuitsvis tokens": "document.body.innerText.length > 2 * N",
+    "guidance": "(document.querySelector('iframe')?.contentDocument?.body.innerText.length ?? 0) > 2 * N",
+}
+
+
+def scripts(folder: Path) -> dict[str, bytes]:
+    """What BertViz asks a CDN for, from npm's packages."""
+    made = {}
+    for name, (package, path) in CDN.items():
+        subprocess.run(["npm", "pack", package], cwd=folder, check=True, capture_output=True)
+        archive = next(folder.glob(f"{package.split('@')[0]}-*.tgz"))
+        with tarfile.open(archive) as opened:
+            member = opened.extractfile(path)
+            assert member is not None
+            made[name] = member.read()
+    return made
+
+
+def served(data: bytes) -> Callable[[Any], None]:
+    def serve(route: Any) -> None:
+        route.fulfill(body=data, content_type="text/javascript")
+
+    return serve
+
+
+def paint(browser: Any, page_file: Path, ready: str, cdn: dict[str, bytes]) -> float:
+    """Seconds from the beginning of the page to the frame in which its view stands; infinite beyond the
+    stall."""
+    page = browser.new_page(viewport={"width": 1200, "height": 1000})
+    try:
+        for name, data in cdn.items():
+            page.route(
+                f"**/*{name}*.js",
+                lambda route, data=data: route.fulfill(body=data, content_type="text/javascript"),
+            )
+        script = f"""() => new Promise(done => {{
+          const look = () => {{
+            if ({ready}) requestAnimationFrame(() => setTimeout(() => done(performance.now() / 1000)));
+            else setTimeout(look, 5);
+          }};
+          look();
+        }})"""
+        page.goto(page_file.as_uri(), wait_until="commit", timeout=60_000)
+        page.set_default_timeout(30_000)
+        return float(page.evaluate(script))
+    except Exception:
+        return float("inf")
+    finally:
+        page.close()
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    model = lm.load()
+    ids = (model.tokenizer.encode(prose()) * 20)[: max(SIZES)]
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in READY}
+    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
+        folder = Path(place)
+        cdn = scripts(folder)
+        browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
+        for name in sys.argv[1:] or READY:
+            for size in SIZES:
+                try:
+                    kept = WRITERS[name](model, ids[:size], folder)
+                except (lm.LLMMagicsError, subprocess.SubprocessError, MemoryError) as error:
+                    print(name, size, str(error)[:80])
+                    break
+                seconds = [
+                    paint(browser, folder / "view.html", READY[name].replace("N", str(size)), cdn)
+                    for _ in range(3)
+                ]
+                seconds.sort()
+                results[name].append({"tokens": size, "bytes": kept, "paint_s": round(seconds[1], 3)})
+                print(
+                    f"{name:24} {size:5} tokens  {kept / 1e6:9.3f} MB  first paint {seconds[1]:6.2f} s",
+                    flush=True,
+                )
+                if seconds[1] > STALL_S or kept > 400e6:
+                    break
+        browser.close()
+    out = ROOT / "benchmarks" / "results" / "inside.json"
+    had = json.loads(out.read_text()) if out.exists() else {}
+    out.write_text(json.dumps({**had, **{k: v for k, v in results.items() if v}}, indent=1) + "\n")
+
+
+def ours_attention(model: Any, ids: list[int], folder: Path) -> int:
+    made = model.attention(ids)
+    made.save_html(folder / "view.html")
+    return len(json.dumps(made.bundle()[MIME]))
+
+
+def ours_tokens(model: Any, ids: list[int], folder: Path) -> int:
+    trace = model.score(model.tokenizer.decode(ids))
+    lm.tokens(trace).save_html(folder / "view.html")
+    return len(json.dumps(tokens_bundle(trace)[TOKENS]))
+
+
+def peer(kind: str, *, attention: bool) -> Callable[[Any, list[int], Path], int]:
+    def write(model: Any, ids: list[int], folder: Path) -> int:
+        from llm_magics.lens.reading.pieces import texts_of
+
+        texts = [text or "?" for text in texts_of(model.tokenizer, ids)]
+        given: dict[str, Any] = {"tokens": np.array(texts)}
+        given["probabilities"] = np.linspace(0, 1, len(ids))
+        if attention:
+            layers, full = model.slots.spec.layers, []
+            for layer in range(1, layers + 1):
+                found = model.attention(ids, layers=[layer], whatever_it_takes=True)
+                full.append(
+                    np.stack([found.matrix(layer, head + 1) for head in range(model.slots.spec.heads)])
+                )
+            given["attention"] = np.stack(full)
+        np.savez(folder / "given.npz", **given)
+        worker = ROOT / "benchmarks" / "workers" / "peer_views.py"
+        command = [python_of("views"), worker, kind, folder / "given.npz", folder / "view.html"]
+        out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+        return int(out.stdout.split()[-1])
+
+    return write
+
+
+WRITERS = {
+    "ours attention": ours_attention,
+    "bertviz": peer("bertviz", attention=True),
+    "circuitsvis attention": peer("circuitsvis attention", attention=True),
+    "ours tokens": ours_tokens,
+    "circuitsvis tokens": peer("circuitsvis tokens", attention=False),
+    "guidance": peer("guidance", attention=False),
+}
+
+if __name__ == "__main__":
+    main()
