@@ -46,10 +46,10 @@ OURS = "document.querySelector('[data-llm-view]')?.shadowRoot"
 READY = {
     "ours attention": f"{OURS}.querySelector('.matrix canvas')",
     "bertviz": "document.querySelectorAll('svg text').length >= N",
-    "circuitsvis attention": "document.querySelector('img,canvas') && document.body.innerText.includes('Head')",
+    "circuitsvis attention": "document.querySelector('img,canvas') && document.body.innerText.match(/Head/)",
     "ours tokens": f"({OURS}.querySelector('.text')?.innerText.length ?? 0) > 2 * N",
     "circuitsvis tokens": "document.body.innerText.length > 2 * N",
-    "guidance": "(document.querySelector('iframe')?.contentDocument?.body.innerText.length ?? 0) > 2 * N",
+    "guidance": "(document.querySelector('iframe')?.contentDocument?.body.innerText ?? '').length > 2 * N",
 }
 
 

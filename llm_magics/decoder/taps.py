@@ -20,19 +20,27 @@ from .spec import DecoderSpec
 _FLOAT = ir.DataType.FLOAT
 
 
-def with_taps(model: ir.Model, spec: DecoderSpec) -> None:
-    """Add these outputs, float32, in place:
-
-    - ``residual.{i}`` (B, S, hidden): the residual stream before layer i; that of i = layers is the last.
-    - ``attention.{i}`` (B, heads, S, total): the weights after softmax; a row sums to one.
-    - ``heads.{i}`` (B, S, heads · head_dim): what the heads give, before the product that mixes them.
+def with_residuals(model: ir.Model, spec: DecoderSpec) -> None:
+    """Add ``residual.{i}`` (B, S, hidden) in place: the residual stream before layer i; that of i = layers is
+    the last.
     """
     graph = model.graph
     products = _products(graph)
-    attentions = [node for node in graph if node.op_type == "GroupQueryAttention"]
     for layer in range(spec.layers + 1):
         tapped = _residual(graph, products, layer, spec.layers)
         _output(graph, tapped, f"residual.{layer}", "B", "S", spec.hidden)
+
+
+def with_taps(model: ir.Model, spec: DecoderSpec) -> None:
+    """Add these outputs too, float32, in place:
+
+    - ``attention.{i}`` (B, heads, S, total): the weights after softmax; a row sums to one.
+    - ``heads.{i}`` (B, S, heads · head_dim): what the heads give, before the product that mixes them.
+    """
+    with_residuals(model, spec)
+    graph = model.graph
+    products = _products(graph)
+    attentions = [node for node in graph if node.op_type == "GroupQueryAttention"]
     for layer, attention in enumerate(attentions):
         attention.resize_outputs(4)
         attention.attributes["qk_output"] = ir.AttrInt64("qk_output", 2)  # after softmax

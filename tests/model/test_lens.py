@@ -88,3 +88,49 @@ def test_strings_are_watched_at_every_step(exact: lm.Model, oracle: Any) -> None
     assert "at the end 6" in repr(found) and len(found.to_pandas()) == len(ids)
     with pytest.raises(lm.UsageError, match="1 to 8"):
         exact.watch(TEXT, [])
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8", "int4", "exact", "auto"])
+def test_every_precision_can_be_read(default_gguf: Any, precision: str) -> None:
+    """However the weights are packed: the last layer of the lens says what the model says."""
+    made = lm.load(precision=precision)
+    found, trace = made.lens(TEXT), made.score(TEXT)
+    for place, token in enumerate(trace.tokens[1:]):
+        best = token.alternatives[0]
+        assert int(found.arrays["top_ids"][-1, place, 0]) == best.id
+        assert abs(found.arrays["top_logprobs"][-1, place, 0] - best.logprob) < 0.02
+    walk = made.walk(TEXT, max_tokens=1, temperature=0)
+    assert walk.head["tokens"][0]["text"] == " Rome" and walk.best_head(0) == (23, 4)
+
+
+def test_an_adapter_is_read_with_its_model(tmp_path: Any) -> None:
+    from llm_magics.lens.reading.tapped import Tapped
+    from llm_magics.models.adapted import Slots
+    from llm_magics.models.places import chosen
+    from tests import families
+    from tests.model.test_families import checkpoint, engine
+    from tests.model.test_slots import IDS, made
+
+    for name in ("llama", "gemma2", "falcon-40b", "gpt2"):
+        families.make(name, tmp_path / name / "hub")
+        weights = checkpoint(tmp_path / name / "hub")
+        base = engine(weights, tmp_path / name / "fp32", "fp32")
+        slots = Slots(tmp_path / name / "fp32", weights.spec, base, threads=0)
+        tuned = slots.engine(made(weights.spec, chosen(weights.spec, "all"), shared=True), 1.0)
+        expected = tuned.cache().extend(IDS[:60], every=True).copy()
+        tapped = Tapped(tuned, weights.spec)
+        (part,) = tapped.read(IDS[:60], logits=True, residuals=True, attention=range(weights.spec.layers))
+        most = np.abs(expected).max()
+        assert np.abs(part.logits - expected).max() < 1e-4 * most
+        assert np.abs(tapped.logits_of(part.residuals[-1]) - expected).max() < 1e-4 * most
+        plain = base.cache().extend(IDS[:60], every=True)
+        assert np.abs(part.logits - plain).max() > 1e-2 * most
+
+
+def test_layers_of_an_exported_graph_cannot_be_read() -> None:
+    from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
+
+    other = lm.Model(ScriptedEngine(["xy"]), ScriptedTokenizer(), lm.ModelInfo("scripted"))
+    for look in (other.lens, other.attention, other.walk):
+        with pytest.raises(lm.UnsupportedModel, match="cannot be read"):
+            look("some text")

@@ -45,6 +45,9 @@ def test_hidden_states_and_attention_are_those_of_transformers(name: str, tmp_pa
     plain = base.cache().extend(IDS[:64], every=True).copy()
     tapped = Tapped(base, weights.spec)
     found = everything(tapped, IDS)
+    # To the bit where the residuals alone are read.
+    first = next(tapped.read(IDS, logits=True, residuals=True))
+    assert np.array_equal(first.logits, plain)
     # To the last bits only: where weights are given out, attention is computed by another kernel.
     assert np.abs(found["logits"][:64] - plain).max() <= 1e-5 * np.abs(plain).max()
     assert np.array_equal(base.cache().extend(IDS[:64], every=True), plain)

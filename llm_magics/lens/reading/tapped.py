@@ -67,6 +67,7 @@ class Tapped:
                 hint="load a GGUF file or a checkpoint of a family that %llm runs itself",
             )
         self.engine, self.spec = engine, spec
+        self._held: tuple[bool, InferenceSession] | None = None
 
     def read(
         self,
@@ -89,7 +90,7 @@ class Tapped:
         check_fits(total, self.engine.context_length, what="the text", hint="read it in parts")
         check_ids(ids, 0, vocab_size=spec.vocab, context_length=self.engine.context_length)
         kv = KV(
-            self._session,
+            self._session(bool(attention) or heads),
             self.engine.shape,
             vocab_size=spec.vocab,
             context_length=self.engine.context_length,
@@ -186,11 +187,17 @@ class Tapped:
             hint="remove the converted model and load it again: it is then converted anew",
         )
 
-    @cached_property
-    def _session(self) -> InferenceSession:
-        from ...decoder.taps import with_taps
+    def _session(self, attention: bool) -> InferenceSession:
+        """One of two, of which the newest is held: where attention's weights are given out, another kernel
+        computes
+        it, and rounds otherwise.
+        """
+        from ...decoder.taps import with_residuals, with_taps
 
-        return self._open(with_taps)
+        if self._held is None or self._held[0] != attention:
+            self._held = None  # first: two of them need not be in memory at once
+            self._held = attention, self._open(with_taps if attention else with_residuals)
+        return self._held[1]
 
     @cached_property
     def _readout(self) -> InferenceSession:

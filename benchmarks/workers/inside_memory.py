@@ -1,0 +1,42 @@
+"""What one view of 1,000 tokens takes beside the model: peak resident memory, in MB, and seconds.
+
+    python inside_memory.py VIEW
+"""
+
+import resource
+import sys
+import time
+
+import llm_magics as lm
+from llm_magics.models.fidelity import prose
+
+
+def peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def main() -> None:
+    model = lm.load()
+    ids = (model.tokenizer.encode(prose()) * 2)[:1000]
+    text = model.tokenizer.decode(ids)
+    model.generate("Hi", max_tokens=4)
+    looks = {
+        "score": lambda: model.score(text),
+        "lens": lambda: model.lens(text),
+        "attention": lambda: model.attention(text),
+        "probe": lambda: model.probe(text, [" and so on", " but not this", " end"]),
+        "compare": lambda: lm.compare(model.score(text), model.score(text)),
+        "watch": lambda: model.watch(text, [" the"]),
+        "memorised": lambda: model.memorised(text),
+        "tree": lambda: model.tree(text, samples=8, max_tokens=8),
+        "attribute": lambda: model.attribute(ids[:100]),
+        "walk": lambda: model.walk(ids[:500]),
+        "replay": lambda: model.replay(model.generate(text[:2000], max_tokens=200, raw=True)),
+        "tokenize": lambda: model.tokenize(text),
+    }
+    before, began = peak_mb(), time.perf_counter()
+    looks[sys.argv[1]]()
+    print(f"{peak_mb() - before:.0f} {time.perf_counter() - began:.2f}")
+
+
+main()
