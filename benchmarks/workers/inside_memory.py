@@ -1,6 +1,6 @@
 """What one view of 1,000 tokens takes beside the model: peak resident memory, in MB, and seconds.
 
-    python inside_memory.py VIEW
+python inside_memory.py VIEW
 """
 
 import resource

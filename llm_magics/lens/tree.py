@@ -20,7 +20,7 @@ from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, texts_of, words
 
 MOST, ALTERNATIVES = 512, 5
-ROWS = 32
+ROWS, MEMORY = 32, 160 << 20  # at a time, and bytes of their KV caches
 ENDS = ("stop", "length", "interrupted")
 
 
@@ -131,7 +131,7 @@ def tree(
     ]
     made: dict[int, Generation] = {}
     with progress.bar("sampling", len(requests) * options.max_tokens, unit="token") as step:
-        batch = Batch(runtime, requests, model=info, rows=ROWS, step=step)
+        batch = Batch(runtime, requests, model=info, rows=ROWS, memory=MEMORY, step=step)
         try:
             for _ in batch:
                 pass

@@ -195,6 +195,7 @@ def walk(runtime: Runtime, tapped: Tapped, info: ModelInfo, prompt: Pieces, opti
     wanted = {*places, *(_copy_before(ids, place) for place in places)}
     newest = list(range(max(0, first + 1 - VECTORS), first + count))
     vectors: dict[int, Floats] = {}
+    heads: list[Floats] = []
     with progress.bar("walking", len(ids) - 1, unit="token") as step:
         for part in tapped.read(
             ids[: first + count], residuals=True, attention=range(spec.layers), heads=True, logits=True
@@ -208,10 +209,13 @@ def walk(runtime: Runtime, tapped: Tapped, info: ModelInfo, prompt: Pieces, opti
                 if place in places:
                     n = place - first
                     a["looks"][n, :, :, : place + 1] = part.attention[:, :, row, : place + 1]
-                    a["adds"][n] = adds(tapped, part.heads[:, row], part.residuals[-1, row], chosen[n])
-                    _lens(tapped, reader, part.residuals[1:, row], chosen[n], a, n)
+                    heads.append(part.heads[:, row].copy())
                     _scores(part.logits[row], options.temperature or 1.0, a, n)
             step(part.end - part.begin)
+    tapped.release()  # what follows opens other graphs
+    for n, place in enumerate(places):
+        a["adds"][n] = adds(tapped, heads[n], streams[place][-1], chosen[n])
+        _lens(tapped, reader, streams[place][1:], chosen[n], a, n)
     for place in places:
         copy = _copy_before(ids, place)
         if copy >= 0:

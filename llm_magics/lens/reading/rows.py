@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...core.sampling import top
 
 Floats = NDArray[np.float32]
-VALUES = 4 << 20  # logits that are held at once: 16 MB
+VALUES = 2 << 20  # logits that are held at once: 8 MB
 
 
 def rows_for(vocab_size: int, *, most: int = 64) -> int:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 Floats = NDArray[np.float32]
-MOST_BYTES = 64 << 20  # of what one call gives out
+MOST_BYTES = 24 << 20  # of what one call gives out
 CHUNK = 64  # tokens a call
 
 
@@ -186,6 +186,10 @@ class Tapped:
             patterns=False,
             hint="remove the converted model and load it again: it is then converted anew",
         )
+
+    def release(self) -> None:
+        """Give back the memory of the graph with taps; it is opened again when it is next asked for."""
+        self._held = None
 
     def _session(self, attention: bool) -> InferenceSession:
         """One of two, of which the newest is held: where attention's weights are given out, another kernel
