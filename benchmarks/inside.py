@@ -49,7 +49,7 @@ READY = {
     "circuitsvis attention": "document.querySelector('img,canvas') && document.body.innerText.match(/Head/)",
     "ours tokens": f"({OURS}.querySelector('.text')?.innerText.length ?? 0) > 2 * N",
     "circuitsvis tokens": "document.body.innerText.length > 2 * N",
-    "guidance": "(document.querySelector('iframe')?.contentDocument?.body.innerText ?? '').length > 2 * N",
+    "guidance": "(document.querySelector('iframe')?.contentDocument?.body?.innerText ?? '').length > 2 * N",
 }
 
 

@@ -8,6 +8,20 @@ export interface Rules {
   repetition_penalty: number;
 }
 
+/** The rules in a record's options, whatever the file holds. */
+export function rulesOf(options: unknown): Rules {
+  const given = (options ?? {}) as Record<string, unknown>;
+  const number = (name: string, other: number) =>
+    Number.isFinite(given[name]) ? Number(given[name]) : other;
+  return {
+    temperature: number('temperature', 1),
+    top_k: number('top_k', 0),
+    top_p: number('top_p', 1),
+    min_p: number('min_p', 0),
+    repetition_penalty: number('repetition_penalty', 1),
+  };
+}
+
 export interface Candidate {
   id: number;
   /** Under the model, before any rule. */

@@ -16,7 +16,6 @@ from ...sources import progress
 from ...views.kept import read_kept
 from ...views.picture import Picture
 from ..channel import Order, Sender
-from .acts import ACTS, OPEN, read
 
 if TYPE_CHECKING:
     from ...models.model import Model
@@ -77,6 +76,8 @@ class Looks:
             self._going.pop(id, None)
 
     def _picture(self, payload: dict[str, Any], act: dict[str, Any]) -> Picture:
+        from .acts import ACTS, OPEN, read  # the views' rooms are imported when one is asked for
+
         view, do = str(payload.get("view")), str(act.get("do"))
         source: Picture | Generation | Trace = (
             read_kept(payload) if payload.get("kind") in ("generation", "trace") else read(payload)

@@ -12,7 +12,7 @@ import {
   wordsOf,
 } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
-import { type Candidate, type Decided, decide, type Rules } from '../../sampler.js';
+import { type Candidate, type Decided, decide, type Rules, rulesOf } from '../../sampler.js';
 import { svg } from '../../svg.js';
 import { shell } from '../shell.js';
 import { bold, busyLine, foot, onKeys, PARTS_STYLE, picker, type Slide, slider } from './parts.js';
@@ -143,16 +143,7 @@ export class ReplayView implements LookView {
     this.ids = numbers(look, 'cand_ids', 2);
     for (const name of ['logprobs', 'seen']) numbers(look, name, 2);
     for (const name of ['u', 'log_total', 'exact']) numbers(look, name, 1);
-    const given = (look.head.options ?? {}) as Record<string, unknown>;
-    const number = (name: string, other: number) =>
-      Number.isFinite(given[name]) ? Number(given[name]) : other;
-    this.was = {
-      temperature: number('temperature', 1),
-      top_k: number('top_k', 0),
-      top_p: number('top_p', 1),
-      min_p: number('min_p', 0),
-      repetition_penalty: number('repetition_penalty', 1),
-    };
+    this.was = rulesOf(look.head.options);
     this.rules = { ...this.was };
     this.recorded = this.all();
     this.at = Math.max(
