@@ -4,9 +4,9 @@ import { h } from '../../dom.js';
 import { count, percent, tokenWord } from '../../format.js';
 import { type Look, type LookHost, type LookView, numbers, numbersOf, textsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
-import { svg } from '../../svg.js';
 import { parseColour } from '../../theme.js';
 import { shell } from '../shell.js';
+import { arcsOver, paintThumb } from './attentionFigures.js';
 import { bold, busyLine, foot, onKeys, PARTS_STYLE, picker, stepAt, swatches } from './parts.js';
 
 const EDGES = [5, 15, 30, 50, 75];
@@ -224,25 +224,10 @@ export class AttentionView implements LookView {
           this.go(layer, head, this.from);
           this.sheet.focus();
         });
-        this.paintThumb(canvas, layer, head, ink);
+        paintThumb(canvas, this.thumbs, layer, head, ink);
         this.sheet.append(canvas);
       }
     }
-  }
-
-  private paintThumb(canvas: HTMLCanvasElement, layer: number, head: number, ink: number[]): void {
-    const [, heads, side] = this.thumbs.shape as [number, number, number];
-    canvas.width = canvas.height = side;
-    const paint = canvas.getContext('2d');
-    if (!paint) return;
-    const image = paint.createImageData(side, side);
-    const begin = (layer * heads + head) * side * side;
-    for (let n = 0; n < side * side; n++) {
-      // The first column rests, whatever the head does: it would hide all else.
-      const weight = n % side === 0 && side > 2 ? 0 : this.thumbs.data[begin + n]!;
-      image.data.set([ink[0]!, ink[1]!, ink[2]!, Math.round(255 * Math.sqrt(weight))], 4 * n);
-    }
-    paint.putImageData(image, 0, 0);
   }
 
   private draw(): void {
@@ -381,59 +366,9 @@ export class AttentionView implements LookView {
         h('b', {}, code(best)),
         ` (${best + 1}) most: ${percent(weights[best] ?? 0)}`,
       ),
-      this.arcs(weights, best),
+      arcsOver(this.texts, weights, this.from, best, n => this.go(this.layer, this.head, n)),
       this.table(),
     );
-  }
-
-  /** From the one token, as wide as the weight; none under 1 %. */
-  private arcs(weights: number[], best: number): HTMLElement {
-    const wide = this.texts.map(text => Math.max(14, 8 * tokenWord(text).length + 6));
-    // Of a long text, the tokens that matter and their neighbours would not fit: only those seen.
-    const shown = this.texts
-      .map((_, n) => n)
-      .filter(n => this.texts.length <= 40 || n === this.from || (weights[n] ?? 0) >= 0.01);
-    const place = new Map<number, number>();
-    let x = 4;
-    for (const n of shown) {
-      place.set(n, x + wide[n]! / 2);
-      x += wide[n]!;
-    }
-    const high = Math.min(150, 30 + x / 5);
-    const picture = svg('svg', {
-      viewBox: `0 0 ${Math.max(x, 40)} ${high + 44}`,
-      style: `width:min(100%,${Math.max(x, 40)}px)`,
-      role: 'img',
-      'aria-label': `arcs from ${tokenWord(this.texts[this.from] ?? '')}`,
-    });
-    const from = place.get(this.from)!;
-    for (const n of shown) {
-      const weight = weights[n] ?? 0;
-      const to = place.get(n)!;
-      if (weight >= 0.01) {
-        const tall = n === this.from ? 20 : Math.max(18, Math.min(high - 6, Math.abs(from - to) * 0.42));
-        const path =
-          n === this.from
-            ? `M${to - 8},${high} C${to - 8},${high - 24} ${to + 8},${high - 24} ${to + 8},${high}`
-            : `M${to},${high} C${to},${high - tall * 1.3} ${from},${high - tall * 1.3} ${from},${high}`;
-        picture.append(
-          svg('path', { d: path, 'stroke-width': Math.max(1, 11 * weight), class: n === best ? 'most' : '' }),
-        );
-      }
-      const name = n === this.from ? 'from' : weight >= 0.1 ? 'lit' : '';
-      const word = svg(
-        'text',
-        { x: to, y: high + 18, 'text-anchor': 'middle', class: name },
-        tokenWord(this.texts[n]!).replace(/^␣/, ''),
-      );
-      word.addEventListener('click', () => this.go(this.layer, this.head, n));
-      picture.append(word);
-      if (weight >= 0.1)
-        picture.append(
-          svg('text', { x: to, y: high + 34, 'text-anchor': 'middle', class: 'p' }, percent(weight)),
-        );
-    }
-    return h('div', { class: 'arcs' }, picture);
   }
 
   private table(): HTMLElement {

@@ -12,7 +12,7 @@ import {
   wordsOf,
 } from '../../inside.js';
 import { shell } from '../shell.js';
-import { signed } from './compare.js';
+import { signed } from './compareFigures.js';
 import { bold, busyLine, foot, onKeys, PARTS_STYLE, stepAt } from './parts.js';
 
 const MOST = 12;

@@ -17,6 +17,7 @@ import {
   slider,
   stepAt,
 } from './parts.js';
+import { alike, folded, grow, type Node, type Sample } from './treeShape.js';
 
 const EDGES = [1, 2, 3, 5, 8];
 const GAP = 7;
@@ -33,29 +34,6 @@ const STYLE = `${PARTS_STYLE}
 .fork div{display:grid;grid-template-columns:12px 96px 1fr 60px 40px;gap:8px;align-items:center;height:22px}.fork .n{text-align:right}.fork .on{font-weight:600}.fork .dot{width:8px;height:8px;border-radius:4px;background:var(--llm-heat-solid)}.fork code{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 @container (max-width:700px){.below{grid-template-columns:1fr}}
 @media print{.wood{max-height:none;overflow:visible}}`;
-
-interface Sample {
-  n: number;
-  ids: number[];
-  texts: string[];
-  begin: number;
-  seed: number;
-  end: string;
-}
-
-/** A stretch of tokens that all its samples have. */
-interface Node {
-  samples: Sample[];
-  /** Its first token's place in each sample. */
-  depth: number;
-  text: string;
-  length: number;
-  p: number;
-  children: Node[];
-  /** Siblings that are folded into one. */
-  folded?: Node[];
-  key: string;
-}
 
 interface Placed {
   node: Node;
@@ -171,56 +149,6 @@ export class TreeView implements LookView {
 
   // --- the tree
 
-  private grow(samples: Sample[], depth: number, path: string): Node[] {
-    const groups = new Map<number, Sample[]>();
-    for (const sample of samples) {
-      const id = sample.ids[depth];
-      if (id === undefined) continue;
-      groups.set(id, [...(groups.get(id) ?? []), sample]);
-    }
-    return [...groups]
-      .map(([id, group]) => {
-        let length = 1;
-        const one = group[0]!;
-        const alike = (place: number) =>
-          one.ids[place] !== undefined && group.every(other => other.ids[place] === one.ids[place]);
-        while (alike(depth + length)) length++;
-        const key = `${path}/${id}`;
-        const text = one.texts.slice(depth, depth + length).join('');
-        const children = group.length > 1 ? this.grow(group, depth + length, key) : [];
-        return {
-          samples: group,
-          depth,
-          text,
-          length,
-          p: probability(this.logprob(one, depth)),
-          children,
-          key,
-        };
-      })
-      .sort((a, b) => b.samples.length - a.samples.length || b.p - a.p);
-  }
-
-  /** More than two siblings below the limit become one. */
-  private folded(nodes: Node[], path: string): Node[] {
-    const small = nodes.filter(node => node.samples.length < this.least);
-    if (small.length <= 2 || this.unfolded.has(path)) return nodes;
-    const [first] = small;
-    const all = small.flatMap(node => node.samples);
-    const p = small.reduce((sum, node) => sum + node.p, 0);
-    const one: Node = {
-      samples: all,
-      depth: first!.depth,
-      text: '',
-      length: 0,
-      p,
-      children: [],
-      folded: small,
-      key: path,
-    };
-    return [...nodes.filter(node => node.samples.length >= this.least), one];
-  }
-
   private get unit(): number {
     return this.samples.length > 40 ? Math.max(2, 520 / this.samples.length) : 13;
   }
@@ -232,7 +160,7 @@ export class TreeView implements LookView {
   private draw(): void {
     this.fold.set(this.least);
     const most = (this.wood.clientWidth || 1100) - 8;
-    const roots = this.grow(this.samples, 0, '');
+    const roots = grow(this.samples, 0, '', (sample, place) => this.logprob(sample, place));
     const picture = svg('svg', {});
     const labels = svg('g');
     const strand = svg('g');
@@ -251,7 +179,7 @@ export class TreeView implements LookView {
     ): { placed: Placed[]; height: number } => {
       let y = top;
       const placed: Placed[] = [];
-      for (const node of this.folded(nodes, path)) {
+      for (const node of folded(nodes, path, this.least, this.unfolded)) {
         const own = share * node.p;
         const thick = this.thick(node, own);
         const arm = x + ARM;
@@ -526,12 +454,6 @@ export class TreeView implements LookView {
       ),
     );
   }
-}
-
-/** Whether two samples are the same before a place. */
-function alike(a: Sample, b: Sample, place: number): boolean {
-  for (let n = 0; n < place; n++) if (a.ids[n] !== b.ids[n]) return false;
-  return true;
 }
 
 function tokenText(text: string): string {

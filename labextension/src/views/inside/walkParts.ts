@@ -4,7 +4,7 @@ import { h } from '../../dom.js';
 import { count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
 import type { Decided, Rules } from '../../sampler.js';
 import { points, svg } from '../../svg.js';
-import { signed } from './compare.js';
+import { signed } from './compareFigures.js';
 import { barOf } from './parts.js';
 
 export const FIGURES_STYLE = `
