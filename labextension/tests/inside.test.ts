@@ -174,6 +174,9 @@ test('compare: the worst, the search, and the other way round', async () => {
   find.value = 'Δ < -0.5';
   find.dispatchEvent(new Event('input'));
   expect(root.querySelectorAll('.text .hit')).toHaveLength(2);
+  find.value = 'flips';
+  find.dispatchEvent(new Event('input'));
+  expect([...root.querySelectorAll('.text .hit')].map(each => each.textContent)).toEqual(['wide']);
   [...root.querySelectorAll('button')].find(button => button.textContent!.includes('swap'))!.click();
   expect(texts()).toEqual(['−0.26']);
   expect(root.querySelector('aside .mean')!.textContent).toBe('+1.000');

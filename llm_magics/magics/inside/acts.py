@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ...core.records import Generation, Token, Trace
 from ...errors import ModelFileError, UsageError
 from ...lens.attention import Attention
+from ...lens.causes import Causes
 from ...lens.compare import Comparison
+from ...lens.cut import Cut
 from ...lens.layers import Lens
+from ...lens.memory import Memory
 from ...lens.probe import Probe
 from ...lens.replay import Replay
 from ...lens.tree import Tree
@@ -23,9 +26,8 @@ if TYPE_CHECKING:
 
 Act = dict[str, Any]
 Source = Picture | Generation | Trace
-KINDS: dict[str, type[Picture]] = {
-    kind.kind: kind for kind in (Attention, Comparison, Lens, Probe, Replay, Tree, Walk, Watch)
-}
+_ALL = (Attention, Causes, Comparison, Cut, Lens, Memory, Probe, Replay, Tree, Walk, Watch)
+KINDS: dict[str, type[Picture]] = {kind.kind: kind for kind in _ALL}
 
 
 def read(payload: Mapping[str, Any]) -> Picture:

@@ -46,8 +46,8 @@ export class CompareView implements LookView {
   private readonly find = h('input', {
     class: 'field',
     type: 'search',
-    placeholder: 'Find, or Δ < -0.2',
-    'aria-label': 'Find words, or a difference',
+    placeholder: 'Find, Δ < -0.2, or flips',
+    'aria-label': 'Find words, a difference, or flips: where the first choices differ',
   });
   private readonly of = h('span', { class: 'fg2' });
   private look!: Look;
@@ -288,15 +288,12 @@ export class CompareView implements LookView {
     const bound = /^(?:Δ|d|delta)?\s*([<>])\s*([-−+]?[\d.]+)/i.exec(query);
     const limit = bound ? Number(bound[2]!.replace('−', '-')) : 0;
     const low = query.toLowerCase();
-    this.hits = !query
-      ? []
-      : Array.from(this.texts, (_, n) => n).filter(n =>
-          bound
-            ? bound[1] === '<'
-              ? this.delta(n) < limit
-              : this.delta(n) > limit
-            : this.texts[n]!.toLowerCase().includes(low),
-        );
+    const same = this.look.arrays.get('same')?.data;
+    const hit = (n: number) => {
+      if (bound) return bound[1] === '<' ? this.delta(n) < limit : this.delta(n) > limit;
+      return low === 'flips' ? same?.[n] === 0 : this.texts[n]!.toLowerCase().includes(low);
+    };
+    this.hits = query ? this.texts.map((_, n) => n).filter(hit) : [];
     for (const [n, span] of this.spans.entries()) span.classList.toggle('hit', this.hits.includes(n));
     this.of.textContent = query ? `${count(this.hits.length)} found` : '';
     if (this.hits.length) this.go(this.hits[0]!);
