@@ -4,8 +4,9 @@ import { h, perFrame } from '../../dom.js';
 import { bits, count, fixed, percent, probability, tokenWord } from '../../format.js';
 import { type Look, type LookHost, type LookView, numbers, textsOf, wordsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
-import { points, svg } from '../../svg.js';
+import { svg } from '../../svg.js';
 import { shell } from '../shell.js';
+import { CHART, curveFigure, RankAxis, ROW } from './lensCurve.js';
 import {
   barOf,
   bold,
@@ -19,12 +20,10 @@ import {
   swatches,
 } from './parts.js';
 
-const ROW = 22;
 const COLUMN = 52;
 const LABELS = 62;
 const HEAD = 36;
 const SAYS = 24;
-const CHART = 216;
 const SHOWN = 24; // rows
 const PROBABILITY = [0.1, 1, 10, 50, 90];
 const RANK = [2, 3, 6, 21, 101];
@@ -38,7 +37,7 @@ const STYLE = `${PARTS_STYLE}
 .top>span,.says>span{position:absolute;width:${COLUMN - 2}px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .top>span{bottom:0;line-height:16px;white-space:pre-line;color:var(--llm-fg2);cursor:pointer}
 .top>span small{display:block;font-size:10.5px}.top .on{color:var(--llm-accent);font-weight:600;box-shadow:inset 0 -2px var(--llm-accent)}
-.says .on{color:var(--llm-accent)}
+.says>span{top:0}.says .on{color:var(--llm-accent)}
 .top .corner,.says .corner,.labels{position:sticky;left:0;width:${LABELS}px;background:var(--llm-bg);z-index:2;color:var(--llm-fg2);font:11px var(--llm-ui)}
 .top .corner,.says .corner{display:block;height:100%;font-weight:400}.top .corner{line-height:${2 * HEAD - 22}px}.says .corner{line-height:${SAYS}px}
 .body{position:relative}.labels{height:100%;top:0;padding-left:14px}
@@ -51,7 +50,7 @@ const STYLE = `${PARTS_STYLE}
 .col .same{font-weight:700}.col .here{outline:2px solid var(--llm-accent)}
 .line{position:absolute;left:0;right:0;height:${ROW}px;margin-top:-1px;border:1px solid var(--llm-accent);border-width:1px 0;background:color-mix(in srgb,var(--llm-accent) 6%,transparent);pointer-events:none;z-index:1}
 .curve{position:sticky;right:0;float:right;width:${CHART}px;background:var(--llm-bg);z-index:2}
-.curve svg{display:block;font:10.5px var(--llm-ui)}.curve text{fill:var(--llm-fg2)}.curve polyline{fill:none;stroke:var(--llm-mass-solid);stroke-width:2}
+.top .curve .of{position:absolute;bottom:2px;white-space:nowrap;color:var(--llm-fg2);font:11px var(--llm-ui)}.curve svg{display:block;font:10.5px var(--llm-ui)}.curve text{fill:var(--llm-fg2)}.curve polyline{fill:none;stroke:var(--llm-mass-solid);stroke-width:2}
 .curve circle{fill:var(--llm-mass-solid)}.curve line{stroke:var(--llm-line)}.curve .now{fill:var(--llm-fg);font-weight:600;font-size:11px}
 .curve .marked{fill:color-mix(in srgb,var(--llm-accent) 6%,transparent);stroke:var(--llm-accent)}.curve .w1{stroke:var(--llm-fg2);stroke-dasharray:4 3}.curve .w2{stroke:var(--llm-heat-solid);stroke-dasharray:2 3}
 .below{display:flex;flex-wrap:wrap;gap:8px 24px;align-items:center;margin-top:10px}
@@ -94,6 +93,7 @@ export class LensView implements LookView {
   private host!: LookHost;
   private texts: string[] = [];
   private word = (id: number) => `#${id}`;
+  private axis!: RankAxis;
   private a!: { ids: Numbers; top: Numbers; p: Numbers; rank: Numbers; entropy: Numbers; kl: Numbers };
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
@@ -185,6 +185,7 @@ export class LensView implements LookView {
       kl: numbers(look, 'kl', 2),
     };
     this.texts.length = this.a.rank.shape[1]!;
+    this.axis = new RankAxis(this.a.rank.data);
   }
 
   private at(layer: number, token: number): number {
@@ -247,27 +248,10 @@ export class LensView implements LookView {
   private curveFoot(): HTMLElement {
     const element = h('div', { class: 'curve', style: 'height:100%;font-weight:400' });
     const picture = svg('svg', { width: CHART, height: SAYS });
-    for (const [rank, x] of this.scale())
+    for (const [rank, x] of this.axis.marks())
       picture.append(svg('text', { x, y: 16, 'text-anchor': 'middle' }, rank));
     element.append(picture);
     return element;
-  }
-
-  /** The ranks that are named, and where they stand: 1 at the right. */
-  private scale(): [string, number][] {
-    return [1, 10, 100, 1000, 10000, 100000]
-      .filter(rank => rank <= this.most * 2)
-      .map(rank => [rank >= 1000 ? `${rank / 1000}k` : String(rank), this.x(rank)]);
-  }
-
-  private get most(): number {
-    let most = 10;
-    for (let n = 0; n < this.a.rank.data.length; n++) most = Math.max(most, this.a.rank.data[n]! + 1);
-    return most;
-  }
-
-  private x(rank: number): number {
-    return CHART - 18 - (Math.log(rank) / Math.log(this.most * 1.6)) * (CHART - 34);
   }
 
   // --- what is in view
@@ -396,73 +380,17 @@ export class LensView implements LookView {
   }
 
   private drawCurve(): void {
-    const height = this.layers * ROW;
-    const rank = (layer: number) => this.a.rank.data[this.at(layer, this.token)]! + 1;
-    const all = Array.from({ length: this.layers }, (_, layer) => layer);
-    const y = (layer: number) => layer * ROW + 10;
     const name = tokenWord(this.word(this.answer(this.token)));
-    const picture = svg('svg', {
-      width: CHART,
-      height,
-      role: 'img',
-      'aria-label': `rank of ${name} by layer: ${all.map(layer => rank(layer)).join(', ')}`,
-    });
-    const marked = { x: -2, y: this.layer * ROW - 0.5, width: CHART + 4, height: ROW - 1 };
-    picture.append(svg('rect', { class: 'marked', ...marked }));
-    for (const [, x] of this.scale()) picture.append(svg('line', { x1: x, x2: x, y1: 0, y2: height }));
-    for (const [n, line] of this.watched().entries())
-      picture.append(
-        svg('polyline', {
-          class: `w${n + 1}`,
-          points: points(
-            all.map(layer => this.x(line(layer))),
-            all.map(y),
-          ),
-        }),
-      );
-    picture.append(
-      svg('polyline', {
-        points: points(
-          all.map(layer => this.x(rank(layer))),
-          all.map(y),
-        ),
-      }),
+    const ranks = Array.from(
+      { length: this.layers },
+      (_, n) => this.a.rank.data[this.at(n, this.token)]! + 1,
     );
-    for (const layer of all)
-      picture.append(
-        svg('circle', { cx: this.x(rank(layer)), cy: y(layer), r: layer === this.layer ? 5 : 3 }),
-      );
-    const at = this.at(this.layer, this.token);
-    const x = this.x(rank(this.layer));
-    const words = `rank ${count(rank(this.layer))} · ${percent(probability(this.a.p.data[at]!))}`;
-    const right = x < CHART / 2;
-    picture.append(
-      svg(
-        'text',
-        {
-          class: 'now',
-          x: x + (right ? 10 : -10),
-          y: y(this.layer) + 4,
-          'text-anchor': right ? 'start' : 'end',
-        },
-        words,
-      ),
-    );
-    this.curve.replaceChildren(picture);
+    const p = probability(this.a.p.data[this.at(this.layer, this.token)]!);
+    const said = `rank ${count(ranks[this.layer]!)} · ${percent(p)}`;
+    this.curve.replaceChildren(curveFigure(ranks, this.watched(), this.layer, said, name, this.axis));
     const watch = this.watchNames().map((text, n) => `${n ? ',' : ' ·'} ${n ? '┈' : '╌'} ${tokenWord(text)}`);
-    this.top.querySelector('.curve')?.replaceChildren(
-      h(
-        'span',
-        {
-          style:
-            'position:absolute;bottom:2px;white-space:nowrap;color:var(--llm-fg2);font:11px var(--llm-ui)',
-        },
-        'rank of ',
-        h('b', {}, name),
-        ' by layer',
-        ...watch,
-      ),
-    );
+    const words = h('span', { class: 'of' }, 'rank of ', h('b', {}, name), ' by layer', ...watch);
+    this.top.querySelector('.curve')?.replaceChildren(words);
   }
 
   private watchNames(): string[] {
@@ -471,11 +399,14 @@ export class LensView implements LookView {
   }
 
   /** The ranks of watched tokens at this place, by layer. */
-  private watched(): ((layer: number) => number)[] {
+  private watched(): number[][] {
     const kept = this.look.arrays.get('watch_rank');
     if (kept?.shape.length !== 3) return [];
     const size = this.layers * this.texts.length;
-    return this.watchNames().map((_, n) => layer => kept.data[n * size + this.at(layer, this.token)]! + 1);
+    const layers = Array.from({ length: this.layers }, (_, layer) => layer);
+    return this.watchNames().map((_, n) =>
+      layers.map(layer => kept.data[n * size + this.at(layer, this.token)]! + 1),
+    );
   }
 
   private drawOverview(): void {
