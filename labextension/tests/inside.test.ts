@@ -369,3 +369,19 @@ test('walk: station by station with the keys, to the next token, and to the full
   expect(root.querySelectorAll('.all .no')).toHaveLength(7);
   expect(asked).toEqual([{ do: 'open', view: 'attention', upto: 4, layer: 2, token: 0 }]);
 });
+
+test('as a widget, where our plugin is not', async () => {
+  const { default: widget } = await import('../src/hosts/widget.js');
+  const model = {
+    get: (name: string) => ({ kind: 'inside', payload: GOLDEN.lens })[name],
+    send: () => {},
+    on: () => {},
+    off: () => {},
+  };
+  const off = widget.render({ model, el: element });
+  await vi.waitFor(() =>
+    expect(inside(element).querySelector('.say')!.textContent).toContain('after layer 3'),
+  );
+  off();
+  expect(element.childElementCount).toBe(0);
+});
