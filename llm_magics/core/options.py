@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
+from operator import index
 from typing import Any
 
 from ..errors import UsageError
@@ -42,8 +44,23 @@ class SamplingOptions:
     alternatives: int = 10
 
     def __post_init__(self) -> None:
-        stop: Sequence[str] = (self.stop,) if isinstance(self.stop, str) else self.stop
+        given: object = self.stop
+        stop = (given,) if isinstance(given, str) else () if given is None else given
+        if not isinstance(stop, Iterable):
+            raise UsageError(f"stop takes strings, got {stop!r}", hint='for example stop=["\\n"]')
         object.__setattr__(self, "stop", tuple(stop))
+        for name in (
+            "max_tokens",
+            "top_k",
+            "seed",
+            "alternatives",
+        ):  # pandas and NumPy have integers of their own
+            if (whole := as_whole(getattr(self, name))) is not None:
+                object.__setattr__(self, name, whole)
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+            value = getattr(self, name)
+            if isinstance(value, Real) and not isinstance(value, (bool, int, float)):
+                object.__setattr__(self, name, float(value))
         _integer("max_tokens", self.max_tokens, 1)
         _number("temperature", self.temperature, 0, 10)
         _integer("top_k", self.top_k, 0)
@@ -71,6 +88,16 @@ class SamplingOptions:
     def from_dict(cls, data: dict[str, Any]) -> SamplingOptions:
         known = {field.name for field in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})
+
+
+def as_whole(value: object) -> int | None:
+    """A whole number, also one of NumPy's; None for everything else, truth values included."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return index(value)  # type: ignore[arg-type]  # what is no number raises
+    except TypeError:
+        return None
 
 
 def _integer(name: str, value: object, low: int, high: int | None = None) -> None:

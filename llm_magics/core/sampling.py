@@ -128,8 +128,8 @@ def penalised(logits: Floats, seen: Sequence[int], penalty: float) -> Floats:
 
 def candidates(logits: Floats, options: SamplingOptions) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The ids that survive top-k, top-p and min-p, with unnormalised probabilities."""
-    scaled = logits.astype(np.float64) / options.temperature
-    odds = np.exp(scaled - scaled.max())
+    # The largest is taken off first: a very small temperature must not make all of them infinite.
+    odds = np.exp((logits - logits.max()).astype(np.float64) / max(options.temperature, 1e-290))
     if options.top_k:
         ids = top(logits, options.top_k)
         total = odds[ids].sum()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.guard import tokenizer_errors
-from ..errors import ModelFileError
+from ..errors import ModelFileError, UsageError
 from .backend import read_backend, state, without_prefix
 
 if TYPE_CHECKING:
@@ -53,6 +53,19 @@ def _byte_of() -> dict[str, int]:
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(printable)]
     return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
+
+
+def check_sound(text: str) -> None:
+    """Raises: UsageError: it is no text, or one with half of a surrogate pair in it."""
+    if not isinstance(text, str):
+        raise UsageError(f"a text is wanted, got {type(text).__name__}", hint="pass a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"letter {error.start + 1} of the text is half of a surrogate pair",
+            hint='text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") makes it whole',
+        ) from None
 
 
 class TextTokenizer:
@@ -223,6 +236,7 @@ class TextTokenizer:
 
     def _ask(self, text: str, plain: bool, later: bool) -> Any:
         """The library's Encoding; ``plain`` spells special tokens out like any other text."""
+        check_sound(text)
         later = later and self._later is not None
         with self._lock:
             if self._is_later != later:

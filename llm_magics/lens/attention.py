@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.options import as_whole
 from ..core.records import ModelInfo
 from ..errors import UsageError
 from ..sources import progress
@@ -127,9 +128,9 @@ def attention(
         every = spec.layers * size <= KEPT_BYTES
         kept = list(range(1, spec.layers + 1)) if every else [max(spec.layers * 3 // 5, 1)]
     else:
-        kept = sorted({*layers})
-    if not kept or not all(isinstance(each, int) and 1 <= each <= spec.layers for each in kept):
-        raise UsageError(f"there are no layers {kept}", hint=f"1 to {spec.layers}")
+        kept = sorted({as_whole(each) or 0 for each in layers})
+    if not kept or not 1 <= kept[0] <= kept[-1] <= spec.layers:
+        raise UsageError(f"there are no layers {list(layers or ())}", hint=f"1 to {spec.layers}")
     needed = 4 * len(kept) * size + 4 * tokens * tokens
     if needed > ASK_BYTES and not whatever_it_takes:
         raise UsageError(

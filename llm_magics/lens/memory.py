@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..core.options import as_whole
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
 from ..engine.generate import Runtime, score_chunk
@@ -88,9 +89,10 @@ def memory(runtime: Runtime, info: ModelInfo, pieces: Pieces, *, given: int | No
     ids = list(pieces.ids)
     if given is None:
         given = max(1, len(ids) // SHARE)
-    if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given < len(ids):
+    wanted, given = given, as_whole(given)
+    if given is None or not 1 <= given < len(ids):
         raise UsageError(
-            f"given must be from 1 to {len(ids) - 1}, got {given!r}", hint="so many tokens are the prompt"
+            f"given must be from 1 to {len(ids) - 1}, got {wanted!r}", hint="so many tokens are the prompt"
         )
     rank = np.zeros(len(ids), np.uint32)
     logprob = np.full(len(ids), np.nan, np.float32)

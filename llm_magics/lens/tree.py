@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.options import SamplingOptions
+from ..core.options import SamplingOptions, as_whole
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
 from ..engine.generate import Runtime
@@ -122,10 +122,11 @@ def tree(
     Raises:
         UsageError: there are too many or no samples. ContextOverflow: the prompt is too long.
     """
-    if isinstance(samples, bool) or not isinstance(samples, int) or not 1 <= samples <= MOST:
+    many = as_whole(samples)
+    if many is None or not 1 <= many <= MOST:
         raise UsageError(f"samples must be from 1 to {MOST}, got {samples!r}", hint="32 is a good number")
     first = len(had.head["samples"]) if had else 0
-    seeds = range(options.seed + first, options.seed + samples)
+    seeds = range(options.seed + first, options.seed + many)
     requests = [
         Request(pieces.ids, "", replace(options, seed=seed, alternatives=ALTERNATIVES)) for seed in seeds
     ]

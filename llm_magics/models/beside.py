@@ -84,9 +84,9 @@ def _tokenizer(name: str) -> Tokenizer:
     from ..formats.tokenizers.folder import spec_from_folder
     from ..formats.tokenizers.gguf import tokenizer_spec
     from ..sources import catalog, hub
-    from ..sources.names import resolve
+    from ..sources.names import local, resolve
 
-    is_local = Path(name).expanduser().exists() or name in catalog.entries() or name.count("/") != 1
+    is_local = local(name) is not None or name in catalog.entries() or name.count("/") != 1
     repository, _, revision = name.partition("@")
     source = resolve(name) if is_local else hub.resolve(repository, revision or None, file=hub.TOKENIZER)
     path = source.fetch()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..core.options import SamplingOptions
+from ..core.options import SamplingOptions, as_whole
 from ..core.records import Generation, ModelInfo
 from ..core.sampling import Weighed
 from ..engine.base import Tokenizer
@@ -33,8 +33,12 @@ def branch(
         raise UsageError(
             f"the answer is of {generation.model.name}, or of an earlier version", hint="ask this model again"
         )
-    if isinstance(at, bool) or not isinstance(at, int) or not 0 <= at <= len(generation.tokens):
+    place = as_whole(at)
+    if place is None or not 0 <= place <= len(generation.tokens):
         raise UsageError(f"there is no place {at!r} in this answer", hint=f"0 to {len(generation.tokens)}")
+    at = place
+    if not isinstance(token, str) and (whole := as_whole(token)) is not None:
+        token = whole
     before = [replace(each, time_s=0.0) for each in generation.tokens[:at]]
     ids = [*generation.prompt_ids, *(each.id for each in before)]
     first = _weighed(generation, at, token)

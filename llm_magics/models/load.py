@@ -30,7 +30,7 @@ _loading = threading.Lock()
 
 
 def load(
-    name: str | None = None,
+    name: str | Path | None = None,
     *,
     precision: str = "auto",
     threads: int | None = None,
@@ -62,6 +62,12 @@ def load(
         ModelNotFound, FetchError, StoreError, ModelFileError, UnsupportedModel, UsageError.
     """
     check_precision(precision)
+    if isinstance(name, Path):
+        name = str(name)
+    if name is not None and not isinstance(name, str):
+        raise UsageError(
+            f"a model's name is a text or a path, got {name!r:.60}", hint="lm.load() takes the default"
+        )
     for option, value in (("threads", threads), ("cache_mb", cache_mb)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise UsageError(

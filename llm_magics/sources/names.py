@@ -6,6 +6,7 @@ import hashlib
 from difflib import get_close_matches
 from pathlib import Path
 
+from ..clean import line
 from ..errors import ModelNotFound, UnsupportedModel, UsageError
 from . import catalog, index, store
 from .repository import choose
@@ -30,12 +31,19 @@ def resolve(name: str | None, *, file: str | None = None) -> Source:
         return Source(
             "gguf", entry.name, entry.revision, entry.sha256, entry.licence, lambda: index.downloaded(entry)
         )
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _folder(path, file)
-    if path.is_file():
-        return _file(path, name)
+    path = local(name)
+    if path is not None:
+        return _folder(path, file) if path.is_dir() else _file(path, name)
     return _not_here(name, file)
+
+
+def local(name: str) -> Path | None:
+    """The file or folder that a name stands for, if there is one."""
+    try:
+        path = Path(name).expanduser()
+        return path if path.is_dir() or path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long a name, a user who is not there, a NUL
+        return None
 
 
 def _not_here(name: str, file: str | None) -> Source:
@@ -49,10 +57,10 @@ def _not_here(name: str, file: str | None) -> Source:
 
         return hub.resolve(repository, revision or None, file=file)
     if name.endswith((".gguf", ".onnx")) or name.startswith((".", "/", "~")):
-        raise ModelNotFound(f"there is no file {name}", hint="check the path")
+        raise ModelNotFound(f"there is no file {line(name)}", hint="check the path")
     near = get_close_matches(name, catalog.entries(), 3, 0.4)
     raise ModelNotFound(
-        f"there is no model {name!r}: neither a name of the catalogue nor a path",
+        f"there is no model {line(name)!r}: neither a name of the catalogue nor a path",
         hint=(f"did you mean {' or '.join(near)}? " if near else "")
         + f"known: {', '.join(catalog.entries())}; org/name on the Hub; a .gguf file; a folder",
     )
