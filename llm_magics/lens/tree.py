@@ -21,7 +21,6 @@ from .reading.pieces import Pieces, percent, shown, texts_of, words
 
 MOST, ALTERNATIVES = 512, 5
 ROWS, MEMORY = 32, 160 << 20  # at a time, and bytes of their KV caches
-ENDS = ("stop", "length", "interrupted")
 
 
 class Tree(Picture):

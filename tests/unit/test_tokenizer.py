@@ -175,6 +175,28 @@ def test_every_pre_tokenizer_loads_and_loses_nothing(pre: str, tmp_path: Path) -
     assert ids[0] == 1 and tokenizer.decode(ids[1:]) == "It's 12345 the\n\n  end."
 
 
+@pytest.mark.parametrize(
+    ("names", "ends"),
+    [
+        (["<|end|>", "<|return|>", "<|call|>"], {"<|return|>", "<|call|>"}),  # gpt-oss: a thought ends before
+        (["<|end|>", "<|calls|>", "<|flush|>"], {"<|calls|>", "<|flush|>"}),
+        (["<|end|>", "<|return|>"], {"<|end|>", "<|return|>"}),
+        (["[EOS]", "<turn|>", "_<EOT>", "[e~["], {"[EOS]", "<turn|>", "_<EOT>", "[e~["}),
+        (["<|tool|>", "end"], set()),
+    ],
+)
+@pytest.mark.parametrize("kind", [1, 3, 4])
+def test_ends_by_their_names(names: list[str], ends: set[str], kind: int) -> None:
+    """Whatever type a file gives them: many have them as ordinary or user-defined ones."""
+    data = metadata()
+    first = len(data["tokenizer.ggml.tokens"])
+    data["tokenizer.ggml.tokens"] = [*data["tokenizer.ggml.tokens"], *names]
+    data["tokenizer.ggml.token_type"] = [*data["tokenizer.ggml.token_type"], *[kind] * len(names)]
+    spec = tokenizer_spec(data)
+    found = {names[id - first] for id in spec.eos_ids if id >= first}
+    assert found == ends
+
+
 def test_what_is_not_supported_is_named() -> None:
     with pytest.raises(UnsupportedModel, match=r"'bert'.*\n.*gpt2"):
         tokenizer_spec(metadata(model="bert"))

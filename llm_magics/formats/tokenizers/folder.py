@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.bounded import json_object
 from ...core.guard import tokenizer_errors
 from ...errors import ModelFileError, UnsupportedModel
-from .gguf import ENDS, TokenizerSpec, byte_level_json
+from .gguf import TokenizerSpec, byte_level_json, ends_among
 from .sentencepiece import read_model, tokenizer_json
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def spec_from_folder(folder: Path) -> TokenizerSpec:
         bos_id=bos_id,
         eos_id=eos_id,
         eos_ids=frozenset(
-            named | {id for id, token in added.items() if token.special and token.content in ENDS}
+            named | ends_among({token.content: id for id, token in added.items() if token.special})
         ),
         add_bos=begins and bos_id is not None,
         template=_template(folder, config),

@@ -88,7 +88,30 @@ ENDS = {
     "<|END_OF_TURN_TOKEN|>",
     "<\uff5cend\u2581of\u2581sentence\uff5c>",
     "<end_of_utterance>",
+    "<|return|>",
+    "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<eos>",
+    "<turn|>",
+    "<|tool_response>",
+    "[e~[",
 }
+# Where both of a pair exist, <|end|> ends a thought or a part of an answer, and not the answer (as llama.cpp
+# has it).
+_LATER_ENDS = ({"<|return|>", "<|call|>"}, {"<|calls|>", "<|flush|>"})
+
+
+def ends_among(tokens: Mapping[str, int]) -> set[int]:
+    """The ids of those tokens that end an answer, by what they are called."""
+    found = {token for token in ENDS if token in tokens}
+    if any(pair <= found for pair in _LATER_ENDS):
+        found.discard("<|end|>")
+    return {tokens[token] for token in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +159,7 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
     else:
         text, begins = _byte_level(metadata, pre, tokens, types), pre in _BEGINS
     ids = {name: _id(metadata, f"{name}_token_id", len(tokens)) for name in ("bos", "eos", "eot", "eom")}
-    ends = {id for id, token in enumerate(tokens) if token in ENDS and types[id] == _CONTROL}
+    ends = ends_among({token: id for id, token in enumerate(tokens) if token in ENDS})
     template = metadata.get("tokenizer.chat_template")
     return TokenizerSpec(
         json=text,
