@@ -15,6 +15,7 @@ from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, UsageError
 from ..sources import catalog, progress, store
+from ..sources.names import local
 from . import fidelity
 from .convert import FORMAT, Converted, convert
 from .model import Model
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..sources.source import Source
     from .adapter import Adapter
 
-_Key = tuple[str, str, int, str | None]
+_Key = tuple[str, str, int, str | None, str]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
 _loading = threading.Lock()
 
@@ -73,14 +74,27 @@ def load(
             raise UsageError(
                 f"{option} must be a whole number of at least 1, got {value!r}", hint="leave it out"
             )
-    key = (name or catalog.DEFAULT, precision, threads or 0, file)
+    asked = (name or catalog.DEFAULT, precision, threads or 0, file)
+    key = (*asked, _as_it_is(asked[0]))
     with _loading:
         model = _loaded.get(key)
         if model is None:
-            model = _loaded[key] = _load(*key)
+            model = _loaded[key] = _load(*asked)
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
+
+
+def _as_it_is(name: str) -> str:
+    """Where a file or a folder lies and when it was written last, so that another one of that name is another
+    model; empty for what is no path.
+    """
+    path = None if name in catalog.entries() else local(name)
+    if path is None:
+        return ""
+    parts = [path] if path.is_file() else sorted(path.glob("*"))
+    stats = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in parts if part.is_file()]
+    return f"{path.resolve()} {stats}"
 
 
 def give_back_memory() -> None:
@@ -101,6 +115,13 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
 
     source = resolve(name, file=file)
     info = ModelInfo(source.name, source.revision, source.fingerprint, licence=source.licence)
+    if source.kind in ("onnx", "saved") and precision != "auto":
+        held = "a saved model" if source.kind == "saved" else "an ONNX model"
+        if not (source.kind == "saved" and _precision_of(source.fetch()) == precision):
+            raise UsageError(
+                f"{line(source.name)} is {held}, whose precision is what it is",
+                hint="leave out the precision, or load what it was made from",
+            )
     if source.kind == "onnx":
         from .ready import open_ready
 
@@ -129,6 +150,11 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
     model.load_reference = lambda: load(name, precision="fp32", threads=threads or None, file=file)
     model.source = source.fetch
     return model
+
+
+def _precision_of(folder: Path) -> str:
+    """What a saved model's weights are held in."""
+    return Converted.read(folder).precision
 
 
 def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:

@@ -123,3 +123,27 @@ def test_names_that_are_nothing(home: Path) -> None:
     with pytest.raises(lm.ModelNotFound, match="nor a path") as error:
         lm.load("smollm2-135-instruct")
     assert "did you mean smollm2-135m-instruct" in error.value.hint
+
+
+def test_a_path_is_the_file_that_lies_there_now(
+    tiny_gguf: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        tiny.write(tmp_path / folder / "m.gguf", tiny.random_weights(tiny.SHAPE, seed=n), tiny.SHAPE)
+    monkeypatch.chdir(tmp_path / "one")
+    first = lm.load("m.gguf")
+    assert lm.load("m.gguf") is first and lm.load(str(tmp_path / "one" / "m.gguf")).info == first.info
+    monkeypatch.chdir(tmp_path / "two")
+    second = lm.load("m.gguf")
+    assert second.info.fingerprint != first.info.fingerprint
+    shutil.copy(tiny_gguf, "m.gguf")  # another one in its place
+    assert lm.load("m.gguf").info.fingerprint not in (first.info.fingerprint, second.info.fingerprint)
+
+
+def test_a_precision_that_cannot_be_given_is_refused(tiny_gguf: Path, home: Path, tmp_path: Path) -> None:
+    lm.load(tiny_gguf, precision="int8").save(tmp_path / "saved")
+    assert lm.load(tmp_path / "saved").info.precision == "int8"
+    assert lm.load(tmp_path / "saved", precision="int8").info.precision == "int8"
+    with pytest.raises(lm.UsageError, match="precision is what it is"):
+        lm.load(tmp_path / "saved", precision="fp32")
