@@ -202,15 +202,17 @@ def _looking(
     _check_out(values)
     if cell is not None and text:
         raise UsageError(f"{text[:40]!r} is not an option", hint="the text goes into the cell")
-    if odd := [name for name in look if name not in verb.options]:
+    taken = {*verb.options, *_LOADING, "out", "quiet", "evaluate", *(_SAMPLING if verb.samples else ())}
+    if odd := sorted({*look, *values} - taken):
+        flag = next(option.flags[-1] for option in OPTIONS if option.name == odd[0])
         takes = ", ".join(f"--{name}" for name in verb.options) or "no options of its own"
-        raise UsageError(f"%llm {first} has no --{odd[0]}", hint=f"it takes {takes}")
+        raise UsageError(f"%llm {first} has no {flag}", hint=f"it takes {takes}")
     record = pair or named
     said = f"{first} was taken as a verb; to ask the model: %llm -- {first} …" if text and not record else ""
     evaluate = values.pop("evaluate", False)
     prompt, left = expand(text if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)
     options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
-    known = {name: values[name] for name in (*_LOADING, "quiet", "out", "system", "raw") if name in values}
+    known = {name: values[name] for name in (*_LOADING, "quiet", "out") if name in values}
     return CellRequest(
         first, prompt, options=options, look=look, record=record, said=said, left=left, **known
     )

@@ -44,6 +44,14 @@ def test_two_dashes_make_it_a_prompt() -> None:
 def test_options_of_verbs_are_checked() -> None:
     with pytest.raises(lm.UsageError, match="goes with a verb"):
         parse("--watch x What is this?", None, {})
+    for line, flag in (
+        ("lens -t 1 x", "--temperature"),
+        ("lens --raw x", "--raw"),
+        ("walk --layer 3 x", "--layer"),
+    ):
+        with pytest.raises(lm.UsageError, match=f"has no {flag}"):
+            parse(line, None, {})
+    assert parse("walk -t 1.2 --seed 3 x", None, {}).options == {"temperature": 1.2, "seed": 3}
     with pytest.raises(lm.UsageError, match="variable"):
         parse("lens -o 3x text", None, {})
 

@@ -29,13 +29,15 @@ class Verb:
     Attributes:
         line: how it is written, and what it does.
         make: the model, what is looked at (a text, or a record) and the verb's options → what is shown.
-        options: those that it takes.
+        options: those of the verbs' own that it takes.
+        samples: whether it takes the sampler's options too.
         fits: whether the rest of the line can be meant for it; else it is a prompt.
     """
 
     line: tuple[str, str]
     make: Callable[[Model, str | Record, Look], Picture]
     options: tuple[str, ...] = ()
+    samples: bool = False
     fits: Callable[[str, Look], bool] = lambda text, look: True
 
 
@@ -90,6 +92,7 @@ VERBS: dict[str, Verb] = {
     "walk": Verb(
         ("%llm walk TEXT", "one token's way through the model, step by step"),
         lambda model, text, look: model.walk(words(text), **sampling(look)),
+        samples=True,
         fits=lambda text, look: bool(text),
     ),
     "attribute": Verb(
@@ -117,6 +120,7 @@ VERBS: dict[str, Verb] = {
         ("%llm tree TEXT", "what else it could have said: many samples, laid over each other"),
         lambda model, text, look: model.tree(text, samples=look.get("samples", 32), **sampling(look)),
         ("samples",),
+        samples=True,
         fits=lambda text, look: bool(text),
     ),
     "attention": Verb(
