@@ -131,7 +131,8 @@ def attention(
         kept = sorted({as_whole(each) or 0 for each in layers})
     if not kept or not 1 <= kept[0] <= kept[-1] <= spec.layers:
         raise UsageError(f"there are no layers {list(layers or ())}", hint=f"1 to {spec.layers}")
-    needed = 4 * len(kept) * size + 4 * tokens * tokens
+    mean_type = np.float16 if tokens > 256 else np.float32
+    needed = 4 * len(kept) * size + max(kept) * tokens * tokens * np.dtype(mean_type).itemsize
     if needed > ASK_BYTES and not whatever_it_takes:
         raise UsageError(
             f"the weights of {len(kept)} layers over {tokens:,} tokens take {needed / 1e9:.1f} GB",
@@ -142,10 +143,9 @@ def attention(
     # Sums over the rows that have such a token: the first, after a copy, before, itself.
     sums, counts = np.zeros((spec.layers, spec.heads, 4)), np.zeros(4)
     triangles = np.zeros((len(kept), spec.heads + 1, size // (spec.heads + 1)), np.float32)
-    rolled = np.zeros((tokens, tokens), np.float32) if kept else None
     copies = after_copies(pieces.ids)
     # Rollout needs all layers up to a kept one of all tokens at once: the mean of the heads alone.
-    means = np.zeros((max(kept), tokens, tokens), np.float16 if tokens > 256 else np.float32)
+    means = np.zeros((max(kept), tokens, tokens), mean_type)
     with progress.bar("reading attention", tokens, unit="token") as step:
         for stretch in tapped.read(pieces.ids, attention=range(spec.layers)):
             rows = np.arange(stretch.begin, stretch.end)
@@ -160,9 +160,10 @@ def attention(
                         layer - 1, :, row - stretch.begin, : row + 1
                     ]
             step(len(rows))
-    lower = np.tril_indices(tokens)
+    lower, stays = np.tril_indices(tokens), np.eye(tokens, dtype=np.float32)
+    rolled = stays
     for layer in range(max(kept)):
-        own = 0.5 * (means[layer].astype(np.float32) + np.eye(tokens, dtype=np.float32))
+        own = 0.5 * (means[layer].astype(np.float32) + stays)
         rolled = own if layer == 0 else own @ rolled
         if layer + 1 in kept:
             triangles[kept.index(layer + 1), -1] = rolled[lower]

@@ -79,7 +79,7 @@ VERBS: dict[str, Verb] = {
     "compare": Verb(
         (
             "%llm compare [TEXT]",
-            "… with --precision, -m or --adapter: another model on the same text; or two records",
+            "with --precision, -m or --adapter: another model on the same text; or two records",
         ),
         lambda model, text, look: against(model, text, look),
         fits=lambda text, look: bool({"precision", "model", "adapter"} & look.keys()),
