@@ -20,7 +20,8 @@ class CellRequest:
     """What a cell asks for.
 
     Attributes:
-        verb: "generate", "status" (``%llm`` alone), "help", "playground", "tokens" (``%llm tokens
+        verb: "generate", "status" (``%llm`` alone), "help", "playground", "models", "rm", "tokens" (``%llm
+            tokens
             [on|off]``, in the prompt), or one of those that look inside (inside/verbs.py).
         prompt: the text, its variables expanded.
         options: fields of SamplingOptions that were given.
@@ -123,6 +124,8 @@ def usage() -> str:
             "%llm [options] TEXT  the rest of the line is",
             "%llm                 the model in use",
             "%llm tokens          the last answer's tokens; 'on' or 'off': show those of every answer",
+            "%llm models          what is known by name, and what takes room in the cache",
+            "%llm rm NAME         remove what was converted of a model",
             "%llm playground      a place to try: a conversation, its settings, its tokens",
             *(f"{line:<20} {words}" for line, words in (verb.line for verb in VERBS.values())),
             "%%llm_tune           teach it with the rows in the cell, and see before and after: --help",
@@ -158,8 +161,10 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     _check_out(values)
     if cell is None and not values and rest in ("tokens", "tokens on", "tokens off") and "--" not in line:
         return CellRequest("tokens", rest[len("tokens") :].strip())
-    if cell is None and not values and rest == "playground" and "--" not in line:
-        return CellRequest("playground")
+    if cell is None and not values and rest in ("playground", "models") and "--" not in line:
+        return CellRequest(rest)
+    if cell is None and not values and re.fullmatch(r"rm\s+\S+", rest) and "--" not in line:
+        return CellRequest("rm", rest.split()[1])
     if cell is None and not rest:
         if set(values) - _LOADING:
             raise UsageError(

@@ -60,6 +60,10 @@ class LLMMagics(Magics):
                 display(self.playground())  # type: ignore[no-untyped-call]  # IPython has no types for it
             elif request.verb == "status":
                 print(self._status(request))
+            elif request.verb in ("models", "rm"):
+                from ..sources import listing
+
+                print(listing.listing() if request.verb == "models" else listing.remove(request.prompt))
             elif request.verb in VERBS:
                 self._look(request)
             else:

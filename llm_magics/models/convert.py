@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from ..formats.tokenizers.gguf import TokenizerSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 4
+FORMAT = 5
+READABLE = (4, FORMAT)  # saved models of earlier versions that mean the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Converted:
     def read(cls, folder: Path) -> Converted:
         try:
             data = json_object(folder / "model.json")
+            if data.get("format") not in READABLE:
+                raise ModelFileError(
+                    f"{folder.name} was written by another version (format {data.get('format')!r:.20})",
+                    hint="convert it anew: load it from where it came from, and save it again",
+                )
             spec, ends = DecoderSpec.from_dict(data["spec"]), tuple(data["eos_ids"])
             rest = {name: data[name] for name in cls.__slots__ if name not in ("spec", "eos_ids")}
         except (OSError, ValueError, KeyError, TypeError) as error:

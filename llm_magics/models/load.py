@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import weakref
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..clean import line
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
-from ..errors import ModelFileError, UsageError
+from ..errors import ModelFileError, StoreError, UsageError
 from ..sources import catalog, progress, store
 from ..sources.names import local
 from . import fidelity
@@ -140,6 +141,7 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
         progress.say(f"converting {line(source.name)} ({precision}) …")
         _convert(source, path, folder, precision)
         progress.say(f"converted in {time.perf_counter() - began:.1f} s")
+        _drop_older(source.key)
 
     folder = store.ensure(f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}", build)
     if (folder / "model.onnx").exists():
@@ -150,6 +152,15 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
     model.load_reference = lambda: load(name, precision="fp32", threads=threads or None, file=file)
     model.source = source.fetch
     return model
+
+
+def _drop_older(key: str) -> None:
+    """Remove what earlier versions converted of the same source: nobody opens it any more."""
+    for other in store.cached():
+        found = re.fullmatch(rf"{re.escape(key)}/.+-(\d+)-[0-9a-f]{{12}}", other)
+        if found and int(found[1]) < FORMAT:
+            with suppress(StoreError):
+                store.remove(other)
 
 
 def _precision_of(folder: Path) -> str:

@@ -447,3 +447,10 @@ def test_an_interrupt_ends_a_long_look(kernel: Kernel) -> None:
     result = kernel.run("%llm lens {text}", on_display=once(kernel.manager.interrupt_kernel))
     assert result.status == "error" and "stopped" in result.error and result.seconds < 8
     assert kernel.run("%llm -t 0 -n 2 Hi").status == "ok"
+
+
+def test_the_cache_is_listed(kernel: Kernel) -> None:
+    listed = kernel.run("%llm models").stdout
+    assert "known by name" in listed and "smollm2-135m-instruct/auto-5-" in listed
+    result = kernel.run("%llm rm no-such-model")
+    assert result.status == "error" and "nothing is converted of 'no-such-model'" in result.error

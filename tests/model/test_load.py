@@ -147,3 +147,30 @@ def test_a_precision_that_cannot_be_given_is_refused(tiny_gguf: Path, home: Path
     assert lm.load(tmp_path / "saved", precision="int8").info.precision == "int8"
     with pytest.raises(lm.UsageError, match="precision is what it is"):
         lm.load(tmp_path / "saved", precision="fp32")
+
+
+def test_the_cache_is_listed_emptied_and_kept_clean(tiny_gguf: Path, home: Path, tmp_path: Path) -> None:
+    from llm_magics.sources import listing, store
+
+    lm.load(tiny_gguf)
+    (key,) = store.cached()
+    old = key.replace("-5-", "-3-")
+    shutil.copytree(home / "models" / key, home / "models" / old)  # what an earlier version would have left
+    assert store.cached().keys() == {key, old}
+    lm.load(tiny_gguf, precision="int8")
+    assert old not in store.cached() and len(store.cached()) == 2
+    assert key in listing.listing() and "smollm2-135m-instruct" in listing.listing()
+    name = key.split("/")[0]
+    assert "removed" in listing.remove(name) and store.cached() == {}
+    with pytest.raises(lm.StoreError, match="nothing is converted"):
+        listing.remove(name)
+
+
+def test_a_saved_model_of_another_version_is_named(tiny_gguf: Path, home: Path, tmp_path: Path) -> None:
+    from llm_magics.models.convert import Converted
+
+    folder = lm.load(tiny_gguf).save(tmp_path / "saved")
+    data = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**data, "format": 99}))
+    with pytest.raises(lm.ModelFileError, match="another version \\(format 99\\)"):
+        Converted.read(folder)

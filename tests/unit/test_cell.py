@@ -112,3 +112,11 @@ def test_long_bodies_are_quick(text: str) -> None:
     start = time.monotonic()
     parse("", text, NS)
     assert time.monotonic() - start < 10
+
+
+def test_the_cache_is_listed_and_emptied_by_verbs() -> None:
+    assert parse("models", None, {}).verb == "models"
+    request = parse("rm smollm2-135m-instruct", None, {})
+    assert (request.verb, request.prompt) == ("rm", "smollm2-135m-instruct")
+    for line in ("models are what?", "rm means what?", "-- models", "rm"):
+        assert parse(line, None, {}).verb == "generate", line
