@@ -450,6 +450,7 @@ def test_an_interrupt_ends_a_long_look(kernel: Kernel) -> None:
 
 
 def test_the_cache_is_listed(kernel: Kernel) -> None:
+    assert kernel.run("%llm -n 1 Hi").status == "ok"  # which converts it, where nothing did yet
     listed = kernel.run("%llm models").stdout
     assert "known by name" in listed and "smollm2-135m-instruct/auto-5-" in listed
     result = kernel.run("%llm rm no-such-model")
