@@ -35,6 +35,7 @@ class Hub:
     drops: int = 0  # bodies that end half way, by a reset
     lie: dict[str, bytes] = field(default_factory=dict)  # other bytes than the listing says
     listing: list[str] = field(default_factory=list)  # names that are listed besides
+    silent_s: float = 0.0  # before each answer
     url: str = ""
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
 
@@ -54,6 +55,7 @@ def serve(hub: Hub) -> Iterator[Hub]:
 
         def answer(self, *, body: bool) -> None:
             hub.requests.append((self.command, self.path, self.headers.get("Range")))
+            time.sleep(hub.silent_s)
             if hub.fail:
                 status, headers = hub.fail.pop(0)
                 return self.send(status, b"", headers)

@@ -27,6 +27,7 @@ from .source import Source
 
 TRIES = 4
 _LONGEST_WAIT_S = 20.0
+_HASTY_S = 5.0
 TOKENIZER = "<tokenizer>"  # in place of a file's name: what cuts texts, and no weights
 T = TypeVar("T")
 
@@ -58,14 +59,15 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
         raise ModelNotFound(
             f"{repository!r} cannot be the name of a repository", hint="names look like org/name"
         ) from None
-    listing = _cached(repository, revision) if _offline() or _is_commit(revision) else None
+    known = _cached(repository, revision)
+    listing = known if _offline() or _is_commit(revision) else None
     if listing is None:
         try:
-            listing = _listed(repository, revision)
+            listing = _listed(repository, revision, haste=known is not None)
         except FetchError:
-            listing = _cached(repository, revision)
-            if listing is None:
+            if known is None:
                 raise
+            listing = known
     if file == TOKENIZER:
         names = tuple(name for name in ("config.json", *TOKENIZER_FILES) if name in listing.files)
         choice = Choice("safetensors", names)
@@ -85,7 +87,10 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
     return Source(choice.kind, repository, commit, digest, listing.licence, fetch)
 
 
-def _listed(repository: str, revision: str | None) -> _Listing:
+def _listed(repository: str, revision: str | None, *, haste: bool) -> _Listing:
+    """What the Hub says; in ``haste`` where the cache has an answer too, and a silent server must not cost
+    more than it is worth.
+    """
     from huggingface_hub import HfApi
 
     if _offline():
@@ -95,10 +100,11 @@ def _listed(repository: str, revision: str | None) -> _Listing:
         )
     info = _asked(
         lambda: HfApi(endpoint=_endpoint()).model_info(
-            repository, revision=revision, files_metadata=True, timeout=20
+            repository, revision=revision, files_metadata=True, timeout=_HASTY_S if haste else 20.0
         ),
         repository,
         revision,
+        tries=1 if haste else TRIES,
     )
     files = {str(each.rfilename): int(each.size or 0) for each in info.siblings or []}
     for name in files:
@@ -171,7 +177,7 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
                     revision=commit,
                     cache_dir=cache,
                     endpoint=_endpoint(),
-                    local_files_only=name in have,
+                    local_files_only=name in have or _offline(),
                 ),
                 repository,
                 commit,
@@ -186,9 +192,9 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
     return folder / choice.path if choice.path else folder
 
 
-def _asked(request: Callable[[], T], repository: str, revision: str | None) -> T:
+def _asked(request: Callable[[], T], repository: str, revision: str | None, *, tries: int = TRIES) -> T:
     """The answer to a request, tried again when it is worth it; errors in our words."""
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, tries + 1):
         try:
             return request()
         except LLMMagicsError:
@@ -196,7 +202,7 @@ def _asked(request: Callable[[], T], repository: str, revision: str | None) -> T
         except Exception as error:
             if not _of_the_network(error):
                 raise
-            if attempt == TRIES or not _passing(error):
+            if attempt == tries or not _passing(error):
                 raise _explained(error, repository, revision) from error
             time.sleep(_wait(error, attempt))
     raise AssertionError  # the loop above returns or raises; said for the type checker
