@@ -92,7 +92,7 @@ def convert(
     from ..decoder import graph
 
     recipe = Recipe(precision)
-    weights, tokens, stated, release = _gguf(source) if source.is_file() else _checkpoint(source)
+    weights, tokens, stated, release = _opened(source)
     if change:
         weights = change(weights)
 
@@ -120,13 +120,17 @@ def convert(
 
 
 def weights_of(source: Path) -> Weights:
-    """The weights of a GGUF file or a checkpoint's folder, by role."""
-    weights, _, _, release = _gguf(source) if source.is_file() else _checkpoint(source)
+    """The weights of a GGUF file, a checkpoint's folder, or one file in it, by role."""
+    weights, _, _, release = _opened(source)
     weights.release = release
     return weights
 
 
 Opened = tuple["Weights", "TokenizerSpec", str, Callable[[], None]]
+
+
+def _opened(source: Path) -> Opened:
+    return _checkpoint(source) if source.is_dir() or source.suffix == ".safetensors" else _gguf(source)
 
 
 def _gguf(path: Path) -> Opened:
@@ -151,15 +155,16 @@ def _gguf(path: Path) -> Opened:
     )
 
 
-def _checkpoint(folder: Path) -> Opened:
+def _checkpoint(path: Path) -> Opened:
     from ..decoder.families import FAMILIES, spec_of
     from ..decoder.weights import Weights
     from ..formats.config import Config
     from ..formats.safetensors import Safetensors
     from ..formats.tokenizers.folder import spec_from_folder
 
+    folder = path.parent if path.is_file() else path  # a file where one of several was chosen
     spec = spec_of(Config.read(folder / "config.json"))
-    tensors = Safetensors(folder)
+    tensors = Safetensors(path)
     return (
         Weights(spec, FAMILIES[spec.family].hub, tensors),
         spec_from_folder(folder),

@@ -6,6 +6,7 @@ import re
 import threading
 import time
 import weakref
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..clean import line
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
-from ..errors import ModelFileError, StoreError, UsageError
+from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ..sources import catalog, progress, store
 from ..sources.names import local
 from . import fidelity
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _Key = tuple[str, str, int, str | None, str]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
-_loading = threading.Lock()
+_loading: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)  # a download holds up its own model
 
 
 def load(
@@ -77,7 +78,7 @@ def load(
             )
     asked = (name or catalog.DEFAULT, precision, threads or 0, file)
     key = (*asked, _as_it_is(asked[0]))
-    with _loading:
+    with _loading[key]:
         model = _loaded.get(key)
         if model is None:
             model = _loaded[key] = _load(*asked)
@@ -169,9 +170,15 @@ def _precision_of(folder: Path) -> str:
 
 
 def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:
-    if path.is_dir() and _no_row(path):
+    one = path.suffix == ".safetensors"  # of several, chosen by name
+    if (path.is_dir() or one) and _no_row(path.parent if one else path):
         from .optimum import export
 
+        if one:
+            raise UnsupportedModel(
+                f"{path.name} cannot be chosen: of this architecture whole folders are exported",
+                hint="leave out the file, or put it into a folder of its own as model.safetensors",
+            )
         export(path, folder, precision=precision)
     else:
         convert(path, folder, precision=precision, licence=source.licence)

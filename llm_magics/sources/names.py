@@ -86,7 +86,7 @@ def _folder(path: Path, file: str | None) -> Source:
     if choice.kind == "onnx":
         return _onnx(path / choice.path, name)
     parts = [path / part for part in choice.files]
-    return Source("safetensors", name, "local", _fingerprint(parts), "unknown", lambda: path)
+    return Source("safetensors", name, "local", _fingerprint(parts), "unknown", lambda: path / choice.path)
 
 
 def _files(path: Path) -> dict[str, int]:

@@ -105,7 +105,9 @@ def _named(repository: str, files: Mapping[str, int], file: str) -> Choice:
     if file.endswith(".onnx"):
         return _onnx(files, file)
     if file.endswith(".safetensors"):
-        return _checkpoint(files, [file])
+        if "/" in file:
+            raise UsageError(f"{file} is apart from the model's config.json", hint="choose a file beside it")
+        return Choice("safetensors", (*_beside(files), file), file)
     raise UsageError(f"{file} is not a model file", hint="choose a .gguf, .onnx or .safetensors file")
 
 

@@ -174,3 +174,32 @@ def test_a_saved_model_of_another_version_is_named(tiny_gguf: Path, home: Path, 
     (folder / "model.json").write_text(json.dumps({**data, "format": 99}))
     with pytest.raises(lm.ModelFileError, match="another version \\(format 99\\)"):
         Converted.read(folder)
+
+
+def test_a_long_download_holds_up_its_own_model_only(
+    tiny_gguf: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib
+    import threading
+
+    module: Any = importlib.import_module("llm_magics.models.load")
+    began, go_on, really = threading.Event(), threading.Event(), module._load
+
+    def slow(name: str, precision: str, threads: int, file: str | None) -> lm.Model:
+        if precision == "fp32":
+            began.set()
+            assert go_on.wait(20)
+        model: lm.Model = really(name, precision, threads, file)
+        return model
+
+    monkeypatch.setattr(module, "_load", slow)
+    found: list[lm.Model] = []
+    both = [threading.Thread(target=lambda: found.append(lm.load(tiny_gguf, precision="fp32"))) for _ in "ab"]
+    for thread in both:
+        thread.start()
+    assert began.wait(10)
+    assert lm.load(tiny_gguf, precision="int8").generate("hi", max_tokens=1).tokens  # while it lasts
+    go_on.set()
+    for thread in both:
+        thread.join(20)
+    assert found[0] is found[1]

@@ -157,3 +157,8 @@ def test_common_prefix() -> None:
         and common_prefix([], [1]) == 0
         and common_prefix([1, 2], [1, 2]) == 2
     )
+
+
+def test_of_two_stop_strings_in_one_piece_the_earliest_wins() -> None:
+    for stop in (["three", "one"], ["one", "three"]):
+        assert HeldText(stop).push("zero one two three") == ("zero ", True)

@@ -335,3 +335,39 @@ def test_a_folder_is_read_by_the_same_rule_as_a_repository(tmp_path: Path) -> No
     assert "m-Q4_0.gguf" in error.value.hint
     with pytest.raises(lm.ModelNotFound):
         names.resolve(str(tmp_path), file="../secret.gguf")
+
+
+def test_a_silent_hub_does_not_hold_up_the_cache(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = answer()
+    monkeypatch.setattr(hub_module, "_HASTY_S", 0.2)
+    hub.silent_s = 2.0
+    hub.requests.clear()
+    assert answer() == first and len(hub.requests) == 1  # four times twenty seconds, before
+
+
+def test_offline_asks_for_nothing_whenever_it_was_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    names.resolve(REPO).fetch()
+    (path,) = Path(os.environ["HF_HUB_CACHE"]).glob("models--*/snapshots/*/model.safetensors")
+    path.unlink()
+    hub.requests.clear()
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # huggingface_hub is imported by now, and would not notice
+    with pytest.raises(lm.FetchError, match="not in the cache whole"):
+        lm.load(REPO)
+    assert not hub.requests
+
+
+def test_the_checkpoint_that_was_asked_for(hub: Hub, tmp_path: Path) -> None:
+    from safetensors.numpy import load, save
+
+    files = hub.repositories[REPO]
+    other = {name: array[::-1].copy() for name, array in load(files["model.safetensors"]).items()}
+    both = {**files, "other.safetensors": save(other)}
+    hub.repositories["tiny-lab/two"] = both
+    (tmp_path / "two").mkdir()
+    for name, data in both.items():
+        (tmp_path / "two" / name).write_bytes(data)
+    for where in ("tiny-lab/two", str(tmp_path / "two")):
+        plain, asked = (lm.load(where, precision="fp32", file=file) for file in (None, "other.safetensors"))
+        assert plain.info.fingerprint != asked.info.fingerprint
+        scores = [model.score("hello you").tokens[-1].logprob for model in (plain, asked)]
+        assert abs(scores[0] - scores[1]) > 1e-3

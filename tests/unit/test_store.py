@@ -198,3 +198,23 @@ def test_the_manifest_lists_every_file(home: Path) -> None:
     path = store.ensure("m/key", make)
     files = json.loads((path / store.MANIFEST).read_text())["files"]
     assert files["data"][0] == 5 and files["data"][2] == store.sha256(path / "data")
+
+
+def test_an_entry_appears_in_one_step(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder is there for others when it is complete, and never before: the last step is a rename."""
+    moved: list[tuple[Path, Path]] = []
+    rename = os.rename
+
+    def watched(one: Path, other: Path) -> None:
+        assert (Path(one) / store.MANIFEST).is_file() and not Path(other).exists()
+        moved.append((Path(one), Path(other)))
+        rename(one, other)
+
+    monkeypatch.setattr(os, "rename", watched)
+
+    def build(folder: Path) -> None:
+        (folder / "a").write_text("x" * 1000)
+        assert not (home / "models" / "m" / "k").exists()
+
+    path = store.ensure("m/k", build)
+    assert [target for _, target in moved] == [path] and (path / "a").read_text() == "x" * 1000
