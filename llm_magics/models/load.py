@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ from .convert import FORMAT, Converted, convert
 from .model import Model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..sources.catalog import CatalogEntry
     from ..sources.source import Source
     from .adapter import Adapter
@@ -144,15 +146,32 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
         progress.say(f"converted in {time.perf_counter() - began:.1f} s")
         _drop_older(source.key)
 
-    folder = store.ensure(f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}", build)
+    folder = store.ensure(_key(source, precision), build)
     if (folder / "model.onnx").exists():
         from .ready import open_ready
 
         return open_ready(folder / "model.onnx", replace(info, precision=precision), threads=threads)
     model = _open(folder, info, threads)
-    model.load_reference = lambda: load(name, precision="fp32", threads=threads or None, file=file)
+
+    @contextmanager
+    def reference() -> Iterator[Model]:
+        kept = _key(source, "fp32")
+        there = store.has(kept)
+        try:
+            yield load(name, precision="fp32", threads=threads or None, file=file)
+        finally:
+            if not there:
+                with suppress(StoreError):
+                    store.remove(kept)
+
+    model.reference = reference
     model.source = source.fetch
     return model
+
+
+def _key(source: Source, precision: str) -> str:
+    """Where the cache has what is converted of a source."""
+    return f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}"
 
 
 def _drop_older(key: str) -> None:

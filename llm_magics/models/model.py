@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ class Model(Inside):
         folder: where the converted model lies, or None.
         last_tune: the newest run of :func:`tune` on it, or None.
         last_map: what the newest :meth:`map` has made so far, or None.
-        load_reference: gives the same model in fp32, or is None.
+        reference: gives the same model in fp32 for the length of a with block, or is None.
         base: the model without its adapter, or None where it has none.
         slots: what an adapter is put into, or None.
         source: gives the file or folder that this model was converted from, or is None.
@@ -69,7 +70,7 @@ class Model(Inside):
         self.engine, self.tokenizer, self.info, self.template = engine, tokenizer, info, template
         self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
         self.fidelity: Fidelity | None = None
-        self.load_reference: Callable[[], Model] | None = None
+        self.reference: Callable[[], AbstractContextManager[Model]] | None = None
         self.source: Callable[[], Path] | None = None
         self.base: Model | None = None
         self.slots: Slots | None = None
@@ -362,20 +363,20 @@ class Model(Inside):
     def measure_fidelity(self) -> Fidelity:
         """Compare this model with its own source in fp32 over some prose; kept beside the converted model.
 
-        The source is converted to fp32 for it, once, and takes four bytes a weight of disk and memory
-        meanwhile.
+        The source is converted to fp32 for it, and takes four bytes a weight of disk and memory meanwhile;
+        what was not there before is removed afterwards.
 
         Raises:
             UsageError: this model was not converted from a source that is still known.
         """
-        if self.load_reference is None or self.folder is None:
+        if self.reference is None or self.folder is None:
             raise UsageError(
                 f"the source of {self.name} is not known here",
                 hint="load it from where it was converted from",
             )
-        reference = self.load_reference()
         ids = self.tokenizer.encode(prose(), special=False)[: min(TOKENS, self.context_length)]
-        self.fidelity = measure(self.engine.cache(), reference.engine.cache(), ids)
+        with self.reference() as reference:
+            self.fidelity = measure(self.engine.cache(), reference.engine.cache(), ids)
         keep(self.folder, self.fidelity)
         return self.fidelity
 

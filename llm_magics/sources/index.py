@@ -60,7 +60,7 @@ def index_url() -> str:
 
 
 def _index() -> str:
-    """The package index: ``LLM_MAGICS_INDEX_URL``, else what pip or uv are told to use, else PyPI."""
+    """The package index: ``LLM_MAGICS_INDEX_URL``, else what pip's or uv's variables say, else PyPI."""
     names = ("LLM_MAGICS_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
     return next(
         (os.environ[name] for name in names if os.environ.get(name)), "https://pypi.org/simple"

@@ -68,7 +68,7 @@ def _not_here(name: str, file: str | None) -> Source:
 
 def _file(path: Path, name: str) -> Source:
     if path.suffix == ".gguf":
-        return Source("gguf", path.stem, path.name, store.sha256(path), "unknown", lambda: path)
+        return Source("gguf", path.stem, path.name, store.summed(path), "unknown", lambda: path)
     if path.suffix == ".onnx":
         return _onnx(path, path.stem)
     raise UnsupportedModel(

@@ -3,6 +3,7 @@ when wrong.
 
 home()/downloads/<sha256[:16]>/<file>      model files as fetched
 home()/models/<name>/<key>/                what convert.py makes of them, with manifest.json
+home()/sums/                               sha256 of model files elsewhere
 home()/locks/                              lock files; the system frees them when a process dies
 """
 
@@ -188,6 +189,33 @@ def cached() -> dict[str, int]:
         for path in paths
         if sound(path)
     }
+
+
+def has(key: str) -> bool:
+    """Whether something lies there, sound or not."""
+    return _entry_path(key).is_dir()
+
+
+def summed(path: Path) -> str:
+    """The sha256 of a file elsewhere. It is noted, and read again only when the file's size, time or number
+    has changed: to read gigabytes at each start would cost seconds.
+    """
+    state = path.stat()
+    now = [state.st_size, state.st_mtime_ns, state.st_ino]
+    note = (
+        home()
+        / "sums"
+        / (hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:24] + ".json")
+    )
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        known = json_object(note)
+        if known["state"] == now and isinstance(known["sha256"], str):
+            return known["sha256"]
+    digest = sha256(path)
+    with suppress(OSError):  # a cache that may not be written costs the time, and no more
+        note.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(note, json.dumps({"state": now, "sha256": digest}))
+    return digest
 
 
 def remove(key: str) -> None:

@@ -203,3 +203,14 @@ def test_a_long_download_holds_up_its_own_model_only(
     for thread in both:
         thread.join(20)
     assert found[0] is found[1]
+
+
+def test_what_a_comparison_converts_goes_again(tiny_gguf: Path, home: Path) -> None:
+    from llm_magics.sources import store
+
+    model = lm.load(tiny_gguf, precision="int8")
+    (key,) = store.cached()
+    assert model.measure_fidelity().kl > 0 and store.cached().keys() == {key}
+    exact = lm.load(tiny_gguf, precision="fp32")  # what was there stays
+    assert exact.measure_fidelity().kl < 1e-6 and len(store.cached()) == 2
+    assert model.measure_fidelity().kl > 0 and len(store.cached()) == 2

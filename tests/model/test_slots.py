@@ -68,9 +68,9 @@ def test_packed_weights_have_slots_too(tiny_model: Any) -> None:
     ids = IDS[:30]
     plain = model.engine.cache().extend(ids, every=True).copy()
     with_it = model.with_adapter(adapter).engine.cache().extend(ids, every=True).copy()
-    reference = model.load_reference()
-    exact = reference.engine.cache().extend(ids, every=True).copy()
-    exact_with = reference.with_adapter(adapter).engine.cache().extend(ids, every=True)
+    with model.reference() as reference:
+        exact = reference.engine.cache().extend(ids, every=True).copy()
+        exact_with = reference.with_adapter(adapter).engine.cache().extend(ids, every=True).copy()
     change, expected = with_it - plain, exact_with - exact
     assert np.corrcoef(change.ravel(), expected.ravel())[0, 1] > 0.99
 

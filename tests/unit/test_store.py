@@ -218,3 +218,19 @@ def test_an_entry_appears_in_one_step(home: Path, monkeypatch: pytest.MonkeyPatc
 
     path = store.ensure("m/k", build)
     assert [target for _, target in moved] == [path] and (path / "a").read_text() == "x" * 1000
+
+
+def test_a_file_elsewhere_is_summed_once(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    really = store.sha256
+    monkeypatch.setattr(store, "sha256", lambda path: read.append(path) or really(path))
+    file = tmp_path / "m.gguf"
+    file.write_bytes(b"one")
+    first = store.summed(file)
+    assert store.summed(file) == first == really(file) and len(read) == 1
+    file.write_bytes(b"two")
+    os.utime(file, ns=(1, 1))
+    assert store.summed(file) == really(file) != first and len(read) == 2
+    (note,) = (home / "sums").iterdir()
+    note.write_text("{")
+    assert store.summed(file) == really(file) and len(read) == 3
