@@ -125,6 +125,12 @@ def test_names_that_are_nothing(home: Path) -> None:
     assert "did you mean smollm2-135m-instruct" in error.value.hint
 
 
+@pytest.fixture
+def own_gguf(tiny_gguf: Path, tmp_path: Path) -> Path:
+    """A file that no other test has a model of: such a model would be given, from a cache of another test."""
+    return Path(shutil.copy(tiny_gguf, tmp_path / "own.gguf"))
+
+
 def test_a_path_is_the_file_that_lies_there_now(
     tiny_gguf: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,23 +147,23 @@ def test_a_path_is_the_file_that_lies_there_now(
     assert lm.load("m.gguf").info.fingerprint not in (first.info.fingerprint, second.info.fingerprint)
 
 
-def test_a_precision_that_cannot_be_given_is_refused(tiny_gguf: Path, home: Path, tmp_path: Path) -> None:
-    lm.load(tiny_gguf, precision="int8").save(tmp_path / "saved")
+def test_a_precision_that_cannot_be_given_is_refused(own_gguf: Path, home: Path, tmp_path: Path) -> None:
+    lm.load(own_gguf, precision="int8").save(tmp_path / "saved")
     assert lm.load(tmp_path / "saved").info.precision == "int8"
     assert lm.load(tmp_path / "saved", precision="int8").info.precision == "int8"
     with pytest.raises(lm.UsageError, match="precision is what it is"):
         lm.load(tmp_path / "saved", precision="fp32")
 
 
-def test_the_cache_is_listed_emptied_and_kept_clean(tiny_gguf: Path, home: Path, tmp_path: Path) -> None:
+def test_the_cache_is_listed_emptied_and_kept_clean(own_gguf: Path, home: Path, tmp_path: Path) -> None:
     from llm_magics.sources import listing, store
 
-    lm.load(tiny_gguf)
+    lm.load(own_gguf)
     (key,) = store.cached()
     old = key.replace("-5-", "-3-")
     shutil.copytree(home / "models" / key, home / "models" / old)  # what an earlier version would have left
     assert store.cached().keys() == {key, old}
-    lm.load(tiny_gguf, precision="int8")
+    lm.load(own_gguf, precision="int8")
     assert old not in store.cached() and len(store.cached()) == 2
     assert key in listing.listing() and "smollm2-135m-instruct" in listing.listing()
     name = key.split("/")[0]
@@ -166,10 +172,10 @@ def test_the_cache_is_listed_emptied_and_kept_clean(tiny_gguf: Path, home: Path,
         listing.remove(name)
 
 
-def test_a_saved_model_of_another_version_is_named(tiny_gguf: Path, home: Path, tmp_path: Path) -> None:
+def test_a_saved_model_of_another_version_is_named(own_gguf: Path, home: Path, tmp_path: Path) -> None:
     from llm_magics.models.convert import Converted
 
-    folder = lm.load(tiny_gguf).save(tmp_path / "saved")
+    folder = lm.load(own_gguf).save(tmp_path / "saved")
     data = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**data, "format": 99}))
     with pytest.raises(lm.ModelFileError, match="another version \\(format 99\\)"):
@@ -177,7 +183,7 @@ def test_a_saved_model_of_another_version_is_named(tiny_gguf: Path, home: Path, 
 
 
 def test_a_long_download_holds_up_its_own_model_only(
-    tiny_gguf: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    own_gguf: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import importlib
     import threading
@@ -194,23 +200,23 @@ def test_a_long_download_holds_up_its_own_model_only(
 
     monkeypatch.setattr(module, "_load", slow)
     found: list[lm.Model] = []
-    both = [threading.Thread(target=lambda: found.append(lm.load(tiny_gguf, precision="fp32"))) for _ in "ab"]
+    both = [threading.Thread(target=lambda: found.append(lm.load(own_gguf, precision="fp32"))) for _ in "ab"]
     for thread in both:
         thread.start()
     assert began.wait(10)
-    assert lm.load(tiny_gguf, precision="int8").generate("hi", max_tokens=1).tokens  # while it lasts
+    assert lm.load(own_gguf, precision="int8").generate("hi", max_tokens=1).tokens  # while it lasts
     go_on.set()
     for thread in both:
         thread.join(20)
     assert found[0] is found[1]
 
 
-def test_what_a_comparison_converts_goes_again(tiny_gguf: Path, home: Path) -> None:
+def test_what_a_comparison_converts_goes_again(own_gguf: Path, home: Path) -> None:
     from llm_magics.sources import store
 
-    model = lm.load(tiny_gguf, precision="int8")
+    model = lm.load(own_gguf, precision="int8")
     (key,) = store.cached()
     assert model.measure_fidelity().kl > 0 and store.cached().keys() == {key}
-    exact = lm.load(tiny_gguf, precision="fp32")  # what was there stays
+    exact = lm.load(own_gguf, precision="fp32")  # what was there stays
     assert exact.measure_fidelity().kl < 1e-6 and len(store.cached()) == 2
     assert model.measure_fidelity().kl > 0 and len(store.cached()) == 2

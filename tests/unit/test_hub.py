@@ -338,11 +338,14 @@ def test_a_folder_is_read_by_the_same_rule_as_a_repository(tmp_path: Path) -> No
 
 
 def test_a_silent_hub_does_not_hold_up_the_cache(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = answer()
+    first = names.resolve(REPO)
+    first.fetch()
     monkeypatch.setattr(hub_module, "_HASTY_S", 0.2)
     hub.silent_s = 2.0
     hub.requests.clear()
-    assert answer() == first and len(hub.requests) == 1  # four times twenty seconds, before
+    assert (
+        names.resolve(REPO).fingerprint == first.fingerprint and len(hub.requests) == 1
+    )  # four times twenty seconds, before
 
 
 def test_offline_asks_for_nothing_whenever_it_was_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,7 +355,7 @@ def test_offline_asks_for_nothing_whenever_it_was_said(hub: Hub, monkeypatch: py
     hub.requests.clear()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # huggingface_hub is imported by now, and would not notice
     with pytest.raises(lm.FetchError, match="not in the cache whole"):
-        lm.load(REPO)
+        names.resolve(REPO).fetch()
     assert not hub.requests
 
 
