@@ -139,14 +139,14 @@ def _gemma2(c: Config) -> Fields:
         "block": "sandwich",
         "softcap": c.number("attn_logit_softcapping", default=0.0, absent=50.0),
         "final_softcap": c.number("final_logit_softcapping", default=0.0, absent=30.0),
-        "scale": c.number("query_pre_attn_scalar", default=256.0) ** -0.5,
+        "scale": c.number("query_pre_attn_scalar", default=256.0, least=1e-6) ** -0.5,
         "window": c.whole("sliding_window", default=4096),
         "sliding": c.kinds("sliding_attention", lambda i: i % 2 == 0),
     }
 
 
 def _gemma3(c: Config) -> Fields:
-    step = c.whole("sliding_window_pattern", "_sliding_window_pattern", default=6)
+    step = c.whole("sliding_window_pattern", "_sliding_window_pattern", default=6) or 6
     return {
         **_gemma2(c),
         "qk_norm": "head",
@@ -168,7 +168,7 @@ def _phi3(c: Config) -> Fields:
     scaling = fields["rope_scaling"]
     if scaling and scaling.get("rope_type", scaling.get("type")) in ("longrope", "su"):
         # Beyond the first context these models take other factors for the whole text; the context ends there.
-        first = c.whole("original_max_position_embeddings", default=c.context)
+        first = c.whole("original_max_position_embeddings", default=c.context) or c.context
         scaling = {"factor": c.context / first, "original_max_position_embeddings": first, **scaling}
         fields |= {"rope_scaling": scaling, "context": min(first, c.context, MAX_CONTEXT)}
     return fields

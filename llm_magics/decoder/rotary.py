@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError, UnsupportedModel
+from ..formats.config import LARGEST
 from ..formats.tensors import Floats
 from .spec import DecoderSpec
 
@@ -26,11 +27,21 @@ def tables(spec: DecoderSpec, *, local: bool = False, factors: Floats | None = N
     """
     dim = spec.rotary_dim or spec.head_dim
     theta = spec.local_theta if local else spec.rope_theta
+    if theta <= 1:
+        raise ModelFileError(f"the base of the rotary embedding is {theta!r}", hint="fetch the model again")
     frequency, scale = theta ** -(np.arange(0, dim, 2) / dim), 1.0
     if factors is not None:
         frequency = frequency / _fitting(factors, frequency)
     elif spec.rope_scaling and not local:
-        frequency, scale = _stretched(spec, frequency, spec.rope_scaling, theta, dim)
+        try:
+            with np.errstate(all="ignore"):
+                frequency, scale = _stretched(spec, frequency, spec.rope_scaling, theta, dim)
+        except (ArithmeticError, ValueError):  # each number may be, and not with the others
+            scale = math.nan
+        if not (np.isfinite(frequency).all() and math.isfinite(scale)):
+            raise ModelFileError(
+                f"rope scaling {spec.rope_scaling!r:.200} cannot be", hint="fetch the model again"
+            )
     angle = np.outer(np.arange(spec.context), frequency)
     rest = (
         (0, 0),
@@ -48,12 +59,7 @@ def _stretched(
 
     def number(key: str, default: float | None = None) -> float:
         value = how.get(key, default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, (int, float))
-            or not math.isfinite(value)
-            or value <= 0
-        ):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LARGEST:
             raise ModelFileError(
                 f"rope scaling {kind!r} has {key} = {value!r:.60}", hint="fetch the model again"
             )

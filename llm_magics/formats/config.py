@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from ..errors import ModelFileError, UnsupportedModel
 from .tensors import Tensor
 
 MAX_BYTES = 4 << 20
+MOST = 1 << 31  # of anything that is counted
+LARGEST = float(2**127)  # what fp32, in which the graphs count, still holds
 _NEVER = object()
 
 
@@ -32,6 +33,8 @@ class Config:
         self.context = self.whole("max_position_embeddings", "n_positions", default=2048)
         if not 1 <= self.layers <= 1_000:
             raise self._bad("num_hidden_layers", self.layers)
+        if not self.hidden or not self.context:
+            raise self._bad("hidden_size or max_position_embeddings", 0)
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -48,19 +51,19 @@ class Config:
         )
 
     def whole(self, *keys: str, default: int | None = None) -> int:
-        """A whole number of at least 0; the first key that is there counts, null is as good as missing."""
+        """A whole number from 0 to MOST; the first key that is there counts, null is as good as missing."""
         for key in keys:
             value = self.raw.get(key)
             if value is not None:
-                if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST:
                     raise self._bad(key, value)
                 return value
         if default is None:
             raise ModelFileError(f"the configuration lacks {keys[0]}", hint="fetch the model again")
         return default
 
-    def number(self, *keys: str, default: float, absent: float | None = None) -> float:
-        """A finite number of at least 0; ``default`` for null, ``absent`` (or default) where the key is
+    def number(self, *keys: str, default: float, absent: float | None = None, least: float = 0.0) -> float:
+        """A number from ``least`` to LARGEST; ``default`` for null, ``absent`` (or default) where the key is
         missing.
         """
         for key in keys:
@@ -71,7 +74,7 @@ class Config:
                 if (
                     isinstance(value, bool)
                     or not isinstance(value, (int, float))
-                    or not 0 <= value < math.inf
+                    or not least <= value <= LARGEST
                 ):
                     raise self._bad(key, value)
                 return float(value)
@@ -102,7 +105,7 @@ class Config:
         }
         keys = ("hidden_activation", "hidden_act", "activation", "activation_function")
         name = next((self.raw[key] for key in keys if self.raw.get(key)), default)
-        if name not in ours:
+        if not isinstance(name, str) or name not in ours:
             raise UnsupportedModel(
                 f"the activation {name!r:.40} is not supported yet", hint="choose another model"
             )
