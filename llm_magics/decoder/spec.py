@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from ..errors import ModelFileError, UnsupportedModel
+from ..formats.config import LARGEST
 
 Norm = Literal["rms", "layer"]
 Block = Literal["pre", "post", "sandwich", "parallel"]
@@ -113,15 +113,13 @@ class DecoderSpec:
             "embed_scale",
         ):
             value = getattr(self, name)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, (int, float))
-                or not math.isfinite(value)
-                or value < 0
-            ):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LARGEST:
                 raise _absurd(name, value)
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
+                raise _absurd(name, getattr(self, name))
+        for name, kind in (("family", str), ("gated", bool), ("rope_scaling", Mapping | None)):
+            if not isinstance(getattr(self, name), kind):
                 raise _absurd(name, getattr(self, name))
         for name in ("sliding", "no_rope"):
             if not all(isinstance(layer, int) and 0 <= layer < self.layers for layer in getattr(self, name)):

@@ -26,6 +26,20 @@ FORMAT = 5
 READABLE = (4, FORMAT)  # saved models of earlier versions that mean the same
 
 
+_KINDS: dict[str, Any] = {
+    "spec": dict,
+    "precision": str,
+    "template": str | None,
+    "bos_id": int | None,
+    "eos_id": int | None,
+    "eos_ids": list,
+    "add_bos": bool,
+    "licence": str,
+    "bytes_per_token": int,
+    "weights_bytes": int,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
     """What model.json says.
@@ -61,7 +75,13 @@ class Converted:
                     f"{folder.name} was written by another version (format {data.get('format')!r:.20})",
                     hint="convert it anew: load it from where it came from, and save it again",
                 )
+            for name, kind in _KINDS.items():
+                if not isinstance(data[name], kind) or isinstance(data[name], bool) is not (kind is bool):
+                    raise ValueError(f"{name} = {data[name]!r:.60}")
             spec, ends = DecoderSpec.from_dict(data["spec"]), tuple(data["eos_ids"])
+            for id in (*ends, data["bos_id"], data["eos_id"]):
+                if id is not None and (not isinstance(id, int) or id not in range(1 << 31)):
+                    raise ValueError(f"{id!r:.60} is no token")
             rest = {name: data[name] for name in cls.__slots__ if name not in ("spec", "eos_ids")}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(

@@ -220,3 +220,25 @@ def test_what_a_comparison_converts_goes_again(own_gguf: Path, home: Path) -> No
     exact = lm.load(own_gguf, precision="fp32")  # what was there stays
     assert exact.measure_fidelity().kl < 1e-6 and len(store.cached()) == 2
     assert model.measure_fidelity().kl > 0 and len(store.cached()) == 2
+
+
+def test_odd_values_in_a_saved_model_are_said(own_gguf: Path, home: Path, tmp_path: Path) -> None:
+    """Its manifest fits: it was made so."""
+    from llm_magics.sources import store
+
+    folder = lm.load(own_gguf).save(tmp_path / "saved")
+    right = json.loads((folder / "model.json").read_text())
+    odd = (None, True, "x", [], [None], {}, {"a": 1}, -1, 0, 1.5, 10**400, float("nan"), 1e308)
+    refused = 0
+    for table, name in [(None, name) for name in right] + [("spec", name) for name in right["spec"]]:
+        for value in odd:
+            raw = json.loads(json.dumps(right))
+            (raw[table] if table else raw)[name] = value
+            (folder / "model.json").write_text(json.dumps(raw))
+            (folder / store.MANIFEST).unlink()
+            store._seal(folder)
+            try:
+                lm.load(folder).generate("hi", max_tokens=1)
+            except lm.LLMMagicsError:
+                refused += 1
+    assert refused > 300
