@@ -196,9 +196,35 @@ def read_tokens(
     return made
 
 
-def score_chunk(vocab_size: int) -> int:
-    """So many positions are read at a time where the logits of all of them are wanted."""
-    return max(16, min(CHUNK, SCORE_VALUES // vocab_size))
+def read_all(
+    runtime: Runtime,
+    ids: Sequence[int],
+    seen: Callable[[int, Logits], None],
+    *,
+    first: int = 0,
+    step: Callable[[int], object] = lambda count: None,
+) -> None:
+    """Read ``ids`` in a cache of their own, with the logits behind every one of them, a stretch at a time.
+
+    Args:
+        seen: told of each stretch: the place that its first row of logits (n, vocab) stands behind, and the
+            rows, which are valid until it returns.
+        first: the first place whose logits are wanted.
+        step: told how many tokens were read.
+    """
+    size = max(16, min(CHUNK, SCORE_VALUES // runtime.engine.vocab_size))
+    lease, begin = runtime.pool.lease(), 0
+    try:
+        for end in cuts(0, len(ids), size):
+            rows = lease.extend(ids[begin:end], every=end > first)
+            if end > first:
+                skipped = max(first - begin, 0)
+                seen(begin + skipped, rows[skipped:])
+            step(end - begin)
+            begin = end
+    finally:
+        lease.rewind(0)  # nobody goes on from a text that was read: let the next one have this cache
+        lease.release()
 
 
 def score(
@@ -224,22 +250,14 @@ def score(
     check_fits(len(ids), engine.context_length, what="the text", hint="score it in parts")
     decoder, weigher = tokenizer.decoder(), Weigher(engine.vocab_size)
     tokens = [] if predicted_from == 0 else [Token(ids[0], decoder.push(ids[0]), 0.0, 0.0, 0)]
-    lease, begin = runtime.pool.lease(), 0
-    first = max(prompt, 1)
-    try:
-        for end in cuts(0, len(ids) - 1, score_chunk(engine.vocab_size)):
-            rows = lease.extend(ids[begin:end], every=end >= first)
-            for place, logits in enumerate(rows, begin + 1) if end >= first else ():
-                if place < first:
-                    continue
-                weighed = weigher.weigh(logits, ids[place], alternatives)
-                piece = "" if ids[place] in tokenizer.eos_ids else decoder.push(ids[place])
-                if place == len(ids) - 1:
-                    piece += decoder.flush()
-                tokens.append(token_record(tokenizer, weighed, piece, 0.0))
-            step(end - begin)
-            begin = end
-    finally:
-        lease.rewind(0)  # nobody goes on from a text that was read: let the next one have this cache
-        lease.release()
+
+    def seen(behind: int, rows: Logits) -> None:
+        for place, logits in enumerate(rows, behind + 1):
+            weighed = weigher.weigh(logits, ids[place], alternatives)
+            piece = "" if ids[place] in tokenizer.eos_ids else decoder.push(ids[place])
+            if place == len(ids) - 1:
+                piece += decoder.flush()
+            tokens.append(token_record(tokenizer, weighed, piece, 0.0))
+
+    read_all(runtime, ids[:-1], seen, first=max(prompt, 1) - 1, step=step)
     return Trace(text, tuple(tokens), model, predicted_from)

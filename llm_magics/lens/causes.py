@@ -11,7 +11,6 @@ tokens that say the same, each may seem needless.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,8 +18,7 @@ from numpy.typing import NDArray
 
 from ..core.records import ModelInfo
 from ..engine.base import check_fits
-from ..engine.generate import CHUNK, Runtime, read
-from ..engine.prefix import cuts
+from ..engine.generate import Runtime, read
 from ..errors import Interrupted
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
@@ -99,7 +97,10 @@ def causes(
                 rest = ids[place + 1 :]
                 if place not in special and (place or rest):
                     lease.rewind(place)
-                    out = _behind(lease, rest) if rest else _again(lease, ids[:place])
+                    if not rest:
+                        lease.rewind(place - 1)  # the token before is read once more, for its logits
+                    out = read(lease, [*ids[:place], *rest])
+                    assert out is not None
                     found = log_softmax(out[:1].copy())[0]
                     effect[place] = score - _score(found, target, against)
                     likeliest[place] = int(found.argmax())
@@ -126,19 +127,3 @@ def causes(
 
 def _score(logprobs: NDArray[np.float32], target: int, against: int | None) -> float:
     return float(logprobs[target]) - (0.0 if against is None else float(logprobs[against]))
-
-
-def _behind(lease: Any, rest: Sequence[int]) -> NDArray[np.float32]:
-    """Logits after what the cache holds and ``rest``."""
-    begin = 0
-    for end in cuts(0, len(rest), CHUNK):
-        logits: NDArray[np.float32] = lease.extend(rest[begin:end])
-        begin = end
-    return logits
-
-
-def _again(lease: Any, ids: Sequence[int]) -> NDArray[np.float32]:
-    """Logits after ``ids``, which the cache holds: the last of them is read once more."""
-    lease.rewind(len(ids) - 1)
-    logits: NDArray[np.float32] = lease.extend(ids[-1:])
-    return logits

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.options import as_whole
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
-from ..engine.generate import Runtime, score_chunk
-from ..engine.prefix import cuts
+from ..engine.generate import Runtime, read_all
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
@@ -98,18 +98,14 @@ def memory(runtime: Runtime, info: ModelInfo, pieces: Pieces, *, given: int | No
     logprob = np.full(len(ids), np.nan, np.float32)
     best = np.array(ids, np.uint32)
     weigher = Weigher(runtime.engine.vocab_size)
-    lease, begin = runtime.pool.lease(), 0
-    try:
-        with progress.bar("reading", len(ids) - 1, unit="token") as step:
-            for end in cuts(0, len(ids) - 1, score_chunk(runtime.engine.vocab_size)):
-                for place, logits in enumerate(lease.extend(ids[begin:end], every=True), begin + 1):
-                    found = weigher.weigh(logits, ids[place], 1)
-                    rank[place], logprob[place], best[place] = found.rank, found.logprob, found.top_ids[0]
-                step(end - begin)
-                begin = end
-    finally:
-        lease.rewind(0)
-        lease.release()
+
+    def seen(behind: int, rows: NDArray[np.float32]) -> None:
+        for place, logits in enumerate(rows, behind + 1):
+            found = weigher.weigh(logits, ids[place], 1)
+            rank[place], logprob[place], best[place] = found.rank, found.logprob, found.top_ids[0]
+
+    with progress.bar("reading", len(ids) - 1, unit="token") as step:
+        read_all(runtime, ids[:-1], seen, step=step)
     wrong = [*np.flatnonzero(rank[given:]), len(ids) - given]
     head = {
         **pieces.head(),

@@ -2,8 +2,7 @@
 have done.
 
 The engine reads the answer once more for the candidates that its record does not keep. The random numbers are
-the
-record's: replayed with its own settings, it gives every recorded token.
+the record's: replayed with its own settings, it gives every recorded token.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from numpy.typing import NDArray
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token
 from ..core.sampling import penalised, top
-from ..engine.generate import Runtime, read, score_chunk
-from ..engine.prefix import cuts
+from ..engine.generate import Runtime, read, read_all
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
@@ -214,19 +212,13 @@ def replay(runtime: Runtime, info: ModelInfo, answer: Generation) -> Replay:
         "log_total": np.zeros(steps, np.float32),
         "exact": np.zeros(steps, np.uint8),
     }
-    lease, begin = runtime.pool.lease(), 0
-    try:
-        with progress.bar("reading it again", len(ids) - 1, unit="token") as step:
-            for end in cuts(0, len(ids) - 1, score_chunk(runtime.engine.vocab_size)):
-                rows = lease.extend(ids[begin:end], every=end >= prompt)
-                for place in range(max(begin + 1, prompt), end + 1) if end >= prompt else ():
-                    n = place - prompt
-                    _note(a, n, rows[place - begin - 1], answer.tokens[n], ids[:place], options)
-                step(end - begin)
-                begin = end
-    finally:
-        lease.rewind(0)
-        lease.release()
+
+    def seen(behind: int, rows: NDArray[np.float32]) -> None:
+        for place, logits in enumerate(rows, behind + 1):
+            _note(a, place - prompt, logits, answer.tokens[place - prompt], ids[:place], options)
+
+    with progress.bar("reading it again", len(ids) - 1, unit="token") as step:
+        read_all(runtime, ids[:-1], seen, first=prompt - 1, step=step)
     if not a["exact"].all():
         _one_by_one(runtime, answer, a)
     chosen = [token.id for token in answer.tokens]

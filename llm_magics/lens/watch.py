@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.records import ModelInfo
 from ..engine.base import check_fits
-from ..engine.generate import Runtime, score_chunk
-from ..engine.prefix import cuts
+from ..engine.generate import Runtime, read_all
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
@@ -71,19 +71,15 @@ def watch(runtime: Runtime, info: ModelInfo, pieces: Pieces, strings: Sequence[s
     firsts = [first_of(tokenizer, text) for text in strings]
     logprob = np.zeros((len(strings), len(ids)), np.float32)
     rank = np.zeros((len(strings), len(ids)), np.uint32)
-    lease, begin = runtime.pool.lease(), 0
-    try:
-        with progress.bar("reading", len(ids), unit="token") as step:
-            for end in cuts(0, len(ids), score_chunk(runtime.engine.vocab_size)):
-                rows = log_softmax(lease.extend(ids[begin:end], every=True).copy())
-                for n, id in enumerate(firsts):
-                    logprob[n, begin:end] = rows[:, id]
-                    rank[n, begin:end] = (rows > rows[:, [id]]).sum(1)
-                step(end - begin)
-                begin = end
-    finally:
-        lease.rewind(0)
-        lease.release()
+
+    def seen(begin: int, logits: NDArray[np.float32]) -> None:
+        rows, here = log_softmax(logits.copy()), slice(begin, begin + len(logits))
+        for n, id in enumerate(firsts):
+            logprob[n, here] = rows[:, id]
+            rank[n, here] = (rows > rows[:, [id]]).sum(1)
+
+    with progress.bar("reading", len(ids), unit="token") as step:
+        read_all(runtime, ids, seen, step=step)
     watched = [
         {
             "text": text,
