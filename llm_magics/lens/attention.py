@@ -18,7 +18,7 @@ from ..core.records import ModelInfo
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .reading.pieces import Pieces, percent, shown
+from .reading.pieces import Pieces, earlier_copies, percent, shown
 from .reading.tapped import Tapped
 
 Floats = NDArray[np.float32]
@@ -175,12 +175,7 @@ def attention(
 
 def after_copies(ids: Sequence[int]) -> list[int]:
     """For each place, the one behind the newest earlier copy of its token; −1 where there is none."""
-    newest: dict[int, int] = {}
-    found = []
-    for place, id in enumerate(ids):
-        found.append(newest[id] + 1 if id in newest else -1)
-        newest[id] = place
-    return found
+    return [at + 1 if at >= 0 else -1 for at in earlier_copies(ids)]
 
 
 def _shrink(weights: Floats, rows: NDArray[np.intp], tokens: int, thumbs: Floats) -> None:

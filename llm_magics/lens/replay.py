@@ -7,6 +7,7 @@ the record's: replayed with its own settings, it gives every recorded token.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -24,6 +25,13 @@ from .reading.pieces import percent, shown, texts_of, words
 
 LEAST, MOST = 64, 256  # candidates of a step
 RULES = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p")
+CANDIDATES: Stored = {
+    "cand_ids": ("u4", 1),
+    "logprobs": ("f4", 1),
+    "seen": ("u1", 1),
+    "u": ("f8", 1),
+    "log_total": ("f4", 1),
+}
 REMOVERS = ("top-k", "top-p", "min-p")
 
 
@@ -50,21 +58,12 @@ class Replay(Picture):
     """An answer's choices. Made by :meth:`Model.replay`.
 
     Of each step in ``arrays``: ``cand_ids`` and ``logprobs`` (steps, k), nats, of the likeliest and of what
-    was
-    chosen;
-    ``seen`` (steps, k): whether a penalty touches it; ``u``: its random number (NaN where none was drawn);
-    ``log_total``; ``exact``: whether the recorded settings give the recorded token here.
+    was chosen; ``seen`` (steps, k): whether a penalty touches it; ``u``: its random number (NaN where none
+    was drawn); ``log_total``; ``exact``: whether the recorded settings give the recorded token here.
     """
 
     kind = "replay"
-    stored: ClassVar[Stored] = {
-        "cand_ids": ("u4", 1),
-        "logprobs": ("f4", 1),
-        "seen": ("u1", 1),
-        "u": ("f8", 1),
-        "log_total": ("f4", 1),
-        "exact": ("u1", 1),
-    }
+    stored: ClassVar[Stored] = {**CANDIDATES, "exact": ("u1", 1)}
 
     @property
     def options(self) -> SamplingOptions:
@@ -73,15 +72,7 @@ class Replay(Picture):
 
     def step(self, n: int, **options: Any) -> Step:
         """Step ``n`` (from 0) under the recorded settings with these changes: temperature, top_k, …"""
-        a = self.arrays
-        return decide(
-            a["cand_ids"][n].astype(np.int64),
-            a["logprobs"][n].astype(np.float64) + float(a["log_total"][n]),
-            a["seen"][n] > 0,
-            float(a["u"][n]),
-            replace(self.options, **options),
-            rest=max(0.0, 1.0 - float(np.exp(a["logprobs"][n].astype(np.float64)).sum())),
-        )
+        return step_of(self.arrays, n, replace(self.options, **options))
 
     def chosen(self, **options: Any) -> list[int]:
         """The token that each step's dice give under other settings, step by step on the text as it was."""
@@ -130,6 +121,19 @@ class Replay(Picture):
                 "exact": self.arrays["exact"] > 0,
             }
         )
+
+
+def step_of(a: Mapping[str, NDArray[Any]], n: int, options: SamplingOptions) -> Step:
+    """Step ``n`` of a record's candidates (CANDIDATES) under these settings."""
+    logprobs = a["logprobs"][n].astype(np.float64)
+    return decide(
+        a["cand_ids"][n].astype(np.int64),
+        logprobs + float(a["log_total"][n]),
+        a["seen"][n] > 0,
+        float(a["u"][n]),
+        options,
+        rest=max(0.0, 1.0 - float(np.exp(logprobs).sum())),
+    )
 
 
 def decide(
@@ -288,10 +292,6 @@ def _note(
         ):  # one token at a time rounds otherwise than many: what was recorded is what was drawn from
             own = [recorded.get(int(id), float(p)) for id, p in zip(best, a["logprobs"][n], strict=True)]
             a["logprobs"][n], a["log_total"][n] = own, token.log_total
-        values = a["logprobs"][n].astype(np.float64)
-        rest = max(0.0, 1.0 - float(np.exp(values).sum()))
-        sums, seen = values + float(a["log_total"][n]), a["seen"][n] > 0
-        made = decide(best.astype(np.int64), sums, seen, float(a["u"][n]), options, rest=rest)
-        a["exact"][n] = made.chosen == token.id
+        a["exact"][n] = step_of(a, n, options).chosen == token.id
         if a["exact"][n] or not recorded:
             return

@@ -1,5 +1,6 @@
-"""One token's way through the model, with its real numbers: pieces, vectors, attention, layers, scores, cuts,
-dice."""
+"""One token's way through the model, with its real numbers: pieces, vectors, attention, layers, scores, cuts
+and dice.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +15,10 @@ from ..engine.generate import Runtime, Stream
 from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
-from .reading.pieces import Pieces, percent, pieces_of, shown, words
+from .reading.pieces import Pieces, earlier_copies, percent, pieces_of, shown, words
 from .reading.rows import Reader
 from .reading.tapped import Tapped
-from .replay import Replay, decide, replay
+from .replay import CANDIDATES, Replay, replay, step_of
 
 Floats = NDArray[np.float32]
 MOST_TOKENS, MOST_TEXT = 16, 512
@@ -27,30 +28,26 @@ TOPS, BINS, THROWS, VECTORS, COLUMNS = 5, 48, 100, 6, 600
 class Walk(Picture):
     """A few tokens, each with its way. Made by :meth:`Model.walk`.
 
-    Of each token (first axis) in ``arrays``: what a replay has (``cand_ids``, ``logprobs``, ``seen``, ``u``,
-    ``log_total``);
-    ``scores``: how many of all logits lie in each of 48 bins, between the two ``bounds``; ``looks`` (tokens,
-    layers, heads,
-    text): where the place before it looks; ``adds`` (tokens, layers, heads): what each head adds to its logit
-    directly,
-    through the last norm and against the mean token; ``lens_ids``, ``lens_logprobs`` (tokens, layers, 5) and
-    ``lens_rank``
-    (tokens, layers): what each layer would have said, and where the token stood; ``alike`` (tokens, layers +
-    1): cosine of
-    the stream at the last place and at the newest earlier copy of its token, NaN where there is none;
-    ``throws``
-    (tokens, 100): the random number of seeds 0 to 99; ``warm``: log Σ e^(logit / temperature), of all tokens.
-    ``vectors`` (places, columns): the newest places'
-    embeddings.
+    Of each token (first axis) in ``arrays``:
+
+    - what a replay has: ``cand_ids``, ``logprobs``, ``seen``, ``u``, ``log_total``;
+    - ``scores``: how many of all logits lie in each of 48 bins, between the two ``bounds``;
+    - ``looks`` (tokens, layers, heads, text): where the place before it looks;
+    - ``adds`` (tokens, layers, heads): what each head adds to its logit directly, through the last norm and
+      against the mean token;
+    - ``lens_ids``, ``lens_logprobs`` (tokens, layers, 5) and ``lens_rank`` (tokens, layers): what each layer
+      would have said, and where the token stood;
+    - ``alike`` (tokens, layers + 1): cosine of the stream at the last place and at the newest earlier copy of
+      its token, NaN where there is none;
+    - ``throws`` (tokens, 100): the random number of seeds 0 to 99;
+    - ``warm``: log Σ e^(logit / temperature), of all tokens.
+
+    ``vectors`` (places, columns): the newest places' embeddings.
     """
 
     kind = "walk"
     stored: ClassVar[Stored] = {
-        "cand_ids": ("u4", 1),
-        "logprobs": ("f4", 1),
-        "seen": ("u1", 1),
-        "u": ("f8", 1),
-        "log_total": ("f4", 1),
+        **CANDIDATES,
         "scores": ("u4", 1),
         "bounds": ("f4", 1),
         "looks": ("u2", 1 / 65535),
@@ -91,8 +88,7 @@ class Walk(Picture):
 
     def best_head(self, n: int) -> tuple[int, int]:
         """Layer and head, from 0: what adds most to the score, of those that look most at neither the first
-        token nor
-        the last one itself.
+        token nor the last one itself.
         """
         looks, adds = self.arrays["looks"][n], self.arrays["adds"][n]
         last = self.head["prompt"] + n - 1
@@ -114,14 +110,7 @@ class Walk(Picture):
         rank = a["lens_rank"][0]
         leads = len(rank) - int(np.argmax(np.append(rank[::-1] > 0, True))) + 1
         probabilities = np.exp(a["logprobs"][0].astype(np.float64))
-        step = decide(
-            a["cand_ids"][0].astype(np.int64),
-            a["logprobs"][0] + float(a["log_total"][0]),
-            a["seen"][0] > 0,
-            float(a["u"][0]),
-            options,
-            rest=max(0.0, 1.0 - float(probabilities.sum())),
-        )
+        step = step_of(a, 0, options)
         own = list(a["cand_ids"][0]).index(token["id"])
         left = int((step.probabilities > 0).sum())
         vector = " ".join(f"{x:+.3f}" for x in h["numbers"][:5])
@@ -192,7 +181,8 @@ def walk(runtime: Runtime, tapped: Tapped, info: ModelInfo, prompt: Pieces, opti
     reader = Reader(vocab, top_k=TOPS)
     streams: dict[int, Floats] = {}
     chosen = [token.id for token in answer.tokens]
-    wanted = {*places, *(_copy_before(ids, place) for place in places)}
+    copies = earlier_copies(ids)
+    wanted = {*places, *(copies[place] for place in places)}
     newest = list(range(max(0, first + 1 - VECTORS), first + count))
     vectors: dict[int, Floats] = {}
     heads: list[Floats] = []
@@ -217,9 +207,8 @@ def walk(runtime: Runtime, tapped: Tapped, info: ModelInfo, prompt: Pieces, opti
         a["adds"][n] = adds(tapped, heads[n], streams[place][-1], chosen[n])
         _lens(tapped, reader, streams[place][1:], chosen[n], a, n)
     for place in places:
-        copy = _copy_before(ids, place)
-        if copy >= 0:
-            a["alike"][place - first] = _cosines(streams[place], streams[copy])
+        if copies[place] >= 0:
+            a["alike"][place - first] = _cosines(streams[place], streams[copies[place]])
     embedded = np.stack([vectors[place] for place in newest])
     a["vectors"] = embedded[:, :: max(1, -(-spec.hidden // COLUMNS))]
     known = {*np.unique(a["cand_ids"]).tolist(), *np.unique(a["lens_ids"]).tolist(), *chosen}
@@ -245,8 +234,7 @@ def adds(tapped: Tapped, heads: Floats, last: Floats, id: int) -> Floats:
     """What each head adds to the logit of ``id`` directly, in logits against the mean of all tokens.
 
     Direct logit attribution (Elhage et al. 2021): the norms keep the scale that the whole stream gives them,
-    so that
-    the parts can be summed. What later layers make of it is not in it.
+    so that the parts can be summed. What later layers make of it is not in it.
 
     Args:
         heads: (layers, heads · head_dim), what they gave at one place.
@@ -290,7 +278,7 @@ def _scaled(parts: Floats, whole: Floats, weight: Floats, spec: Any) -> Floats:
 
 
 def _empty(again: Replay, count: int, layers: int, heads: int, text: int) -> dict[str, NDArray[Any]]:
-    kept = {name: again.arrays[name] for name in ("cand_ids", "logprobs", "seen", "u", "log_total")}
+    kept = {name: again.arrays[name] for name in CANDIDATES}
     seeds = [np.random.Generator(np.random.PCG64(seed)).random(count) for seed in range(THROWS)]
     return {
         **kept,
@@ -323,11 +311,6 @@ def _scores(logits: Floats, temperature: float, a: dict[str, NDArray[Any]], n: i
     a["warm"][n] = most / temperature + np.log(np.exp((logits - most) / temperature).sum(dtype=np.float64))
     a["bounds"][n] = logits.min(), logits.max()
     a["scores"][n] = np.histogram(logits, BINS, range=tuple(a["bounds"][n].tolist()))[0]
-
-
-def _copy_before(ids: list[int], place: int) -> int:
-    """The newest earlier place with the same token; −1 where there is none."""
-    return next((at for at in range(place - 1, -1, -1) if ids[at] == ids[place]), -1)
 
 
 def _cosines(one: Floats, other: Floats) -> Floats:

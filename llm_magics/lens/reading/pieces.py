@@ -70,6 +70,16 @@ def texts_of(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def earlier_copies(ids: Sequence[int]) -> list[int]:
+    """For each place the newest earlier one with the same token; −1 where there is none."""
+    newest: dict[int, int] = {}
+    found = []
+    for place, id in enumerate(ids):
+        found.append(newest.get(id, -1))
+        newest[id] = place
+    return found
+
+
 def words(tokenizer: Tokenizer, ids: Iterable[int]) -> dict[str, str]:
     """How tokens are written by themselves, by id; JSON has no other keys than texts."""
     return {str(id): tokenizer.token_text(id) for id in sorted({int(each) for each in ids})}
