@@ -2,8 +2,7 @@
 
 import type { Act } from '../inside.js';
 import type { Connection } from './connection.js';
-
-const SILENCE_MS = 5_000;
+import { startJob, waiting } from './job.js';
 
 export interface LookNews {
   /** What the kernel is doing changed. */
@@ -20,36 +19,25 @@ export class Looks {
   constructor(private readonly connection: Connection) {}
 
   ask(record: unknown, act: Act, news: LookNews): void {
-    const { connection } = this;
     if (this.busy) return;
-    const job = Math.random().toString(36).slice(2);
-    this.job = job;
-    this.busy =
-      connection.reach === 'queued' ? 'queued until the running cell is done' : 'asking the model …';
-    const done = () => {
-      off();
-      clearTimeout(silent);
-      this.busy = undefined;
-    };
-    const silent = setTimeout(() => {
-      if (connection.reach === 'queued') return;
-      done();
-      news.failed('The kernel does not answer.', 'Run %load_ext llm_magics in a cell, then try again.');
-    }, SILENCE_MS);
-    const off = connection.answers.listen(job, told => {
-      clearTimeout(silent);
-      if (told.do === 'failed') {
+    this.busy = waiting(this.connection) ?? 'asking the model …';
+    this.job = startJob(this.connection, id => ({ do: 'look', id, record, act }), {
+      heard: (told, _, done) => {
+        if (told.do === 'status') {
+          this.busy = told.text;
+          return news.busy();
+        }
+        if (told.do !== 'failed' && told.do !== 'record') return;
         done();
-        news.failed(told.what, told.hint ?? '');
-      } else if (told.do === 'record') {
-        done();
-        news.made(told.bundle);
-      } else if (told.do === 'status') {
-        this.busy = told.text;
-        news.busy();
-      }
+        this.busy = undefined;
+        if (told.do === 'failed') news.failed(told.what, told.hint ?? '');
+        else news.made(told.bundle);
+      },
+      silent: (what, hint) => {
+        this.busy = undefined;
+        news.failed(what, hint);
+      },
     });
-    connection.send({ do: 'look', id: job, record, act });
     news.busy();
   }
 

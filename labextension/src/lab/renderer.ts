@@ -9,10 +9,10 @@ import { emptyRecord, type Kept, type Rec, readKept, withGrowing } from '../reco
 import { banner, shell } from '../views/shell.js';
 import { Strip } from '../views/strip.js';
 import { Below } from './below.js';
+import { SILENCE_MS, startJob, waiting } from './job.js';
 import { type Place, writeOutput } from './place.js';
 
 export const MIME = 'application/vnd.llm-magics.generation+json';
-const SILENCE_MS = 6000;
 
 export class RecordView extends Widget implements IRenderMime.IRenderer {
   private strip: Strip | undefined;
@@ -207,44 +207,31 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const { connection } = this.place!;
     const { record } = this;
     if (!record || this.branching) return;
-    const job = Math.random().toString(36).slice(2);
     const kept = this.kept;
     const most = Math.max(record.options.max_tokens ?? 0, at + 1);
-    this.branching = {
-      job,
-      parent,
-      at,
-      live: {
-        most,
-        status: connection.reach === 'queued' ? 'queued until the running cell is done' : undefined,
+    const job = startJob(connection, id => ({ do: 'branch', id, record: kept, parent, at, token }), {
+      heard: (news, growing, done) => {
+        if (news.do === 'failed') {
+          done();
+          this.branching = undefined;
+          this.draw(kept, record, undefined);
+          this.fail(news.what, true);
+        } else if (news.do === 'record') {
+          done();
+          this.branching = undefined;
+          this.write(news.bundle);
+        } else if (this.branching && !growing.ended) {
+          this.branching.live.status = undefined;
+          this.drawBranch(kept, record, growing);
+        }
       },
-    };
-    const done = () => {
-      off();
-      clearTimeout(silent);
-      this.branching = undefined;
-    };
-    const silent = setTimeout(() => {
-      if (connection.reach === 'queued') return;
-      done();
-      this.fail('The kernel does not answer. Run %load_ext llm_magics in a cell, then try again.', true);
-      void this.refresh();
-    }, SILENCE_MS);
-    const off = connection.answers.listen(job, (news, growing) => {
-      clearTimeout(silent);
-      if (news.do === 'failed') {
-        done();
-        this.draw(kept, record, undefined);
-        this.fail(news.what, true);
-      } else if (news.do === 'record') {
-        done();
-        this.write(news.bundle);
-      } else if (this.branching && !growing.ended) {
-        this.branching.live.status = undefined;
-        this.drawBranch(kept, record, growing);
-      }
+      silent: (what, hint) => {
+        this.branching = undefined;
+        this.fail(`${what} ${hint}`, true);
+        void this.refresh();
+      },
     });
-    connection.send({ do: 'branch', id: job, record: kept, parent, at, token });
+    this.branching = { job, parent, at, live: { most, status: waiting(connection) } };
     this.drawBranch(kept, record, { tokens: [], most, from: 0, ended: false });
   }
 

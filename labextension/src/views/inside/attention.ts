@@ -2,18 +2,18 @@
 
 import { h } from '../../dom.js';
 import { count, percent, tokenWord } from '../../format.js';
-import { type Look, type LookHost, type LookView, numbers, numbersOf, textsOf } from '../../inside.js';
+import { type Look, type LookHost, numbers, numbersOf, textsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
 import { parseColour } from '../../theme.js';
-import { shell } from '../shell.js';
 import { arcsOver, paintThumb } from './attentionFigures.js';
-import { bold, busyLine, foot, onKeys, PARTS_STYLE, picker, stepAt, swatches } from './parts.js';
+import { bold, foot, onKeys, picker, stepAt, swatches } from './parts.js';
+import { InsideView } from './view.js';
 
 const EDGES = [5, 15, 30, 50, 75];
 const NUMBERS_UP_TO = 64;
 const HABITS = ['the first token', 'after an earlier copy', 'the token before', 'itself'];
 
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .sheet{display:grid;gap:3px;overflow:auto;max-height:420px;font:11px/1 var(--llm-ui);color:var(--llm-fg2);justify-content:start;margin:6px 0 14px}
 .sheet span{display:flex;align-items:center;justify-content:center;min-width:18px}.sheet .on{color:var(--llm-accent);font-weight:600}
 .sheet canvas{display:block;background:var(--llm-cell);cursor:pointer;image-rendering:pixelated}
@@ -34,8 +34,7 @@ table{width:100%;border-collapse:collapse;margin-top:12px}td,th{padding:5px 8px;
 @container (max-width:640px){.two{grid-template-columns:1fr}}
 @media print{.sheet{max-height:none;overflow:visible}}`;
 
-export class AttentionView implements LookView {
-  private readonly shell;
+export class AttentionView extends InsideView {
   private readonly sheet = h('div', {
     class: 'sheet',
     tabindex: 0,
@@ -44,14 +43,10 @@ export class AttentionView implements LookView {
   });
   private readonly matrix = h('div', { class: 'matrix' });
   private readonly side = h('div');
-  private readonly busy = h('div');
-  private readonly end = h('div');
   private readonly hide = h('input', { type: 'checkbox', checked: true });
   private readonly layers = picker('layer', n => this.go(n, this.head, this.from));
   private readonly heads = picker('head', n => this.go(this.layer, n, this.from));
   private readonly froms = picker('from', n => this.go(this.layer, this.head, n));
-  private look!: Look;
-  private host!: LookHost;
   private texts: string[] = [];
   private kept: number[] = [];
   private thumbs!: Numbers;
@@ -62,7 +57,7 @@ export class AttentionView implements LookView {
   private from = 0;
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     this.hide.addEventListener('change', () => this.draw());
     this.shell.root.append(
       h(
@@ -93,11 +88,7 @@ export class AttentionView implements LookView {
 
   update(look: Look, host: LookHost): void {
     const first = !this.look;
-    const same = look === this.look;
-    this.look = look;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(host));
-    if (same) return this.draw();
+    if (!this.take(look, host)) return this.draw();
     this.texts = textsOf(look.head.texts);
     this.kept = numbersOf(look.head.kept);
     this.thumbs = numbers(look, 'thumbs', 4);
@@ -109,10 +100,6 @@ export class AttentionView implements LookView {
     }
     this.buildSheet();
     this.go(this.layer, this.head, this.from);
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   private get layerCount(): number {

@@ -2,21 +2,13 @@
 
 import { h } from '../../dom.js';
 import { count, percent, probability, tokenWord, visible } from '../../format.js';
-import {
-  type Look,
-  type LookHost,
-  type LookView,
-  numbers,
-  numbersOf,
-  textsOf,
-  wordsOf,
-} from '../../inside.js';
-import { shell } from '../shell.js';
+import { type Look, type LookHost, numbers, numbersOf, textsOf, wordsOf } from '../../inside.js';
 import { signed } from './compareFigures.js';
-import { bold, busyLine, foot, onKeys, PARTS_STYLE, stepAt } from './parts.js';
+import { bold, field, foot, needsKernel, onKeys, stepAt } from './parts.js';
+import { InsideView } from './view.js';
 
 const MOST = 12;
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .text{font:15px/29px var(--llm-text);max-width:41em;max-height:50vh;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;margin:6px 0 10px}
 .text span{border-radius:2px;cursor:default}.text .at{outline:2px solid var(--llm-accent);outline-offset:1px}.text .s{border:1px solid var(--llm-line2);font-size:11px;padding:0 4px;color:var(--llm-fg2)}.text .q{color:var(--llm-fg3)}
 .g1{background:var(--llm-mass-1)}.g2{background:var(--llm-mass-3)}.g3{background:var(--llm-mass-4)}
@@ -27,41 +19,20 @@ const STYLE = `${PARTS_STYLE}
 .bars .scale{position:relative;height:10px;background:linear-gradient(90deg,transparent calc(50% - .5px),var(--llm-line2) 0 calc(50% + .5px),transparent 0)}.bars .scale i{position:absolute;top:0;height:100%}.bars .for{background:var(--llm-mass-4);left:50%}.bars .con{background:var(--llm-heat-4);right:50%}
 .bars code{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}`;
 
-export class CausesView implements LookView {
-  private readonly shell;
+export class CausesView extends InsideView {
   private readonly why = h('div', { class: 'why' });
   private readonly text = h('div', { class: 'text', tabindex: 0, role: 'group', 'aria-label': 'tokens' });
   private readonly say = h('div', { class: 'say', 'aria-live': 'polite' });
   private readonly bars = h('div', { class: 'bars' });
-  private readonly busy = h('div');
-  private readonly end = h('div');
-  private readonly target = h('input', {
-    class: 'field',
-    type: 'text',
-    placeholder: 'why this',
-    'aria-label': 'why this token',
-  });
-  private readonly against = h('input', {
-    class: 'field',
-    type: 'text',
-    placeholder: 'and not that',
-    'aria-label': 'and not that token',
-  });
-  private look!: Look;
-  private host!: LookHost;
+  private readonly target = field('text', 'why this', 'why this token', () => this.ask());
+  private readonly against = field('text', 'and not that', 'and not that token', () => this.ask());
   private texts: string[] = [];
   private effect: Float64Array = new Float64Array();
   private word = (id: number) => `#${id}`;
   private at = -1;
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
-    for (const field of [this.target, this.against])
-      field.addEventListener('keydown', event => {
-        event.stopPropagation();
-        if (event.key === 'Enter')
-          this.host.ask?.({ do: 'why', target: this.target.value, against: this.against.value });
-      });
+    super(element, STYLE);
     this.shell.root.append(
       h('div', { class: 'row' }, this.target, this.against, h('span', { class: 'legend' })),
       this.busy,
@@ -78,24 +49,18 @@ export class CausesView implements LookView {
     this.update(look, host);
   }
 
+  private ask(): void {
+    this.host.ask?.({ do: 'why', target: this.target.value, against: this.against.value });
+  }
+
   update(look: Look, host: LookHost): void {
-    const same = look === this.look;
-    this.look = look;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(host));
-    for (const field of [this.target, this.against]) {
-      field.disabled = !host.ask || !!host.busy;
-      field.title = host.ask ? '' : 'needs a running kernel';
-    }
-    if (same) return;
+    const other = this.take(look, host);
+    for (const each of [this.target, this.against]) needsKernel(each, host);
+    if (!other) return;
     this.texts = textsOf(look.head.texts);
     this.effect = numbers(look, 'effect', 1).data;
     this.word = wordsOf(look.head.words);
     this.draw();
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   private bits(n: number): number {

@@ -2,19 +2,19 @@
 
 import { h } from '../../dom.js';
 import { bits, bytes, count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
-import { type Look, type LookView, numbers, numbersOf, textsOf } from '../../inside.js';
+import { type Look, numbers, numbersOf, textsOf } from '../../inside.js';
 import type { ModelInfo } from '../../record.js';
 import { svg } from '../../svg.js';
-import { shell } from '../shell.js';
 import { histogramFigure, intervalFigure, signed } from './compareFigures.js';
-import { bold, Choice, foot, onKeys, PARTS_STYLE, stepAt, swatches } from './parts.js';
+import { bold, Choice, field, foot, onKeys, placeAt, stepAt, swatches } from './parts.js';
+import { InsideView } from './view.js';
 
 const SURPRISE = [1, 2, 3, 5, 8];
 const WORST = 7;
 const CHUNK = 200;
 const BARS = 400;
 
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .pair{display:flex;flex-wrap:wrap;gap:6px 12px;align-items:center;margin:4px 0 10px;color:var(--llm-fg2)}.pair b{color:var(--llm-fg)}.pair .b{border-color:var(--llm-accent);color:var(--llm-accent)}
 .both{display:grid;grid-template-columns:minmax(0,1fr) 300px;gap:32px}
 .text{font:15px/27px var(--llm-text);max-width:41em;max-height:60vh;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -32,8 +32,7 @@ aside text{font:10.5px var(--llm-ui);fill:var(--llm-fg2);text-anchor:middle}asid
 .worst tr{cursor:pointer}.worst .c{text-align:left;max-width:34ch;overflow:hidden;text-overflow:ellipsis;color:var(--llm-fg2);white-space:pre}.worst .d{font-weight:600}.worst svg{display:block}.worst line{stroke:var(--llm-line)}.worst .a{fill:none;stroke:var(--llm-fg2);stroke-width:2}.worst .b{fill:var(--llm-mass-solid)}
 @container (max-width:760px){.both{grid-template-columns:1fr}.worst .plot{display:none}}`;
 
-export class CompareView implements LookView {
-  private readonly shell;
+export class CompareView extends InsideView {
   private readonly modes = new Choice('measure', ['Δ (B − A)', 'A', 'B'], n => this.setMode(n));
   private readonly legend = h('span');
   private readonly pair = h('div', { class: 'pair' });
@@ -42,15 +41,13 @@ export class CompareView implements LookView {
   private readonly side = h('aside');
   private readonly say = h('div', { class: 'say', 'aria-live': 'polite' });
   private readonly worst = h('table', { class: 'worst' });
-  private readonly end = h('div');
-  private readonly find = h('input', {
-    class: 'field',
-    type: 'search',
-    placeholder: 'Find, Δ < -0.2, or flips',
-    'aria-label': 'Find words, a difference, or flips: where the first choices differ',
-  });
+  private readonly find = field(
+    'search',
+    'Find, Δ < -0.2, or flips',
+    'Find words, a difference, or flips: where the first choices differ',
+    event => this.step(event.shiftKey ? -1 : 1, this.hits),
+  );
   private readonly of = h('span', { class: 'fg2' });
-  private look!: Look;
   private texts: string[] = [];
   private a: Float64Array = new Float64Array();
   private b: Float64Array = new Float64Array();
@@ -63,12 +60,8 @@ export class CompareView implements LookView {
   private hits: number[] = [];
 
   constructor(look: Look, element: HTMLElement) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     this.find.addEventListener('input', () => this.search());
-    this.find.addEventListener('keydown', event => {
-      event.stopPropagation();
-      if (event.key === 'Enter') this.step(event.shiftKey ? -1 : 1, this.hits);
-    });
     this.shell.root.append(
       this.pair,
       h(
@@ -91,16 +84,12 @@ export class CompareView implements LookView {
       2: () => this.setMode(1),
       3: () => this.setMode(2),
     });
-    this.map.addEventListener('click', event => {
-      const { left, width } = this.map.getBoundingClientRect();
-      this.go(Math.floor(((event.clientX - left) / width) * this.texts.length));
-    });
+    this.map.addEventListener('click', event => this.go(placeAt(event, this.map, this.texts.length)));
     this.update(look);
   }
 
   update(look: Look): void {
-    if (look === this.look) return;
-    this.look = look;
+    if (!this.take(look)) return;
     this.texts = textsOf(look.head.texts);
     this.a = numbers(look, 'logprob_a', 1).data;
     this.b = numbers(look, 'logprob_b', 1).data;
@@ -114,10 +103,6 @@ export class CompareView implements LookView {
       fingerprint: '',
     };
     this.draw();
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   private get sign(): number {

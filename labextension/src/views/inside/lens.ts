@@ -2,23 +2,12 @@
 
 import { h, perFrame } from '../../dom.js';
 import { bits, count, fixed, percent, probability, tokenWord } from '../../format.js';
-import { type Look, type LookHost, type LookView, numbers, textsOf, wordsOf } from '../../inside.js';
+import { type Look, type LookHost, numbers, textsOf, wordsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
 import { svg } from '../../svg.js';
-import { shell } from '../shell.js';
 import { CHART, curveFigure, RankAxis, ROW } from './lensCurve.js';
-import {
-  barOf,
-  bold,
-  busyLine,
-  Choice,
-  foot,
-  onKeys,
-  PARTS_STYLE,
-  slider,
-  stepAt,
-  swatches,
-} from './parts.js';
+import { barOf, bold, Choice, field, foot, onKeys, slider, stepAt, swatches } from './parts.js';
+import { InsideView } from './view.js';
 
 const COLUMN = 52;
 const LABELS = 62;
@@ -29,7 +18,7 @@ const PROBABILITY = [0.1, 1, 10, 50, 90];
 const RANK = [2, 3, 6, 21, 101];
 const ENTROPY = [1, 2, 3, 5, 7];
 
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .grid{position:relative;overflow:auto;max-height:${HEAD + SHOWN * ROW + SAYS}px;font:12px/20px var(--llm-code);border-bottom:1px solid var(--llm-line2)}
 .plane{position:relative}
 .top,.says{position:sticky;z-index:3;background:var(--llm-bg);height:${HEAD}px;top:0;border-bottom:1px solid var(--llm-line2)}
@@ -62,8 +51,7 @@ const STYLE = `${PARTS_STYLE}
 
 const MODES = ['Probability', 'Rank', 'Entropy'] as const;
 
-export class LensView implements LookView {
-  private readonly shell;
+export class LensView extends InsideView {
   private readonly grid = h('div', {
     class: 'grid',
     tabindex: 0,
@@ -80,7 +68,6 @@ export class LensView implements LookView {
   private readonly curve = h('div', { class: 'curve' });
   private readonly say = h('span', { class: 'say', 'aria-live': 'polite' });
   private readonly ten = h('div', { class: 'ten', hidden: true });
-  private readonly busy = h('div');
   private readonly legend = h('span');
   private readonly slide;
   private readonly modes;
@@ -89,15 +76,13 @@ export class LensView implements LookView {
   private mode = 0;
   private layer = 0;
   private token = 0;
-  private look!: Look;
-  private host!: LookHost;
   private texts: string[] = [];
   private word = (id: number) => `#${id}`;
   private axis!: RankAxis;
   private a!: { ids: Numbers; top: Numbers; p: Numbers; rank: Numbers; entropy: Numbers; kl: Numbers };
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     this.modes = new Choice('colour', MODES, n => this.setMode(n));
     this.read(look);
     this.layer = this.layers - 1;
@@ -108,16 +93,9 @@ export class LensView implements LookView {
     this.body.append(this.labels, this.line);
     this.plane.append(this.top, this.body, this.says);
     this.grid.append(this.plane);
-    const find = h('input', {
-      class: 'field',
-      type: 'search',
-      placeholder: 'Find a token',
-      'aria-label': 'Find a token',
-    });
-    find.addEventListener('keydown', event => {
-      event.stopPropagation();
-      if (event.key === 'Enter') this.find(find.value, event.shiftKey ? -1 : 1);
-    });
+    const find = field('search', 'Find a token', 'Find a token', event =>
+      this.find(find.value, event.shiftKey ? -1 : 1),
+    );
     this.shell.root.append(
       h('div', { class: 'row' }, this.modes.element, this.legend, h('span', { class: 'right' }, find)),
       this.busy,
@@ -156,10 +134,7 @@ export class LensView implements LookView {
   }
 
   update(look: Look, host: LookHost): void {
-    const same = look === this.look && this.columns.size > 0;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(this.host));
-    if (same) return;
+    if (!this.take(look, host)) return;
     this.read(look);
     this.layer = Math.min(this.layer, this.layers - 1);
     this.token = Math.min(this.token, this.texts.length - 1);
@@ -167,13 +142,12 @@ export class LensView implements LookView {
     this.setMode(this.mode);
   }
 
-  dispose(): void {
+  override dispose(): void {
     this.frame.cancel();
-    this.shell.dispose();
+    super.dispose();
   }
 
   private read(look: Look): void {
-    this.look = look;
     this.texts = textsOf(look.head.texts);
     this.word = wordsOf(look.head.words);
     this.a = {

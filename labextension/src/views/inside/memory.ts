@@ -2,29 +2,26 @@
 
 import { h } from '../../dom.js';
 import { count, percent, probability, tokenWord, visible } from '../../format.js';
-import { type Look, type LookView, numbers, textsOf, wordsOf } from '../../inside.js';
-import { shell } from '../shell.js';
-import { bold, foot, onKeys, PARTS_STYLE, stepAt, swatches } from './parts.js';
+import { type Look, numbers, textsOf, wordsOf } from '../../inside.js';
+import { bold, foot, onKeys, stepAt, swatches } from './parts.js';
+import { InsideView } from './view.js';
 
 const RANK = [2, 3, 6, 21, 101];
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .text{font:15px/29px var(--llm-text);max-width:41em;max-height:60vh;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;margin:8px 0}
 .text span{border-radius:2px;cursor:default}.text .given{color:var(--llm-fg2)}.text .run{box-shadow:inset 0 -2px var(--llm-mass-solid)}.text .at{outline:2px solid var(--llm-accent);outline-offset:1px}
 .text .turn{border-left:2px solid var(--llm-heat-solid);margin:0 1px}.lead{font-size:15px}`;
 
-export class MemoryView implements LookView {
-  private readonly shell;
+export class MemoryView extends InsideView {
   private readonly lead = h('p', { class: 'lead' });
   private readonly text = h('div', { class: 'text', tabindex: 0, role: 'group', 'aria-label': 'tokens' });
   private readonly say = h('div', { class: 'say', 'aria-live': 'polite' });
-  private readonly end = h('div');
-  private look!: Look;
   private texts: string[] = [];
   private word = (id: number) => `#${id}`;
   private at = 0;
 
   constructor(look: Look, element: HTMLElement) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     this.shell.root.append(
       h('div', { class: 'row' }, swatches('rank of the true token', 'h', RANK)),
       this.lead,
@@ -40,8 +37,7 @@ export class MemoryView implements LookView {
   }
 
   update(look: Look): void {
-    if (look === this.look) return;
-    this.look = look;
+    if (!this.take(look)) return;
     this.texts = textsOf(look.head.texts);
     this.word = wordsOf(look.head.words);
     const rank = numbers(look, 'rank', 1).data;
@@ -84,10 +80,6 @@ export class MemoryView implements LookView {
       ),
     );
     this.go(Math.min(given + run, this.texts.length - 1));
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   private go(n: number): void {

@@ -202,3 +202,30 @@ export function onKeys(element: HTMLElement, keys: Record<string, () => void>): 
     act();
   });
 }
+
+/** A field for a short text, which keeps its keys to itself; Enter acts. */
+export function field(
+  type: 'text' | 'search',
+  placeholder: string,
+  name: string,
+  enter: (event: KeyboardEvent) => void = () => {},
+): HTMLInputElement {
+  const element = h('input', { class: 'field', type, placeholder, 'aria-label': name });
+  element.addEventListener('keydown', event => {
+    event.stopPropagation();
+    if (event.key === 'Enter') enter(event);
+  });
+  return element;
+}
+
+/** Lets a control be used where a kernel can do what it asks for, and says why it cannot. */
+export function needsKernel(control: HTMLButtonElement | HTMLInputElement, host: LookHost): void {
+  control.disabled = !host.ask || !!host.busy;
+  control.title = host.ask ? '' : 'needs a running kernel';
+}
+
+/** Which of so many things side by side in an element a pointer is at. */
+export function placeAt(event: MouseEvent, element: Element, count: number): number {
+  const { left, width } = element.getBoundingClientRect();
+  return Math.floor(((event.clientX - left) / width) * count);
+}

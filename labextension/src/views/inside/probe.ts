@@ -2,21 +2,13 @@
 
 import { h, icon } from '../../dom.js';
 import { bits, count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
-import {
-  type Look,
-  type LookHost,
-  type LookView,
-  numbers,
-  numbersOf,
-  textsOf,
-  wordsOf,
-} from '../../inside.js';
+import { type Look, type LookHost, numbers, numbersOf, textsOf, wordsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
-import { shell } from '../shell.js';
-import { barOf, bold, busyLine, Choice, foot, onKeys, PARTS_STYLE, stepAt, swatches } from './parts.js';
+import { barOf, bold, Choice, field, foot, needsKernel, onKeys, stepAt, swatches } from './parts.js';
+import { InsideView } from './view.js';
 
 const EDGES = [1, 2, 3, 5, 8];
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .table{margin-top:6px}
 .line{display:grid;grid-template-columns:18px minmax(110px,1.5fr) minmax(110px,2.2fr) 56px 64px 64px minmax(96px,1fr);gap:10px;align-items:center;padding:6px 0;border-bottom:1px solid var(--llm-line);cursor:pointer}
 .line.head{cursor:default;color:var(--llm-fg2);font-size:11px;align-items:end;padding:0 0 4px;border-color:var(--llm-line2)}
@@ -51,8 +43,7 @@ interface Row {
   bytes: number;
 }
 
-export class ProbeView implements LookView {
-  private readonly shell;
+export class ProbeView extends InsideView {
   private readonly table = h('div', {
     class: 'table',
     role: 'treegrid',
@@ -61,18 +52,11 @@ export class ProbeView implements LookView {
   });
   private readonly hold = h('div', { class: 'hold' });
   private readonly note = h('div', { class: 'note' });
-  private readonly busy = h('div');
-  private readonly end = h('div');
   private readonly modes = new Choice('measure', ['Sum', 'Per token', 'Per byte'], n => this.setMode(n));
-  private readonly more = h('input', {
-    class: 'field',
-    type: 'text',
-    placeholder: '+ Another string',
-    'aria-label': 'Another string',
+  private readonly more = field('text', '+ Another string', 'Another string', () => {
+    if (this.more.value) this.host.ask?.({ do: 'add', text: this.more.value });
   });
   private readonly open = new Set<string>();
-  private look!: Look;
-  private host!: LookHost;
   private rows: Row[] = [];
   private word = (id: number) => `#${id}`;
   private logprob!: Numbers;
@@ -80,11 +64,7 @@ export class ProbeView implements LookView {
   private chosen = 0;
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
-    this.more.addEventListener('keydown', event => {
-      event.stopPropagation();
-      if (event.key === 'Enter' && this.more.value) this.host.ask?.({ do: 'add', text: this.more.value });
-    });
+    super(element, STYLE);
     const right = h('span', { class: 'right' }, this.more);
     this.shell.root.append(
       h('div', { class: 'row' }, this.modes.element, swatches('bits a token', 'h', EDGES), right),
@@ -106,13 +86,9 @@ export class ProbeView implements LookView {
   }
 
   update(look: Look, host: LookHost): void {
-    const same = look === this.look;
-    this.look = look;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(host));
-    this.more.disabled = !host.ask || !!host.busy;
-    this.more.title = host.ask ? '' : 'needs a running kernel';
-    if (same) return;
+    const other = this.take(look, host);
+    needsKernel(this.more, host);
+    if (!other) return;
     this.more.value = '';
     this.word = wordsOf(look.head.words);
     this.logprob = numbers(look, 'logprob', 1);
@@ -129,10 +105,6 @@ export class ProbeView implements LookView {
       return row;
     });
     this.setMode(this.mode);
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   /** Bits by the chosen measure. */

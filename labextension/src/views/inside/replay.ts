@@ -2,24 +2,16 @@
 
 import { h, icon, perFrame } from '../../dom.js';
 import { count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
-import {
-  type Look,
-  type LookHost,
-  type LookView,
-  numbers,
-  numbersOf,
-  textsOf,
-  wordsOf,
-} from '../../inside.js';
+import { type Look, type LookHost, numbers, numbersOf, textsOf, wordsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
 import { type Candidate, type Decided, decide, type Rules, rulesOf } from '../../sampler.js';
-import { shell } from '../shell.js';
-import { bold, busyLine, foot, onKeys, PARTS_STYLE, picker, type Slide, slider } from './parts.js';
+import { bold, foot, onKeys, picker, placeAt, type Slide, slider } from './parts.js';
 import { bandsFigure, candidateRows, left, stripFigure } from './replayFigures.js';
+import { InsideView } from './view.js';
 
 const ROW = 26;
 
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .line{white-space:pre;overflow:hidden;font:15px/27px var(--llm-text);color:var(--llm-fg2);text-align:center;mask-image:linear-gradient(90deg,transparent,#000 8%,#000 92%,transparent)}
 .line b{font-weight:400;color:var(--llm-fg);border:2px solid var(--llm-accent);border-radius:4px;padding:0 2px}
 .strip svg{display:block;width:100%;height:86px}.strip .now{fill:var(--llm-mass-4)}.strip .was{fill:var(--llm-track)}.strip .none{fill:var(--llm-line2)}.strip .other{fill:var(--llm-heat-solid)}.strip .at{fill:none;stroke:var(--llm-accent);stroke-width:2}
@@ -40,8 +32,7 @@ const STYLE = `${PARTS_STYLE}
 
 const NAMES = ['temperature', 'top_k', 'top_p', 'min_p', 'repetition_penalty'] as const;
 
-export class ReplayView implements LookView {
-  private readonly shell;
+export class ReplayView extends InsideView {
   private readonly steps = picker('step', n => this.go(this.listed[n] ?? 0));
   private readonly only = h('input', { type: 'checkbox' });
   private readonly line = h('div', { class: 'line' });
@@ -51,13 +42,9 @@ export class ReplayView implements LookView {
   private readonly set = h('div', { class: 'set' });
   private readonly words = h('div', { 'aria-live': 'polite' });
   private readonly warn = h('div');
-  private readonly busy = h('div');
-  private readonly end = h('div');
   private readonly slides = new Map<string, Slide>();
   private readonly frame = perFrame(() => this.draw());
   private readonly go_on = h('button', { class: 'button main', type: 'button' });
-  private look!: Look;
-  private host!: LookHost;
   private texts: string[] = [];
   private chosen: number[] = [];
   private word = (id: number) => `#${id}`;
@@ -70,7 +57,7 @@ export class ReplayView implements LookView {
   private late: ReturnType<typeof setTimeout> | undefined;
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     const arrow = (by: number, name: string) =>
       h(
         'button',
@@ -114,10 +101,7 @@ export class ReplayView implements LookView {
       this.end,
     );
     this.go_on.addEventListener('click', () => this.goOn());
-    this.strip.addEventListener('click', event => {
-      const { left, width } = this.strip.getBoundingClientRect();
-      this.go(Math.floor(((event.clientX - left) / width) * this.texts.length));
-    });
+    this.strip.addEventListener('click', event => this.go(placeAt(event, this.strip, this.texts.length)));
     onKeys(this.shell.root, {
       ArrowLeft: () => this.walk(-1),
       ArrowRight: () => this.walk(1),
@@ -130,11 +114,7 @@ export class ReplayView implements LookView {
   }
 
   update(look: Look, host: LookHost): void {
-    const same = look === this.look;
-    this.look = look;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(host));
-    if (same) return this.draw();
+    if (!this.take(look, host)) return this.draw();
     this.texts = textsOf(look.head.texts);
     this.chosen = numbersOf(look.head.chosen);
     this.word = wordsOf(look.head.words);
@@ -153,10 +133,10 @@ export class ReplayView implements LookView {
     this.draw();
   }
 
-  dispose(): void {
+  override dispose(): void {
     clearTimeout(this.late);
     this.frame.cancel();
-    this.shell.dispose();
+    super.dispose();
   }
 
   private get vocab(): number {

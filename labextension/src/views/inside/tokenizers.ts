@@ -2,11 +2,11 @@
 
 import { h } from '../../dom.js';
 import { count, fixed, visible } from '../../format.js';
-import { type Look, type LookHost, type LookView, numbersOf, textsOf } from '../../inside.js';
-import { shell } from '../shell.js';
-import { bold, busyLine, Choice, foot, onKeys, PARTS_STYLE } from './parts.js';
+import { type Look, type LookHost, numbersOf, textsOf } from '../../inside.js';
+import { bold, Choice, field, foot, needsKernel, onKeys } from './parts.js';
+import { InsideView } from './view.js';
 
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 :host{--a:#f1f2f4;--b:#e4e7eb}:host([data-llm-theme=dark]){--a:#1c1e21;--b:#2a2e33}
 .cols{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:20px 34px}
 .cols h3{font:600 13px var(--llm-ui);margin:0;padding-bottom:6px;border-bottom:1px solid var(--llm-line2);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.cols h3 span{font-weight:400;color:var(--llm-fg2)}
@@ -31,35 +31,23 @@ interface Column {
   starts: number[];
 }
 
-export class TokenizersView implements LookView {
-  private readonly shell;
+export class TokenizersView extends InsideView {
   private readonly modes = new Choice('show', ['Pieces', 'Ids', 'Bytes'], n => this.setMode(n));
-  private readonly add = h('input', {
-    class: 'field',
-    type: 'text',
-    placeholder: '+ Tokenizer',
-    'aria-label': 'Another tokenizer',
+  private readonly add = field('text', '+ Tokenizer', 'Another tokenizer', () => {
+    if (this.add.value) this.host.ask?.({ do: 'beside', name: this.add.value });
   });
-  private readonly busy = h('div');
   private readonly cols = h('div', { class: 'cols', tabindex: 0, role: 'group', 'aria-label': 'tokenizers' });
   private readonly detail = h('div', { class: 'detail', 'aria-live': 'polite' });
   private readonly costs = h('div');
-  private readonly end = h('div');
   private spans: HTMLElement[][] = [];
   private columns: Column[] = [];
-  private look!: Look;
-  private host!: LookHost;
   private text = '';
   private mode = 0;
   private pinned = false;
   private at: [number, number] = [0, 0];
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
-    this.add.addEventListener('keydown', event => {
-      event.stopPropagation();
-      if (event.key === 'Enter' && this.add.value) this.host.ask?.({ do: 'beside', name: this.add.value });
-    });
+    super(element, STYLE);
     this.shell.root.append(
       h(
         'div',
@@ -85,19 +73,13 @@ export class TokenizersView implements LookView {
   }
 
   update(look: Look, host: LookHost): void {
-    const same = look === this.look;
-    this.look = look;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(host));
+    const other = this.take(look, host);
     this.text = String(look.head.text ?? '');
     const given = Array.isArray(look.head.columns) ? look.head.columns : [];
-    this.add.disabled = !host.ask || !!host.busy || given.length > 2;
-    this.add.title = host.ask
-      ? given.length > 2
-        ? 'three at most'
-        : 'a name, or org/name on the Hub'
-      : 'needs a running kernel';
-    if (same) return;
+    needsKernel(this.add, host);
+    if (given.length > 2) this.add.disabled = true;
+    if (host.ask) this.add.title = given.length > 2 ? 'three at most' : 'a name, or org/name on the Hub';
+    if (!other) return;
     this.columns = given.map(each => {
       const texts = textsOf(each?.texts);
       const starts = [0];
@@ -112,10 +94,6 @@ export class TokenizersView implements LookView {
       };
     });
     this.draw();
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   private setMode(mode: number): void {

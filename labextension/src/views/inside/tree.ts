@@ -2,29 +2,29 @@
 
 import { h, icon } from '../../dom.js';
 import { bits, count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
-import { type Look, type LookHost, type LookView, numbers, textsOf, wordsOf } from '../../inside.js';
+import { type Look, type LookHost, numbers, textsOf, wordsOf } from '../../inside.js';
 import { svg } from '../../svg.js';
-import { shell } from '../shell.js';
 import {
   barOf,
   bold,
-  busyLine,
   Choice,
+  field,
   foot,
+  needsKernel,
   onKeys,
-  PARTS_STYLE,
   type Slide,
   slider,
   stepAt,
 } from './parts.js';
 import { alike, folded, grow, type Node, type Sample } from './treeShape.js';
+import { InsideView } from './view.js';
 
 const EDGES = [1, 2, 3, 5, 8];
 const GAP = 7;
 const LETTER = 7.2;
 const ARM = 56; // from a fork to the label behind it
 
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .wood{overflow:auto;max-height:70vh}.wood svg{display:block;font:12px var(--llm-code)}
 .wood .band{fill:var(--llm-mass-2);cursor:pointer}.wood .thin{fill:var(--llm-mass-1)}.wood .fold{fill:var(--llm-track)}.wood .strand{fill:var(--llm-mass-4);pointer-events:none}
 .wood text{fill:var(--llm-fg);pointer-events:none;white-space:pre}.wood .p{font:11px var(--llm-ui);fill:var(--llm-fg2)}.wood .rest{fill:var(--llm-fg2)}.wood .on{font-weight:700;fill:var(--llm-on)}.wood .hit{font-weight:700;text-decoration:underline}
@@ -42,25 +42,15 @@ interface Placed {
   height: number;
 }
 
-export class TreeView implements LookView {
-  private readonly shell;
+export class TreeView extends InsideView {
   private readonly modes = new Choice('bands', ['Samples', 'Probability'], n => this.setMode(n));
   private readonly fold: Slide;
   private readonly wood = h('div', { class: 'wood', tabindex: 0, role: 'tree', 'aria-label': 'samples' });
   private readonly left = h('div');
   private readonly fork = h('div', { class: 'fork' });
-  private readonly busy = h('div');
-  private readonly end = h('div');
   private readonly more = h('button', { class: 'button', type: 'button' });
-  private readonly find = h('input', {
-    class: 'field',
-    type: 'search',
-    placeholder: 'Find in samples',
-    'aria-label': 'Find in samples',
-  });
+  private readonly find = field('search', 'Find in samples', 'Find in samples');
   private readonly unfolded = new Set<string>();
-  private look!: Look;
-  private host!: LookHost;
   private samples: Sample[] = [];
   private word = (id: number) => `#${id}`;
   private mode = 0;
@@ -70,7 +60,7 @@ export class TreeView implements LookView {
   private order: Sample[] = [];
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     this.fold = slider('fold below', { min: 1, max: 8, step: 1 }, value => {
       this.least = value;
       this.draw();
@@ -79,7 +69,6 @@ export class TreeView implements LookView {
       this.host.ask?.({ do: 'more', samples: Math.max(this.samples.length, 1) }),
     );
     this.find.addEventListener('input', () => this.draw());
-    this.find.addEventListener('keydown', event => event.stopPropagation());
     this.shell.root.append(
       h(
         'div',
@@ -105,13 +94,9 @@ export class TreeView implements LookView {
   }
 
   update(look: Look, host: LookHost): void {
-    const same = look === this.look;
-    this.look = look;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(host));
-    this.more.disabled = !host.ask || !!host.busy;
-    this.more.title = host.ask ? '' : 'needs a running kernel';
-    if (same) return;
+    const other = this.take(look, host);
+    needsKernel(this.more, host);
+    if (!other) return;
     this.word = wordsOf(look.head.words);
     const ids = numbers(look, 'token', 1).data;
     for (const name of ['other_ids', 'other_logprobs']) numbers(look, name, 2);
@@ -131,10 +116,6 @@ export class TreeView implements LookView {
     });
     this.more.replaceChildren(icon('plus'), `${this.samples.length} more`);
     this.setMode(this.mode);
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   private setMode(mode: number): void {

@@ -1,10 +1,10 @@
 /** The walk: one token's way through the model, station by station, with its real numbers. */
 
-import { h, icon } from '../../dom.js';
+import { h } from '../../dom.js';
 import { tokenWord } from '../../format.js';
-import type { Look, LookHost, LookView } from '../../inside.js';
-import { shell } from '../shell.js';
-import { bold, busyLine, Choice, foot, onKeys, PARTS_STYLE, picker } from './parts.js';
+import type { Look, LookHost } from '../../inside.js';
+import { bold, Choice, foot, onKeys, picker } from './parts.js';
+import { InsideView } from './view.js';
 import { FIGURES_STYLE } from './walkParts.js';
 import { Stations } from './walkStations.js';
 import { Way } from './walkWay.js';
@@ -19,7 +19,7 @@ const FULL: Record<number, [string, string]> = {
   6: ['Replay', 'replay'],
 };
 
-const STYLE = `${PARTS_STYLE}${FIGURES_STYLE}
+const STYLE = `${FIGURES_STYLE}
 .path{display:grid;grid-template-columns:repeat(7,minmax(0,1fr));margin:4px 0 14px}
 .path button{all:unset;cursor:pointer;position:relative;font:12px/1.4 var(--llm-ui);padding-right:8px}.path button:focus-visible{outline:2px solid var(--llm-focus)}
 .path button::before{content:"";position:absolute;left:32px;right:4px;top:11px;height:2px;background:var(--llm-line2)}.path button:last-child::before{display:none}.path .done::before{background:var(--llm-mass-solid)}
@@ -36,22 +36,17 @@ const STYLE = `${PARTS_STYLE}${FIGURES_STYLE}
 @container (max-width:640px){.path b,.path small{display:none}.all{grid-template-columns:30px minmax(0,1fr)}.all>:nth-child(3n){grid-column:2}}
 @media print{.path,.nav,.sliders{display:none!important}}`;
 
-export class WalkView implements LookView {
-  private readonly shell;
+export class WalkView extends InsideView {
   private readonly modes = new Choice('steps', ['Step by step', 'All steps'], n => this.setMode(n));
   private readonly tokens = picker('token', n => this.go(n, this.step));
-  private readonly busy = h('div');
   private readonly main = h('div', { tabindex: 0, role: 'group', 'aria-label': 'the walk' });
-  private readonly end = h('div');
-  private look!: Look;
-  private host!: LookHost;
   private readonly way = new Way();
   private readonly figures;
   private mode = 0;
   private step = 0;
 
   constructor(look: Look, element: HTMLElement, host: LookHost) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     this.figures = new Stations(this.way, this.shell.root, () => this.draw());
     this.shell.root.append(
       h('div', { class: 'row' }, this.modes.element, h('label', {}, 'token ', this.tokens.element)),
@@ -66,7 +61,7 @@ export class WalkView implements LookView {
       ArrowDown: () => this.go(this.way.token, this.step + 1),
       ',': () => this.go(this.way.token - 1, this.step),
       '.': () => this.go(this.way.token + 1, this.step),
-      t: () => this.throwAgain(),
+      t: () => this.figures.throwAgain(),
       r: () => this.reset(),
       Enter: () => this.open(this.step),
     });
@@ -74,17 +69,9 @@ export class WalkView implements LookView {
   }
 
   update(look: Look, host: LookHost): void {
-    const same = look === this.look;
-    this.look = look;
-    this.host = host;
-    this.busy.replaceChildren(busyLine(host));
-    if (same) return this.draw();
+    if (!this.take(look, host)) return this.draw();
     this.way.read(look);
     this.setMode(this.mode);
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   // --- going
@@ -106,11 +93,6 @@ export class WalkView implements LookView {
   private next(): void {
     if (this.step < STATIONS.length - 1) this.go(this.way.token, this.step + 1);
     else if (this.way.token < this.way.walked.length - 1) this.go(this.way.token + 1, 0);
-  }
-
-  private throwAgain(): void {
-    this.way.thrown++;
-    this.draw();
   }
 
   private reset(): void {
@@ -251,12 +233,7 @@ export class WalkView implements LookView {
       h(
         'div',
         { class: 'nav' },
-        h(
-          'button',
-          { class: 'button', type: 'button', onclick: () => this.throwAgain() },
-          icon('again'),
-          'Throw again',
-        ),
+        this.figures.throwButton(),
         h(
           'button',
           {

@@ -376,12 +376,7 @@ export class Stations {
       h(
         'div',
         { class: 'nav' },
-        h(
-          'button',
-          { class: 'button', type: 'button', onclick: () => this.throwAgain() },
-          icon('again'),
-          'Throw again',
-        ),
+        this.throwButton(),
         h(
           'button',
           { class: 'button', type: 'button', 'aria-pressed': String(this.way.shownThrows), onclick: toggle },
@@ -392,7 +387,16 @@ export class Stations {
     ];
   }
 
-  private throwAgain(): void {
+  throwButton(): HTMLElement {
+    return h(
+      'button',
+      { class: 'button', type: 'button', onclick: () => this.throwAgain() },
+      icon('again'),
+      'Throw again',
+    );
+  }
+
+  throwAgain(): void {
     this.way.thrown++;
     this.change();
   }

@@ -2,22 +2,21 @@
 
 import { h } from '../../dom.js';
 import { count, percent, probability, tokenWord, visible } from '../../format.js';
-import { type Look, type LookView, numbers, textsOf } from '../../inside.js';
+import { type Look, numbers, textsOf } from '../../inside.js';
 import { points, svg } from '../../svg.js';
-import { shell } from '../shell.js';
-import { bold, Choice, foot, onKeys, PARTS_STYLE } from './parts.js';
+import { bold, Choice, foot, onKeys, placeAt } from './parts.js';
+import { InsideView } from './view.js';
 
 const WIDE = 1000;
 const HIGH = 200;
-const STYLE = `${PARTS_STYLE}
+const STYLE = `
 .plot{display:block;width:100%;height:${HIGH + 26}px;font:10.5px var(--llm-ui);cursor:crosshair}.plot text{fill:var(--llm-fg2)}.plot line{stroke:var(--llm-line)}.plot polyline{fill:none;stroke-width:2;vector-effect:non-scaling-stroke}.plot .here{stroke:var(--llm-accent);stroke-width:2}
 .k0{stroke:var(--llm-mass-solid)}.k1{stroke:var(--llm-heat-solid);stroke-dasharray:6 3}.k2{stroke:var(--llm-fg2);stroke-dasharray:2 3}.k3{stroke:var(--llm-mass-line);stroke-dasharray:10 4}.k4{stroke:var(--llm-heat-line);stroke-dasharray:1 3}.k5{stroke:var(--llm-fg3)}.k6{stroke:var(--llm-fg2);stroke-dasharray:12 3 2 3}.k7{stroke:var(--llm-fg)}
 .names{display:flex;flex-wrap:wrap;gap:4px 18px;margin:4px 0 8px}.names svg{width:26px;height:8px;vertical-align:middle;margin-right:6px}
 .text{font:15px/27px var(--llm-text);max-width:41em;max-height:30vh;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere}.text span{border-radius:2px;cursor:default}.text .at{outline:2px solid var(--llm-accent);outline-offset:1px}.text .before{color:var(--llm-fg2)}
 table{border-collapse:collapse;margin-top:8px}td,th{padding:3px 14px 3px 0;text-align:right;font-weight:400;border-bottom:1px solid var(--llm-line)}:is(td,th):first-child{text-align:left}th{color:var(--llm-fg2);font-size:11px}`;
 
-export class WatchView implements LookView {
-  private readonly shell;
+export class WatchView extends InsideView {
   private readonly modes = new Choice('measure', ['Probability', 'Rank'], n => this.setMode(n));
   private readonly names = h('div', { class: 'names' });
   private readonly plot = svg('svg', {
@@ -28,15 +27,13 @@ export class WatchView implements LookView {
   });
   private readonly text = h('div', { class: 'text', tabindex: 0, role: 'group', 'aria-label': 'tokens' });
   private readonly table = h('table');
-  private readonly end = h('div');
-  private look!: Look;
   private texts: string[] = [];
   private watched: { text: string; first: string; longer: boolean }[] = [];
   private mode = 0;
   private at = 0;
 
   constructor(look: Look, element: HTMLElement) {
-    this.shell = shell(element, STYLE);
+    super(element, STYLE);
     this.shell.root.append(
       h('div', { class: 'row' }, this.modes.element),
       this.names,
@@ -45,10 +42,7 @@ export class WatchView implements LookView {
       this.table,
       this.end,
     );
-    this.plot.addEventListener('pointermove', event => {
-      const { left, width } = this.plot.getBoundingClientRect();
-      this.go(Math.floor(((event.clientX - left) / width) * this.texts.length));
-    });
+    this.plot.addEventListener('pointermove', event => this.go(placeAt(event, this.plot, this.texts.length)));
     onKeys(this.shell.root, {
       ArrowLeft: () => this.go(this.at - 1),
       ArrowRight: () => this.go(this.at + 1),
@@ -59,8 +53,7 @@ export class WatchView implements LookView {
   }
 
   update(look: Look): void {
-    if (look === this.look) return;
-    this.look = look;
+    if (!this.take(look)) return;
     this.texts = textsOf(look.head.texts);
     const given = Array.isArray(look.head.watch) ? look.head.watch : [];
     this.watched = given.map(each => ({
@@ -95,10 +88,6 @@ export class WatchView implements LookView {
         look.model,
       ),
     );
-  }
-
-  dispose(): void {
-    this.shell.dispose();
   }
 
   private value(n: number, at: number): number {
