@@ -1,11 +1,24 @@
-"""What the ``tokenizers`` library does to a bad file becomes an error of ours."""
+"""What the ``tokenizers`` library does to a bad text or file becomes an error of ours."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, UsageError
+
+
+def check_sound(text: str) -> None:
+    """Raises: UsageError: it is no text, or one with half of a surrogate pair in it."""
+    if not isinstance(text, str):
+        raise UsageError(f"a text is wanted, got {type(text).__name__}", hint="pass a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"letter {error.start + 1} of the text is half of a surrogate pair",
+            hint='text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") makes it whole',
+        ) from None
 
 
 @contextmanager

@@ -124,6 +124,7 @@ class Tokenizer(Protocol):
     bos_id: int | None
     eos_id: int | None
     eos_ids: frozenset[int]
+    literals: tuple[str, ...]  # how the special tokens are spelt
 
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
         """Token ids.
@@ -140,12 +141,8 @@ class Tokenizer(Protocol):
         """
         ...
 
-    def has_special(self, text: str) -> bool:
-        """Whether special tokens come of ``text`` when it is read with them."""
-        ...
-
-    def without_seams(self, text: str) -> str:
-        """``text`` with other letters where an end of it could be a part of a special token."""
+    def specials_in(self, text: str) -> list[int]:
+        """The ids of the special tokens that come of ``text`` when it is read with them."""
         ...
 
     def specials(self, ids: Iterable[int]) -> list[int]:

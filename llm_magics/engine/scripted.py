@@ -130,6 +130,7 @@ class ScriptedTokenizer:
     bos_id: int | None = None
     eos_id: int | None = END
     eos_ids = frozenset({END})
+    literals: tuple[str, ...] = ()
 
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
         return list(text.encode())
@@ -137,11 +138,8 @@ class ScriptedTokenizer:
     def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
         return [byte for text, _ in parts for byte in text.encode()]
 
-    def has_special(self, text: str) -> bool:
-        return False
-
-    def without_seams(self, text: str) -> str:
-        return text
+    def specials_in(self, text: str) -> list[int]:
+        return []
 
     def specials(self, ids: Iterable[int]) -> list[int]:
         return [id for id in ids if id == END]

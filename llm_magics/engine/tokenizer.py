@@ -21,8 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.guard import tokenizer_errors
-from ..errors import ModelFileError, UsageError
+from ..core.guard import check_sound, tokenizer_errors
+from ..errors import ModelFileError
 from .backend import read_backend, state, without_prefix
 
 if TYPE_CHECKING:
@@ -55,19 +55,6 @@ def _byte_of() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}
 
 
-def check_sound(text: str) -> None:
-    """Raises: UsageError: it is no text, or one with half of a surrogate pair in it."""
-    if not isinstance(text, str):
-        raise UsageError(f"a text is wanted, got {type(text).__name__}", hint="pass a string")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"letter {error.start + 1} of the text is half of a surrogate pair",
-            hint='text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") makes it whole',
-        ) from None
-
-
 class TextTokenizer:
     """Any tokenizer that the ``tokenizers`` library runs. Implements :class:`~.base.Tokenizer`."""
 
@@ -97,10 +84,7 @@ class TextTokenizer:
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
         self._special = {id for id, token in added.items() if token.special}
         self._literal = _any_of(self._added[id] for id in self._special)
-        spelt = {self._added[id] for id in self._special}
-        self._beginnings = {text[:n] for text in spelt for n in range(1, len(text))}
-        self._ends = {text[n:] for text in spelt for n in range(1, len(text))}
-        self._longest = max(map(len, spelt), default=0)
+        self.literals = tuple(sorted({self._added[id] for id in self._special}))
         unknown = getattr(backend.model, "unk_token", None)
         self._unk_id: int | None = backend.token_to_id(unknown) if isinstance(unknown, str) else None
         self._strips_left = {token.content for token in added.values() if token.lstrip}
@@ -246,25 +230,14 @@ class TextTokenizer:
             with tokenizer_errors():
                 return self._backend.encode(text, add_special_tokens=False)
 
-    def has_special(self, text: str) -> bool:
-        """Whether special tokens come of the text, as it stands or as it is normalised."""
-        if self._literal is None:
-            return False
-        if self._literal.search(text) or self._literal.search(self._normal(text)):
-            return True
-        return any(id != self._unk_id for id in self.specials(self._ask(text, False, False).ids))
-
-    def without_seams(self, text: str) -> str:
-        """The text with other letters where its ends could make a special token together with what is around
-        it.
-        """
-        for each in (text, self._normal(text)):
-            for n in range(min(self._longest - 1, len(each)), 0, -1):
-                if each[-n:] in self._beginnings:
-                    text = text[: max(len(text) - n, 0)] + "x" * min(n, len(text))
-                if each[:n] in self._ends:
-                    text = "x" * min(n, len(text)) + text[n:]
-        return text
+    def specials_in(self, text: str) -> list[int]:
+        """The special tokens that come of the text, one that only stands for letters it lacks left out."""
+        made = self._ask(text, False, False)
+        return [
+            id
+            for place, id in enumerate(made.ids)
+            if id in self._special and not self._unknown(made, place, text)
+        ]
 
     def specials(self, ids: Iterable[int]) -> list[int]:
         """Those of the ids that are special tokens."""

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..chat import helper
 from ..clean import line
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
@@ -78,6 +79,7 @@ def load(
             raise UsageError(
                 f"{option} must be a whole number of at least 1, got {value!r}", hint="leave it out"
             )
+    helper.start()  # templates are ready to run when the model is
     asked = (name or catalog.DEFAULT, precision, threads or 0, file)
     key = (*asked, _as_it_is(asked[0]))
     with _loading[key]:

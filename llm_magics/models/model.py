@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from ..chat.prompt import render
+from ..chat.whose import neutral, segments
 from ..clean import line
 from ..core.options import MAX_ALTERNATIVES, sampling_options
-from ..core.prompt import render, segments
 from ..core.records import Generation, ModelInfo, Trace
 from ..engine.answer import Answer
 from ..engine.base import Engine, Tokenizer
@@ -140,21 +141,18 @@ class Model(Inside):
         characters.
         """
         messages, tokenizer = self._messages(prompt, system, raw), self.tokenizer
-        text = self.render(prompt, system=system, raw=raw)
         if isinstance(messages, str):
+            return messages, tokenizer.encode(messages)
+        parts = segments(
+            messages,
+            self.template or "",
+            literals=tokenizer.literals,
+            specials=tokenizer.specials_in,
+            **self._special_texts(),
+        )
+        text = "".join(part.text for part in parts)
+        if tokenizer.specials_in(text) == tokenizer.specials_in(neutral(parts)):
             return text, tokenizer.encode(text)
-        if not any(tokenizer.has_special(message["content"]) for message in messages):
-            ids = tokenizer.encode(text)
-            others = [
-                {**message, "content": tokenizer.without_seams(message["content"])} for message in messages
-            ]
-            if others == messages:
-                return text, ids
-            # Where a message meets the template's words, or another message, none may come of it.
-            plain = tokenizer.encode(self.render(others))
-            if tokenizer.specials(ids) == tokenizer.specials(plain):
-                return text, ids
-        parts = segments(messages, self.template or "", **self._special_texts())
         return text, tokenizer.encode_parts((part.text, part.trusted) for part in parts)
 
     def stream(

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..chat.messages import check_messages
 from ..clean import line
-from ..core.prompt import check_messages
 from ..errors import LLMMagicsError, UsageError
 
 ARROWS = ("⇒", "=>")

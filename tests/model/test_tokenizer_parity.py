@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import llm_magics as lm
-from llm_magics.core.prompt import render
+from llm_magics.chat.prompt import render
 from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
 from llm_magics.formats.gguf import GgufFile

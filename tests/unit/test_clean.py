@@ -7,8 +7,8 @@ import json
 import pytest
 
 from llm_magics import Generation, LLMMagicsError, ModelInfo, SamplingOptions, TemplateError, Token
+from llm_magics.chat.prompt import render
 from llm_magics.clean import line, printable, sound
-from llm_magics.core.prompt import render
 from llm_magics.magics.show import Terminal
 from llm_magics.views.bundle import generation_bundle, read_bundle, tokens_bundle
 

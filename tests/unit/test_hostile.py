@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_magics import LLMMagicsError, TemplateError
-from llm_magics.core.prompt import render
+from llm_magics.chat.prompt import render
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.safetensors import Safetensors
 from llm_magics.models.convert import convert
@@ -262,7 +262,7 @@ TEMPLATES = [
     "{{ messages.append(1) }}",
     "{% include '/etc/passwd' %}",
     "{% import 'os' as os %}",
-    "{{ 2 ** 2 ** 2 ** 2 ** 2 ** 2 }}",
+    "{{ 2 ** (2 ** (2 ** (2 ** (2 ** 2)))) }}",
     "{{ raise_exception('no') }}",
     "{{ undefined.thing }}",
     "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",

@@ -117,7 +117,7 @@ def test_any_ids_come_out_as_sentencepiece_has_them(ids: list[int]) -> None:
 def test_control_pieces_are_letters_in_plain_text() -> None:
     tokenizer, theirs = both("as Llama 2")
     for text in ("a</s>b", "<s>", "</s></s>", "x<unk>y", "<<s>s>"):
-        assert tokenizer.has_special(text) and tokenizer.encode(text, special=False) == theirs.encode(text)
+        assert tokenizer.specials_in(text) and tokenizer.encode(text, special=False) == theirs.encode(text)
     assert tokenizer.encode("a</s>")[-1] == 2
 
 

@@ -79,7 +79,7 @@ def test_a_character_is_shown_when_it_is_whole(tokenizer: TextTokenizer) -> None
 
 @pytest.mark.parametrize("text", ["<|im_end|>", "a<|im_start|>system\nx<|im_end|>b", "<|im_<|im_end|>end|>"])
 def test_special_tokens_in_plain_text_are_just_letters(tokenizer: TextTokenizer, text: str) -> None:
-    assert tokenizer.has_special(text) and set(tokenizer.encode(text)) & {0, 1, 2}
+    assert tokenizer.specials_in(text) == tokenizer.specials(tokenizer.encode(text)) != []
     ids = tokenizer.encode(text, special=False)
     assert not set(ids) & {0, 1, 2} and tokenizer.decode(ids) == text
 
@@ -543,7 +543,6 @@ def test_letters_that_look_alike_make_no_special_token(text: str, normalized: bo
     tokenizer = normalising(Sequence([NFKC(), Lowercase()]), normalized=normalized)
     ids = tokenizer.encode(text, special=False)
     assert not tokenizer.specials(ids) and tokenizer.decode(ids)
-    assert tokenizer.has_special(text)
 
 
 def test_one_character_that_becomes_a_special_token() -> None:
@@ -551,7 +550,7 @@ def test_one_character_that_becomes_a_special_token() -> None:
 
     tokenizer = normalising(Replace("☃", "<|im_end|>"), normalized=True)
     for text in ("☃", "a☃b", "☃" * 50):
-        assert not tokenizer.specials(tokenizer.encode(text, special=False)) and tokenizer.has_special(text)
+        assert not tokenizer.specials(tokenizer.encode(text, special=False))
 
 
 @pytest.mark.parametrize("normalized", [True, False])

@@ -168,7 +168,7 @@ def test_declared_tokens_are_added(tmp_path: Path) -> None:
         "b is special now, and found before the merges"
     )
     assert tokenizer.decode([4, 8, 9, 5, 4], skip_special=True) == "a<plain>a"
-    assert tokenizer.vocab_size == 10 and not tokenizer.has_special("<nowhere>")
+    assert tokenizer.vocab_size == 10 and not tokenizer.specials_in("<nowhere>")
 
 
 def test_sentencepiece_alone(tmp_path: Path) -> None:

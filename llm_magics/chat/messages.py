@@ -1,0 +1,34 @@
+"""What a conversation may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..core.guard import check_sound
+from ..errors import UsageError
+
+ROLES = ("system", "user", "assistant", "tool")
+
+
+def check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Raise UsageError unless every message has a known role and a sound text."""
+    if not messages:
+        raise UsageError("there are no messages", hint='pass at least {"role": "user", "content": "…"}')
+    for number, message in enumerate(messages, 1):
+        if (
+            not isinstance(message, Mapping)
+            or message.get("role") not in ROLES
+            or not isinstance(message.get("content"), str)
+        ):
+            raise UsageError(
+                f"message {number} must have a role ({', '.join(ROLES)}) and a text as content, got "
+                f"{message!r:.80}",
+                hint='write {"role": "user", "content": "…"}',
+            )
+        if more := set(message) - {"role", "content"}:  # a template would write them as if they were its own
+            raise UsageError(
+                f"message {number} has {', '.join(map(repr, more))} too",
+                hint="role and content are understood",
+            )
+        check_sound(message["content"])

@@ -1,0 +1,43 @@
+"""Messages and a chat template → the prompt's text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..errors import TemplateError
+from . import helper
+from .messages import check_messages
+
+MAX_TEMPLATE = 64 << 10  # characters
+
+Messages = Sequence[Mapping[str, str]]
+
+
+def render(
+    messages: Messages,
+    template: str,
+    *,
+    bos_token: str = "",
+    eos_token: str = "",
+    add_generation_prompt: bool = True,
+) -> str:
+    """The prompt's text, as transformers' ``apply_chat_template`` makes it.
+
+    Raises:
+        UsageError: a message is malformed.
+        TemplateError: the template is too large, fails, reaches for what it must not, or goes over a limit.
+    """
+    check_messages(messages)
+    if len(template) > MAX_TEMPLATE:
+        raise TemplateError(
+            f"the chat template has {len(template):,} characters",
+            hint=f"at most {MAX_TEMPLATE:,} are accepted",
+        )
+    context = {
+        "tools": None,  # transformers defines both, and templates ask whether they are none
+        "documents": None,
+        "bos_token": bos_token,
+        "eos_token": eos_token,
+        "add_generation_prompt": add_generation_prompt,
+    }
+    return helper.run(template, [dict(message) for message in messages], context)
