@@ -90,8 +90,7 @@ def segments(
     masked = masks.over([*asked, *spared])
     whole = not any(_meet(message["content"], masks.used, literals) for message in masked)
     if fits and whole and made is not None:
-        same = hidden is not None and specials(hidden) == specials(text)
-        where = [_asked(literal, masked, made, masks.mark, run, same) for literal in asked]
+        where = [_asked(literal, masked, made, hidden or "", masks.mark, run) for literal in asked]
         if not (alike and None in where):
             found = [
                 _all(literal, made) if spans is None else spans
@@ -168,16 +167,16 @@ def _parts(text: str, spans: Iterable[tuple[int, int]]) -> list[Segment]:
 
 
 def _asked(
-    literal: str, masked: Messages, made: str, mark: str, run: Callable[[Messages], str | None], same: bool
+    literal: str, masked: Messages, made: str, hidden: str, mark: str, run: Callable[[Messages], str | None]
 ) -> list[tuple[int, int]] | None:
     """Where the prompt has this of the messages' words, which the template looks for; None: nobody knows.
 
     A letter is put before it in a message, and then one after it. Where both are in the prompt beside it, it
     is
     the message's; where neither is, the template took it away, or wrote its own. Where one is, either may be:
-    the template's, if it has the same tokens whatever the messages say (``same``).
+    the template's, if it has as many when the messages are all hidden.
     """
-    spans = []
+    spans, same = [], hidden.count(literal) == made.count(literal)
     for number, message in enumerate(masked):
         if literal not in message["content"]:
             continue
@@ -188,8 +187,8 @@ def _asked(
             changed = {**message, "content": message["content"].replace(literal, form)}
             return run([*masked[:number], changed, *masked[number + 1 :]])
 
-        sides = [_found(literal, made, mark, form, beside) for form in (f"{{0}}{literal}", f"{literal}{{0}}")]
-        before, after = sides
+        before = _found(literal, made, mark, beside, lambda text: text + literal)
+        after = _found(literal, made, mark, beside, lambda text: literal + text)
         if before is None or after is None:
             return None
         ends = before & after if same else before | after
@@ -198,10 +197,14 @@ def _asked(
 
 
 def _found(
-    literal: str, made: str, mark: str, form: str, beside: Callable[[str], str | None]
+    literal: str,
+    made: str,
+    mark: str,
+    beside: Callable[[str], str | None],
+    join: Callable[[str], str],
 ) -> set[int] | None:
     """Where in the prompt the literal ends that a mark is put beside; None: the prompt becomes another."""
-    marked = form.format(mark)
+    marked = join(mark)
     changed = beside(marked)
     if changed is not None:
         pieces = changed.split(marked)
@@ -210,7 +213,7 @@ def _found(
         if len(pieces) == 1 and changed.replace(mark, "") == made:
             return set()
     # The mark may have kept the template from cutting off the space beside it.
-    return set() if beside(form.format("\n")) == made else None
+    return set() if beside(join("\n")) == made else None
 
 
 def _all(literal: str, text: str) -> list[tuple[int, int]]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from llm_magics import ModelFileError, UnsupportedModel
 from llm_magics.engine.backend import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer, _byte_of
-from llm_magics.formats.tokenizers.gguf import PRE_TOKENIZERS, tokenizer_spec
+from llm_magics.formats.tokenizers.gguf import tokenizer_spec
+from llm_magics.formats.tokenizers.pretokenizers import NO_BOS, PRE_TOKENIZERS
 from tests import tiny
 
 
@@ -168,11 +169,27 @@ def test_qwen2_composes_characters(tmp_path: Path) -> None:
     assert tokenizer.decode(tokenizer.encode("e\u0301")) == "é"
 
 
+def test_glm_has_no_bos_token_whatever_a_file_calls_so() -> None:
+    spec = tokenizer_spec(metadata(pre="glm4", add_bos_token=True))
+    assert spec.bos_id is None and json.loads(spec.json)["model"]["ignore_merges"]
+    assert not json.loads(tokenizer_spec(metadata(pre="chatglm-bpe")).json)["model"]["ignore_merges"]
+
+
+@pytest.mark.parametrize(("kind", "ends"), [(1, False), (3, True), (4, True)])
+def test_an_ordinary_word_of_html_ends_nothing(kind: int, ends: bool) -> None:
+    """Qwen 2 and Gemma 4 have ``</s>`` among their words."""
+    data = metadata()
+    data["tokenizer.ggml.tokens"] = [*data["tokenizer.ggml.tokens"], "</s>"]
+    data["tokenizer.ggml.token_type"] = [*data["tokenizer.ggml.token_type"], kind]
+    assert (len(data["tokenizer.ggml.tokens"]) - 1 in tokenizer_spec(data).eos_ids) == ends
+
+
 @pytest.mark.parametrize("pre", PRE_TOKENIZERS)
 def test_every_pre_tokenizer_loads_and_loses_nothing(pre: str, tmp_path: Path) -> None:
     tokenizer = load(tmp_path, metadata(pre=pre), add_bos=True)
     ids = tokenizer.encode("It's 12345 the\n\n  end.")
-    assert ids[0] == 1 and tokenizer.decode(ids[1:]) == "It's 12345 the\n\n  end."
+    assert tokenizer.decode(ids, skip_special=True) == "It's 12345 the\n\n  end."
+    assert (ids[0] == 1) == (pre not in NO_BOS)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +234,14 @@ SPLITS = {
     "falcon": "It|'|s| CaféABC| |123|45|!=|\n\n  | x| |<=| 中文が|.",
     "deepseek-coder": "It|'|s| CaféABC| |1|2|3|4|5|!|=|\n|\n|  | x| <=| |中文が|.",
     "deepseek-v3": "It|'s| CaféABC| |123|45|!=\n\n|  | x| <=| |中文が|.",
+    "deepseek-llm": "It|'|s| Caf|é|ABC| |1|2|3|4|5|!=|\n|\n|  | x| <=| |中文が|.",
+    "kimi-k2": "It's| Café|ABC| |123|45|!=\n\n|  | x| <=| |中文|が|.",
+    "tiny_aya": "It's| Café|ABC| |12|345|!=\n\n|  | x| <=| 中文が|.",
+    "bailingmoe": "It|'s| CaféABC| |1|2|3|4|5|!=\n\n|  | x| <=| 中文が|.",
+    "seed-coder": "It|'s| CaféABC| |1|2|3|4|5|!=|\n\n|  | x| <=| 中文が|.",
+    "exaone-moe": "It|'s| CaféABC| |1|2|3|4|5|!=\n|\n|  | x| <=| 中文が|.",
+    "minicpm5": "It|'s| CaféABC| |123|45|!=\n\n|  | x| <=| 中文が|.",
+    "glm4": "It|'s| CaféABC| |123|45|!=\n\n|  | x| <=| 中文が|.",
 }
 
 

@@ -5,72 +5,15 @@ transformers.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ModelFileError, UnsupportedModel
+from .pretokenizers import BEGINS, NO_BOS, NORMALIZED, PRE_TOKENIZERS, WHOLE_WORDS
 from .sentencepiece import CONTROL as _CONTROL
+from .sentencepiece import NORMAL, Pieces, tokenizer_json
 from .sentencepiece import USER_DEFINED as _USER_DEFINED
-from .sentencepiece import Pieces, tokenizer_json
-
-_GPT2 = [{"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}]
-_DIGITS = [{"type": "Digits", "individual_digits": True}]
-
-
-def _isolated(pattern: str) -> dict[str, Any]:
-    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
-
-
-def _split(*patterns: str, then: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
-    """Split by regular expressions of the model's own, one after the other, then bytes."""
-    return [*map(_isolated, patterns), *then, {**_GPT2[0], "use_regex": False}]
-
-
-_SHORT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-_LLAMA3 = _SHORT + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_QWEN2 = _LLAMA3.replace("{1,3}", "")
-_QWEN35 = _QWEN2.replace(r"\p{L}+", r"[\p{L}\p{M}]+").replace(r"[^\s\p{L}", r"[^\s\p{L}\p{M}")
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_CASED = rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+SHORT|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*SHORT|"
-_SIGNS = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-_CHINESE = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"
-_DEEPSEEK3 = (
-    r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+"
-    r"|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_DEEPSEEK_CODER = (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+")
-
-# tokenizer.ggml.pre → what happens before the merges, as each model's own tokenizer.json has it. The
-# expressions are told in https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, beside those
-# that llama.cpp makes of them.
-PRE_TOKENIZERS = {
-    **dict.fromkeys(("gpt-2", "default", "phi-2", "mpt", "olmo"), _GPT2),
-    **dict.fromkeys(("smollm", "starcoder", "refact", "command-r"), _DIGITS + _GPT2),
-    **dict.fromkeys(("llama-bpe", "llama3", "llama-v3", "dbrx", "smaug-bpe"), _split(_LLAMA3)),
-    **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "stablelm2"), _split(_QWEN2)),
-    "qwen35": _split(_QWEN35),
-    "tekken": _split(_CASED.replace("SHORT", "") + r"\p{N}" + _SIGNS),
-    **dict.fromkeys(
-        ("gpt-4o", "llama4"), _split(_CASED.replace("SHORT", _SHORT + "?") + r"\p{N}{1,3}" + _SIGNS)
-    ),
-    "falcon": [
-        {"type": "Punctuation", "behavior": "Contiguous"},
-        *_GPT2,
-        {"type": "Digits", "individual_digits": False},
-        _isolated("[0-9][0-9][0-9]"),
-    ],
-    "deepseek-coder": _split(*_DEEPSEEK_CODER, then=_DIGITS),
-    "deepseek-v3": _split(r"\p{N}{1,3}", _CHINESE, _DEEPSEEK3),
-}
-
-# Rows whose own tokenizer.json composes characters first (é of two code points becomes one). llama.cpp does
-# not.
-_NORMALIZED = {"qwen2", "qwen35", "deepseek-r1-qwen", "olmo", "mpt", "command-r"}
-# Rows where a word that is in the vocabulary is taken as it is, and rows that begin texts with the BOS token
-# where the file does not say: llama.cpp's llama-vocab.cpp has the same rules.
-_WHOLE_WORDS = _BEGINS = {"llama-bpe", "llama3", "llama-v3", "tekken"}
 
 # Control tokens that end an answer, whatever the metadata calls "eos".
 ENDS = {
@@ -146,27 +89,36 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
     for key, value in (("model", kind), ("pre", pre)):
         if not isinstance(value, str):
             raise _bad(f"tokenizer.ggml.{key} is missing or of the wrong type")
-    if kind not in ("gpt2", "llama"):
+    if kind not in ("gpt2", "llama", "gemma4"):
         raise UnsupportedModel(
             f"the tokenizer kind {kind!r:.60} is not supported yet",
-            hint="supported today: gpt2 (byte-level BPE) and llama (SentencePiece BPE)",
+            hint="supported today: gpt2 (byte-level BPE), llama (SentencePiece BPE) and gemma4",
         )
     tokens, types = _list(metadata, "tokens", str), _list(metadata, "token_type", int)
     if len(types) != len(tokens):
         raise _bad(f"{len(tokens):,} tokens but {len(types):,} token types")
-    if kind == "llama":
-        text, begins = _sentencepiece(metadata, tokens, types), True
+    if kind != "gpt2" or pre == "gemma4":
+        merges = None if kind == "llama" else _list(metadata, "merges", str)
+        text, begins = _sentencepiece(metadata, tokens, types, merges), True
     else:
-        text, begins = _byte_level(metadata, pre, tokens, types), pre in _BEGINS
+        text, begins = _byte_level(metadata, pre, tokens, types), pre in BEGINS
     ids = {name: _id(metadata, f"{name}_token_id", len(tokens)) for name in ("bos", "eos", "eot", "eom")}
-    ends = ends_among({token: id for id, token in enumerate(tokens) if token in ENDS})
+    ends = ends_among(
+        {
+            token: id
+            for id, token in enumerate(tokens)
+            # Many vocabularies have it as an ordinary word: HTML's.
+            if token in ENDS and (token != "</s>" or types[id] != NORMAL)  # noqa: S105  # a token, no secret
+        }
+    )
     template = metadata.get("tokenizer.chat_template")
     return TokenizerSpec(
         json=text,
-        bos_id=ids["bos"],
+        bos_id=None if kind == "gpt2" and pre in NO_BOS else ids["bos"],
         eos_id=ids["eos"],
         eos_ids=frozenset(ends | {id for name in ("eos", "eot", "eom") if (id := ids[name]) is not None}),
-        add_bos=metadata.get("tokenizer.ggml.add_bos_token", begins) is True,
+        # Gemma 4's first files say no, and mean yes: llama.cpp does not ask them either.
+        add_bos=kind == "gemma4" or metadata.get("tokenizer.ggml.add_bos_token", begins) is True,
         template=template if isinstance(template, str) and template.strip() else None,
     )
 
@@ -215,7 +167,7 @@ def byte_level_json(
             }
             for id, token, special in added
         ],
-        "normalizer": {"type": "NFC"} if pre in _NORMALIZED else None,
+        "normalizer": {"type": "NFC"} if pre in NORMALIZED else None,
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": PRE_TOKENIZERS[pre]},
         "post_processor": None,
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True},
@@ -227,7 +179,7 @@ def byte_level_json(
             "end_of_word_suffix": None,
             "fuse_unk": False,
             "byte_fallback": False,
-            "ignore_merges": pre in _WHOLE_WORDS,
+            "ignore_merges": pre in WHOLE_WORDS,
             "vocab": vocab,
             "merges": merges,
         },
@@ -235,19 +187,23 @@ def byte_level_json(
     return json.dumps(data, ensure_ascii=False)
 
 
-def _sentencepiece(metadata: Mapping[str, Any], tokens: list[str], types: list[int]) -> str:
-    """As llama.cpp reads it: scores order the merges, and a space goes before a text unless the file says
-    no.
+def _sentencepiece(
+    metadata: Mapping[str, Any], tokens: list[str], types: list[int], merges: list[str] | None
+) -> str:
+    """As llama.cpp reads it: scores order the merges, and a space goes before a text unless the file says no;
+    Gemma 4's files have the merges themselves, and no such space.
     """
-    flags = {"add_space_prefix": True, "remove_extra_whitespaces": False}
+    flags = {"add_space_prefix": merges is None, "remove_extra_whitespaces": False}
     for key in flags:
         flags[key] = metadata.get(f"tokenizer.ggml.{key}", flags[key])
         if not isinstance(flags[key], bool):
             raise _bad(f"tokenizer.ggml.{key} is of the wrong type")
+    vocab = {token: id for id, token in enumerate(tokens)} if merges else {}
     pieces = Pieces(
         tokens,
-        _list(metadata, "scores", float),
+        [0.0] * len(tokens) if merges else _list(metadata, "scores", float),
         types,
+        merges=merges and [_merge(merge, vocab) for merge in merges],
         prefix=flags["add_space_prefix"],
         squeeze=flags["remove_extra_whitespaces"],
     )

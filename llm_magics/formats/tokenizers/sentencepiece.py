@@ -40,6 +40,7 @@ class Pieces:
         squeeze: whether spaces at the ends are left out and several in a row become one.
         charsmap: how characters are normalised, as SentencePiece stores it; empty for not at all.
         bos, eos: the texts of these pieces.
+        merges: "left right", the first one first, where they are known; else the scores mean them.
     """
 
     texts: Sequence[str]
@@ -51,6 +52,7 @@ class Pieces:
     charsmap: bytes = b""
     bos: str = "<s>"
     eos: str = "</s>"
+    merges: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.texts) == len(self.scores) == len(self.types):
@@ -230,6 +232,8 @@ def _merges(pieces: Pieces) -> list[str] | list[list[str]]:
     transformers makes it too, and letters could become an end token there. The order among equals is
     transformers'.
     """
+    if pieces.merges is not None:
+        return [*pieces.merges]
     ids = {text: id for id, text in enumerate(pieces.texts) if pieces.types[id] in (NORMAL, USER_DEFINED)}
     found: list[tuple[float, int, int, str, str]] = []
     for text, id in ids.items():
