@@ -37,7 +37,7 @@ class CellRequest:
     prompt: str = ""
     model: str | None = None
     adapter: str | None = None
-    precision: str = "auto"
+    precision: str | None = None
     threads: int | None = None
     cache_mb: int | None = None
     file: str | None = None
@@ -59,7 +59,12 @@ def _unescape(text: str) -> str:
 
 
 OPTIONS = (
-    Option(("-m", "--model"), "model", "NAME of a model, org/name on the Hub, or a path", sampling=False),
+    Option(
+        ("-m", "--model"),
+        "model",
+        "NAME of a model, org/name on the Hub, or a path; it stays in use (-m default goes back)",
+        sampling=False,
+    ),
     Option(
         ("-a", "--adapter"),
         "adapter",

@@ -8,6 +8,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from ..clean import line as one_line
 from ..errors import Interrupted, LLMMagicsError, UsageError
+from ..sources import catalog
+from ..sources.names import local
 from .cell import CellRequest, parse, usage
 from .expand import note
 from .host import PlaygroundView, cell_of
@@ -28,7 +30,7 @@ LONG_PROMPT = 500  # tokens; reading them takes about a second
 
 @magics_class
 class LLMMagics(Magics):
-    """Keeps the newest model, so that the next cell finds it loaded, and the conversations."""
+    """Keeps the newest model, which the next cell goes on with, and the conversations."""
 
     shell: Any
 
@@ -42,6 +44,7 @@ class LLMMagics(Magics):
         self._tokens_on = False  # whether every answer is shown as its tokens
         self._variant: Model | None = None  # the model with the adapter of the last answer
         self._model: Model | None = None  # the newest alone: another one gives its memory back
+        self._asked: dict[str, Any] = {}  # how it was asked for
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
     @no_var_expand
@@ -145,10 +148,10 @@ class LLMMagics(Magics):
         """The model in use, which stays it, and the one that the options name."""
         import llm_magics
 
-        model = self._variant or self._model or self.use(None)
+        model = self._variant or self._model or self.use()
         other = llm_magics.load(
             request.model or (model.base or model).name,
-            precision=request.precision,
+            precision=request.precision or "auto",
             threads=request.threads,
             file=request.file,
         )
@@ -172,6 +175,7 @@ class LLMMagics(Magics):
             from ..models.load import give_back_memory
 
             self._model = self._variant = None
+            self._asked = {}
             give_back_memory()
 
     def model_of(self, info: ModelInfo) -> Model:
@@ -181,12 +185,10 @@ class LLMMagics(Magics):
             UsageError: it is another one. A notebook's file may name any, and is not asked to fetch it.
         """
         if self._model is None:
-            from ..sources import catalog
-
             if info.name != catalog.find().name:
                 name = one_line(info.name)
                 raise UsageError(f"{name} is not loaded", hint=f"run %llm -m {name} in a cell first")
-            self.use(None)
+            self.use()
         assert self._model is not None
         return self._model.variant(info.fingerprint) or self._model
 
@@ -195,16 +197,38 @@ class LLMMagics(Magics):
         """The model in use."""
         return self._model
 
-    def use(self, name: str | None, **options: Any) -> Model:
-        """Load a model, or have it already; an earlier one gives its memory back."""
+    def use(
+        self,
+        name: str | None = None,
+        *,
+        precision: str | None = None,
+        threads: int | None = None,
+        file: str | None = None,
+        cache_mb: int | None = None,
+    ) -> Model:
+        """Load a model, or have it already; an earlier one gives its memory back.
+
+        What is not named stays as it is in the model in use: a cell with no options goes on with that, one
+        with a precision has that model in it. "default" is the default model.
+        """
         import llm_magics
 
+        given = {"name": name, "precision": precision, "threads": threads, "file": file}
+        asked: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
         before = self._model
-        model = llm_magics.load(name, **options)
+        if before is not None and not asked and cache_mb is None:
+            return before
+        if name is None:
+            asked = {**self._asked, **asked}
+        elif name == "default":
+            del asked["name"]
+        elif name not in catalog.entries() and (path := local(name)):
+            asked["name"] = str(path.resolve())  # the next cell may run in another folder
+        model = llm_magics.load(**asked, cache_mb=cache_mb)
         if before is not None and before is not model:
             del before
             self.forget()
-        self._model = model
+        self._model, self._asked = model, asked
         return model
 
     def playground(self, model: str | None = None) -> PlaygroundView:
@@ -241,16 +265,14 @@ class LLMMagics(Magics):
         return model.with_adapter(name, strength)
 
     def _status(self, request: CellRequest) -> str:
-        if self._model is None and request.model is None:
-            from ..sources import catalog
-
+        named = {request.model, request.adapter, request.precision, request.threads, request.file}
+        model = self._model if not any({*named, request.cache_mb}) else self._load(request)
+        if model is None:
             entry = catalog.find()
             return (
                 f"No model is loaded yet. The first %%llm loads {entry.name}\n"
                 f"({entry.title}, {entry.size_bytes / 1e6:.0f} MB to fetch once, licence {entry.licence})."
             )
-        model = self._model if request.model is None else self._load(request)
-        assert model is not None  # the two cases above leave no other
         last = model.last
         rows = {
             "model": model.name,

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,28 @@ def test_out_quiet_and_raw(kernel: Kernel) -> None:
 def test_every_option_does_something(kernel: Kernel, options: str, check: str) -> None:
     assert kernel.run(f"%%llm -q -o c {options}\n{FRANCE}").status == "ok"
     assert kernel.value(check) == "True"
+    assert kernel.run("%llm -m default").status == "ok"  # what is named stays
+
+
+def test_a_cell_goes_on_with_the_model_in_use(fresh_kernel: Kernel, tiny_gguf: Path, tmp_path: Path) -> None:
+    """What the status shows is what the next cell runs, and what the verbs look at."""
+    kernel = fresh_kernel
+    (tmp_path / "own.gguf").write_bytes(tiny_gguf.read_bytes())
+    kernel.run("%load_ext llm_magics")
+    assert kernel.run(f"import os; os.chdir({str(tmp_path)!r})").status == "ok"
+    assert kernel.run("%%llm -m own.gguf -n 2 -o a\nhi").status == "ok"
+    assert kernel.run("os.chdir('/')\n%llm -n 2 -o b hi").status == "ok"
+    assert "own" in kernel.run("%llm").stdout and kernel.value("b.model == a.model") == "True"
+    assert kernel.run("%llm lens -o seen").status == "ok"
+    assert kernel.value("seen.model.name == a.model.name") == "True"
+    assert kernel.run("%llm -n 2 -p fp32 -o c hi").status == "ok", "the same model, in another precision"
+    same = "(c.model.name == a.model.name, c.model.precision, c.model.fingerprint == a.model.fingerprint)"
+    assert kernel.value(same) == "(True, 'fp32', True)"
+    assert kernel.run("%llm -m missing.gguf hi").status == "error", "and the one in use stays it"
+    assert kernel.run("%llm -n 2 -o d hi").status == "ok" and kernel.value("d.model == c.model") == "True"
+    assert kernel.run("%llm -m default -n 2 -o e hi").status == "ok"
+    assert kernel.value("(e.model.name, e.model.precision)") == "('smollm2-135m-instruct', 'repacked')"
+    assert kernel.run("%llm -n 2 -o f hi").status == "ok" and kernel.value("f.model == e.model") == "True"
 
 
 @pytest.mark.parametrize(

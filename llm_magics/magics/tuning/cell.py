@@ -27,7 +27,7 @@ class TuneRequest:
     rows: Any = None
     source: str = "cell"
     model: str | None = None
-    precision: str = "auto"
+    precision: str | None = None
     name: str = "tuned"
     prompts: tuple[str, ...] = ()
     folder: str | None = None

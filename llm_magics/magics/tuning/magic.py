@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Models(Protocol):
     """Where the model comes from."""
 
-    def use(self, name: str | None, **options: Any) -> Model: ...
+    def use(self, name: str | None = None, *, precision: str | None = None) -> Model: ...
 
 
 @magics_class
