@@ -19,6 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,19 @@ def start() -> None:
         _started()
 
 
-def run(template: str, messages: Sequence[Mapping[str, str]], context: Mapping[str, Any]) -> str:
+def run(
+    template: str, messages: Sequence[Mapping[str, str]], context: Mapping[str, Any], now: datetime
+) -> str:
     """What the template makes of the messages.
 
     Raises:
         TemplateError: it failed, raised something, went over a limit, or the process cannot be started.
     """
-    now = list(datetime.now().timetuple()[:6])
-    return _run({"template": template, "messages": messages, "context": context, "now": now})
+    clock = [now.year, now.month, now.day, now.hour, now.minute, now.second, now.microsecond]
+    return _run({"template": template, "messages": messages, "context": context, "now": clock})
 
 
+@lru_cache(16)
 def constants(template: str) -> list[str]:
     """The texts that a template spells. Raises: TemplateError: as :func:`run`."""
     found: list[str] = json.loads(_run({"template": template, "constants": True, "now": [2000, 1, 1]}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from ..errors import TemplateError
 from . import helper
@@ -19,9 +20,12 @@ def render(
     *,
     bos_token: str = "",
     eos_token: str = "",
-    add_generation_prompt: bool = True,
+    now: datetime | None = None,
 ) -> str:
-    """The prompt's text, as transformers' ``apply_chat_template`` makes it.
+    """The prompt's text up to where the model answers, as transformers' ``apply_chat_template`` makes it.
+
+    Args:
+        now: what time it is, for templates that write it; None asks the clock.
 
     Raises:
         UsageError: a message is malformed.
@@ -38,6 +42,6 @@ def render(
         "documents": None,
         "bos_token": bos_token,
         "eos_token": eos_token,
-        "add_generation_prompt": add_generation_prompt,
+        "add_generation_prompt": True,
     }
-    return helper.run(template, [dict(message) for message in messages], context)
+    return helper.run(template, [dict(message) for message in messages], context, now or datetime.now())

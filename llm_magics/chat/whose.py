@@ -2,17 +2,13 @@
 
 A message must not be able to speak for another role, so none of its words ever becomes a special token, and
 the template's own always do. To tell them apart, the template runs again on masked messages: their letters
-are
-exchanged, one for one, for letters that occur nowhere. Where the prompt is the same but for that, each of its
-letters tells where it is from.
+are exchanged, one for one, for letters that occur nowhere. Where the prompt is the same but for that, each of
+its letters tells where it is from.
 
 A template may look into a message, for ``</think>`` say, and makes another prompt of a masked one. What it
-may
-look for is spelt in it; so much of a message is left as it is, and as little as possible. Where special
-tokens
-are among that, they are asked for one by one: what is put beside them in the message is beside them in the
-prompt only
-if they are the message's.
+may look for is spelt in it; so much of a message is left as it is, and as little as possible. Where special
+tokens are among that, they are asked for one by one: what is put beside them in the message is beside them
+in the prompt only if they are the message's.
 """
 
 from __future__ import annotations
@@ -20,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import accumulate, chain
 
 from ..errors import TemplateError
@@ -42,7 +39,7 @@ class Segment:
 
 def neutral(parts: Iterable[Segment]) -> str:
     """The prompt with nothing of what the messages say."""
-    return "".join(part.text if part.trusted else "x" * len(part.text) for part in parts)
+    return "".join(part.text if part.trusted else "x" for part in parts)
 
 
 def segments(
@@ -64,22 +61,25 @@ def segments(
         As render.
     """
 
+    made_with = {"bos_token": bos_token, "eos_token": eos_token}
+    now = datetime.now()  # of all renderings: a template may write the time
+
     def run(messages: Messages) -> str | None:
         try:
-            return render(messages, template, bos_token=bos_token, eos_token=eos_token)
+            return render(messages, template, **made_with, now=now)
         except TemplateError:  # of masked messages: it looks for something in them
             return None
 
-    text = render(messages, template, bos_token=bos_token, eos_token=eos_token)
+    text = render(messages, template, **made_with, now=now)
     masks = _Masks(messages, text + template)
     if masks.too_many:
         return [Segment(text, False)]
     hidden = run(masks.over(()))
-    alike = masks.fit(hidden, text)
-    spelt = _spelt(template, messages) if not alike or any(each in text for each in literals) else []
+    alike = _parts(text, masks.spans(hidden)) if masks.fit(hidden, text) else None
+    spelt = _spelt(template, messages) if alike is None or _any_in(literals, messages) else []
     asked = [each for each in literals if any(each in other for other in spelt)]
-    if alike and not asked:
-        return _parts(text, masks.spans(hidden))
+    if alike is not None and not asked:
+        return alike
 
     spared, made = spelt, run(masks.over(spelt))
     if fits := masks.fit(made, text):
@@ -91,14 +91,14 @@ def segments(
     whole = not any(_meet(message["content"], masks.used, literals) for message in masked)
     if fits and whole and made is not None:
         where = [_asked(literal, masked, made, hidden or "", masks.mark, run) for literal in asked]
-        if not (alike and None in where):
+        if alike is None or None not in where:
             found = [
                 _all(literal, made) if spans is None else spans
                 for literal, spans in zip(asked, where, strict=True)
             ]
             return _parts(text, chain(masks.spans(made), *found))
-    if alike:
-        return _parts(text, masks.spans(hidden))
+    if alike is not None:
+        return alike
     # It changes the messages' letters. What it says of itself is known all the same.
     own = made if whole and not asked else hidden
     if own is not None and specials(own) == specials(text):
@@ -222,9 +222,12 @@ def _all(literal: str, text: str) -> list[tuple[int, int]]:
 
 def _spelt(template: str, messages: Messages) -> list[str]:
     """What of the messages the template itself spells, or Jinja's filters write in another way."""
-    contents = [message["content"] for message in messages]
-    each = [text for text in helper.constants(template) if text.strip()]
-    return [text for text in [*each, *_ESCAPED] if any(text in content for content in contents)][:_MOST_SPELT]
+    texts = [text for text in helper.constants(template) if text.strip()]
+    return [text for text in [*texts, *_ESCAPED] if _any_in([text], messages)][:_MOST_SPELT]
+
+
+def _any_in(texts: Sequence[str], messages: Messages) -> bool:
+    return any(text in message["content"] for message in messages for text in texts)
 
 
 def _meet(content: str, used: str, literals: Sequence[str]) -> bool:

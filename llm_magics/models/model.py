@@ -151,8 +151,13 @@ class Model(Inside):
             **self._special_texts(),
         )
         text = "".join(part.text for part in parts)
-        if tokenizer.specials_in(text) == tokenizer.specials_in(neutral(parts)):
-            return text, tokenizer.encode(text)
+        ids, other = tokenizer.encode(text), neutral(parts)
+        # The messages make no special token: mostly seen by the ids, and at the latest by what is not
+        # unknown.
+        if tokenizer.specials(ids) == tokenizer.specials(tokenizer.encode(other)):
+            return text, ids
+        if tokenizer.specials_in(text) == tokenizer.specials_in(other):
+            return text, ids
         return text, tokenizer.encode_parts((part.text, part.trusted) for part in parts)
 
     def stream(
