@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ..core.bounded import json_object
 from ..decoder.recipe import Recipe
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 # Part of the cache key: raise it whenever the same file would be converted to something else.
 FORMAT = 5
 READABLE = (4, FORMAT)  # saved models of earlier versions that mean the same
-
-
-_KINDS: dict[str, Any] = {
-    "spec": dict,
-    "precision": str,
-    "template": str | None,
-    "bos_id": int | None,
-    "eos_id": int | None,
-    "eos_ids": list,
-    "add_bos": bool,
-    "licence": str,
-    "bytes_per_token": int,
-    "weights_bytes": int,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +61,8 @@ class Converted:
                     f"{folder.name} was written by another version (format {data.get('format')!r:.20})",
                     hint="convert it anew: load it from where it came from, and save it again",
                 )
-            for name, kind in _KINDS.items():
+            kinds = {**get_type_hints(cls), "spec": dict, "eos_ids": list}  # as JSON has them
+            for name, kind in kinds.items():
                 if not isinstance(data[name], kind) or isinstance(data[name], bool) is not (kind is bool):
                     raise ValueError(f"{name} = {data[name]!r:.60}")
             spec, ends = DecoderSpec.from_dict(data["spec"]), tuple(data["eos_ids"])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..chat import helper
 from ..clean import line
+from ..core.options import as_whole
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
@@ -74,11 +75,7 @@ def load(
         raise UsageError(
             f"a model's name is a text or a path, got {name!r:.60}", hint="lm.load() takes the default"
         )
-    for option, value in (("threads", threads), ("cache_mb", cache_mb)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise UsageError(
-                f"{option} must be a whole number of at least 1, got {value!r}", hint="leave it out"
-            )
+    threads, cache_mb = _count("threads", threads), _count("cache_mb", cache_mb)
     helper.start()  # templates are ready to run when the model is
     asked = (name or catalog.DEFAULT, precision, threads or 0, file)
     key = (*asked, _as_it_is(asked[0]))
@@ -89,6 +86,13 @@ def load(
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
+
+
+def _count(option: str, value: int | None) -> int | None:
+    whole = None if value is None else as_whole(value)
+    if value is not None and (whole is None or whole < 1):
+        raise UsageError(f"{option} must be a whole number of at least 1, got {value!r}", hint="leave it out")
+    return whole
 
 
 def _as_it_is(name: str) -> str:
@@ -178,7 +182,7 @@ def _key(source: Source, precision: str) -> str:
 
 def _drop_older(key: str) -> None:
     """Remove what earlier versions converted of the same source: nobody opens it any more."""
-    for other in store.cached():
+    for other in store.entries():
         found = re.fullmatch(rf"{re.escape(key)}/.+-(\d+)-[0-9a-f]{{12}}", other)
         if found and int(found[1]) < FORMAT:
             with suppress(StoreError):

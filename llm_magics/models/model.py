@@ -415,17 +415,8 @@ class Model(Inside):
         if not ids:
             raise UsageError("there is no text to score", hint="pass some text")
         has_bos = self.tokenizer.bos_id is not None and ids[0] == self.tokenizer.bos_id
-        with progress.bar("reading", len(before) + len(ids) - 1, unit="token") as step:
-            return score(
-                self._runtime,
-                [*before, *ids],
-                text=text,
-                predicted_from=0 if before or (has_bos and len(ids) > 1) else 1,
-                alternatives=alternatives,
-                model=self.info,
-                prompt=len(before),
-                step=step,
-            )
+        predicted_from = 0 if before or (has_bos and len(ids) > 1) else 1
+        return self._scored(before, ids, text, predicted_from, alternatives)
 
     def score_answer(self, answer: Generation, *, alternatives: int = 10) -> Trace:
         """Read an answer's tokens behind its prompt, as this model expects them; it may be another's, if both
@@ -440,15 +431,20 @@ class Model(Inside):
             raise UsageError(
                 f"{self.name} cannot read this answer token by token", hint="compare its text: answer.text"
             )
-        with progress.bar("reading", len(answer.prompt_ids) + len(ids) - 1, unit="token") as step:
+        return self._scored(answer.prompt_ids, ids, answer.text, 0, alternatives)
+
+    def _scored(
+        self, before: Sequence[int], ids: Sequence[int], text: str, predicted_from: int, alternatives: int
+    ) -> Trace:
+        with progress.bar("reading", len(before) + len(ids) - 1, unit="token") as step:
             return score(
                 self._runtime,
-                [*answer.prompt_ids, *ids],
-                text=answer.text,
-                predicted_from=0,
+                [*before, *ids],
+                text=text,
+                predicted_from=predicted_from,
                 alternatives=alternatives,
                 model=self.info,
-                prompt=len(answer.prompt_ids),
+                prompt=len(before),
                 step=step,
             )
 

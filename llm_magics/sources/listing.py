@@ -14,10 +14,11 @@ def listing() -> str:
         lines.append(
             f"  {name:<28} {entry.title}, {entry.size_bytes / 1e6:,.0f} MB to fetch, {entry.licence}"
         )
-    kept = store.cached()
+    kept, sound = store.entries(), store.cached()
     lines.append(f"converted, in {store.home()}:" if kept else "nothing is converted yet")
     for key, size in sorted(kept.items()):
-        lines.append(f"  {line(key):<60} {size / 1e6:8,.0f} MB")
+        damaged = "" if key in sound else ", damaged: it is made anew when it is asked for"
+        lines.append(f"  {line(key):<60} {size / 1e6:8,.0f} MB{damaged}")
     if kept:
         lines.append(
             f"  {'together':<60} {sum(kept.values()) / 1e6:8,.0f} MB; %llm rm NAME removes what begins so"
@@ -31,7 +32,7 @@ def remove(name: str) -> str:
     Raises:
         StoreError: there is none, or it could not be removed.
     """
-    kept = store.cached()
+    kept = store.entries()
     keys = [key for key in kept if key == name or key.startswith(f"{name}/")]
     if not keys:
         raise StoreError(f"nothing is converted of {line(name)!r}", hint="%llm models lists what there is")

@@ -176,19 +176,18 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def entries() -> dict[str, int]:
+    """What lies in the cache, sound or not: key → bytes."""
+    root = home() / "models"
+    paths = [path for path in root.glob("*/*") if path.is_dir() and not path.name.startswith(_MAKING)]
+    return {
+        path.relative_to(root).as_posix(): sum(file.stat().st_size for file in _files(path)) for path in paths
+    }
+
+
 def cached() -> dict[str, int]:
     """What is converted and sound: key → bytes."""
-    root = home() / "models"
-    paths = [
-        manifest.parent
-        for manifest in root.glob(f"*/*/{MANIFEST}")
-        if not manifest.parent.name.startswith(_MAKING)
-    ]
-    return {
-        path.relative_to(root).as_posix(): sum(f.stat().st_size for f in _files(path))
-        for path in paths
-        if sound(path)
-    }
+    return {key: size for key, size in entries().items() if sound(_entry_path(key))}
 
 
 def has(key: str) -> bool:
@@ -227,7 +226,7 @@ def remove(key: str) -> None:
     """
     path = _entry_path(key)
     if not path.is_dir():
-        raise StoreError(f"there is no {key} in {home()}", hint="store.cached() lists what is there")
+        raise StoreError(f"there is no {key} in {home()}", hint="%llm models lists what is there")
     with lock(key), writing(path):
         shutil.rmtree(path)
 

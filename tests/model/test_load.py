@@ -147,6 +147,14 @@ def test_a_path_is_the_file_that_lies_there_now(
     assert lm.load("m.gguf").info.fingerprint not in (first.info.fingerprint, second.info.fingerprint)
 
 
+def test_the_integers_of_numpy_are_integers(own_gguf: Path, home: Path) -> None:
+    model = lm.load(own_gguf, threads=np.int64(1), cache_mb=np.int32(7))
+    assert model.pool.budget == 7_000_000 and lm.load(own_gguf, threads=1) is model
+    for odd in (0, True, 1.5, "2"):
+        with pytest.raises(lm.UsageError, match="threads must be a whole number"):
+            lm.load(own_gguf, threads=odd)  # type: ignore[arg-type]
+
+
 def test_a_precision_that_cannot_be_given_is_refused(own_gguf: Path, home: Path, tmp_path: Path) -> None:
     lm.load(own_gguf, precision="int8").save(tmp_path / "saved")
     assert lm.load(tmp_path / "saved").info.precision == "int8"
@@ -162,12 +170,15 @@ def test_the_cache_is_listed_emptied_and_kept_clean(own_gguf: Path, home: Path, 
     (key,) = store.cached()
     old = key.replace("-5-", "-3-")
     shutil.copytree(home / "models" / key, home / "models" / old)  # what an earlier version would have left
-    assert store.cached().keys() == {key, old}
+    (home / "models" / old / "model.json").write_text("{")  # damaged besides
+    assert store.entries().keys() == {key, old} and store.cached().keys() == {key}
+    assert "damaged" in listing.listing()
     lm.load(own_gguf, precision="int8")
-    assert old not in store.cached() and len(store.cached()) == 2
+    assert old not in store.entries() and len(store.cached()) == 2 and "damaged" not in listing.listing()
+    (home / "models" / key / "weights.bin").write_bytes(b"")
     assert key in listing.listing() and "smollm2-135m-instruct" in listing.listing()
     name = key.split("/")[0]
-    assert "removed" in listing.remove(name) and store.cached() == {}
+    assert "removed" in listing.remove(name) and store.entries() == {}
     with pytest.raises(lm.StoreError, match="nothing is converted"):
         listing.remove(name)
 
