@@ -3,10 +3,8 @@
     python benchmarks/inside.py
 
 Bytes in the saved notebook, time to first paint in Chromium, and the longest text whose view stands within
-five
-seconds. The peers are installed into .venvs/ on the first run; what BertViz loads from a CDN comes from npm's
-packages
-instead, so that no network is timed. Needs what `make test` sets up.
+five seconds. The peers are installed into .venvs/ on the first run; what BertViz loads from a CDN comes from
+npm's packages instead, so that no network is timed. Needs what `make test` sets up.
 """
 
 from __future__ import annotations

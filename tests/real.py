@@ -1,8 +1,7 @@
 """Tokenizers, their test vectors and chat templates of real models, which nobody here wrote.
 
 The source package of llama-cpp-python holds llama.cpp's ``models/``. It is fetched once from the package
-index
-into the cache folder, and never built: only its data files are unpacked.
+index into the cache folder, and never built: only its data files are unpacked.
 """
 
 from __future__ import annotations

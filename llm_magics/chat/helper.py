@@ -2,8 +2,7 @@
 again.
 
 :mod:`.worker` is what runs there. The limits of one request are kept from here: the wall clock everywhere,
-and
-the memory where the system does not keep it itself (macOS and Windows).
+and the memory where the system does not keep it itself (macOS and Windows).
 """
 
 from __future__ import annotations

@@ -172,9 +172,8 @@ def _asked(
     """Where the prompt has this of the messages' words, which the template looks for; None: nobody knows.
 
     A letter is put before it in a message, and then one after it. Where both are in the prompt beside it, it
-    is
-    the message's; where neither is, the template took it away, or wrote its own. Where one is, either may be:
-    the template's, if it has as many when the messages are all hidden.
+    is the message's; where neither is, the template took it away, or wrote its own. Where one is, either may
+    be: the template's, if it has as many when the messages are all hidden.
     """
     spans, same = [], hidden.count(literal) == made.count(literal)
     for number, message in enumerate(masked):

@@ -49,12 +49,8 @@ class SamplingOptions:
         if not isinstance(stop, Iterable):
             raise UsageError(f"stop takes strings, got {stop!r}", hint='for example stop=["\\n"]')
         object.__setattr__(self, "stop", tuple(stop))
-        for name in (
-            "max_tokens",
-            "top_k",
-            "seed",
-            "alternatives",
-        ):  # pandas and NumPy have integers of their own
+        # pandas and NumPy have numbers of their own.
+        for name in ("max_tokens", "top_k", "seed", "alternatives"):
             if (whole := as_whole(getattr(self, name))) is not None:
                 object.__setattr__(self, name, whole)
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):

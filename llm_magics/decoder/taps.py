@@ -72,8 +72,7 @@ def readout(model: ir.Model, spec: DecoderSpec) -> None:
 
 def head_alone(model: ir.Model, spec: DecoderSpec) -> None:
     """Leave of it only ``hidden`` float32 (1, n, hidden) → ``logits`` (1, n, vocab): the last product, with
-    no
-    norm before it and no cap behind it.
+    no norm before it and no cap behind it.
     """
     graph = model.graph
     picked, logits = _picked(graph), graph.outputs[0]

@@ -1,8 +1,7 @@
 """Where each head looks: the weights after softmax, as ONNX Runtime's attention kernel used them.
 
 A text's weights are layers × heads × tokens² numbers, which grow fast: they are read a stretch of tokens at a
-time,
-every head is kept as a small picture, and whole matrices of as many layers as a notebook should hold.
+time, every head is kept as a small picture, and whole matrices of as many layers as a notebook should hold.
 """
 
 from __future__ import annotations
@@ -31,13 +30,11 @@ class Attention(Picture):
     """Layers × heads. Made by :meth:`Model.attention`.
 
     Layers and heads count from 0 in ``arrays``. ``thumbs`` (layers, heads, side, side): each cell the largest
-    weight of
-    its part of the matrix. ``triangles`` (kept, heads + 1, tokens · (tokens + 1) / 2): the lower triangles of
-    the layers
-    in ``head["kept"]``, row by row; the last of each layer is the rollout up to it (Abnar & Zuidema 2020,
-    arXiv:2005.00928). ``habits`` (layers, heads, 4): the mean weight of the first token, of what stood behind
-    an earlier
-    copy of the token (NaN where there is none), of the token before, and of the token itself.
+    weight of its part of the matrix. ``triangles`` (kept, heads + 1, tokens · (tokens + 1) / 2): the lower
+    triangles of the layers in ``head["kept"]``, row by row; the last of each layer is the rollout up to it
+    (Abnar & Zuidema 2020, arXiv:2005.00928). ``habits`` (layers, heads, 4): the mean weight of the first
+    token, of what stood behind an earlier copy of the token (NaN where there is none), of the token before,
+    and of the token itself.
     """
 
     kind = "attention"

@@ -1,12 +1,9 @@
 """Which tokens of the prompt moved the next one: each is left out in turn, and the change is measured.
 
 Leave-one-out (occlusion, Zeiler & Fergus 2014, arXiv:1311.2901; Li et al. 2016, arXiv:1612.08220): the text
-is read
-without the token, and what comes behind it moves up. With a token to contrast (Yin & Neubig 2022,
-arXiv:2202.10419) it is
-the difference of both that is measured: "why this and not that". It says what the model's answer hangs on,
-not why; of two
-tokens that say the same, each may seem needless.
+is read without the token, and what comes behind it moves up. With a token to contrast (Yin & Neubig 2022,
+arXiv:2202.10419) it is the difference of both that is measured: "why this and not that". It says what the
+model's answer hangs on, not why; of two tokens that say the same, each may seem needless.
 """
 
 from __future__ import annotations
@@ -30,11 +27,9 @@ class Causes(Picture):
     """How much each token of a text speaks for what follows. Made by :meth:`Model.attribute`.
 
     ``effect`` (tokens,) in ``arrays``: by how many nats the target's logprob (or its lead over ``against``)
-    falls when the
-    token is left out; above 0 it speaks for the target. NaN where it was not read. ``head``: ``target`` and
-    ``against``
-    (ids, or None), the ``logprob`` of both, the ``method``, and the ``likeliest`` token instead, without each
-    one.
+    falls when the token is left out; above 0 it speaks for the target. NaN where it was not read. ``head``:
+    ``target`` and ``against`` (ids, or None), the ``logprob`` of both, the ``method``, and the ``likeliest``
+    token instead, without each one.
     """
 
     kind = "causes"

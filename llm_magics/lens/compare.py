@@ -24,12 +24,9 @@ class Comparison(Picture):
     :func:`compare`.
 
     ``logprob_a`` and ``logprob_b`` (stretches,), nats; ``same`` (stretches,): 1 where both hold the same
-    token for the
-    likeliest, 2 where that cannot be said. Differences are log₂ p(B) − log₂ p(A), in bits. In ``head``:
-    ``texts``,
-    ``mean`` with its 95 % ``interval`` (paired bootstrap over stretches, 2,000 times), ``parted``: the place
-    of the
-    first token at which two answers part, or None.
+    token for the likeliest, 2 where that cannot be said. Differences are log₂ p(B) − log₂ p(A), in bits. In
+    ``head``: ``texts``, ``mean`` with its 95 % ``interval`` (paired bootstrap over stretches, 2,000 times),
+    ``parted``: the place of the first token at which two answers part, or None.
     """
 
     kind = "compare"

@@ -32,10 +32,8 @@ class Cut(Picture):
     """One text in several tokenizers. Made by :func:`tokenizers` and :meth:`Model.tokenize`.
 
     ``head["columns"]``: of each tokenizer its ``name``, the size of its ``vocab``, the ``ids``, what each
-    adds to the
-    text (``texts``) and its ``bytes`` (hex). ``head["languages"]``: of each its ``name``, its ``bytes``, and
-    how many tokens
-    the same sentence takes in every tokenizer (``counts``).
+    adds to the text (``texts``) and its ``bytes`` (hex). ``head["languages"]``: of each its ``name``, its
+    ``bytes``, and how many tokens the same sentence takes in every tokenizer (``counts``).
     """
 
     kind = "tokenizers"

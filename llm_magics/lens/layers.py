@@ -1,8 +1,7 @@
 """The logit lens: what the model would say if it ended after each layer (nostalgebraist 2020).
 
 The residual stream after a layer goes through the model's own end: its final norm, its head, and the caps of
-its
-family. What early layers say this way is read with the last layer's eyes; it is no thought of theirs.
+its family. What early layers say this way is read with the last layer's eyes; it is no thought of theirs.
 """
 
 from __future__ import annotations
@@ -30,12 +29,10 @@ class Lens(Picture):
     """Layers × tokens. Made by :meth:`Model.lens`.
 
     Layers count from 1: row 0 of an array is what is read after the first. Of every layer and token, in
-    ``arrays``:
-    ``top_ids`` and ``top_logprobs`` (layers, tokens, k), best first; ``logprob`` and ``rank`` (layers,
-    tokens) of the
-    answer, which is the likeliest token after the last layer; ``entropy``; ``kl``: KL(last layer ‖ this one);
-    all in
-    nats, ranks from 0. Of watched tokens ``watch_logprob`` and ``watch_rank`` (watched, layers, tokens).
+    ``arrays``: ``top_ids`` and ``top_logprobs`` (layers, tokens, k), best first; ``logprob`` and ``rank``
+    (layers, tokens) of the answer, which is the likeliest token after the last layer; ``entropy``; ``kl``:
+    KL(last layer ‖ this one); all in nats, ranks from 0. Of watched tokens ``watch_logprob`` and
+    ``watch_rank`` (watched, layers, tokens).
     """
 
     kind = "lens"

@@ -23,10 +23,9 @@ class Memory(Picture):
     """A text against what the model would have said. Made by :meth:`Model.memorised`.
 
     Greedy decoding from the first ``given`` tokens repeats the text for ``run`` tokens; ``longest`` is the
-    longest stretch
-    in which every token is the likeliest one behind the true text, and where it begins. ``rank`` (tokens,)
-    from 0 and
-    ``logprob`` (nats) of each true token behind the text before it; NaN and 0 for the first.
+    longest stretch in which every token is the likeliest one behind the true text, and where it begins.
+    ``rank`` (tokens,) from 0 and ``logprob`` (nats) of each true token behind the text before it; NaN and 0
+    for the first.
     """
 
     kind = "memory"

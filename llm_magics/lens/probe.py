@@ -26,11 +26,9 @@ class Probe(Picture):
     """Strings behind one prompt. Made by :meth:`Model.probe`.
 
     ``head["strings"]``: of each its ``text``, ``ids``, ``texts`` of its tokens, and ``joined``: whether the
-    prompt and it
-    would be cut otherwise if they were one text. In ``arrays``, of all tokens one after the other:
-    ``logprob`` (nats,
-    exact), ``rank`` (from 0), ``entropy``; ``instead_ids`` and ``instead_logprobs`` (tokens, 5): the
-    likeliest there.
+    prompt and it would be cut otherwise if they were one text. In ``arrays``, of all tokens one after the
+    other: ``logprob`` (nats, exact), ``rank`` (from 0), ``entropy``; ``instead_ids`` and ``instead_logprobs``
+    (tokens, 5): the likeliest there.
     """
 
     kind = "probe"

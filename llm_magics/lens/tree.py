@@ -27,10 +27,8 @@ class Tree(Picture):
     """Samples of one prompt. Made by :meth:`Model.tree`.
 
     ``head["samples"]``: of each its ``seed``, how many ``tokens`` it has, and why it ended (``end``). In
-    ``arrays``, of
-    all tokens one after the other: ``token``, ``logprob`` (nats, under the model itself), ``entropy``;
-    ``other_ids`` and
-    ``other_logprobs`` (tokens, 5): the likeliest there.
+    ``arrays``, of all tokens one after the other: ``token``, ``logprob`` (nats, under the model itself),
+    ``entropy``; ``other_ids`` and ``other_logprobs`` (tokens, 5): the likeliest there.
     """
 
     kind = "tree"

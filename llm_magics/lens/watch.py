@@ -25,10 +25,8 @@ class Watch(Picture):
     """Watched strings behind every token. Made by :meth:`Model.watch`.
 
     ``logprob`` (watched, tokens), nats, and ``rank`` (from 0): of a string's first token, as the model
-    expects it behind
-    the text up to and with that token. ``head["watch"]``: each ``text``, its first token's ``id`` and
-    ``first`` text, and
-    whether the string is more than that (``longer``).
+    expects it behind the text up to and with that token. ``head["watch"]``: each ``text``, its first token's
+    ``id`` and ``first`` text, and whether the string is more than that (``longer``).
     """
 
     kind = "watch"

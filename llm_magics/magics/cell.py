@@ -21,8 +21,7 @@ class CellRequest:
 
     Attributes:
         verb: "generate", "status" (``%llm`` alone), "help", "playground", "models", "rm", "tokens" (``%llm
-            tokens
-            [on|off]``, in the prompt), or one of those that look inside (inside/verbs.py).
+            tokens [on|off]``, in the prompt), or one of those that look inside (inside/verbs.py).
         prompt: the text, its variables expanded.
         options: fields of SamplingOptions that were given.
         follow: None, or the thread to go on with: empty for that of the last answer.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..clean import line
 from ..core.bounded import json_object
+from ..core.files import write_atomic
 from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ..formats.safetensors import Safetensors
 from ..sources import store
@@ -129,7 +130,7 @@ class Adapter:
             temporary.write_bytes(data)
             temporary.replace(path / WEIGHTS)
         with store.writing(path / CONFIG):  # last: a folder without it is no adapter
-            store.write_atomic(path / CONFIG, json.dumps(self._config(), indent=2) + "\n")
+            write_atomic(path / CONFIG, json.dumps(self._config(), indent=2) + "\n")
         return path
 
     def _config(self) -> dict[str, Any]:

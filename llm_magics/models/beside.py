@@ -25,8 +25,7 @@ def compare(
 
     Args:
         a, b: two models, which both read ``text``; or two records of one text (:meth:`Model.score`), or of
-            two answers,
-            which are compared up to where they part.
+            two answers, which are compared up to where they part.
         text: what is read; an answer is read behind its prompt, by models that cut it alike.
 
     Raises:

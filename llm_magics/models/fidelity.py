@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.bounded import json_object
+from ..core.files import write_atomic
 from ..engine.base import Cache
 from ..sources import store
 
@@ -74,7 +75,7 @@ def keep(folder: Path, found: Fidelity) -> None:
     measurement.
     """
     with store.writing(folder / _FILE):
-        store.write_atomic(folder / _FILE, json.dumps(asdict(found)))
+        write_atomic(folder / _FILE, json.dumps(asdict(found)))
 
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

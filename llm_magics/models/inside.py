@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
 class Inside:
     """The views of what goes on inside. Each gives a record that shows itself where it is a cell's last
-    value, with
-    ``to_dict``, ``to_pandas`` and ``save_html``. A text goes to the model as it is, with no chat template; an
-    answer
-    (:class:`Generation`) with its prompt.
+    value, with ``to_dict``, ``to_pandas`` and ``save_html``. A text goes to the model as it is, with no chat
+    template; an answer (:class:`Generation`) with its prompt.
     """
 
     info: ModelInfo
@@ -102,8 +100,7 @@ class Inside:
 
     def replay(self, answer: Generation | None = None) -> Replay:
         """The sampler's choices of an answer again: what each rule removed, where the dice fell, and what
-        other
-        settings would have done.
+        other settings would have done.
 
         Args:
             answer: of this model; None: the last one.
@@ -183,8 +180,7 @@ class Inside:
 
     def watch(self, text: Text, strings: Sequence[str]) -> Watch:
         """Follow strings through a text or an answer: how likely each would have been behind every token, and
-        its
-        rank. Of a string of several tokens the first is followed.
+        its rank. Of a string of several tokens the first is followed.
 
         Raises:
             UsageError: there is no string, or one is empty. ContextOverflow: the text is too long.

@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 from ..core.bounded import json_object
+from ..core.files import write_atomic
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
 from . import progress, store
 from .repository import TOKENIZER_FILES, Choice, choose
@@ -80,7 +81,7 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
         note = _note(repository, revision)
         with store.writing(note):
             note.parent.mkdir(parents=True, exist_ok=True)
-            store.write_atomic(note, json.dumps(asdict(listing)))
+            write_atomic(note, json.dumps(asdict(listing)))
         return path
 
     digest = hashlib.sha256("\0".join([repository, commit, *sorted(names)]).encode()).hexdigest()

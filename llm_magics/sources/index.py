@@ -18,6 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, Request, build_opener
 
+from ..core.files import write_atomic
 from ..errors import FetchError
 from . import progress, store
 from .catalog import CatalogEntry
@@ -81,7 +82,7 @@ def _right(path: Path, entry: CatalogEntry) -> bool:
         if store.sha256(path) != entry.sha256:
             return False
         with store.writing(note):
-            store.write_atomic(note, f"{entry.sha256} {state.st_mtime_ns}")
+            write_atomic(note, f"{entry.sha256} {state.st_mtime_ns}")
         return True
     except (OSError, UnicodeDecodeError):
         return False

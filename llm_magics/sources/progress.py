@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -38,6 +39,19 @@ def tell(what: str, share: float | None) -> None:
     """Only where somebody listens: another library draws its own bar on stderr."""
     if listener := _listener.get():
         listener(what, share)
+
+
+def seldom(show: Callable[[str], object], every_s: float = 0.25) -> Listener:
+    """A listener that shows what it is told at most that often, for the first time after that long."""
+    last = time.monotonic()
+
+    def listener(what: str, share: float | None) -> None:
+        nonlocal last
+        if time.monotonic() - last > every_s:
+            last = time.monotonic()
+            show(what + ("" if share is None else f" · {share:.0%}"))
+
+    return listener
 
 
 @contextmanager

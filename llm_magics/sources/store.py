@@ -15,12 +15,12 @@ import json
 import os
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from ..core.bounded import json_object
+from ..core.files import write_atomic
 from ..errors import LLMMagicsError, StoreError, UsageError
 
 MANIFEST = "manifest.json"
@@ -275,16 +275,6 @@ def whole(target: Path, build: Callable[[Path], object]) -> Path:
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write under a temporary name and rename: readers see the old file or the new one."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        temporary.write_text(text, "utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _seal(folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.bounded import json_object
+from ..core.files import write_atomic
 from ..errors import ModelFileError, StoreError, UsageError
 from ..formats.safetensors import Safetensors
 from ..sources import store
@@ -62,7 +63,7 @@ class Checkpoint:
             temporary = self.folder / f"{name}.partial"
             temporary.write_bytes(data)
             temporary.replace(self.folder / name)
-            store.write_atomic(self.folder / STATE, json.dumps(self._state(run, trainer, best, name)))
+            write_atomic(self.folder / STATE, json.dumps(self._state(run, trainer, best, name)))
             for old in self.folder.glob(f"*.{PARAMETERS}"):
                 if old.name != name:
                     old.unlink()

@@ -1,11 +1,9 @@
 """Any record with arrays as JSON: a readable head, and everything else deflated. The twin of src/packed.ts.
 
 The bytes before they are deflated: the length of a JSON header (4 bytes, little-endian), the header, and the
-arrays
-in the order of its ``arrays``: ``[name, type, step, shape]``. A value is stored as a whole number of steps
-(types
-u1, u2, u4) or as it is (f4, f8), in planes of bytes as core/columns.py has them: planes of one kind deflate
-well.
+arrays in the order of its ``arrays``: ``[name, type, step, shape]``. A value is stored as a whole number of
+steps (types u1, u2, u4) or as it is (f4, f8), in planes of bytes as core/columns.py has them: planes of one
+kind deflate well.
 """
 
 from __future__ import annotations

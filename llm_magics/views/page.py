@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from ..clean import line
+from ..core.files import write_atomic
 from ..errors import StoreError
 
 SCRIPT = Path(__file__).parents[1] / "static" / "page.js"
@@ -46,15 +44,8 @@ def write(path: Path, bundle: Mapping[str, Any], mime: str, *, title: str) -> Pa
     script = SCRIPT.read_text("utf-8").replace("</", "<\\/") if SCRIPT.exists() else ""
     page = _PAGE.format(title=escape(line(title)), fallback=bundle["text/html"], record=record, script=script)
     path = path.expanduser()
-    made = ""
     try:
-        file, made = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(file, "w", encoding="utf-8") as out:
-            out.write(page)
-        os.chmod(made, 0o644)
-        os.replace(made, path)
+        write_atomic(path, page)
     except OSError as error:
-        with suppress(OSError):
-            os.unlink(made)
         raise StoreError(f"{path} cannot be written: {error}", hint="choose another folder") from error
     return path

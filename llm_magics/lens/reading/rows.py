@@ -21,10 +21,8 @@ def rows_for(vocab_size: int, *, most: int = 64) -> int:
 @dataclass(frozen=True, slots=True)
 class Read:
     """Of n distributions: ``top_ids`` and ``top_logprobs`` (n, k), best first; of one token each its
-    ``logprob``
-    (nats) and its ``rank`` (from 0), both (n,); ``entropy`` (n,), nats; ``log_total`` (n,): the logarithm of
-    the sum
-    of all e^logit.
+    ``logprob`` (nats) and its ``rank`` (from 0), both (n,); ``entropy`` (n,), nats; ``log_total`` (n,): the
+    logarithm of the sum of all e^logit.
     """
 
     top_ids: NDArray[np.int64]

@@ -2,9 +2,8 @@
 asked for.
 
 One class of arrays comes out of it a stretch of tokens at a time, so that no text is ever held whole:
-residuals
-(layers + 1, n, hidden), attention (layers, heads, n, total) and heads (layers, n, heads · head_dim), all
-float32.
+residuals (layers + 1, n, hidden), attention (layers, heads, n, total) and heads (layers, n, heads ·
+head_dim), all float32.
 """
 
 from __future__ import annotations
@@ -136,8 +135,7 @@ class Tapped:
 
     def outputs_of(self, heads: Floats) -> Floats:
         """What each head alone writes, before a norm behind attention: (layers, n, heads · head_dim) →
-        (layers, n,
-        hidden). What is written whatever the heads say (a bias) is left out.
+        (layers, n, hidden). What is written whatever the heads say (a bias) is left out.
         """
         feeds = {f"heads.{layer}": each[None] for layer, each in enumerate(heads)}
         nothing = {name: np.zeros_like(array[:, :1]) for name, array in feeds.items()}
@@ -193,8 +191,7 @@ class Tapped:
 
     def _session(self, attention: bool) -> InferenceSession:
         """One of two, of which the newest is held: where attention's weights are given out, another kernel
-        computes
-        it, and rounds otherwise.
+        computes it, and rounds otherwise.
         """
         from ...decoder.taps import with_residuals, with_taps
 

@@ -6,7 +6,6 @@ Every order brings the record that the view shows, so that a kernel that was res
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,8 +18,6 @@ from ..channel import Order, Sender
 
 if TYPE_CHECKING:
     from ...models.model import Model
-
-_EVERY_S = 0.25
 
 
 class Models(Protocol):
@@ -56,16 +53,12 @@ class Looks:
         return going is not None
 
     def _make(self, id: str, payload: dict[str, Any], act: dict[str, Any], stopped: threading.Event) -> None:
-        told = time.monotonic()
+        told = progress.seldom(lambda words: self._channel.send({"do": "status", "id": id, "text": words}))
 
         def listen(what: str, share: float | None) -> None:
-            nonlocal told
             if stopped.is_set():
                 raise Interrupted("stopped, as asked")
-            if time.monotonic() - told > _EVERY_S:
-                told = time.monotonic()
-                words = what + ("" if share is None else f" · {share:.0%}")
-                self._channel.send({"do": "status", "id": id, "text": words})
+            told(what, share)
 
         try:
             self._channel.send({"do": "status", "id": id, "text": "asking the model …"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +10,6 @@ from ...clean import line, printable
 from ...sources import progress
 from ...views.picture import Picture
 
-_EVERY_S = 0.25
-
 
 class Making:
     """Shows what takes time, where it does; then the result in its place. In a terminal as text."""
@@ -20,7 +17,6 @@ class Making:
     def __init__(self, shell: Any, *, quiet: bool) -> None:
         self._notebook = getattr(shell, "kernel", None) is not None
         self._quiet, self._handle = quiet, None
-        self._next = time.monotonic() + _EVERY_S
 
     @contextmanager
     def telling(self) -> Iterator[None]:
@@ -28,16 +24,11 @@ class Making:
         if self._quiet or not self._notebook:
             yield
             return
-        with progress.listening(self._tell):
+        with progress.listening(progress.seldom(self._tell)):
             yield
 
-    def _tell(self, what: str, share: float | None) -> None:
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + _EVERY_S
-        words = line(what) + ("" if share is None else f" · {share:.0%}")
-        self._show({"text/plain": words, "text/markdown": f"*{words}*"}, {})
+    def _tell(self, words: str) -> None:
+        self._show({"text/plain": line(words), "text/markdown": f"*{line(words)}*"}, {})
 
     def finish(self, picture: Picture, note: str) -> None:
         if self._quiet:
