@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..core.given import shown
 from ..core.guard import check_sound
 from ..errors import UsageError
 
@@ -23,7 +24,7 @@ def check_messages(messages: Sequence[Mapping[str, Any]]) -> None:
         ):
             raise UsageError(
                 f"message {number} must have a role ({', '.join(ROLES)}) and a text as content, got "
-                f"{message!r:.80}",
+                f"{shown(message)}",
                 hint='write {"role": "user", "content": "…"}',
             )
         if more := set(message) - {"role", "content"}:  # a template would write them as if they were its own

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from numbers import Real
-from operator import index
 from typing import Any
 
 from ..errors import UsageError
+from .given import as_whole, shown, whole
 
 MAX_ALTERNATIVES = 100
 
@@ -47,30 +46,30 @@ class SamplingOptions:
         given: object = self.stop
         stop = (given,) if isinstance(given, str) else () if given is None else given
         if not isinstance(stop, Iterable):
-            raise UsageError(f"stop takes strings, got {stop!r}", hint='for example stop=["\\n"]')
+            raise UsageError(f"stop takes strings, got {shown(stop)}", hint='for example stop=["\\n"]')
         object.__setattr__(self, "stop", tuple(stop))
         # pandas and NumPy have numbers of their own.
         for name in ("max_tokens", "top_k", "seed", "alternatives"):
-            if (whole := as_whole(getattr(self, name))) is not None:
-                object.__setattr__(self, name, whole)
+            if (number := as_whole(getattr(self, name))) is not None:
+                object.__setattr__(self, name, number)
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
             value = getattr(self, name)
             if isinstance(value, Real) and not isinstance(value, (bool, int, float)):
                 object.__setattr__(self, name, float(value))
-        _integer("max_tokens", self.max_tokens, 1)
+        whole(self.max_tokens, "max_tokens", 1, hint="for example max_tokens=1")
         _number("temperature", self.temperature, 0, 10)
-        _integer("top_k", self.top_k, 0)
+        whole(self.top_k, "top_k", 0, hint="for example top_k=1")
         _number("top_p", self.top_p, 0, 1)
         if self.top_p == 0:
             raise UsageError("top_p must be above 0, got 0", hint="for greedy decoding set temperature=0")
         _number("min_p", self.min_p, 0, 1)
         _number("repetition_penalty", self.repetition_penalty, 0.01, 100)
-        _integer("seed", self.seed, 0, 2**64 - 1)
-        _integer("alternatives", self.alternatives, 0, MAX_ALTERNATIVES)
+        whole(self.seed, "seed", 0, 2**64 - 1, hint="for example seed=1")
+        whole(self.alternatives, "alternatives", 0, MAX_ALTERNATIVES, hint="for example alternatives=1")
         for text in self.stop:
             if not isinstance(text, str) or not text:
                 raise UsageError(
-                    f"a stop string must be a non-empty text, got {text!r}", hint="leave it out instead"
+                    f"a stop string must be a non-empty text, got {shown(text)}", hint="leave it out instead"
                 )
 
     def given(self) -> dict[str, Any]:
@@ -86,34 +85,13 @@ class SamplingOptions:
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
-def as_whole(value: object) -> int | None:
-    """A whole number, also one of NumPy's; None for everything else, truth values included."""
-    if isinstance(value, bool):
-        return None
-    try:
-        return index(value)  # type: ignore[arg-type]  # what is no number raises
-    except TypeError:
-        return None
-
-
-def _integer(name: str, value: object, low: int, high: int | None = None) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int)
-        or value < low
-        or (high is not None and value > high)
-    ):
-        bound = f"of at least {low}" if high is None else f"from {low} to {high}"
-        raise UsageError(
-            f"{name} must be a whole number {bound}, got {value!r}", hint=f"for example {name}={max(low, 1)}"
-        )
-
-
 def _number(name: str, value: object, low: float, high: float) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or not low <= value <= high:  # type: ignore[operator]  # `good` made it a number
+    # Compared before it is made a float: an integer may be too large for one.
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+    if not good:  # NaN too
         raise UsageError(
-            f"{name} must be a number from {low:g} to {high:g}, got {value!r}", hint=f"for example {name}=0.7"
+            f"{name} must be a number from {low:g} to {high:g}, got {shown(value)}",
+            hint=f"for example {name}=0.7",
         )
 
 

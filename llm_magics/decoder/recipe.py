@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.given import shown
 from ..errors import UsageError
 from ..formats.tensors import Floats, Halves, Tensor, stack
 from .quantize import BLOCK, Packed, nearest_affine, pack, pack4, pack8, pack_exact
@@ -83,12 +84,12 @@ class Recipe:
 
 def check_precision(precision: str) -> str:
     """Raises UsageError for one that does not exist."""
-    if precision not in PRECISIONS:
+    if not isinstance(precision, str) or precision not in PRECISIONS:
         from difflib import get_close_matches
 
-        near = get_close_matches(str(precision), PRECISIONS, 1)
+        near = get_close_matches(precision, PRECISIONS, 1) if isinstance(precision, str) else []
         raise UsageError(
-            f"there is no precision {precision!r}",
+            f"there is no precision {shown(precision)}",
             hint=(f"did you mean {near[0]}? " if near else "") + "choose from " + ", ".join(PRECISIONS),
         )
     return precision

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.options import as_whole
+from ..core import given
 from ..core.records import ModelInfo
 from ..errors import UsageError
 from ..sources import progress
@@ -125,9 +125,9 @@ def attention(
         every = spec.layers * size <= KEPT_BYTES
         kept = list(range(1, spec.layers + 1)) if every else [max(spec.layers * 3 // 5, 1)]
     else:
-        kept = sorted({as_whole(each) or 0 for each in layers})
+        kept = sorted({given.as_whole(layer) or 0 for layer in layers}) if np.iterable(layers) else []
     if not kept or not 1 <= kept[0] <= kept[-1] <= spec.layers:
-        raise UsageError(f"there are no layers {list(layers or ())}", hint=f"1 to {spec.layers}")
+        raise UsageError(f"there are no such layers: {given.shown(layers)}", hint=f"1 to {spec.layers}")
     mean_type = np.float16 if tokens > 256 else np.float32
     needed = 4 * len(kept) * size + max(kept) * tokens * tokens * np.dtype(mean_type).itemsize
     if needed > ASK_BYTES and not whatever_it_takes:

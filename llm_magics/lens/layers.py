@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import given
 from ..core.records import ModelInfo
 from ..engine.base import Tokenizer
 from ..errors import UsageError
@@ -106,7 +107,8 @@ def lens(
         UsageError: a watched text is empty. ContextOverflow: the text is too long.
     """
     layers, tokens = tapped.spec.layers, len(pieces.ids)
-    watched = [first_of(tokenizer, text) for text in watch]
+    hint = 'for example watch=[" Paris"]'
+    watched = [first_of(tokenizer, text) for text in given.texts(watch, "watch", hint=hint)]
     k = TOP if layers * tokens * TOP <= MOST_VALUES else 3 if layers * tokens * 3 <= MOST_VALUES else 1
     reader = Reader(tapped.spec.vocab, top_k=k)
     a: dict[str, NDArray[Any]] = {
@@ -142,7 +144,7 @@ def first_of(tokenizer: Tokenizer, text: str) -> int:
     """
     ids = tokenizer.encode(text, special=False, begin=False) if isinstance(text, str) else []
     if not ids:
-        raise UsageError(f"{text!r} has no token to watch", hint='for example watch=[" Paris"]')
+        raise UsageError(f"{given.shown(text)} has no token to watch", hint='for example watch=[" Paris"]')
     return ids[0]
 
 

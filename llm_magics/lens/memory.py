@@ -7,11 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.options import as_whole
+from ..core.given import whole
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
 from ..engine.generate import Runtime, read_all
-from ..errors import UsageError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
@@ -88,11 +87,7 @@ def memory(runtime: Runtime, info: ModelInfo, pieces: Pieces, *, given: int | No
     ids = list(pieces.ids)
     if given is None:
         given = max(1, len(ids) // SHARE)
-    wanted, given = given, as_whole(given)
-    if given is None or not 1 <= given < len(ids):
-        raise UsageError(
-            f"given must be from 1 to {len(ids) - 1}, got {wanted!r}", hint="so many tokens are the prompt"
-        )
+    given = whole(given, "given", 1, len(ids) - 1, hint="so many tokens are the prompt")
     rank = np.zeros(len(ids), np.uint32)
     logprob = np.full(len(ids), np.nan, np.float32)
     best = np.array(ids, np.uint32)

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import given
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
 from ..engine.generate import Runtime
@@ -104,8 +105,10 @@ def probe(runtime: Runtime, info: ModelInfo, prompt: Any, strings: Sequence[str]
     Raises:
         UsageError: there is no string, or one is empty. ContextOverflow: one does not fit.
     """
-    if isinstance(strings, str) or not strings:
-        raise UsageError("probe takes a list of strings", hint='model.probe("The sky is", [" blue", " red"])')
+    hint = 'model.probe("The sky is", [" blue", " red"])'
+    strings = given.texts(strings, "probe", hint=hint)
+    if not strings:
+        raise UsageError("probe takes a list of strings", hint=hint)
     if len(strings) > MOST:
         raise UsageError(
             f"{len(strings):,} strings are too many", hint=f"at most {MOST:,}: probe them in parts"
@@ -116,7 +119,7 @@ def probe(runtime: Runtime, info: ModelInfo, prompt: Any, strings: Sequence[str]
     text = "".join(pieces.texts)
     cut: list[dict[str, Any]] = []
     for string in strings:
-        ids = tokenizer.encode(string, special=False, begin=False) if isinstance(string, str) else []
+        ids = tokenizer.encode(string, special=False, begin=False)
         if not ids:
             raise UsageError(f"{string!r:.60} has no tokens", hint="leave it out")
         joined = isinstance(prompt, str) and tokenizer.encode(text + string, special=False) != [

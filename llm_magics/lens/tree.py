@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.options import SamplingOptions, as_whole
+from ..core import given
+from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
 from ..engine.generate import Runtime
-from ..errors import Interrupted, LLMMagicsError, UsageError
+from ..errors import Interrupted, LLMMagicsError
 from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, texts_of, words
@@ -119,9 +120,9 @@ def tree(
     Raises:
         UsageError: there are too many or no samples. ContextOverflow: the prompt is too long.
     """
-    many = as_whole(samples)
-    if many is None or not 1 <= many <= MOST:
-        raise UsageError(f"samples must be from 1 to {MOST}, got {samples!r}", hint="32 is a good number")
+    many = given.whole(samples, "samples", 1, MOST, hint="32 is a good number")
+    if had is not None:
+        given.one_of(had, Tree, "had", hint="pass what tree gave")
     first = len(had.head["samples"]) if had else 0
     seeds = range(options.seed + first, options.seed + many)
     requests = [

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import given
 from ..core.records import ModelInfo
 from ..engine.base import check_fits
 from ..engine.generate import Runtime, read_all
@@ -62,8 +63,10 @@ def watch(runtime: Runtime, info: ModelInfo, pieces: Pieces, strings: Sequence[s
     Raises:
         UsageError: there are none or too many, or one is empty. ContextOverflow: the text is too long.
     """
-    if isinstance(strings, str) or not 1 <= len(strings) <= MOST:
-        raise UsageError(f"watch takes 1 to {MOST} strings", hint='model.watch(answer, [" Paris", " Lyon"])')
+    hint = 'model.watch(answer, [" Paris", " Lyon"])'
+    strings = given.texts(strings, "watch", hint=hint)
+    if not 1 <= len(strings) <= MOST:
+        raise UsageError(f"watch takes 1 to {MOST} strings", hint=hint)
     tokenizer, ids = runtime.tokenizer, list(pieces.ids)
     check_fits(len(ids), runtime.engine.context_length, what="the text", hint="read it in parts")
     firsts = [first_of(tokenizer, text) for text in strings]

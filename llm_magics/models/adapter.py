@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clean import line
+from ..core import given
 from ..core.bounded import json_object
 from ..core.files import write_atomic
 from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
@@ -174,7 +175,8 @@ def check_strength(strength: float) -> float:
         or not 0 <= strength <= MOST_STRENGTH
     ):
         raise UsageError(
-            f"strength must be from 0 to {MOST_STRENGTH}, got {strength!r:.40}", hint="1 is as it was trained"
+            f"strength must be from 0 to {MOST_STRENGTH}, got {given.shown(strength)}",
+            hint="1 is as it was trained",
         )
     return float(strength)
 
@@ -185,7 +187,7 @@ def load_adapter(folder: str | Path) -> Adapter:
     Raises:
         UsageError: there is none. ModelFileError: it is damaged. UnsupportedModel: it is no plain LoRA.
     """
-    path = Path(folder).expanduser()
+    path = given.path(folder, "an adapter's folder")
     if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
         raise UsageError(
             f"{path} holds no adapter: {CONFIG} and {WEIGHTS} are needed",

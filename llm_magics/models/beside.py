@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core import given
 from ..core.records import Generation, ModelInfo, Trace
 from ..engine.base import Tokenizer
 from ..errors import UsageError
@@ -34,7 +35,7 @@ def compare(
     from ..lens.compare import compare as compare_records
 
     if isinstance(a, Model) and isinstance(b, Model):
-        if not text:
+        if text is None or (isinstance(text, str) and not text):
             raise UsageError("there is no text for the two models to read", hint="lm.compare(a, b, text)")
         return compare_records(reading(a, text), reading(b, text), memory=(a.weights_bytes, b.weights_bytes))
     if isinstance(a, Model) or isinstance(b, Model):
@@ -50,9 +51,7 @@ def reading(model: Model, text: str | Generation) -> Trace:
     Raises:
         UsageError: the answer is of a model that cuts texts otherwise.
     """
-    if isinstance(text, str):
-        return model.score(text)
-    return model.score_answer(text)
+    return model.score(text) if isinstance(text, str) else model.score_answer(text)
 
 
 def tokenizers(text: str, models: Sequence[Model | str | Path]) -> Cut:
@@ -67,7 +66,11 @@ def tokenizers(text: str, models: Sequence[Model | str | Path]) -> Cut:
     """
     from ..lens.cut import cut
 
-    models = [models] if isinstance(models, (Model, str, Path)) else list(models)
+    models = [models] if isinstance(models, (Model, str, Path)) else models
+    if not isinstance(models, Sequence):
+        raise UsageError(
+            f"tokenizers takes models or names, got {given.shown(models)}", hint="for example [model]"
+        )
     if not 1 <= len(models) <= MOST:
         raise UsageError(f"{len(models)} tokenizers do not fit side by side", hint=f"1 to {MOST}")
     found: dict[str, Tokenizer] = {}

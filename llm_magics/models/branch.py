@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..core.options import SamplingOptions, as_whole
+from ..core import given
+from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
 from ..core.sampling import Weighed
 from ..engine.base import Tokenizer
@@ -33,12 +34,18 @@ def branch(
         raise UsageError(
             f"the answer is of {generation.model.name}, or of an earlier version", hint="ask this model again"
         )
-    place = as_whole(at)
+    place = given.as_whole(at)
     if place is None or not 0 <= place <= len(generation.tokens):
-        raise UsageError(f"there is no place {at!r} in this answer", hint=f"0 to {len(generation.tokens)}")
+        raise UsageError(
+            f"there is no place {given.shown(at)} in this answer", hint=f"0 to {len(generation.tokens)}"
+        )
     at = place
-    if not isinstance(token, str) and (whole := as_whole(token)) is not None:
-        token = whole
+    if not isinstance(token, str):
+        if (id := given.as_whole(token)) is None:
+            raise UsageError(
+                f"a token is its text or its id, got {given.shown(token)}", hint='for example " Paris"'
+            )
+        token = id
     before = [replace(each, time_s=0.0) for each in generation.tokens[:at]]
     ids = [*generation.prompt_ids, *(each.id for each in before)]
     first = _weighed(generation, at, token)
@@ -57,11 +64,11 @@ def branch(
 
 def _ids_of(tokenizer: Tokenizer, token: str | int, vocab_size: int) -> list[int]:
     """The ids of what somebody chose."""
-    if isinstance(token, int) and not isinstance(token, bool):
+    if isinstance(token, int):
         if not 0 <= token < vocab_size:
-            raise UsageError(f"there is no token {token}", hint=f"0 to {vocab_size - 1:,}")
+            raise UsageError(f"there is no token {given.shown(token)}", hint=f"0 to {vocab_size - 1:,}")
         return [token]
-    ids = tokenizer.encode(str(token), special=False, begin=False)
+    ids = tokenizer.encode(token, special=False, begin=False)
     if not ids:
         raise UsageError("there is no text to go on from", hint="pass a token's text or its id")
     return ids
@@ -73,7 +80,7 @@ def _weighed(generation: Generation, at: int, token: str | int) -> Weighed | Non
         return None
     kept = generation.tokens[at]
     for rank, other in enumerate(kept.alternatives):
-        if token in (other.id, other.text) and not isinstance(token, bool):
+        if token in (other.id, other.text):
             return Weighed(
                 other.id,
                 other.logprob,

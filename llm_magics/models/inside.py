@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core import given
 from ..core.records import Generation, ModelInfo
 from ..engine.answer import Answer
 from ..engine.generate import Runtime
@@ -111,9 +112,11 @@ class Inside:
         from ..errors import UsageError
         from ..lens.replay import replay
 
-        answer = answer or (self._last.generation if self._last else None)
+        if answer is None and self._last:
+            answer = self._last.generation
         if answer is None:
             raise UsageError("there is no answer yet", hint="ask something first")
+        given.one_of(answer, Generation, "what is replayed", hint="pass what generate gave")
         return replay(self._runtime, self.info, answer)
 
     def tree(self, prompt: Text, *, samples: int = 32, had: Tree | None = None, **options: Any) -> Tree:

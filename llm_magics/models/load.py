@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..chat import helper
 from ..clean import line
-from ..core.options import as_whole
+from ..core import given
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ..sources.catalog import CatalogEntry
     from ..sources.source import Source
     from .adapter import Adapter
+
+MOST_THREADS = 1024  # ONNX Runtime would try to start any number
 
 _Key = tuple[str, str, int, str | None, str]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
@@ -73,9 +75,11 @@ def load(
         name = str(name)
     if name is not None and not isinstance(name, str):
         raise UsageError(
-            f"a model's name is a text or a path, got {name!r:.60}", hint="lm.load() takes the default"
+            f"a model's name is a text or a path, got {given.shown(name)}", hint="lm.load() takes the default"
         )
-    threads, cache_mb = _count("threads", threads), _count("cache_mb", cache_mb)
+    threads = None if threads is None else given.whole(threads, "threads", 1, MOST_THREADS)
+    cache_mb = None if cache_mb is None else given.whole(cache_mb, "cache_mb", 1)
+    file = None if file is None else given.text(file, "file")
     helper.start()  # templates are ready to run when the model is
     asked = (name or catalog.DEFAULT, precision, threads or 0, file)
     key = (*asked, _as_it_is(asked[0]))
@@ -86,13 +90,6 @@ def load(
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
-
-
-def _count(option: str, value: int | None) -> int | None:
-    whole = None if value is None else as_whole(value)
-    if value is not None and (whole is None or whole < 1):
-        raise UsageError(f"{option} must be a whole number of at least 1, got {value!r}", hint="leave it out")
-    return whole
 
 
 def _as_it_is(name: str) -> str:

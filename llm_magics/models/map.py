@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from ..core import given
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
@@ -65,8 +66,8 @@ def map_prompts(
         raise UsageError(
             "map takes one column, got a table", hint='name the column of the prompts: table["prompt"]'
         )
-    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
-        raise UsageError(f"rows must be a whole number of at least 1, got {rows!r}", hint="leave it out")
+    rows = given.whole(rows, "rows", 1)
+    given.one_of(answers, list, "answers", hint="pass an empty Answers()")
     asked = list(prompts)
     answers[:] = [Interrupted("this row was not reached", hint="map it again")] * len(asked)
 
@@ -93,7 +94,8 @@ def _request(
     """One row made ready, or what is wrong with it."""
     if not isinstance(prompt, (str, list, tuple)):
         return UsageError(
-            f"a prompt must be a text or a list of messages, got {prompt!r:.80}", hint="drop or fill this row"
+            f"a prompt must be a text or a list of messages, got {given.shown(prompt)}",
+            hint="drop or fill this row",
         )
     try:
         text, ids = encode(prompt)

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from ..chat.prompt import render
 from ..chat.whose import neutral, segments
 from ..clean import line
+from ..core import given
 from ..core.options import MAX_ALTERNATIVES, sampling_options
 from ..core.records import Generation, ModelInfo, Trace
 from ..engine.answer import Answer
@@ -120,6 +121,11 @@ class Model(Inside):
         return render(messages, self.template or "", **self._special_texts())
 
     def _messages(self, prompt: Prompt, system: str | None, raw: bool) -> str | list[Mapping[str, str]]:
+        system = None if system is None else given.text(system, "system")
+        if not isinstance(prompt, (str, Sequence)):
+            raise UsageError(
+                f"a prompt is a text or a list of messages, got {given.shown(prompt)}", hint="pass a string"
+            )
         if isinstance(prompt, str) and (raw or self.template is None):
             if system:
                 raise UsageError(
@@ -224,6 +230,7 @@ class Model(Inside):
         Raises:
             UsageError: the place or the token does not exist, or another model gave the answer.
         """
+        given.one_of(generation, Generation, "what is branched", hint="pass what generate gave")
         chosen = sampling_options({**generation.options.given(), **options})
         stream = branch(self._runtime, self.info, generation, at, token, chosen, speculate=speculate)
         self._last = stream.answer
@@ -256,7 +263,7 @@ class Model(Inside):
             UsageError: there is no such adapter, or this model can take none. UnsupportedModel: it is of
                 another model.
         """
-        from .adapter import check_strength, with_strength
+        from .adapter import Adapter, check_strength, with_strength
 
         if self.base is not None:
             return self.base.with_adapter(adapter, strength, name=name)
@@ -265,9 +272,10 @@ class Model(Inside):
                 f"{self.name} can take no adapter", hint="load a GGUF file or a checkpoint, not an export"
             )
         if isinstance(adapter, (str, Path)):
-            folder, given = with_strength(str(adapter))
-            strength = given if strength is None else strength
-            adapter, name = self._adapter_in(Path(folder).expanduser()), name or Path(folder).name
+            folder, told = with_strength(str(adapter))
+            strength = told if strength is None else strength
+            adapter, name = self._adapter_in(given.path(folder, "an adapter")), name or Path(folder).name
+        given.one_of(adapter, Adapter, "an adapter", hint="pass one, or its folder")
         strength = check_strength(1.0 if strength is None else strength)
         print_of = hashlib.sha256(f"{self.info.fingerprint}{adapter.digest}{strength}".encode()).hexdigest()
         model = self._variants.get(print_of)
@@ -393,7 +401,7 @@ class Model(Inside):
             raise UsageError(
                 f"{self.name} was not converted by this package", hint="copy the files it came from"
             )
-        return store.export(self.folder, Path(folder).expanduser())
+        return store.export(self.folder, given.path(folder, "the folder"))
 
     def score(self, text: str, *, prompt: str = "", alternatives: int = 10) -> Trace:
         """Read ``text`` and record each token's logprob, rank, entropy and alternatives as the model expected
@@ -405,12 +413,7 @@ class Model(Inside):
         Raises:
             UsageError: the text is empty. ContextOverflow: it is longer than the context.
         """
-        if not 0 <= alternatives <= MAX_ALTERNATIVES:
-            raise UsageError(
-                f"alternatives must be from 0 to {MAX_ALTERNATIVES}, got {alternatives}",
-                hint="10 is a good number",
-            )
-        before = self.tokenizer.encode(prompt, special=False) if prompt else []
+        before = self.tokenizer.encode(prompt, special=False) if given.text(prompt, "the prompt") else []
         ids = self.tokenizer.encode(text, special=False, begin=not before)
         if not ids:
             raise UsageError("there is no text to score", hint="pass some text")
@@ -425,6 +428,7 @@ class Model(Inside):
         Raises:
             UsageError: this model cuts the answer otherwise, or it is empty.
         """
+        given.one_of(answer, Generation, "an answer", hint="pass what generate gave")
         ids = [token.id for token in answer.tokens]
         alike = answer.prompt_ids and answer.vocab_size == self.tokenizer.vocab_size and ids
         if not alike or self.tokenizer.decode(ids, skip_special=True) != answer.text:
@@ -436,6 +440,9 @@ class Model(Inside):
     def _scored(
         self, before: Sequence[int], ids: Sequence[int], text: str, predicted_from: int, alternatives: int
     ) -> Trace:
+        alternatives = given.whole(
+            alternatives, "alternatives", 0, MAX_ALTERNATIVES, hint="10 is a good number"
+        )
         with progress.bar("reading", len(before) + len(ids) - 1, unit="token") as step:
             return score(
                 self._runtime,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
+from ..core.given import shown, whole
 from ..errors import UsageError
 
 DEPTH = 8  # layers that learn where not all do: the head costs as much as two, so fewer save little
@@ -53,18 +53,22 @@ class TuneOptions:
             ("max_tokens", 1, 4096),
             ("seed", 0, (1 << 63) - 1),
         ):
-            _whole(name, getattr(self, name), least, most)
+            self._count(name, least, most)
         if self.steps is not None:
-            _whole("steps", self.steps, 1, 1_000_000)
+            self._count("steps", 1, 1_000_000)
         if self.minutes is not None:
             _number("minutes", self.minutes, 0, 24 * 60)
         if self.minutes is None and self.steps is None:
             raise UsageError("a run needs an end", hint="give minutes, or steps")
         _number("alpha", self.alpha, 0, 1024)
-        if self.learning_rate != "auto":
+        if not isinstance(self.learning_rate, str) or self.learning_rate != "auto":
             _number("learning_rate", self.learning_rate, 0, 1)
-        if self.depth not in ("auto", "full"):
-            _whole("depth", self.depth, 1, 1_000)
+        if not isinstance(self.depth, str) or self.depth not in ("auto", "full"):
+            self._count("depth", 1, 1_000, hint='leave it out, or say "auto" or "full"')
+
+    def _count(self, name: str, least: int, most: int, hint: str = "leave it out") -> None:
+        """Pandas and NumPy have integers of their own."""
+        object.__setattr__(self, name, whole(getattr(self, name), name, least, most, hint=hint))
 
     def to_dict(self) -> dict[str, Any]:
         out = asdict(self)
@@ -91,29 +95,18 @@ def tune_options(given: Mapping[str, Any]) -> TuneOptions:
     targets = values.get("targets", "all")
     if not isinstance(targets, str):
         if not isinstance(targets, Sequence) or not all(isinstance(each, str) for each in targets):
-            raise UsageError(f"targets must be names, got {targets!r:.60}", hint='"all", or ["q_proj"]')
+            raise UsageError(f"targets must be names, got {shown(targets)}", hint='"all", or ["q_proj"]')
         values["targets"] = tuple(targets)
     if isinstance(values.get("depth"), str) and values["depth"].isdigit():
         values["depth"] = int(values["depth"])
     return TuneOptions(**values)
 
 
-def _whole(name: str, value: object, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise UsageError(
-            f"{name} must be a whole number from {least:,} to {most:,}, got {value!r:.40}",
-            hint="leave it out" + (', or say "auto" or "full"' if name == "depth" else ""),
-        )
-
-
 def _number(name: str, value: object, over: float, most: float) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not math.isfinite(value)
-        or not over < value <= most
-    ):
+    # Compared before it is made a float: an integer may be too large for one.
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and over < value <= most
+    if not good:  # NaN too
         raise UsageError(
-            f"{name} must be a number above {over:g} and up to {most:g}, got {value!r:.40}",
+            f"{name} must be a number above {over:g} and up to {most:g}, got {shown(value)}",
             hint="leave it out",
         )

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llm_magics as lm
-from llm_magics.core.options import as_whole, sampling_options
+from llm_magics.core.given import as_whole
+from llm_magics.core.options import sampling_options
 from llm_magics.core.sampling import candidates
 from llm_magics.views.bundle import read_bundle
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ...core import given
 from ...core.records import Generation, Trace
 from ...engine.base import Tokenizer
 from ...engine.generate import Runtime
@@ -52,13 +53,23 @@ def pieces_of(runtime: Runtime, text: Text | Sequence[int]) -> Pieces:
     elif isinstance(text, Trace):
         ids = [token.id for token in text.tokens]
         prompt = len(ids)
+    elif isinstance(text, str):
+        ids = tokenizer.encode(text, special=False)
+        prompt = len(ids)
     else:
-        ids = tokenizer.encode(text, special=False) if isinstance(text, str) else list(text)
+        ids = [_id(each, tokenizer.vocab_size) for each in text] if isinstance(text, Sequence) else []
         prompt = len(ids)
     if not ids:
-        raise UsageError("there is no text to look at", hint="pass some text")
+        raise UsageError(
+            f"there is no text to look at in {given.shown(text)}",
+            hint="pass some text, an answer, or token ids",
+        )
     special = {*tokenizer.specials(ids)}
     return Pieces(tuple(ids), texts_of(tokenizer, ids), tuple(id in special for id in ids), prompt)
+
+
+def _id(value: object, vocab_size: int) -> int:
+    return given.whole(value, "a token", 0, vocab_size - 1, hint="pass a text, an answer, or token ids")
 
 
 def texts_of(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[str, ...]:
