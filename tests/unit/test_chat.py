@@ -122,7 +122,7 @@ def test_no_template_takes_all_there_is(template: str) -> None:
     start = time.monotonic()
     with pytest.raises(TemplateError) as error:
         render(HI, template)
-    assert time.monotonic() - start < 1.9 and error.value.hint
+    assert time.monotonic() - start < 10 and error.value.hint  # a bound against disasters
     process = helper._process
     assert process is not None and psutil.Process(process.pid).memory_info().rss < 150e6
     assert render(HI, TEMPLATE), "and the next one is answered"
