@@ -116,7 +116,7 @@ OPTIONS = (
     Option(("-q", "--quiet"), "quiet", "show nothing", None, sampling=False),
     Option(("-h", "--help"), "help", "show this", None, sampling=False),
 )
-_LOADING = {"model", "adapter", "precision", "threads", "file", "cache_mb"}
+LOADING = {"model", "adapter", "precision", "threads", "file", "cache_mb"}
 _SAMPLING = {option.name for option in OPTIONS if option.sampling}
 
 
@@ -170,7 +170,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     if cell is None and not values and re.fullmatch(r"rm\s+\S+", rest) and "--" not in line:
         return CellRequest("rm", rest.split()[1])
     if cell is None and not rest:
-        if set(values) - _LOADING:
+        if set(values) - LOADING:
             raise UsageError(
                 "there is no prompt", hint="write it behind the options, or use %%llm and a cell"
             )
@@ -211,7 +211,7 @@ def _looking(
     _check_out(values)
     if cell is not None and text:
         raise UsageError(f"{text[:40]!r} is not an option", hint="the text goes into the cell")
-    taken = {*verb.options, *_LOADING, "out", "quiet", "evaluate", *(_SAMPLING if verb.samples else ())}
+    taken = {*verb.options, *LOADING, "out", "quiet", "evaluate", *(_SAMPLING if verb.samples else ())}
     if odd := sorted({*look, *values} - taken):
         flag = next(option.flags[-1] for option in OPTIONS if option.name == odd[0])
         takes = ", ".join(f"--{name}" for name in verb.options) or "no options of its own"
@@ -221,7 +221,7 @@ def _looking(
     evaluate = values.pop("evaluate", False)
     prompt, left = expand(text if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)
     options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
-    known = {name: values[name] for name in (*_LOADING, "quiet", "out") if name in values}
+    known = {name: values[name] for name in (*LOADING, "quiet", "out") if name in values}
     return CellRequest(
         first, prompt, options=options, look=look, record=record, said=said, left=left, **known
     )

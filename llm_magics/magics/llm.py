@@ -10,7 +10,7 @@ from ..clean import line as one_line
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..sources import catalog
 from ..sources.names import local
-from .cell import CellRequest, parse, usage
+from .cell import LOADING, CellRequest, parse, usage
 from .expand import note
 from .host import PlaygroundView, cell_of
 from .inside.show import Making
@@ -149,12 +149,10 @@ class LLMMagics(Magics):
         import llm_magics
 
         model = self._variant or self._model or self.use()
-        other = llm_magics.load(
-            request.model or (model.base or model).name,
-            precision=request.precision or "auto",
-            threads=request.threads,
-            file=request.file,
+        asked = self._asking(
+            request.model, precision=request.precision, threads=request.threads, file=request.file
         )
+        other = llm_magics.load(**asked)
         return model, other if request.adapter is None else self._with_adapter(other, request.adapter)
 
     def _tokens(self, switch: str) -> None:
@@ -213,23 +211,27 @@ class LLMMagics(Magics):
         """
         import llm_magics
 
-        given = {"name": name, "precision": precision, "threads": threads, "file": file}
-        asked: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
         before = self._model
-        if before is not None and not asked and cache_mb is None:
+        given = {"precision": precision, "threads": threads, "file": file}
+        if before is not None and {name, cache_mb, *given.values()} == {None}:
             return before
-        if name is None:
-            asked = {**self._asked, **asked}
-        elif name == "default":
-            del asked["name"]
-        elif name not in catalog.entries() and (path := local(name)):
-            asked["name"] = str(path.resolve())  # the next cell may run in another folder
+        asked = self._asking(name, **given)
         model = llm_magics.load(**asked, cache_mb=cache_mb)
         if before is not None and before is not model:
             del before
             self.forget()
         self._model, self._asked = model, asked
         return model
+
+    def _asking(self, name: str | None, **given: Any) -> dict[str, Any]:
+        """What to load: what is not given is as it was asked for of the model in use, where none is named."""
+        asked = {option: value for option, value in given.items() if value is not None}
+        if name is None:
+            return {**self._asked, **asked}
+        if name == "default":
+            return asked
+        path = None if name in catalog.entries() else local(name)
+        return {**asked, "name": name if path is None else str(path.resolve())}  # wherever the next cell runs
 
     def playground(self, model: str | None = None) -> PlaygroundView:
         """A playground that shares the model with the cells."""
@@ -265,8 +267,8 @@ class LLMMagics(Magics):
         return model.with_adapter(name, strength)
 
     def _status(self, request: CellRequest) -> str:
-        named = {request.model, request.adapter, request.precision, request.threads, request.file}
-        model = self._model if not any({*named, request.cache_mb}) else self._load(request)
+        named = {getattr(request, option) for option in LOADING}
+        model = self._model if named == {None} else self._load(request)
         if model is None:
             entry = catalog.find()
             return (

@@ -102,11 +102,13 @@ def test_a_cell_goes_on_with_the_model_in_use(fresh_kernel: Kernel, tiny_gguf: P
     assert "own" in kernel.run("%llm").stdout and kernel.value("b.model == a.model") == "True"
     assert kernel.run("%llm lens -o seen").status == "ok"
     assert kernel.value("seen.model.name == a.model.name") == "True"
+    assert kernel.run("%llm compare -o two --precision fp32").status == "ok"
     assert kernel.run("%llm -n 2 -p fp32 -o c hi").status == "ok", "the same model, in another precision"
     same = "(c.model.name == a.model.name, c.model.precision, c.model.fingerprint == a.model.fingerprint)"
     assert kernel.value(same) == "(True, 'fp32', True)"
     assert kernel.run("%llm -m missing.gguf hi").status == "error", "and the one in use stays it"
     assert kernel.run("%llm -n 2 -o d hi").status == "ok" and kernel.value("d.model == c.model") == "True"
+    assert "at least 1" in kernel.run("%llm --threads 0").error
     assert kernel.run("%llm -m default -n 2 -o e hi").status == "ok"
     assert kernel.value("(e.model.name, e.model.precision)") == "('smollm2-135m-instruct', 'repacked')"
     assert kernel.run("%llm -n 2 -o f hi").status == "ok" and kernel.value("f.model == e.model") == "True"
