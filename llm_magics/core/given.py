@@ -12,6 +12,7 @@ from ..errors import UsageError
 from .guard import check_sound
 
 Kind = TypeVar("Kind")
+_PLAIN = (str, bytes, int, float, list, tuple, dict, set)  # these say by themselves what they are
 
 
 def shown(value: object) -> str:
@@ -20,7 +21,8 @@ def shown(value: object) -> str:
         words = repr(value)
     except Exception:  # a number of too many digits, or an object that fails to say what it is
         words = "one that cannot be written"
-    return f"{type(value).__name__} {words[:60]}{'…' if len(words) > 60 else ''}"
+    kind = "" if isinstance(value, _PLAIN) or value is None else f"{type(value).__name__} "
+    return f"{kind}{words[:60]}{'…' if len(words) > 60 else ''}"
 
 
 def as_whole(value: object) -> int | None:

@@ -127,7 +127,7 @@ def attention(
     else:
         kept = sorted({given.as_whole(layer) or 0 for layer in layers}) if np.iterable(layers) else []
     if not kept or not 1 <= kept[0] <= kept[-1] <= spec.layers:
-        raise UsageError(f"there are no such layers: {given.shown(layers)}", hint=f"1 to {spec.layers}")
+        raise UsageError(f"there are no layers {given.shown(layers)}", hint=f"1 to {spec.layers}")
     mean_type = np.float16 if tokens > 256 else np.float32
     needed = 4 * len(kept) * size + max(kept) * tokens * tokens * np.dtype(mean_type).itemsize
     if needed > ASK_BYTES and not whatever_it_takes:

@@ -108,7 +108,7 @@ def test_a_cell_goes_on_with_the_model_in_use(fresh_kernel: Kernel, tiny_gguf: P
     assert kernel.value(same) == "(True, 'fp32', True)"
     assert kernel.run("%llm -m missing.gguf hi").status == "error", "and the one in use stays it"
     assert kernel.run("%llm -n 2 -o d hi").status == "ok" and kernel.value("d.model == c.model") == "True"
-    assert "at least 1" in kernel.run("%llm --threads 0").error
+    assert "from 1 to 1024" in kernel.run("%llm --threads 0").error
     assert kernel.run("%llm -m default -n 2 -o e hi").status == "ok"
     assert kernel.value("(e.model.name, e.model.precision)") == "('smollm2-135m-instruct', 'repacked')"
     assert kernel.run("%llm -n 2 -o f hi").status == "ok" and kernel.value("f.model == e.model") == "True"
