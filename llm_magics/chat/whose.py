@@ -81,14 +81,22 @@ def segments(
     if alike is not None and not asked:
         return alike
 
-    spared, made = spelt, run(masks.over(spelt))
-    if fits := masks.fit(made, text):
-        for each in spelt:  # as few as possible
+    def apart(masked: Messages) -> bool:
+        """Whether nothing that is not masked becomes a special token beside the template's words."""
+        return not any(_meet(message["content"], masks.used, literals) for message in masked)
+
+    for more in ("", _ESCAPED):
+        spared = [*spelt, *(sign for sign in more if _any_in([sign], messages))]
+        masked = masks.over(spared)
+        if fits := masks.fit(made := run(masked), text):
+            break
+    if fits and (_any_in(literals, messages) or not apart(masked)):
+        for each in list(spared):  # as few as possible
             fewer = [other for other in spared if other != each]
             if each not in literals and masks.fit(without := run(masks.over([*asked, *fewer])), text):
                 spared, made = fewer, without
-    masked = masks.over([*asked, *spared])
-    whole = not any(_meet(message["content"], masks.used, literals) for message in masked)
+        masked = masks.over([*asked, *spared])
+    whole = apart(masked)
     if fits and whole and made is not None:
         where = [_asked(literal, masked, made, hidden or "", masks.mark, run) for literal in asked]
         if alike is None or None not in where:
@@ -220,9 +228,9 @@ def _all(literal: str, text: str) -> list[tuple[int, int]]:
 
 
 def _spelt(template: str, messages: Messages) -> list[str]:
-    """What of the messages the template itself spells, or Jinja's filters write in another way."""
+    """What of the messages the template itself spells."""
     texts = [text for text in helper.constants(template) if text.strip()]
-    return [text for text in [*texts, *_ESCAPED] if _any_in([text], messages)][:_MOST_SPELT]
+    return [text for text in texts if _any_in([text], messages)][:_MOST_SPELT]
 
 
 def _any_in(texts: Sequence[str], messages: Messages) -> bool:
