@@ -99,6 +99,7 @@ class Page:
         # What Jupyter itself says, with or without us.
         known = (
             "favicon",
+            "Canceled future for",  # a kernel ended while JupyterLab still asks it for a subshell
             "404 (Not Found)",
             "/api/kernels",
             "ERR_CONNECTION",
