@@ -60,7 +60,6 @@ def segments(
     Raises:
         As render.
     """
-
     made_with = {"bos_token": bos_token, "eos_token": eos_token}
     now = datetime.now()  # of all renderings: a template may write the time
 
@@ -81,23 +80,9 @@ def segments(
     if alike is not None and not asked:
         return alike
 
-    def apart(masked: Messages) -> bool:
-        """Whether nothing that is not masked becomes a special token beside the template's words."""
-        return not any(_meet(message["content"], masks.used, literals) for message in masked)
-
-    for more in ("", _ESCAPED):
-        spared = [*spelt, *(sign for sign in more if _any_in([sign], messages))]
-        masked = masks.over(spared)
-        if fits := masks.fit(made := run(masked), text):
-            break
-    if fits and (_any_in(literals, messages) or not apart(masked)):
-        for each in list(spared):  # as few as possible
-            fewer = [other for other in spared if other != each]
-            if each not in literals and masks.fit(without := run(masks.over([*asked, *fewer])), text):
-                spared, made = fewer, without
-        masked = masks.over([*asked, *spared])
-    whole = apart(masked)
-    if fits and whole and made is not None:
+    masked, made = _looked_into(masks, messages, [*asked, *spelt], literals, text, run)
+    whole = not any(_meet(message["content"], masks.used, literals) for message in masked)
+    if masks.fit(made, text) and whole and made is not None:
         where = [_asked(literal, masked, made, hidden or "", masks.mark, run) for literal in asked]
         if alike is None or None not in where:
             found = [
@@ -108,7 +93,7 @@ def segments(
     if alike is not None:
         return alike
     # It changes the messages' letters. What it says of itself is known all the same.
-    own = made if whole and not asked else hidden
+    own = hidden if asked or not whole or made is None else made
     if own is not None and specials(own) == specials(text):
         return [Segment(text, True)]
     made = run(masks.over(literals, spare=False))
@@ -117,6 +102,35 @@ def segments(
         if specials(neutral(parts)) == specials(own):
             return parts
     return [Segment(text, False)]
+
+
+def _looked_into(
+    masks: _Masks,
+    messages: Messages,
+    spelt: Sequence[str],
+    literals: Sequence[str],
+    text: str,
+    run: Callable[[Messages], str | None],
+) -> tuple[Messages, str | None]:
+    """The messages masked but for what the template spells, and their prompt.
+
+    Where special tokens or parts of them are in the messages, as little is left out as the prompt allows.
+    """
+    for signs in ("", _ESCAPED):
+        spared = [*spelt, *(sign for sign in signs if _any_in([sign], messages))]
+        masked = masks.over(spared)
+        if masks.fit(made := run(masked), text):
+            break
+    else:
+        return masked, made
+    parted = any(_meet(message["content"], masks.used, literals) for message in masked)
+    if parted or _any_in(literals, messages):
+        for each in [each for each in spared if each not in literals]:
+            fewer = [other for other in spared if other != each]
+            less = masks.over(fewer)
+            if masks.fit(without := run(less), text):
+                spared, masked, made = fewer, less, without
+    return masked, made
 
 
 class _Masks:
