@@ -181,10 +181,7 @@ def _end() -> None:
     if process is None:
         return
     process.kill()
-    for pipe in (process.stdin, process.stdout):
-        with suppress(OSError):  # what was not sent yet goes nowhere
-            if pipe is not None:
-                pipe.close()
+    _close(process)
     process.wait()
 
 
@@ -192,8 +189,13 @@ def _forget() -> None:
     """In a forked process: the helper is the parent's, and ends only when no copy of its pipes is open."""
     global _process, _lock
     process, _process, _lock = _process, None, threading.Lock()
-    for pipe in (process.stdin, process.stdout) if process else ():
-        with suppress(OSError):
+    if process is not None:
+        _close(process)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):  # what was not sent yet goes nowhere
             if pipe is not None:
                 pipe.close()
 

@@ -154,15 +154,13 @@ class _Masks:
         found = _any_of(texts)
 
         def masked(content: str) -> str:
-            if found is None:
-                return content.translate(self._there) if spare else content
+            hidden = content.translate(self._there)
+            inside, outside = (content, hidden) if spare else (hidden, content)
             pieces, end = [], 0
-            for begin, stop in _covered(found, content):
-                for piece, here in ((content[end:begin], spare), (content[begin:stop], not spare)):
-                    pieces.append(piece.translate(self._there) if here else piece)
+            for begin, stop in _covered(found, content) if found else ():
+                pieces += [outside[end:begin], inside[begin:stop]]
                 end = stop
-            rest = content[end:]
-            return "".join([*pieces, rest.translate(self._there) if spare else rest])
+            return "".join([*pieces, outside[end:]])
 
         return [{**message, "content": masked(message["content"])} for message in self._messages]
 

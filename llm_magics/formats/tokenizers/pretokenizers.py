@@ -39,11 +39,11 @@ _DEEPSEEK3 = (
 _DEEPSEEK_CODER = (r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+")
 _NOT_HAN = r"&&[^\p{Han}]]"
 _KIMI = (
-    r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?UPPER*LOWER+SHORT|[^\r\n\p{L}\p{N}]?UPPER+LOWER*SHORT"
-    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_KIMI = _KIMI.replace("UPPER", _UPPER[:-1] + _NOT_HAN).replace("LOWER", _LOWER[:-1] + _NOT_HAN)
-_KIMI = _KIMI.replace("SHORT", _SHORT + "?")
+    r"[\p{Han}]+|"
+    + _CASED.replace(_UPPER, _UPPER[:-1] + _NOT_HAN).replace(_LOWER, _LOWER[:-1] + _NOT_HAN)
+    + r"\p{N}{1,3}"
+    + _SIGNS.replace("/", "")
+).replace("SHORT", _SHORT + "?")
 # The letters that have a case, as Unicode had them when DeepSeek LLM was made.
 _CASED_LETTERS = (
     "A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-"
@@ -70,10 +70,7 @@ _BAILING = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"
 )
-_SEED = (
-    _SHORT + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    r"| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_SEED = _QWEN2.replace(r"\p{N}]+[\r\n]*", r"\p{N}\r\n]+")
 _EXAONE_MOE = (
     _SHORT + r"|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"
