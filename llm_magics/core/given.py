@@ -44,6 +44,18 @@ def whole(value: object, what: str, low: int, high: int | None = None, *, hint: 
     return number
 
 
+def number(
+    value: object, what: str, low: float, high: float, *, above: bool = False, hint: str = "leave it out"
+) -> float:
+    """Raises: UsageError: it is no number from ``low``, or ``above`` it, to ``high``."""
+    # Compared before it is made a float: an integer may be too large for one. NaN is in no range.
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+    if not good or (above and value == low):
+        bound = f"above {low:g} and up to {high:g}" if above else f"from {low:g} to {high:g}"
+        raise UsageError(f"{what} must be a number {bound}, got {shown(value)}", hint=hint)
+    return float(value)  # type: ignore[arg-type]  # `good` made it a number
+
+
 def text(value: object, what: str) -> str:
     """Raises: UsageError: it is no text."""
     if not isinstance(value, str):

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from ..errors import UsageError
-from .given import as_whole, shown, whole
+from .given import as_whole, number, shown, whole
 
 MAX_ALTERNATIVES = 100
 
@@ -50,20 +50,26 @@ class SamplingOptions:
         object.__setattr__(self, "stop", tuple(stop))
         # pandas and NumPy have numbers of their own.
         for name in ("max_tokens", "top_k", "seed", "alternatives"):
-            if (number := as_whole(getattr(self, name))) is not None:
-                object.__setattr__(self, name, number)
+            if (count := as_whole(getattr(self, name))) is not None:
+                object.__setattr__(self, name, count)
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
             value = getattr(self, name)
             if isinstance(value, Real) and not isinstance(value, (bool, int, float)):
                 object.__setattr__(self, name, float(value))
         whole(self.max_tokens, "max_tokens", 1, hint="for example max_tokens=1")
-        _number("temperature", self.temperature, 0, 10)
+        number(self.temperature, "temperature", 0, 10, hint="for example temperature=0.7")
         whole(self.top_k, "top_k", 0, hint="for example top_k=1")
-        _number("top_p", self.top_p, 0, 1)
+        number(self.top_p, "top_p", 0, 1, hint="for example top_p=0.7")
         if self.top_p == 0:
             raise UsageError("top_p must be above 0, got 0", hint="for greedy decoding set temperature=0")
-        _number("min_p", self.min_p, 0, 1)
-        _number("repetition_penalty", self.repetition_penalty, 0.01, 100)
+        number(self.min_p, "min_p", 0, 1, hint="for example min_p=0.7")
+        number(
+            self.repetition_penalty,
+            "repetition_penalty",
+            0.01,
+            100,
+            hint="for example repetition_penalty=0.7",
+        )
         whole(self.seed, "seed", 0, 2**64 - 1, hint="for example seed=1")
         whole(self.alternatives, "alternatives", 0, MAX_ALTERNATIVES, hint="for example alternatives=1")
         for text in self.stop:
@@ -83,16 +89,6 @@ class SamplingOptions:
     def from_dict(cls, data: dict[str, Any]) -> SamplingOptions:
         known = {field.name for field in fields(cls)}
         return cls(**{key: value for key, value in data.items() if key in known})
-
-
-def _number(name: str, value: object, low: float, high: float) -> None:
-    # Compared before it is made a float: an integer may be too large for one.
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
-    if not good:  # NaN too
-        raise UsageError(
-            f"{name} must be a number from {low:g} to {high:g}, got {shown(value)}",
-            hint=f"for example {name}=0.7",
-        )
 
 
 def sampling_options(given: Mapping[str, Any]) -> SamplingOptions:

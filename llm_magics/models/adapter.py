@@ -110,7 +110,7 @@ class Adapter:
         """
         from safetensors.numpy import save
 
-        path = Path(folder).expanduser()
+        path = given.path(folder, "the folder")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path} exists already", hint="choose a new folder")
         tensors = {
@@ -169,16 +169,7 @@ def with_strength(name: str) -> tuple[str, float]:
 
 def check_strength(strength: float) -> float:
     """Raises UsageError for one that is out of its range."""
-    if (
-        isinstance(strength, bool)
-        or not isinstance(strength, (int, float))
-        or not 0 <= strength <= MOST_STRENGTH
-    ):
-        raise UsageError(
-            f"strength must be from 0 to {MOST_STRENGTH}, got {given.shown(strength)}",
-            hint="1 is as it was trained",
-        )
-    return float(strength)
+    return given.number(strength, "strength", 0, MOST_STRENGTH, hint="1 is as it was trained")
 
 
 def load_adapter(folder: str | Path) -> Adapter:

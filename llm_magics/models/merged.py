@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core import given
 from ..decoder.weights import Weights
 from ..errors import UsageError
 from ..formats.tensors import Tensor
@@ -46,7 +47,7 @@ def merge(
             change=lambda weights: _Merged(weights, adapter, factor),
         )
 
-    return store.sealed(Path(folder).expanduser(), build)
+    return store.sealed(given.path(folder, "the folder"), build)
 
 
 class _Merged(Weights):

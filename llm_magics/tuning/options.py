@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
-from ..core.given import shown, whole
+from ..core.given import number, shown, whole
 from ..errors import UsageError
 
 DEPTH = 8  # layers that learn where not all do: the head costs as much as two, so fewer save little
@@ -57,12 +57,12 @@ class TuneOptions:
         if self.steps is not None:
             self._count("steps", 1, 1_000_000)
         if self.minutes is not None:
-            _number("minutes", self.minutes, 0, 24 * 60)
+            number(self.minutes, "minutes", 0, 24 * 60, above=True)
         if self.minutes is None and self.steps is None:
             raise UsageError("a run needs an end", hint="give minutes, or steps")
-        _number("alpha", self.alpha, 0, 1024)
+        number(self.alpha, "alpha", 0, 1024, above=True)
         if not isinstance(self.learning_rate, str) or self.learning_rate != "auto":
-            _number("learning_rate", self.learning_rate, 0, 1)
+            number(self.learning_rate, "learning_rate", 0, 1, above=True)
         if not isinstance(self.depth, str) or self.depth not in ("auto", "full"):
             self._count("depth", 1, 1_000, hint='leave it out, or say "auto" or "full"')
 
@@ -100,13 +100,3 @@ def tune_options(given: Mapping[str, Any]) -> TuneOptions:
     if isinstance(values.get("depth"), str) and values["depth"].isdigit():
         values["depth"] = int(values["depth"])
     return TuneOptions(**values)
-
-
-def _number(name: str, value: object, over: float, most: float) -> None:
-    # Compared before it is made a float: an integer may be too large for one.
-    good = isinstance(value, (int, float)) and not isinstance(value, bool) and over < value <= most
-    if not good:  # NaN too
-        raise UsageError(
-            f"{name} must be a number above {over:g} and up to {most:g}, got {shown(value)}",
-            hint="leave it out",
-        )

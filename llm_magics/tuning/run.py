@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..core import given
 from ..errors import UsageError
 from ..models.adapter import Adapter
 from ..models.merged import merge
@@ -108,7 +109,7 @@ class TuneRun(Progress):
         """
         found = next((each for each in self.rows if each.number == row), None)
         if found is None:
-            raise UsageError(f"there is no row {row!r:.40}", hint=f"1 to {len(self.rows):,}")
+            raise UsageError(f"there is no row {given.shown(row)}", hint=f"1 to {len(self.rows):,}")
         return mask_of(self.model, encode_rows(self.model, [found], max_length=self.options.max_length)[0][0])
 
     def compare(self, prompt: str, **options: Any) -> Comparison:
@@ -166,8 +167,7 @@ class TuneRun(Progress):
         course = self._going()
         if course.trainer is None:
             raise UsageError("it has not begun yet", hint="wait for its first steps")
-        if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= 100_000:
-            raise UsageError(f"steps must be a whole number from 1, got {steps!r:.40}", hint="100")
+        steps = given.whole(steps, "steps", 1, 100_000, hint="100")
         course.trainer.total = max(course.trainer.total, course.trainer.step) + steps
         course.ends, course.patience, course.asked = None, 1 << 30, ""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..clean import line
+from ..core import given
 from ..models.adapted import Slots
 from ..models.adapter import Adapter
 from ..sources import store
@@ -54,7 +55,7 @@ def save_run(run: Progress, adapter: Adapter, step: int, folder: str | Path) -> 
         }
         (making / "run.json").write_text(json.dumps(facts, indent=1), "utf-8")
 
-    return store.whole(Path(folder).expanduser(), build)
+    return store.whole(given.path(folder, "the folder"), build)
 
 
 def readme(run: Progress, step: int) -> str:

@@ -6,6 +6,7 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
+from ..core import given
 from ..models.places import chosen, holder
 from ..sources import store
 from ..sources.catalog import hub_name
@@ -33,7 +34,7 @@ def write_script(run: Progress, folder: str | Path) -> Path:
         (making / ROWS).write_text("\n".join(lines) + "\n", "utf-8")
         (making / SCRIPT).write_text(script(run), "utf-8")
 
-    return store.whole(Path(folder).expanduser(), build) / SCRIPT
+    return store.whole(given.path(folder, "the folder"), build) / SCRIPT
 
 
 def script(run: Progress) -> str:

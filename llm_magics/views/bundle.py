@@ -33,7 +33,7 @@ class Tokens:
         Raises:
             StoreError: it cannot be written.
         """
-        return write(Path(path), tokens_bundle(self.record), MIME, title=f"tokens · {self.record.model.name}")
+        return write(path, tokens_bundle(self.record), MIME, title=f"tokens · {self.record.model.name}")
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return with_view("tokens", tokens_bundle(self.record), MIME)

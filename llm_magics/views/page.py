@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..clean import line
+from ..core import given
 from ..core.files import write_atomic
 from ..errors import StoreError
 
@@ -33,7 +34,7 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def write(path: Path, bundle: Mapping[str, Any], mime: str, *, title: str) -> Path:
+def write(path: str | Path, bundle: Mapping[str, Any], mime: str, *, title: str) -> Path:
     """Write the page of a bundle; gives its path.
 
     Raises:
@@ -43,9 +44,9 @@ def write(path: Path, bundle: Mapping[str, Any], mime: str, *, title: str) -> Pa
     record = json.dumps({"mime": mime, "payload": bundle[mime]}).replace("<", "\\u003c")
     script = SCRIPT.read_text("utf-8").replace("</", "<\\/") if SCRIPT.exists() else ""
     page = _PAGE.format(title=escape(line(title)), fallback=bundle["text/html"], record=record, script=script)
-    path = path.expanduser()
+    path = given.path(path, "the page")
     try:
         write_atomic(path, page)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a path with no name, too
         raise StoreError(f"{path} cannot be written: {error}", hint="choose another folder") from error
     return path

@@ -103,7 +103,7 @@ class Picture:
         """
         from .page import write
 
-        return write(Path(path), self.bundle(), MIME, title=f"{self.kind} · {self.model.name}")
+        return write(path, self.bundle(), MIME, title=f"{self.kind} · {self.model.name}")
 
     @classmethod
     def read(cls, payload: Mapping[str, Any]) -> Self:

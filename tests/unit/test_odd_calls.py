@@ -96,6 +96,8 @@ CALLS: dict[str, Call] = {
     "map system": lambda t, v: t.model.map(["a"], system=v, progress=False, **FEW),
     "map answers": lambda t, v: t.model.map(["a"], answers=v, progress=False, **FEW),
     "save": lambda t, v: t.model.save(v),
+    "save_html of a view": lambda t, v: t.model.tokenize("a").save_html(v),
+    "save_html of tokens": lambda t, v: lm.tokens(t.answer).save_html(v),
     "score": lambda t, v: t.model.score(v),
     "score prompt": lambda t, v: t.model.score("a", prompt=v),
     "score alternatives": lambda t, v: t.model.score("a", alternatives=v),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from ...core import given
 from ...errors import Interrupted, LLMMagicsError, UsageError
 from .cell import TuneRequest, parse, usage
 
@@ -151,7 +152,7 @@ def new_run(
     asked = (prompts,) if isinstance(prompts, str) else tuple(prompts)
     if not all(isinstance(prompt, str) and prompt.strip() for prompt in asked):
         raise UsageError("prompts must be texts that are not empty", hint='prompts=["Who are you?"]')
-    checkpoint = None if resume is None else Checkpoint(Path(resume).expanduser())
+    checkpoint = None if resume is None else Checkpoint(given.path(resume, "resume"))
     run = TuneRun(
         model.base or model,
         rows,
