@@ -31,6 +31,7 @@ $(STAMP)-test: $(STAMP)-venv pyproject.toml
 	@echo "installing what the tests need …"
 	@$(PIP) torch==2.13.0
 	@$(PIP) -e '.[test]'
+	@$(PY) tools/transformers5.py
 	@touch $@
 
 # The tools of the front end's tests; its build alone needs fewer.

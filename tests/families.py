@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -177,14 +178,219 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+LONG = {
+    "rope_type": "longrope",
+    "short_factor": [1.0 + 0.1 * n for n in range(8)],
+    "long_factor": [4.0] * 8,
+}
+# The same with unusual values: a field that is passed over is seen in the logits.
+UNUSUAL: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama-unusual": (
+        "llama",
+        {
+            **COMMON,
+            "rope_theta": 50_000.0,
+            "rms_norm_eps": 1e-3,
+            "hidden_act": "gelu",
+            "attention_bias": True,
+            "tie_word_embeddings": True,
+            "head_dim": 32,
+        },
+    ),
+    "llama-yarn-mscale": (
+        "llama",
+        {**COMMON, "rope_scaling": {**YARN, "mscale": 1.3, "mscale_all_dim": 0.7}},
+    ),
+    "llama-yarn-nulls": (
+        "llama",
+        {
+            **COMMON,
+            "rope_theta": 70_000.0,
+            "rope_scaling": {
+                **YARN,
+                "attention_factor": None,
+                "beta_fast": None,
+                "beta_slow": 2,
+                "truncate": False,
+            },
+        },
+    ),
+    "llama-longrope": (
+        "llama",
+        {
+            **COMMON,
+            "max_position_embeddings": 512,
+            "original_max_position_embeddings": 256,
+            "rope_scaling": LONG,
+        },
+    ),
+    "llama-dynamic": ("llama", {**COMMON, "rope_scaling": {"rope_type": "dynamic", "factor": 3.0}}),
+    "mistral-unusual": (
+        "mistral",
+        {**COMMON, "sliding_window": 17, "rope_theta": 50_000.0, "head_dim": 32, "hidden_act": "relu"},
+    ),
+    "mistral-yarn": ("mistral", {**COMMON, "head_dim": 16, "sliding_window": None, "rope_scaling": YARN}),
+    "mixtral-unusual": (
+        "mixtral",
+        {
+            **COMMON,
+            "num_local_experts": 6,
+            "num_experts_per_tok": 3,
+            "rope_theta": 30_000.0,
+            "sliding_window": 20,
+            "rms_norm_eps": 1e-3,
+        },
+    ),
+    "mixtral-defaults": ("mixtral", {**COMMON, **EXPERTS}),
+    "qwen2-unusual": (
+        "qwen2",
+        {
+            **COMMON,
+            "rope_theta": 1_000_000.0,
+            "use_sliding_window": True,
+            "sliding_window": 20,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "tie_word_embeddings": True,
+        },
+    ),
+    "qwen2-longrope": (
+        "qwen2",
+        {
+            **COMMON,
+            "max_position_embeddings": 512,
+            "original_max_position_embeddings": 256,
+            "rope_scaling": LONG,
+        },
+    ),
+    "qwen3-unusual": (
+        "qwen3",
+        {**COMMON, "head_dim": 48, "rope_theta": 1_000_000.0, "rope_scaling": YARN, "attention_bias": True},
+    ),
+    "qwen3-moe-unusual": (
+        "qwen3_moe",
+        {
+            **COMMON,
+            "num_experts_per_tok": 3,
+            "num_experts": 5,
+            "head_dim": 16,
+            "moe_intermediate_size": 48,
+            "norm_topk_prob": True,
+            "rope_theta": 1_000_000.0,
+            "use_sliding_window": True,
+            "sliding_window": 18,
+        },
+    ),
+    "smollm3-unusual": (
+        "smollm3",
+        {**COMMON, "rope_theta": 60_000.0, "no_rope_layers": [0, 1, 1], "tie_word_embeddings": False},
+    ),
+    "smollm3-sliding": (
+        "smollm3",
+        {**COMMON, "num_hidden_layers": 5, "use_sliding_window": True, "sliding_window": 16},
+    ),
+    "olmo2-unusual": (
+        "olmo2",
+        {**COMMON, "rope_theta": 500_000.0, "rms_norm_eps": 1e-3, "attention_bias": True},
+    ),
+    "gemma-unusual": (
+        "gemma",
+        {**COMMON, "head_dim": 48, "rope_theta": 70_000.0, "hidden_act": "gelu_pytorch_tanh"},
+    ),
+    "gemma2-unusual": (
+        "gemma2",
+        {
+            **COMMON,
+            "head_dim": 32,
+            "sliding_window": 17,
+            "query_pre_attn_scalar": 48,
+            "attn_logit_softcapping": 7.0,
+            "final_logit_softcapping": 3.0,
+            "rope_theta": 70_000.0,
+            "layer_types": ["full_attention", "sliding_attention", "sliding_attention"],
+        },
+    ),
+    "gemma3-unusual": (
+        "gemma3_text",
+        {
+            **COMMON,
+            **GEMMA3,
+            "rope_theta": 90_000.0,
+            "rope_local_base_freq": 500.0,
+            "sliding_window_pattern": 3,
+            "query_pre_attn_scalar": 48,
+        },
+    ),
+    "phi3-unusual": (
+        "phi3",
+        {
+            **COMMON,
+            "rope_theta": 30_000.0,
+            "partial_rotary_factor": 0.5,
+            "rms_norm_eps": 1e-3,
+            "hidden_act": "gelu",
+        },
+    ),
+    "phi3-long-partial": (
+        "phi3",
+        {
+            **COMMON,
+            "original_max_position_embeddings": 256,
+            "max_position_embeddings": 1024,
+            "partial_rotary_factor": 0.75,
+            "rope_theta": 30_000.0,
+            "rope_scaling": {
+                "type": "longrope",
+                "short_factor": [1.0 + 0.2 * n for n in range(6)],
+                "long_factor": [3.0] * 6,
+            },
+        },
+    ),
+    "falcon-unusual": (
+        "falcon",
+        {
+            **FALCON,
+            "new_decoder_architecture": True,
+            "num_kv_heads": 1,
+            "rope_theta": 50_000.0,
+            "layer_norm_epsilon": 1e-3,
+            "activation": "gelu_new",
+            "bias": True,
+        },
+    ),
+    "neox-unusual": (
+        "gpt_neox",
+        {
+            **NEOX,
+            "rotary_emb_base": 60_000,
+            "rotary_pct": 0.5,
+            "layer_norm_eps": 1e-3,
+            "attention_bias": False,
+        },
+    ),
+    "neox-scaled": ("gpt_neox", {**NEOX, "rope_scaling": {"rope_type": "linear", "factor": 4.0}}),
+    "gpt2-unusual": (
+        "gpt2",
+        {
+            **GPT2,
+            "n_inner": 100,
+            "layer_norm_epsilon": 1e-3,
+            "activation_function": "gelu",
+            "tie_word_embeddings": False,
+        },
+    ),
+}
+EVERY = {**CASES, **UNUSUAL}
+
+
 def make(case: str, folder: Path, *, seed: int = 0) -> Any:
     """Save a random model as a Hub checkpoint; gives transformers' own, fp32, eager attention."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    kind, changes = CASES[case]
+    kind, changes = EVERY[case]
     torch.manual_seed(seed)
-    config = AutoConfig.for_model(kind, **changes)
+    config = AutoConfig.for_model(kind, **copy.deepcopy(changes))  # 5.x writes into what it is passed
     # Falcon's eager attention adds its ALiBi twice (4.57); Gemma 2 caps its scores in eager attention only.
     attention = "sdpa" if kind == "falcon" else "eager"
     model = AutoModelForCausalLM.from_config(config, attn_implementation=attention).eval()
@@ -203,5 +409,5 @@ def make(case: str, folder: Path, *, seed: int = 0) -> Any:
                 )  # routers decide
                 parameter.copy_(noise * wide / np.sqrt(parameter.shape[-1]))
     model.tie_weights()
-    model.save_pretrained(folder, safe_serialization=True)
+    model.save_pretrained(folder)
     return model

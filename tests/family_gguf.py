@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from gguf import MODEL_ARCH_NAMES, GGUFWriter, get_tensor_name_map
+from safetensors.numpy import load_file
 
 # What of families.CASES llama.cpp can hold, and the architecture it becomes.
 _ARCH = {
@@ -56,12 +57,12 @@ CASES = (
 )
 
 
-def write(path: Path, model: Any) -> None:
-    """Write ``model``'s weights in F32, with the metadata that llama.cpp needs."""
+def write(path: Path, model: Any, folder: Path) -> None:
+    """Write ``model``, which was saved in ``folder``, in F32, with the metadata that llama.cpp needs."""
     config, arch = model.config, _ARCH[model.config.model_type]
     writer = GGUFWriter(path, arch)
     layers, heads = config.num_hidden_layers, config.num_attention_heads
-    kv = _kv_heads(config)
+    kv, rope = _kv_heads(config), _rope(config)
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
     writer.add_block_count(layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -81,12 +82,12 @@ def write(path: Path, model: Any) -> None:
     else:
         writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     if arch == "gptneox":
-        writer.add_rope_dimension_count(int(config.rotary_pct * head_dim))
-        writer.add_rope_freq_base(config.rotary_emb_base)
+        writer.add_rope_dimension_count(int(rope["partial_rotary_factor"] * head_dim))
+        writer.add_rope_freq_base(rope["rope_theta"])
         writer.add_parallel_residual(config.use_parallel_residual)
     elif arch != "gpt2":
-        writer.add_rope_dimension_count(int(getattr(config, "partial_rotary_factor", 1.0) * head_dim))
-        writer.add_rope_freq_base(config.rope_theta)
+        writer.add_rope_dimension_count(int((rope.get("partial_rotary_factor") or 1.0) * head_dim))
+        writer.add_rope_freq_base(rope["rope_theta"])
     if getattr(config, "sliding_window", None) and arch in ("llama", "gemma2", "gemma3", "phi3"):
         writer.add_sliding_window(config.sliding_window)
     if arch == "gemma2":
@@ -97,10 +98,10 @@ def write(path: Path, model: Any) -> None:
         writer.add_expert_used_count(config.num_experts_per_tok)
         if arch == "qwen3moe":
             writer.add_expert_feed_forward_length(config.moe_intermediate_size)
-    state = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
-    _scaling(writer, config, state, head_dim)
+    state = load_file(folder / "model.safetensors")
+    _scaling(writer, config, rope, state, head_dim)
     names = get_tensor_name_map(next(kind for kind, name in MODEL_ARCH_NAMES.items() if name == arch), layers)
-    tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
+    tied = config.tie_word_embeddings
     for name, array in _stacked(state).items():
         if tied and name in ("lm_head.weight", "embed_out.weight"):
             continue
@@ -129,8 +130,22 @@ def _kv_heads(config: Any) -> int:
     return getattr(config, "num_key_value_heads", None) or config.num_attention_heads
 
 
-def _scaling(writer: GGUFWriter, config: Any, state: dict[str, np.ndarray], head_dim: int) -> None:
-    scaling = getattr(config, "rope_scaling", None) or {}
+def _rope(config: Any) -> dict[str, Any]:
+    """The rotary embedding of the full layers, as transformers 5 writes it."""
+    new = getattr(config, "rope_parameters", None)
+    if new:
+        return new.get("full_attention", new)
+    return {
+        "rope_theta": getattr(config, "rotary_emb_base", None) or getattr(config, "rope_theta", None),
+        "partial_rotary_factor": getattr(config, "rotary_pct", None)
+        or getattr(config, "partial_rotary_factor", 1.0),
+        **(getattr(config, "rope_scaling", None) or {}),
+    }
+
+
+def _scaling(
+    writer: GGUFWriter, config: Any, scaling: dict[str, Any], state: dict[str, np.ndarray], head_dim: int
+) -> None:
     kind = scaling.get("rope_type", scaling.get("type"))
     if kind == "linear":
         from gguf import RopeScalingType
@@ -138,7 +153,7 @@ def _scaling(writer: GGUFWriter, config: Any, state: dict[str, np.ndarray], head
         writer.add_rope_scaling_type(RopeScalingType.LINEAR)
         writer.add_rope_scaling_factor(scaling["factor"])
     elif kind == "llama3":  # LlamaModel.generate_extra_tensors
-        base, factor = config.rope_theta, scaling["factor"]
+        base, factor = scaling["rope_theta"], scaling["factor"]
         frequency = 1.0 / (base ** (np.arange(0, head_dim, 2) / head_dim))
         first = scaling["original_max_position_embeddings"]
         long, short = first / scaling["low_freq_factor"], first / scaling["high_freq_factor"]

@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..clean import line
 from ..errors import ModelFileError, UnsupportedModel
 from ..formats.config import Config
+from ..formats.rope import Rope, rope_by_layer, rope_of
 from .names import (
     FALCON_HUB,
     GEMMA2_HUB,
@@ -53,29 +55,60 @@ class Family:
 _PLAIN_HUB, _PLAIN_GGUF = Layout(LLAMA, PREFIXES), Layout(GGUF)
 
 
-def _rope(c: Config) -> Fields:
-    return {"rope_theta": c.number("rope_theta", default=10_000.0), "rope_scaling": c.table("rope_scaling")}
+def _rope(c: Config, **names: tuple[str, ...]) -> Fields:
+    """Fields of the rotary embedding; ``names`` as :func:`rope_of` takes them."""
+    rope = rope_of(c, **names)
+    return {"rope_theta": rope.theta, "rope_scaling": rope.scaling, **_turned(c, rope), **_ends(c, rope)}
+
+
+def _turned(c: Config, rope: Rope) -> Fields:
+    """How many dimensions of a head are rotated. GGUF files say it as a number."""
+    head_dim = c.head_dim()
+    if not head_dim:
+        raise c.bad("head_dim", head_dim)
+    dim = c.whole("rotary_dim", default=0) or int(head_dim * rope.partial)
+    if dim == head_dim or not c.rotates_part:
+        if dim != head_dim:
+            raise UnsupportedModel(
+                f"partial_rotary_factor = {dim / head_dim:g} is not supported for {line(c.family)}",
+                hint="choose another model",
+            )
+        return {}
+    return {"rotary_dim": dim}
+
+
+def _ends(c: Config, *ropes: Rope) -> Fields:
+    """The context, cut where other frequencies would be taken for the whole text beyond it."""
+    limits = [rope.context for rope in ropes if rope.context]
+    return {"context": min(c.context, MAX_CONTEXT, *limits)} if limits else {}
 
 
 def _rms(c: Config, eps: float = 1e-6) -> Fields:
-    return {"norm": "rms", "norm_eps": c.number("rms_norm_eps", default=eps), **_rope(c)}
+    return {"norm": "rms", "norm_eps": c.number("rms_norm_eps", default=eps)}
 
 
-def _llama(c: Config) -> Fields:
-    return {**_rms(c), "activation": c.activation("silu")}
+def _llama(c: Config, eps: float = 1e-6) -> Fields:
+    return {**_rms(c, eps), **_rope(c), "activation": c.activation("silu"), **_biases(c)}
+
+
+def _biases(c: Config, attention: str = "attention_bias", mlp: str = "mlp_bias") -> Fields:
+    """Where the products have biases, in the families whose configuration says so."""
+    return {
+        name: c.policy(key)
+        for name, key in (("attention_bias", attention), ("mlp_bias", mlp))
+        if c.knows(key)
+    }
 
 
 def _mistral(c: Config) -> Fields:
-    # config.json of Mistral 7B v0.1 leaves nothing out; where the key is missing there is no window in later
-    # models.
     return {**_llama(c), "window": c.whole("sliding_window", default=0)}
 
 
 def _mixtral(c: Config) -> Fields:
     return {
-        **_mistral(c),
-        **_rms(c, 1e-5),
-        "experts": c.whole("num_local_experts", default=8),
+        **_llama(c, 1e-5),
+        "window": c.whole("sliding_window", default=0),
+        "experts": c.whole("num_local_experts", "num_experts", default=8),
         "experts_used": c.whole("num_experts_per_tok", default=2),
         "expert_ffn": c.whole("intermediate_size"),
     }
@@ -83,25 +116,31 @@ def _mixtral(c: Config) -> Fields:
 
 def _qwen2(c: Config) -> Fields:
     fields = _llama(c)
-    if c.flag("use_sliding_window"):
-        first = c.whole("max_window_layers", default=28)
-        layers = c.kinds("sliding_attention", lambda i: i >= first)
-        fields |= {"window": c.whole("sliding_window", default=4096) if layers else 0, "sliding": layers}
-    return fields
+    window, first = c.whole("sliding_window", default=0), c.whole("max_window_layers", default=28)
+    if not c.flag("use_sliding_window"):
+        window = 0
+    layers = c.kinds("sliding_attention", lambda i: bool(window) and i >= first)
+    if layers and not window:
+        raise UnsupportedModel(
+            "layer_types has sliding layers, and there is no sliding_window for them",
+            hint="choose another model",
+        )
+    return {**fields, "window": window if layers else 0, "sliding": layers}
 
 
 def _qwen3(c: Config) -> Fields:
-    return {**_qwen2(c), "qk_norm": "head", "head_dim": c.whole("head_dim", default=128)}
+    return {**_qwen2(c), "qk_norm": "head", "head_dim": c.head_dim(128)}
 
 
 def _qwen3_moe(c: Config) -> Fields:
-    if c.whole("decoder_sparse_step", default=1) != 1 or c.raw.get("mlp_only_layers"):
-        raise UnsupportedModel(
-            "a mixture with dense layers between is not supported yet", hint="choose another model"
-        )
+    window = c.whole("sliding_window", default=0)
+    c.value("max_window_layers")  # transformers has no such field for this family
     return {
-        **_qwen3(c),
-        "experts": c.whole("num_experts", default=128),
+        **_llama(c),
+        "window": window if c.flag("use_sliding_window") else 0,
+        "qk_norm": "head",
+        "head_dim": c.head_dim(),
+        "experts": c.whole("num_experts", "num_local_experts", default=128),
         "experts_used": c.whole("num_experts_per_tok", default=8),
         "expert_ffn": c.whole("moe_intermediate_size", default=768),
         "normalize_experts": c.flag("norm_topk_prob"),
@@ -110,72 +149,89 @@ def _qwen3_moe(c: Config) -> Fields:
 
 def _smollm3(c: Config) -> Fields:
     step = c.whole("no_rope_layer_interval", default=4)
-    given = c.raw.get("no_rope_layers")  # one a layer: 1 where there is rope, whatever the name says
-    bare = [
-        i
-        for i in range(c.layers)
-        if (not given[i] if isinstance(given, list) and i < len(given) else (i + 1) % step == 0)
-    ]
-    return {**_qwen2(c), "no_rope": tuple(bare), "rope_theta": c.number("rope_theta", default=2_000_000.0)}
+    given = c.value("no_rope_layers")  # one a layer: 1 where there is rope, whatever the name says
+    if given is not None and (not isinstance(given, list) or len(given) < c.layers):
+        raise c.bad("no_rope_layers", given)
+    bare = [i for i in range(c.layers) if (not given[i] if given else step and (i + 1) % step == 0)]
+    window = c.whole("sliding_window", default=0)
+    window = window if c.flag("use_sliding_window") else 0
+    layers = c.kinds("sliding_attention", lambda i: bool(window) and i in bare)
+    c.value("max_window_layers")  # transformers has no such field for this family
+    return {**_llama(c), "no_rope": tuple(bare), "window": window if layers else 0, "sliding": layers}
 
 
 def _olmo2(c: Config) -> Fields:
-    return {**_rms(c, 1e-5), "activation": c.activation("silu"), "block": "post", "qk_norm": "full"}
+    return {**_llama(c, 1e-5), "block": "post", "qk_norm": "full"}
 
 
 def _gemma(c: Config) -> Fields:
-    # "gelu" in old files of Gemma 1 was never true: transformers takes the tanh form for all of them.
+    name = c.activation("gelu_pytorch_tanh", "hidden_activation", "hidden_act")
     return {
-        **_rms(c),
-        "activation": "gelu_tanh",
-        "embed_scale": c.hidden**0.5,
-        "head_dim": c.whole("head_dim", default=256),
+        **_embedded(c),
+        **_rope(c),
+        # "gelu" in old files of Gemma 1 was never true: transformers takes the tanh form for all of them.
+        "activation": "gelu_tanh" if name == "gelu" else name,
     }
+
+
+def _embedded(c: Config) -> Fields:
+    """What all Gemmas have."""
+    return {**_rms(c), "embed_scale": c.hidden**0.5, "head_dim": c.head_dim(256), **_biases(c)}
 
 
 def _gemma2(c: Config) -> Fields:
     return {
-        **_gemma(c),
-        "block": "sandwich",
+        **_sandwich(c),
+        **_rope(c),
         "softcap": c.number("attn_logit_softcapping", default=0.0, absent=50.0),
         "final_softcap": c.number("final_logit_softcapping", default=0.0, absent=30.0),
+        "sliding": c.kinds("sliding_attention", lambda i: i % 2 == 0),
+    }
+
+
+def _sandwich(c: Config) -> Fields:
+    """What Gemma 2 and 3 share."""
+    c.value("hidden_act")  # stands in files of both, and transformers reads hidden_activation
+    return {
+        **_embedded(c),
+        "activation": c.activation("gelu_pytorch_tanh", "hidden_activation"),
+        "block": "sandwich",
         "scale": c.number("query_pre_attn_scalar", default=256.0, least=1e-6) ** -0.5,
         "window": c.whole("sliding_window", default=4096),
-        "sliding": c.kinds("sliding_attention", lambda i: i % 2 == 0),
     }
 
 
 def _gemma3(c: Config) -> Fields:
     step = c.whole("sliding_window_pattern", "_sliding_window_pattern", default=6) or 6
+    full, local = rope_by_layer(c)
     return {
-        **_gemma2(c),
+        **_sandwich(c),
         "qk_norm": "head",
         "softcap": c.number("attn_logit_softcapping", default=0.0),
         "final_softcap": c.number("final_logit_softcapping", default=0.0),
-        "rope_theta": c.number("rope_theta", default=1_000_000.0),
-        "local_theta": c.number("rope_local_base_freq", default=10_000.0),
+        "rope_theta": full.theta,
+        "rope_scaling": full.scaling,
+        "local_theta": local.theta,
+        "local_scaling": local.scaling,
+        **_turned(c, full),
+        **_turned(c, local),
+        **_ends(c, full, local),
         "sliding": c.kinds("sliding_attention", lambda i: (i + 1) % step != 0),
     }
 
 
 def _phi3(c: Config) -> Fields:
-    fields = {
+    return {
         **_rms(c, 1e-5),
+        **_rope(c),
         "activation": c.activation("silu"),
         "window": c.whole("sliding_window", default=0),
-        "rotary_dim": c.rotary_dim("partial_rotary_factor", 1.0),
     }
-    scaling = fields["rope_scaling"]
-    if scaling and scaling.get("rope_type", scaling.get("type")) in ("longrope", "su"):
-        # Beyond the first context these models take other factors for the whole text; the context ends there.
-        first = c.whole("original_max_position_embeddings", default=c.context) or c.context
-        scaling = {"factor": c.context / first, "original_max_position_embeddings": first, **scaling}
-        fields |= {"rope_scaling": scaling, "context": min(first, c.context, MAX_CONTEXT)}
-    return fields
 
 
 def _falcon(c: Config) -> Fields:
     parallel = c.flag("new_decoder_architecture") or c.flag("parallel_attn", default=True)
+    c.whole("num_ln_in_parallel_attn", default=0)  # one norm or two: the tensors say it too
     return {
         "norm": "layer",
         "norm_eps": c.number("layer_norm_epsilon", default=1e-5),
@@ -184,6 +240,7 @@ def _falcon(c: Config) -> Fields:
         "positions": "alibi" if c.flag("alibi") else "rope",
         "block": "parallel" if parallel else "pre",
         "activation": c.activation("gelu"),
+        **_biases(c, "bias", "bias"),
     }
 
 
@@ -192,19 +249,14 @@ def _neox(c: Config) -> Fields:
         "norm": "layer",
         "norm_eps": c.number("layer_norm_eps", default=1e-5),
         "gated": False,
-        "rope_theta": c.number("rotary_emb_base", "rope_theta", default=10_000.0),
-        "rope_scaling": c.table("rope_scaling"),
-        "rotary_dim": c.rotary_dim("rotary_pct", 0.25),
+        **_rope(c, theta=("rotary_emb_base", "rope_theta"), partial=("rotary_pct", "partial_rotary_factor")),
         "block": "parallel" if c.flag("use_parallel_residual", default=True) else "pre",
         "activation": c.activation("gelu"),
+        **_biases(c),
     }
 
 
 def _gpt2(c: Config) -> Fields:
-    if c.flag("scale_attn_by_inverse_layer_idx") or not c.flag("scale_attn_weights", default=True):
-        raise UnsupportedModel(
-            "GPT-2 with scores scaled by layer is not supported yet", hint="choose another model"
-        )
     return {
         "norm": "layer",
         "norm_eps": c.number("layer_norm_epsilon", default=1e-5),
@@ -276,11 +328,13 @@ def spec_of(config: Config) -> DecoderSpec:
         "hidden": config.hidden,
         "heads": heads,
         "kv_heads": config.kv_heads(heads),
-        "head_dim": config.whole("head_dim", default=config.hidden // max(heads, 1)),
+        "head_dim": config.head_dim(),
         "vocab": config.whole("vocab_size"),
         "ffn": config.whole("intermediate_size", "n_inner", "ffn_hidden_size", default=4 * config.hidden),
         "context": min(config.context, MAX_CONTEXT),
     }
     if sizes["vocab"] > 1 << 21 or sizes["layers"] > 1_000:
         raise ModelFileError(f"the model file gives absurd sizes: {sizes}"[:200], hint="fetch it again")
-    return DecoderSpec(family=family, **{**sizes, **FAMILIES[family].fields(config)})
+    fields = {**sizes, "tied": config.policy("tie_word_embeddings"), **FAMILIES[family].fields(config)}
+    config.check_unread()
+    return DecoderSpec(family=family, **fields)

@@ -28,19 +28,21 @@ def tables(spec: DecoderSpec, *, local: bool = False, factors: Floats | None = N
     dim = spec.rotary_dim or spec.head_dim
     theta = spec.local_theta if local else spec.rope_theta
     if theta <= 1:
-        raise ModelFileError(f"the base of the rotary embedding is {theta!r}", hint="fetch the model again")
+        raise ModelFileError(
+            f"the base of the rotary embedding is {theta!r}", hint="choose another copy of the model"
+        )
     frequency, scale = theta ** -(np.arange(0, dim, 2) / dim), 1.0
     if factors is not None:
         frequency = frequency / _fitting(factors, frequency)
-    elif spec.rope_scaling and not local:
+    elif scaling := spec.local_scaling if local else spec.rope_scaling:
         try:
             with np.errstate(all="ignore"):
-                frequency, scale = _stretched(spec, frequency, spec.rope_scaling, theta, dim)
+                frequency, scale = _stretched(spec, frequency, scaling, theta, dim)
         except (ArithmeticError, ValueError):  # each number may be, and not with the others
             scale = math.nan
         if not (np.isfinite(frequency).all() and math.isfinite(scale)):
             raise ModelFileError(
-                f"rope scaling {spec.rope_scaling!r:.200} cannot be", hint="fetch the model again"
+                f"rope scaling {scaling!r:.200} cannot be", hint="choose another copy of the model"
             )
     angle = np.outer(np.arange(spec.context), frequency)
     rest = (
@@ -58,10 +60,11 @@ def _stretched(
     kind = how.get("rope_type", how.get("type", "default"))
 
     def number(key: str, default: float | None = None) -> float:
-        value = how.get(key, default)
+        value = how.get(key)
+        value = default if value is None else value
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= LARGEST:
             raise ModelFileError(
-                f"rope scaling {kind!r} has {key} = {value!r:.60}", hint="fetch the model again"
+                f"rope scaling {kind!r} has {key} = {value!r:.60}", hint="choose another copy of the model"
             )
         return float(value)
 
@@ -83,11 +86,24 @@ def _stretched(
             return dim * math.log(first / (turns * 2 * math.pi)) / (2 * math.log(theta))
 
         low, high = place(number("beta_fast", 32)), place(number("beta_slow", 1))
-        if how.get("truncate", True):
+        truncate = how.get("truncate", True)
+        if truncate not in (True, False):
+            raise ModelFileError(
+                f"rope scaling {kind!r} has truncate = {truncate!r:.60}",
+                hint="choose another copy of the model",
+            )
+        if truncate:
             low, high = math.floor(low), math.ceil(high)
         low, high = max(low, 0), min(high, dim - 1)
         keep = 1 - np.clip((np.arange(dim // 2) - low) / max(high - low, 0.001), 0, 1)
-        scale = number("attention_factor", 0.1 * math.log(factor) + 1 if factor > 1 else 1)
+
+        def mscale(share: float) -> float:
+            return 0.1 * share * math.log(factor) + 1 if factor > 1 else 1.0
+
+        ratio = mscale(1)
+        if how.get("mscale") and how.get("mscale_all_dim"):
+            ratio = mscale(number("mscale")) / mscale(number("mscale_all_dim"))
+        scale = number("attention_factor", ratio)
         return frequency / factor * (1 - keep) + frequency * keep, scale
     if kind in ("longrope", "su"):
         # The short factors: families.py ends the context where the long ones would begin.

@@ -53,11 +53,14 @@ class DecoderSpec:
         softcap, final_softcap: c·tanh(x/c) on scores and on logits; 0 for none.
         window: of sliding attention in tokens, this one counted in; 0 for none.
         sliding: the layers it applies to; empty for all.
-        local_theta: rope_theta of the sliding layers; 0 for the same.
+        local_theta, local_scaling: rope_theta and rope_scaling of the sliding layers; 0 for the same as the
+            others.
         no_rope: the layers without rotary embedding.
         embed_scale: what embeddings are multiplied by.
         experts, experts_used, expert_ffn: of a mixture of experts; 0 experts is a dense model.
         normalize_experts: the weights of the chosen experts sum to one.
+        tied: whether the head is the table of embeddings; None where the file's tensors decide.
+        attention_bias, mlp_bias: whether the products of attention and of the MLP have biases; None likewise.
     """
 
     family: str
@@ -85,12 +88,16 @@ class DecoderSpec:
     window: int = 0
     sliding: tuple[int, ...] = ()
     local_theta: float = 0.0
+    local_scaling: Mapping[str, Any] | None = None
     no_rope: tuple[int, ...] = ()
     embed_scale: float = 1.0
     experts: int = 0
     experts_used: int = 0
     expert_ffn: int = 0
     normalize_experts: bool = True
+    tied: bool | None = None
+    attention_bias: bool | None = None
+    mlp_bias: bool | None = None
 
     def __post_init__(self) -> None:
         for name, most in _SIZES.items():
@@ -118,7 +125,15 @@ class DecoderSpec:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise _absurd(name, getattr(self, name))
-        for name, kind in (("family", str), ("gated", bool), ("rope_scaling", Mapping | None)):
+        for name, kind in (
+            ("family", str),
+            ("gated", bool),
+            ("rope_scaling", Mapping | None),
+            ("local_scaling", Mapping | None),
+            ("tied", bool | None),
+            ("attention_bias", bool | None),
+            ("mlp_bias", bool | None),
+        ):
             if not isinstance(getattr(self, name), kind):
                 raise _absurd(name, getattr(self, name))
         for name in ("sliding", "no_rope"):

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, UnsupportedModel
 from ..formats.tensors import Floats, Tensor
 from .spec import DecoderSpec
+
+_PRODUCTS = ("q", "k", "v", "o", "gate", "up", "down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Weights:
         """A weight or a bias of one dimension, float32 ``(size,)``; None where the model has none."""
         holder, rows = self._held_by(role)
         stored = self._find(holder, layer, kind)
+        if kind == "bias":
+            self._check_bias(role, layer, stored)
         if stored is None:
             return None
         values = stored.dequantize().reshape(-1)
@@ -92,7 +96,46 @@ class Weights:
             )
         return found
 
+    def _check_bias(self, role: str, layer: int, stored: Tensor | None) -> None:
+        """Refuse a bias that the configuration rules out, and the absence of one that it asks for."""
+        field = "attention_bias" if role in ("q", "k", "v", "o") else "mlp_bias"
+        wanted = getattr(self.spec, field) if role in _PRODUCTS else None
+        if wanted is not None and wanted != (stored is not None):
+            there = stored.name if stored is not None else f"no bias for {role} of layer {layer}"
+            name = "bias" if self.spec.family == "falcon" else field
+            raise UnsupportedModel(
+                f"the configuration says {name} = {str(wanted).lower()}, and the model file has {there}",
+                hint=f'correct config.json, or pass ignore_config="{name}" to go by the file',
+            )
+
+    def check_head(self) -> None:
+        """Compare what the configuration says of the head with what the file has.
+
+        Raises:
+            UnsupportedModel: the head should be one of its own and is missing, or should be the table of
+                embeddings and is another.
+        """
+        embed, head = self._find("embed", 0, "weight"), self._find("head", 0, "weight")
+        hint = 'correct config.json, or pass ignore_config="tie_word_embeddings" to go by the file'
+        if self.spec.tied is False and head is None and embed is not None:
+            raise UnsupportedModel(
+                "the configuration says tie_word_embeddings = false, and the model file has no "
+                f"{self._layout.names['head']}.weight",
+                hint=hint,
+            )
+        if self.spec.tied and head is not None and embed is not None:
+            same = head.shape == embed.shape and head.kind == embed.kind
+            if not same or not np.array_equal(head.blocks, embed.blocks):
+                raise UnsupportedModel(
+                    f"the configuration says tie_word_embeddings = true, and {head.name} is another "
+                    f"table than "
+                    f"{embed.name}",
+                    hint=hint,
+                )
+
     def has(self, role: str, layer: int = 0) -> bool:
+        if role == "head" and self.spec.tied:
+            return False
         return self._find(self._held_by(role)[0], layer, "weight") is not None
 
     def _matrix(self, role: str, layer: int, expert: int) -> Tensor | None:

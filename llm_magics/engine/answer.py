@@ -58,7 +58,7 @@ class Answer:
         self._tokens: list[Token] = list(before)
         self._given = len(before)
         for token in before:
-            self._held.push(self._decoder.push(token.id))
+            self._held.push(self._decoder.push(token.id), self._hidden(token.id))
         if before and (before[-1].id in tokenizer.eos_ids or self.room <= 0):
             self.ended, self._stop_reason = True, "stop" if before[-1].id in tokenizer.eos_ids else "length"
         self._start = 0.0
@@ -85,7 +85,7 @@ class Answer:
         self.ids.append(id)
         self.room -= 1
         end = id in tokenizer.eos_ids
-        piece, stopped = held.push("" if end else self._decoder.push(id))
+        piece, stopped = held.push("" if end else self._decoder.push(id), "" if end else self._hidden(id))
         self.ended = end or stopped or self.room == 0
         if self.ended and not stopped:
             tail, stopped = self._rest()
@@ -102,6 +102,14 @@ class Answer:
             text = self._tokens[-1].text + self._rest()[0]
             self._tokens[-1] = replace(self._tokens[-1], text=text)
             self.ended = True
+
+    def _hidden(self, id: int) -> str:
+        """What a special token is called: a stop string may name it, as in transformers; it is never
+        shown.
+        """
+        if not self.options.stop or not [*self._tokenizer.specials([id])]:
+            return ""
+        return self._tokenizer.token_text(id)
 
     def _rest(self) -> tuple[str, bool]:
         """What the decoder and the search for stop strings still hold, and whether it completes a stop
@@ -170,25 +178,35 @@ class HeldText:
 
     def __init__(self, stop: Sequence[str]) -> None:
         self._stop = stop
-        self._held = ""
+        self._text = ""
+        self._hidden: list[bool] = []  # for each letter, whether it is of a special token and never shown
 
-    def push(self, piece: str) -> tuple[str, bool]:
-        """The text that may be shown now, and whether a stop string is complete."""
+    def push(self, piece: str, hidden: str = "") -> tuple[str, bool]:
+        """The text that may be shown now, and whether a stop string is complete.
+
+        Args:
+            piece: what the next token adds to the text.
+            hidden: the name of a special token behind it, which stop strings are compared with too.
+        """
         if not self._stop:
             return piece, False
-        self._held += piece
-        found = [at for at in map(self._held.find, self._stop) if at >= 0]
+        self._text += piece + hidden
+        self._hidden += [False] * len(piece) + [True] * len(hidden)
+        found = [at for at in map(self._text.find, self._stop) if at >= 0]
         if found:
-            return self._held[: min(found)], True
+            return self._taken(min(found)), True
         keep = max(
-            (n for stop in self._stop for n in range(1, len(stop)) if self._held.endswith(stop[:n])),
+            (n for stop in self._stop for n in range(1, len(stop)) if self._text.endswith(stop[:n])),
             default=0,
         )
-        out = self._held[: len(self._held) - keep]
-        self._held = self._held[len(out) :]
-        return out, False
+        return self._taken(len(self._text) - keep), False
 
     def rest(self) -> str:
         """What was held back for nothing; it is given once."""
-        out, self._held = self._held, ""
+        return self._taken(len(self._text))
+
+    def _taken(self, count: int) -> str:
+        """The first letters, which are held no longer, without those that are never shown."""
+        out = "".join(char for char, hide in zip(self._text[:count], self._hidden, strict=False) if not hide)
+        self._text, self._hidden = self._text[count:], self._hidden[count:]
         return out

@@ -1,99 +1,223 @@
-"""config.json, read with care; and GGUF metadata put into the words of config.json."""
+"""config.json: values by name, each checked when it is read, and none passed over in silence."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ..clean import line
 from ..core.bounded import json_object
 from ..errors import ModelFileError, UnsupportedModel
-from .tensors import Tensor
 
 MAX_BYTES = 4 << 20
 MOST = 1 << 31  # of anything that is counted
 LARGEST = float(2**127)  # what fp32, in which the graphs count, still holds
-_NEVER = object()
+_MISSING = object()
+
+# Fields that change nothing of what a decoder computes when it answers: training, files, the Hub, and how
+# other programs run the model. Fields of PretrainedConfig, which no decoder reads, come from
+# config_defaults.json.
+_HARMLESS = frozenset(
+    {
+        "_attn_implementation",
+        "_attn_implementation_autoset",
+        "_attn_implementation_internal",
+        "_commit_hash",
+        "_experts_implementation",
+        "_experts_implementation_internal",
+        "_flash_attn_2_enabled",
+        "_name_or_path",
+        "_num_labels",
+        "attn_implementation",
+        "auto_map",
+        "axolotl_config",
+        "cache_implementation",
+        "finetuning_task",
+        "gradient_checkpointing",
+        "initializer_factor",
+        "is_llama_config",
+        "license",
+        "loss_type",
+        "max_length",
+        "max_sequence_length",
+        "model_name",
+        "model_type",
+        "n_ctx",
+        "name_or_path",
+        "neftune_noise_alpha",
+        "num_labels",
+        "output_router_logits",
+        "pad_token",
+        "pretraining_tp",
+        "reorder_and_upcast_attn",
+        "router_aux_loss_coef",
+        "router_jitter_noise",
+        "tokenizer_class",
+        "torch_dtype",
+        "transformers.js_config",
+        "unsloth_fixed",
+        "unsloth_version",
+        "use_cache",
+        "use_flash_attention",
+        "use_flash_attention_2",
+        "use_flash_attn",
+        "z_loss_coefficient",
+    }
+)
+_HARMLESS_ENDS = ("dropout", "_pdrop", "_token_id", "_token_index", "_token_ids", "initializer_range")
+_HARMLESS_STARTS = ("summary_",)
+# Of PretrainedConfig, what would make another computation of it.
+_OFF = {
+    "is_encoder_decoder": False,
+    "add_cross_attention": False,
+    "pruned_heads": {},
+    "chunk_size_feed_forward": 0,
+}
+
+
+@cache
+def class_defaults() -> Mapping[str, Any]:
+    """What tools/config_defaults.py read from transformers' configuration classes."""
+    text = resources.files(__package__).joinpath("config_defaults.json").read_text("utf-8")
+    data: Mapping[str, Any] = json.loads(text)
+    return data
 
 
 class Config:
-    """The configuration of a model: values by name, each checked when read."""
+    """The configuration of a decoder.
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
-        inner = raw.get("text_config")  # a model that also sees: its text part
-        self.raw: Mapping[str, Any] = {**raw, **inner} if isinstance(inner, dict) else raw
-        family = self.raw.get("model_type")
+    A field that the file lacks has the default of transformers' class. Every field that is asked for is
+    noted,
+    so that :meth:`check_unread` finds those that nobody asked for.
+
+    Args:
+        raw: the JSON object.
+        gguf: of what comes from a GGUF file, field → key there. The defaults of transformers' class do not
+            stand in for what is missing then, but llama.cpp's.
+        ignore: fields that the user lets pass, read or not.
+
+    Raises:
+        ModelFileError: a size is missing or absurd.
+    """
+
+    def __init__(
+        self, raw: Mapping[str, Any], *, gguf: Mapping[str, str] | None = None, ignore: Iterable[str] = ()
+    ) -> None:
+        self._gguf = gguf
+        self.ignore = frozenset(ignore)
+        self._fields, self._outer = _text_part(raw)
+        family = self._fields.get("model_type")
         if not isinstance(family, str):
             raise ModelFileError(
-                f"config.json names no model_type: {family!r:.60}", hint="fetch the model again"
+                f"config.json names no model_type: {family!r:.60}",
+                hint="add the model_type, or choose another copy of the model",
             )
         self.family = family
+        known = class_defaults()["families"].get(family, {"defaults": {}, "aliases": {}})
+        self._defaults: Mapping[str, Any] = known["defaults"] if gguf is None else {}
+        self._aliases: Mapping[str, str] = known["aliases"]
+        self._read: set[str] = {"model_type"}
         self.layers = self.whole("num_hidden_layers", "n_layer")
-        self.hidden = self.whole("hidden_size", "n_embd")
+        self.hidden = self.whole("hidden_size", "n_embd", "n_embed")
         self.context = self.whole("max_position_embeddings", "n_positions", default=2048)
         if not 1 <= self.layers <= 1_000:
-            raise self._bad("num_hidden_layers", self.layers)
+            raise self.bad("num_hidden_layers", self.layers)
         if not self.hidden or not self.context:
-            raise self._bad("hidden_size or max_position_embeddings", 0)
+            raise self.bad("hidden_size or max_position_embeddings", 0)
 
     @classmethod
-    def read(cls, path: Path) -> Config:
+    def read(cls, path: Path, *, ignore: Iterable[str] = ()) -> Config:
         """Read a config.json.
 
         Raises:
             ModelFileError: it is missing or damaged.
         """
-        return cls(read_table(path))
+        return cls(read_table(path), ignore=ignore)
 
-    def _bad(self, key: str, value: object) -> ModelFileError:
+    def bad(self, key: str, value: object) -> ModelFileError:
+        """The error for a value that cannot be."""
         return ModelFileError(
-            f"the configuration gives {key} = {value!r:.60}", hint="the file is damaged: fetch it again"
+            f"the configuration gives {key} = {value!r:.60}",
+            hint="correct it, or choose another copy of the model",
         )
 
-    def whole(self, *keys: str, default: int | None = None) -> int:
-        """A whole number from 0 to MOST; the first key that is there counts, null is as good as missing."""
-        for key in keys:
-            value = self.raw.get(key)
-            if value is not None:
-                if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST:
-                    raise self._bad(key, value)
-                return value
-        if default is None:
-            raise ModelFileError(f"the configuration lacks {keys[0]}", hint="fetch the model again")
-        return default
+    def value(self, *keys: str, default: Any = None) -> Any:
+        """The value of the first of these fields that the file has, else the class's default, else
+        ``default``.
 
-    def number(self, *keys: str, default: float, absent: float | None = None, least: float = 0.0) -> float:
-        """A number from ``least`` to LARGEST; ``default`` for null, ``absent`` (or default) where the key is
-        missing.
+        A field that is null is as good as absent, but then the class's default does not stand in for it.
         """
-        for key in keys:
-            value = self.raw.get(key, _NEVER)
-            if value is None:
-                return default
-            if value is not _NEVER:
-                if (
-                    isinstance(value, bool)
-                    or not isinstance(value, (int, float))
-                    or not least <= value <= LARGEST
-                ):
-                    raise self._bad(key, value)
-                return float(value)
-        return default if absent is None else absent
+        value = self._looked_up(keys)
+        return default if value is None or value is _MISSING else value
 
-    def flag(self, key: str, *, default: bool = False) -> bool:
-        value = self.raw.get(key)
-        if value is not None and not isinstance(value, bool):
-            raise self._bad(key, value)
-        return default if value is None else value
+    def _looked_up(self, keys: Iterable[str]) -> Any:
+        names = [*keys]
+        names += [alias for alias, real in self._aliases.items() if real in names or alias in names]
+        names += [self._aliases[name] for name in names if name in self._aliases]
+        self._read.update(names)
+        written = [self._fields[name] for name in dict.fromkeys(names) if name in self._fields]
+        if written:
+            return next((value for value in written if value is not None), None)
+        return next(
+            (self._defaults[name] for name in names if self._defaults.get(name) is not None), _MISSING
+        )
 
-    def table(self, key: str) -> dict[str, Any] | None:
-        value = self.raw.get(key)
-        if value is not None and not isinstance(value, dict):
-            raise self._bad(key, value)
+    def stated(self, key: str) -> bool:
+        """Whether the file itself has the field, with a value."""
+        self._read.add(key)
+        return self._fields.get(key) is not None
+
+    def whole(self, *keys: str, default: int | None = None) -> int:
+        """A whole number from 0 to MOST."""
+        value = self.value(*keys)
+        if value is None:
+            if default is None:
+                raise ModelFileError(
+                    f"the configuration lacks {keys[0]}", hint="choose another copy of the model"
+                )
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST:
+            raise self.bad(keys[0], value)
         return value
 
-    def activation(self, default: str) -> str:
+    def number(self, *keys: str, default: float, absent: float | None = None, least: float = 0.0) -> float:
+        """A number from ``least`` to LARGEST; ``default`` for null, ``absent`` (or default) where neither the
+        file nor the class has one.
+        """
+        value = self._looked_up(keys)
+        if value is _MISSING:
+            return default if absent is None else absent
+        if value is None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= LARGEST:
+            raise self.bad(keys[0], value)
+        return float(value)
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        value = self.value(key, default=default)
+        if not isinstance(value, bool):
+            raise self.bad(key, value)
+        return value
+
+    def policy(self, key: str) -> bool | None:
+        """A flag that says what the file's tensors must be; None where they decide themselves: in GGUF
+        files, and where the user ignores the field.
+        """
+        return self.flag(key) if key in self._defaults and key not in self.ignore else None
+
+    def table(self, key: str) -> dict[str, Any] | None:
+        value = self.value(key)
+        if value is not None and not isinstance(value, dict):
+            raise self.bad(key, value)
+        return value
+
+    def activation(self, default: str, *keys: str) -> str:
         """The MLP's activation in our names."""
+        keys = keys or ("hidden_act", "activation", "activation_function", "hidden_activation")
         ours = {
             "silu": "silu",
             "swish": "silu",
@@ -103,8 +227,7 @@ class Config:
             "gelu_pytorch_tanh": "gelu_tanh",
             "relu": "relu",
         }
-        keys = ("hidden_activation", "hidden_act", "activation", "activation_function")
-        name = next((self.raw[key] for key in keys if self.raw.get(key)), default)
+        name = self.value(*keys, default=default) or default
         if not isinstance(name, str) or name not in ours:
             raise UnsupportedModel(
                 f"the activation {name!r:.40} is not supported yet", hint="choose another model"
@@ -112,28 +235,114 @@ class Config:
         return ours[name]
 
     def kinds(self, kind: str, otherwise: Callable[[int], bool]) -> tuple[int, ...]:
-        """The layers of that kind, by ``layer_types`` where the file has it."""
-        given = self.raw.get("layer_types")
+        """The layers of that kind, by ``layer_types`` where the file has it.
+
+        Raises:
+            UnsupportedModel: a layer is of a kind that no decoder here has.
+        """
+        given = self.value("layer_types")
         if given is None:
             return tuple(i for i in range(self.layers) if otherwise(i))
         if not isinstance(given, list) or len(given) < self.layers:
-            raise self._bad("layer_types", given)
+            raise self.bad("layer_types", given)
+        for each in given[: self.layers]:
+            if each not in ("full_attention", "sliding_attention"):
+                raise UnsupportedModel(
+                    f"layers of the kind {each!r:.40} are not supported yet", hint="choose another model"
+                )
         return tuple(i for i in range(self.layers) if given[i] == kind)
 
-    def rotary_dim(self, key: str, default: float) -> int:
-        share = self.number(key, default=default)
-        head_dim = self.whole(
-            "head_dim", default=self.hidden // max(self.whole("num_attention_heads", default=1), 1)
-        )
-        return self.whole("rotary_dim", default=0) or int(head_dim * share)
+    def head_dim(self, default: int | None = None) -> int:
+        heads = self.whole("num_attention_heads", "n_head", default=1)
+        return self.whole("head_dim", default=default or self.hidden // max(heads, 1))
 
     def kv_heads(self, heads: int) -> int:
         """Falcon tells it in its own way: one for all, or as many as it says in the new architecture only."""
         if self.family != "falcon":
             return self.whole("num_key_value_heads", default=heads)
+        own = self.whole("num_kv_heads", default=heads)
         if self.flag("new_decoder_architecture"):
-            return self.whole("num_kv_heads", default=heads)
+            return own
         return 1 if self.flag("multi_query", default=True) else heads
+
+    @property
+    def rotates_part(self) -> bool:
+        """Whether the family can rotate a part of a head's dimensions only."""
+        return self.family in ("phi3", "gpt_neox")
+
+    def knows(self, key: str) -> bool:
+        """Whether transformers' class has this field."""
+        return key in self._defaults
+
+    def check_unread(self) -> None:
+        """Refuse a field that was never asked for, unless it is known to change nothing or has its default.
+
+        Raises:
+            UnsupportedModel: it names the field.
+        """
+        if self._gguf is not None:
+            read = {self._gguf[name] for name in self._read if name in self._gguf}
+            unread = {key: self._fields[name] for name, key in self._gguf.items() if key not in read}
+            for key, value in unread.items():
+                if value and key not in self.ignore:
+                    raise unused("the GGUF file", key, value)
+            return
+        known, written = class_defaults(), {**self._outer, **self._fields}
+        for key in ("quantization_config", "compression_config"):
+            table = written.get(key)
+            if table and key not in self.ignore:
+                method = table.get("quant_method") if isinstance(table, dict) else table
+                raise UnsupportedModel(
+                    f"the weights are quantised by {line(str(method), most=40)}, which is not supported yet",
+                    hint="choose the model's unquantised checkpoint, or a GGUF file",
+                )
+        for key, value in written.items():
+            if key in self._read or key in self.ignore or self._aliases.get(key) in self._read:
+                continue
+            if (value is None or value is False) and not self._defaults.get(key):
+                continue
+            if key in _OFF:
+                if value == _OFF[key]:
+                    continue
+            elif (
+                key in _HARMLESS
+                or key in known["base"]
+                or key.endswith(_HARMLESS_ENDS)
+                or key.startswith(_HARMLESS_STARTS)
+                or value in ([], {}, "")
+                or (key in self._defaults and value == self._defaults[key])
+            ):
+                continue
+            raise unused(f"config.json of this {line(self.family)} model", key, value)
+
+
+def unused(where: str, key: str, value: object) -> UnsupportedModel:
+    """The error for a field that might change what the model computes, and is not used."""
+    return UnsupportedModel(
+        f"{where} has {line(key)} = {line(repr(value), most=80)}, which this version does not use and "
+        f"which may "
+        "change what the model computes",
+        hint=f'pass ignore_config="{line(key)}" (in a cell: --ignore-config {line(key)}) to load it without',
+    )
+
+
+def _text_part(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of the decoder, and those beside them.
+
+    A model that also sees or hears has its decoder's fields in ``text_config``. What its own class has beside
+    that is about the other towers, but for a few fields, such as whether embeddings are tied.
+    """
+    inner = raw.get("text_config")
+    if not isinstance(inner, dict):
+        return dict(raw), {}
+    towers = (
+        {*class_defaults()["wrappers"].get(raw.get("model_type"), ())}
+        if isinstance(raw.get("model_type"), str)
+        else set()
+    )
+    towers |= {"model_type", "text_config", "vision_config", "audio_config", "tie_word_embeddings"}
+    fields = {key: raw[key] for key in ("model_type", "tie_word_embeddings") if key in raw} | inner
+    return fields, {key: value for key, value in raw.items() if key not in towers and key not in inner}
 
 
 def read_table(path: Path) -> dict[str, Any]:
@@ -146,105 +355,3 @@ def read_table(path: Path) -> dict[str, Any]:
         return json_object(path, MAX_BYTES)
     except (OSError, ValueError) as error:
         raise ModelFileError(f"{path} cannot be read: {error}", hint="fetch the model again") from error
-
-
-# general.architecture → model_type. "llama" also holds Mistral and Mixtral, told apart by what they have.
-_ARCHITECTURES = {
-    "llama": "llama",
-    "falcon": "falcon",
-    "gptneox": "gpt_neox",
-    "gpt2": "gpt2",
-    "smollm3": "smollm3",
-    "qwen2": "qwen2",
-    "qwen3": "qwen3",
-    "qwen3moe": "qwen3_moe",
-    "gemma": "gemma",
-    "gemma2": "gemma2",
-    "gemma3": "gemma3_text",
-    "phi3": "phi3",
-    "olmo2": "olmo2",
-}
-_KEYS = {
-    "num_hidden_layers": "block_count",
-    "hidden_size": "embedding_length",
-    "intermediate_size": "feed_forward_length",
-    "num_attention_heads": "attention.head_count",
-    "num_key_value_heads": "attention.head_count_kv",
-    "head_dim": "attention.key_length",
-    "max_position_embeddings": "context_length",
-    "rope_theta": "rope.freq_base",
-    "rotary_dim": "rope.dimension_count",
-    "rms_norm_eps": "attention.layer_norm_rms_epsilon",
-    "layer_norm_eps": "attention.layer_norm_epsilon",
-    "layer_norm_epsilon": "attention.layer_norm_epsilon",
-    "sliding_window": "attention.sliding_window",
-    "num_local_experts": "expert_count",
-    "num_experts": "expert_count",
-    "num_experts_per_tok": "expert_used_count",
-    "moe_intermediate_size": "expert_feed_forward_length",
-    "attn_logit_softcapping": "attn_logit_softcapping",
-    "final_logit_softcapping": "final_logit_softcapping",
-    "use_parallel_residual": "use_parallel_residual",
-    "rotary_emb_base": "rope.freq_base",
-    "original_max_position_embeddings": "rope.scaling.original_context_length",
-}
-_SCALING = {
-    "factor": "factor",
-    "original_max_position_embeddings": "original_context_length",
-    "attention_factor": "attn_factor",
-}
-
-
-def config_from_gguf(metadata: Mapping[str, Any], vocab: int, tensors: Mapping[str, Tensor]) -> Config:
-    """GGUF metadata in the words of config.json; what llama.cpp knows by heart is filled in.
-
-    Raises:
-        UnsupportedModel: the architecture has no row in families.py. ModelFileError: a value is missing or
-            absurd.
-    """
-    arch = metadata.get("general.architecture")
-    if arch not in _ARCHITECTURES:
-        raise UnsupportedModel(
-            f"the architecture {arch!r:.60} is not supported in GGUF yet",
-            hint="supported: " + ", ".join(_ARCHITECTURES),
-        )
-
-    def has(key: str) -> Any:
-        return metadata.get(f"{arch}.{key}")
-
-    raw = {ours: has(theirs) for ours, theirs in _KEYS.items() if has(theirs) is not None}
-    family = _ARCHITECTURES[arch]
-    if family == "llama" and raw.get("num_local_experts"):
-        family = "mixtral"
-    elif family == "llama" and raw.get("sliding_window"):
-        family = "mistral"
-    raw |= {"model_type": family, "vocab_size": vocab, "norm_topk_prob": True, "use_sliding_window": False}
-    kind = has("rope.scaling.type")
-    if kind not in (None, "none"):
-        scaling = {ours: has(f"rope.scaling.{theirs}") for ours, theirs in _SCALING.items()}
-        raw["rope_scaling"] = {
-            "rope_type": kind,
-            **{key: value for key, value in scaling.items() if value is not None},
-        }
-    if "rope_factors_short.weight" in tensors and raw.get("original_max_position_embeddings"):
-        short = tensors["rope_factors_short.weight"].dequantize().tolist()
-        attention = {"attention_factor": has("rope.scaling.attn_factor") or 1.0}
-        raw["rope_scaling"] = {"rope_type": "longrope", "short_factor": short, **attention}
-    heads, hidden, layers = (
-        raw.get(key) for key in ("num_attention_heads", "hidden_size", "num_hidden_layers")
-    )
-    if family in ("gemma2", "gemma3_text") and isinstance(heads, int) and isinstance(hidden, int) and heads:
-        large = layers == (46 if family == "gemma2" else 62)  # the 27B models scale by hidden / heads
-        raw["query_pre_attn_scalar"] = hidden // heads if large else raw.get("head_dim", 256)
-    if family == "falcon":
-        wide = "blk.0.attn_norm_2.weight" in tensors
-        raw |= {
-            "new_decoder_architecture": wide,
-            "num_kv_heads": raw.get("num_key_value_heads"),
-            "alibi": False,
-            "multi_query": raw.get("num_key_value_heads") == 1,
-            "parallel_attn": True,
-        }
-    if family in ("gpt2", "gemma", "gemma2", "gemma3_text"):
-        raw["hidden_activation"] = "gelu_new"
-    return Config(raw)

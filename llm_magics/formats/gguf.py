@@ -8,6 +8,7 @@ tenth here.
 from __future__ import annotations
 
 import mmap
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,14 @@ _STRING, _ARRAY = 8, 9
 
 
 class GgufFile:
-    """An open GGUF file: ``metadata`` (plain Python values) and ``tensors`` by name."""
+    """An open GGUF file: ``metadata`` (plain Python values) and ``tensors`` by name, of all its parts.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file, or the first of its parts.
+        part: whether it is another part, which is opened alone.
+    """
+
+    def __init__(self, path: Path, *, part: bool = False) -> None:
         self.path = Path(path)
         try:
             with open(self.path, "rb") as file:
@@ -67,13 +73,42 @@ class GgufFile:
             raise self._bad(f"its alignment is {alignment!r}")
         start = -(-self._at // alignment) * alignment
         self.tensors = {header[0]: self._tensor(start, *header) for header in headers}
+        self._parts: list[GgufFile] = []
+        count = self.metadata.get("split.count", 1)
+        if not part and isinstance(count, int) and count > 1:
+            self._add_parts(count)
+
+    def _add_parts(self, count: int) -> None:
+        """Open the other parts of a file that llama-gguf-split has cut, and take their tensors in."""
+        found = re.fullmatch(r"(.+)-(\d{5})-of-(\d{5})(\.gguf)", self.path.name, re.IGNORECASE)
+        if found is None or int(found[3]) != count or self.metadata.get("split.no", 0) != 0:
+            raise UnsupportedModel(
+                f"{self.path.name} is one of {count} parts, and not the first by its name and metadata",
+                hint="give the first part, NAME-00001-of-….gguf, with the others beside it",
+            )
+        for number in range(2, count + 1):
+            path = self.path.with_name(f"{found[1]}-{number:05d}-of-{found[3]}{found[4]}")
+            if not path.is_file():
+                raise UnsupportedModel(
+                    f"there is no {path.name} beside {self.path.name}: the file comes in {count} parts",
+                    hint="put all parts into one folder",
+                )
+            other = GgufFile(path, part=True)
+            if twice := other.tensors.keys() & self.tensors.keys():
+                raise other._bad(f"it holds {min(twice)}, as another part does")
+            self.tensors |= other.tensors
+            self._parts.append(other)
+        total = self.metadata.get("split.tensors.count", len(self.tensors))
+        if total != len(self.tensors):
+            raise self._bad(f"its parts hold {len(self.tensors):,} tensors, not {total!r:.20}")
 
     def release(self) -> None:
         """Let go of the pages read so far: they are the system's cache again, and no longer this process's
         memory.
         """
         if hasattr(mmap, "MADV_DONTNEED"):
-            self._map.madvise(mmap.MADV_DONTNEED)
+            for file in (self, *self._parts):
+                file._map.madvise(mmap.MADV_DONTNEED)
 
     def _bad(self, what: str) -> ModelFileError:
         return ModelFileError(

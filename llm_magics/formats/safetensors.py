@@ -16,14 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.bounded import json_object
+from ..core.shards import INDEX, read_index
 from ..errors import ModelFileError, UnsupportedModel
 from .tensors import Tensor
 
 MAX_HEADER = 64 << 20
-MAX_SHARDS = 1_000
 _KINDS = {"F32": ("F32", 4), "F16": ("F16", 2), "BF16": ("BF16", 2)}
-_INDEX = "model.safetensors.index.json"
 
 
 class Safetensors(Mapping[str, Tensor]):
@@ -33,9 +31,12 @@ class Safetensors(Mapping[str, Tensor]):
 
     def __init__(self, path: Path) -> None:
         self._where: dict[str, tuple[_File, str, tuple[int, ...], int, int]] = {}
-        self._files = [_File(part) for part in shards(path)]
+        paths, places = shards(path)
+        self._files = [_File(part) for part in paths]
         for file in self._files:
             for name, entry in file.entries.items():
+                if places.get(name, file.path.name) != file.path.name:
+                    continue  # the index says that another file's is meant
                 if name in self._where:
                     raise ModelFileError(
                         f"{file.path.name} holds {name} a second time", hint="fetch the model again"
@@ -68,36 +69,34 @@ class Safetensors(Mapping[str, Tensor]):
                 file.map.madvise(mmap.MADV_DONTNEED)
 
 
-def shards(path: Path) -> list[Path]:
-    """The safetensors files of a model folder, as its index names them, or the one file.
+def shards(path: Path) -> tuple[list[Path], Mapping[str, str]]:
+    """The safetensors files of a model folder, and for each tensor the file that the index names.
+
+    As in transformers, ``model.safetensors`` goes before an index.
 
     Raises:
         ModelFileError: there is none, one is missing, or the index names a file elsewhere.
     """
-    if path.is_file():
-        return [path]
-    index = path / _INDEX
+    whole = path / "model.safetensors"
+    if path.is_file() or whole.is_file():
+        return [path if path.is_file() else whole], {}
+    index = path / INDEX
     if not index.is_file():
-        whole = path / "model.safetensors"
-        found = [whole] if whole.is_file() else sorted(path.glob("*.safetensors"))
+        found = sorted(path.glob("*.safetensors"))
         if len(found) != 1:
-            what = "no .safetensors file" if not found else f"{len(found)} .safetensors files and no {_INDEX}"
-            raise ModelFileError(f"{path} has {what}", hint="check the folder, or fetch the model again")
-        return found
-    try:
-        names = set(json_object(index, MAX_HEADER)["weight_map"].values())
-        if not names or len(names) > MAX_SHARDS or not all(isinstance(name, str) for name in names):
-            raise ValueError("its weight_map is not valid")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"{index} is damaged: {error}", hint="fetch the model again") from error
-    for name in names:
-        if Path(name).name != name or not name.endswith(".safetensors"):
+            what = "no .safetensors file" if not found else f"{len(found)} .safetensors files and no {INDEX}"
             raise ModelFileError(
-                f"{_INDEX} names {name!r}, which is not a file of its folder", hint="choose another model"
+                f"{path} has {what}", hint=f"add {INDEX}" if found else "check the folder's name"
             )
+        return found, {}
+    places = read_index(index)
+    names = sorted(set(places.values()))
+    for name in names:
         if not (path / name).is_file():
-            raise ModelFileError(f"{path} lacks {name}", hint="fetch the model again")
-    return [path / name for name in sorted(names)]
+            raise ModelFileError(
+                f"{path} lacks {name}, which {INDEX} names", hint="add the file, or fetch the model again"
+            )
+    return [path / name for name in names], places
 
 
 class _File:

@@ -40,6 +40,7 @@ class CellRequest:
     threads: int | None = None
     cache_mb: int | None = None
     file: str | None = None
+    ignore_config: tuple[str, ...] | None = None
     system: str | None = None
     raw: bool = False
     tokens: bool = False
@@ -95,6 +96,13 @@ OPTIONS = (
     Option(("-o", "--out"), "out", "VAR that takes the Generation", sampling=False),
     Option(("-p", "--precision"), "precision", "auto, fp32, fp16, int8, int4 or exact", sampling=False),
     Option(("--file",), "file", "which FILE of a repository or folder that has several", sampling=False),
+    Option(
+        ("--ignore-config",),
+        "ignore_config",
+        "let the field NAME of a model's configuration pass unused; may be given more than once",
+        sampling=False,
+        many=True,
+    ),
     Option(("--threads",), "threads", "N threads for the engine", int, sampling=False),
     Option(("--cache-mb",), "cache_mb", "N MB that conversations may keep in memory", int, sampling=False),
     Option(
@@ -116,7 +124,7 @@ OPTIONS = (
     Option(("-q", "--quiet"), "quiet", "show nothing", None, sampling=False),
     Option(("-h", "--help"), "help", "show this", None, sampling=False),
 )
-LOADING = {"model", "adapter", "precision", "threads", "file", "cache_mb"}
+LOADING = {"model", "adapter", "precision", "threads", "file", "ignore_config", "cache_mb"}
 _SAMPLING = {option.name for option in OPTIONS if option.sampling}
 
 

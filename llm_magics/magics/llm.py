@@ -150,7 +150,11 @@ class LLMMagics(Magics):
 
         model = self._variant or self._model or self.use()
         asked = self._asking(
-            request.model, precision=request.precision, threads=request.threads, file=request.file
+            request.model,
+            precision=request.precision,
+            threads=request.threads,
+            file=request.file,
+            ignore_config=request.ignore_config,
         )
         other = llm_magics.load(**asked)
         return model, other if request.adapter is None else self._with_adapter(other, request.adapter)
@@ -202,6 +206,7 @@ class LLMMagics(Magics):
         precision: str | None = None,
         threads: int | None = None,
         file: str | None = None,
+        ignore_config: tuple[str, ...] | None = None,
         cache_mb: int | None = None,
     ) -> Model:
         """Load a model, or have it already; an earlier one gives its memory back.
@@ -212,7 +217,7 @@ class LLMMagics(Magics):
         import llm_magics
 
         before = self._model
-        given = {"precision": precision, "threads": threads, "file": file}
+        given = {"precision": precision, "threads": threads, "file": file, "ignore_config": ignore_config}
         if before is not None and {name, cache_mb, *given.values()} == {None}:
             return before
         asked = self._asking(name, **given)
@@ -243,6 +248,7 @@ class LLMMagics(Magics):
             precision=request.precision,
             threads=request.threads,
             file=request.file,
+            ignore_config=request.ignore_config,
             cache_mb=request.cache_mb,
         )
         if request.adapter is None:

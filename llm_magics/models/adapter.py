@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from ..core.bounded import json_object
 from ..core.files import write_atomic
 from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ..formats.safetensors import Safetensors
-from ..sources import store
+from ..sources import progress, store
 
 Array = NDArray[np.float32]
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -31,16 +31,43 @@ MAX_CONFIG, MAX_RANK, MOST_STRENGTH = 1 << 20, 1024, 4
 _PREFIX = "base_model.model."
 _NAME = re.compile(re.escape(_PREFIX) + r"(?P<module>[\w.]{1,300})\.lora_(?P<side>[AB])\.weight")
 _LAYER = re.compile(r"\.(\d+)\.")
-# What changes more than y = xW + s·(xA)B, and is not there when it is left out, or has one of these values.
-_OTHERS: dict[str, tuple[Any, ...]] = {
-    "use_dora": (False, None),
-    "modules_to_save": (None, []),
-    "rank_pattern": (None, {}),
-    "alpha_pattern": (None, {}),
-    "bias": ("none", None),
-    "lora_bias": (False, None),
-    "trainable_token_indices": (None, []),
+MERGE = "merge it into its model with PEFT's merge_and_unload(), and load that"
+# Fields of PEFT's LoraConfig that change nothing here: the tensors say which modules and which rank.
+_HARMLESS = {
+    "auto_mapping",
+    "base_model_name_or_path",
+    "corda_config",
+    "ensure_weight_tying",
+    "eva_config",
+    "exclude_modules",
+    "fan_in_fan_out",
+    "inference_mode",
+    "layers_pattern",
+    "layers_to_transform",
+    "loftq_config",
+    "lora_alpha",
+    "lora_dropout",
+    "lora_ga_config",
+    "megatron_config",
+    "megatron_core",
+    "peft_type",
+    "peft_version",
+    "qalora_group_size",
+    "r",
+    "revision",
+    "runtime_config",
+    "target_modules",
+    "task_type",
+    "use_rslora",
 }
+# Of the others, values that are as good as none. Any other value makes more of it than y = xW + s·(xA)B.
+_NEUTRAL: dict[str, tuple[Any, ...]] = {
+    "bias": ("none",),
+    "init_lora_weights": (True, "gaussian", "eva", "orthogonal"),
+}
+_INITIAL = "init_lora_weights"
+# Parts of a model that a decoder of text does not have.
+_TOWERS = {"vision_tower", "vision_model", "visual", "multi_modal_projector", "mm_projector", "audio_tower"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +199,17 @@ def check_strength(strength: float) -> float:
     return given.number(strength, "strength", 0, MOST_STRENGTH, hint="1 is as it was trained")
 
 
-def load_adapter(folder: str | Path) -> Adapter:
+def load_adapter(folder: str | Path, *, ignore_config: Iterable[str] = ()) -> Adapter:
     """Read a folder that PEFT or :meth:`Adapter.save` wrote. Nothing in it is run; pickles are not read.
+
+    Args:
+        folder: with adapter_config.json and adapter_model.safetensors.
+        ignore_config: fields of adapter_config.json that may pass unused.
 
     Raises:
         UsageError: there is none. ModelFileError: it is damaged. UnsupportedModel: it is no plain LoRA.
     """
-    path = given.path(folder, "an adapter's folder")
+    path, ignored = given.path(folder, "an adapter's folder"), frozenset(ignore_config)
     if not (path / CONFIG).is_file() or not (path / WEIGHTS).is_file():
         raise UsageError(
             f"{path} holds no adapter: {CONFIG} and {WEIGHTS} are needed",
@@ -189,29 +220,47 @@ def load_adapter(folder: str | Path) -> Adapter:
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if config.get("peft_type") != "LORA":
-        raise UnsupportedModel(f"{path} is {config.get('peft_type')!r:.40}, not LORA", hint="train a LoRA")
-    for name, plain in _OTHERS.items():
-        if name in config and config[name] not in plain:
-            raise UnsupportedModel(
-                f"{path} has {name} = {config[name]!r:.60}", hint="merge it into its model, and load that"
-            )
+        raise UnsupportedModel(f"{path} is {config.get('peft_type')!r:.40}, not LORA", hint=MERGE)
+    for name, value in config.items():
+        if name in _HARMLESS or name in ignored or value in (None, False, [], {}, *_NEUTRAL.get(name, ())):
+            continue
+        hint = f'{MERGE}; or pass ignore_config="{line(name)}" to load it without'
+        if name == _INITIAL:  # PiSSA, OLoRA, CorDA, LoRA-GA and LoftQ changed the model's weights too
+            hint = "save it with path_initial_model_for_weight_conversion, as PEFT's documentation says"
+        raise UnsupportedModel(
+            f"{path} has {line(name)} = {line(repr(value), most=60)}, which is more than plain LoRA",
+            hint=hint,
+        )
+    if not isinstance(config.get("use_rslora") or False, bool):
+        raise _damaged(path, f"use_rslora is {config['use_rslora']!r:.40}")
     alpha, base = config.get("lora_alpha"), config.get("base_model_name_or_path")
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
         raise _damaged(path, f"lora_alpha is {alpha!r:.40}")
-    pairs = _pairs(path)
+    pairs = _pairs(path, config.get("r"))
     return Adapter(
         pairs, float(alpha), line(base) if isinstance(base, str) else "", config.get("use_rslora") is True
     )
 
 
-def _pairs(path: Path) -> dict[str, Pair]:
+def _pairs(path: Path, rank: object) -> dict[str, Pair]:
     sides: dict[str, dict[str, Array]] = {}
+    towers: set[str] = set()
     tensors = Safetensors(path / WEIGHTS)
     for name in tensors:
         found = _NAME.fullmatch(name)
         if found is None:
-            raise UnsupportedModel(f"{path} holds {line(name)}", hint="only plain LoRA matrices can be used")
+            raise UnsupportedModel(f"{path} holds {line(name)}, which is no plain LoRA matrix", hint=MERGE)
+        if _TOWERS.intersection(found["module"].split(".")):
+            towers.add(found["module"])
+            continue
         sides.setdefault(found["module"], {})[found["side"]] = tensors[name].dequantize()
+    if towers:
+        if not sides:
+            raise UnsupportedModel(
+                f"{path} changes nothing but a vision or audio tower",
+                hint="use it where the whole model runs",
+            )
+        progress.say(f"{path.name}: matrices of a vision or audio tower are left out ({len(towers)})")
     pairs: dict[str, Pair] = {}
     for module, both in sides.items():
         if both.keys() != {"A", "B"}:
@@ -222,7 +271,10 @@ def _pairs(path: Path) -> dict[str, Pair]:
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise _damaged(path, f"{module} holds what is no number")
         pairs[module] = Pair(a, b)
-    if len({pair.rank for pair in pairs.values()}) != 1:
+    ranks = {pair.rank for pair in pairs.values()}
+    if len(ranks) == 1 and isinstance(rank, int) and rank not in ranks:
+        raise _damaged(path, f"{CONFIG} says r = {rank}, and its matrices have {min(ranks)}")
+    if len(ranks) != 1:
         raise _damaged(path, "its matrices are of several ranks, or there are none")
     return pairs
 

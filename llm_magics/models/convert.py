@@ -6,7 +6,7 @@ It holds decoder.onnx, weights.bin, tokenizer.json and model.json.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ..formats.tokenizers.gguf import TokenizerSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 5
-READABLE = (4, FORMAT)  # saved models of earlier versions that mean the same
+FORMAT = 6
+READABLE = (4, 5, FORMAT)  # saved models of earlier versions that mean the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +83,13 @@ def convert(
     *,
     precision: str = "auto",
     licence: str = "unknown",
+    ignore: Iterable[str] = (),
     change: Callable[[Weights], Weights] | None = None,
 ) -> Converted:
     """Convert a GGUF file, or a folder as the Hub has it, into ``folder``, which exists and is empty.
 
     Args:
+        ignore: fields of the configuration that the user lets pass unused.
         change: gives other weights in their place, such as those with an adapter merged in.
 
     Raises:
@@ -99,7 +101,7 @@ def convert(
     from ..decoder import graph
 
     recipe = Recipe(precision)
-    weights, tokens, stated, release = _opened(source)
+    weights, tokens, stated, release = _opened(source, ignore)
     if change:
         weights = change(weights)
 
@@ -126,9 +128,9 @@ def convert(
     return converted
 
 
-def weights_of(source: Path) -> Weights:
+def weights_of(source: Path, *, ignore: Iterable[str] = ()) -> Weights:
     """The weights of a GGUF file, a checkpoint's folder, or one file in it, by role."""
-    weights, _, _, release = _opened(source)
+    weights, _, _, release = _opened(source, ignore)
     weights.release = release
     return weights
 
@@ -136,15 +138,17 @@ def weights_of(source: Path) -> Weights:
 Opened = tuple["Weights", "TokenizerSpec", str, Callable[[], None]]
 
 
-def _opened(source: Path) -> Opened:
-    return _checkpoint(source) if source.is_dir() or source.suffix == ".safetensors" else _gguf(source)
+def _opened(source: Path, ignore: Iterable[str]) -> Opened:
+    if source.is_dir() or source.suffix == ".safetensors":
+        return _checkpoint(source, ignore)
+    return _gguf(source, ignore)
 
 
-def _gguf(path: Path) -> Opened:
+def _gguf(path: Path, ignore: Iterable[str]) -> Opened:
     from ..decoder.families import FAMILIES, spec_of
     from ..decoder.weights import Weights
-    from ..formats.config import config_from_gguf
     from ..formats.gguf import GgufFile
+    from ..formats.gguf_config import config_from_gguf
     from ..formats.tokenizers.gguf import tokenizer_spec
 
     file = GgufFile(path)
@@ -152,7 +156,7 @@ def _gguf(path: Path) -> Opened:
     embed = file.tensors.get("token_embd.weight")
     if embed is None:
         raise ModelFileError(f"{path.name} has no token_embd.weight", hint="fetch the file again")
-    spec = spec_of(config_from_gguf(file.metadata, embed.shape[0], file.tensors))
+    spec = spec_of(config_from_gguf(file.metadata, embed.shape[0], file.tensors, ignore=ignore))
     layout = FAMILIES[spec.family].gguf
     return (
         Weights(spec, layout, file.tensors),
@@ -162,7 +166,7 @@ def _gguf(path: Path) -> Opened:
     )
 
 
-def _checkpoint(path: Path) -> Opened:
+def _checkpoint(path: Path, ignore: Iterable[str]) -> Opened:
     from ..decoder.families import FAMILIES, spec_of
     from ..decoder.weights import Weights
     from ..formats.config import Config
@@ -170,11 +174,13 @@ def _checkpoint(path: Path) -> Opened:
     from ..formats.tokenizers.folder import spec_from_folder
 
     folder = path.parent if path.is_file() else path  # a file where one of several was chosen
-    spec = spec_of(Config.read(folder / "config.json"))
+    spec = spec_of(Config.read(folder / "config.json", ignore=ignore))
     tensors = Safetensors(path)
+    weights = Weights(spec, FAMILIES[spec.family].hub, tensors)
+    weights.check_head()
     return (
-        Weights(spec, FAMILIES[spec.family].hub, tensors),
-        spec_from_folder(folder),
+        weights,
+        spec_from_folder(folder, ignore=ignore),
         "unknown",
         tensors.release,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 import time
@@ -25,7 +26,7 @@ from .convert import FORMAT, Converted, convert
 from .model import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ..sources.catalog import CatalogEntry
     from ..sources.source import Source
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 1024  # ONNX Runtime would try to start any number
 
-_Key = tuple[str, str, int, str | None, str]
+_Key = tuple[str, str, int, str | None, tuple[str, ...], str]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
 _loading: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)  # a download holds up its own model
 
@@ -46,6 +47,7 @@ def load(
     file: str | None = None,
     cache_mb: int | None = None,
     adapter: Adapter | str | Path | None = None,
+    ignore_config: str | Iterable[str] = (),
 ) -> Model:
     """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
 
@@ -63,6 +65,8 @@ def load(
             set before.
         adapter: a LoRA adapter to go with it, as :meth:`Model.with_adapter` takes it: a folder, or
             "folder:0.8".
+        ignore_config: names of fields of config.json, of a GGUF file or of adapter_config.json that may pass
+            unused. Without it, a field that this version does not know is refused.
 
     Returns:
         The same object as long as an earlier one with the same arguments is alive.
@@ -80,8 +84,10 @@ def load(
     threads = None if threads is None else given.whole(threads, "threads", 1, MOST_THREADS)
     cache_mb = None if cache_mb is None else given.whole(cache_mb, "cache_mb", 1)
     file = None if file is None else given.text(file, "file")
+    ignored = (ignore_config,) if isinstance(ignore_config, str) else ignore_config
+    ignored = tuple(sorted(set(given.texts(ignored, "ignore_config", hint="pass names of fields"))))
     helper.start()  # templates are ready to run when the model is
-    asked = (name or catalog.DEFAULT, precision, threads or 0, file)
+    asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored)
     key = (*asked, _as_it_is(asked[0]))
     with _loading[key]:
         model = _loaded.get(key)
@@ -117,10 +123,13 @@ def models() -> list[CatalogEntry]:
     return list(catalog.entries().values())
 
 
-def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
+def _load(name: str, precision: str, threads: int, file: str | None, ignored: tuple[str, ...]) -> Model:
     from ..sources.names import resolve
 
     source = resolve(name, file=file)
+    if ignored:  # the same files are another model then
+        digest = hashlib.sha256("\0".join([source.fingerprint, *ignored]).encode())
+        source = replace(source, fingerprint=digest.hexdigest())
     info = ModelInfo(source.name, source.revision, source.fingerprint, licence=source.licence)
     if source.kind in ("onnx", "saved") and precision != "auto":
         held = "a saved model" if source.kind == "saved" else "an ONNX model"
@@ -145,7 +154,7 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
         path = source.fetch()
         began = time.perf_counter()
         progress.say(f"converting {line(source.name)} ({precision}) …")
-        _convert(source, path, folder, precision)
+        _convert(source, path, folder, precision, ignored)
         progress.say(f"converted in {time.perf_counter() - began:.1f} s")
         _drop_older(source.key)
 
@@ -161,14 +170,14 @@ def _load(name: str, precision: str, threads: int, file: str | None) -> Model:
         kept = _key(source, "fp32")
         there = store.has(kept)
         try:
-            yield load(name, precision="fp32", threads=threads or None, file=file)
+            yield load(name, precision="fp32", threads=threads or None, file=file, ignore_config=ignored)
         finally:
             if not there:
                 with suppress(StoreError):
                     store.remove(kept)
 
     model.reference = reference
-    model.source = source.fetch
+    model.source, model.ignore_config = source.fetch, ignored
     return model
 
 
@@ -191,7 +200,7 @@ def _precision_of(folder: Path) -> str:
     return Converted.read(folder).precision
 
 
-def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:
+def _convert(source: Source, path: Path, folder: Path, precision: str, ignored: tuple[str, ...]) -> None:
     one = path.suffix == ".safetensors"  # of several, chosen by name
     if (path.is_dir() or one) and _no_row(path.parent if one else path):
         from .optimum import export
@@ -203,7 +212,7 @@ def _convert(source: Source, path: Path, folder: Path, precision: str) -> None:
             )
         export(path, folder, precision=precision)
     else:
-        convert(path, folder, precision=precision, licence=source.licence)
+        convert(path, folder, precision=precision, licence=source.licence, ignore=ignored)
 
 
 def _no_row(folder: Path) -> bool:

@@ -44,6 +44,7 @@ def merge(
             making,
             precision=precision,
             licence=licence,
+            ignore=model.ignore_config,
             change=lambda weights: _Merged(weights, adapter, factor),
         )
 

@@ -74,6 +74,7 @@ class Model(Inside):
         self.fidelity: Fidelity | None = None
         self.reference: Callable[[], AbstractContextManager[Model]] | None = None
         self.source: Callable[[], Path] | None = None
+        self.ignore_config: tuple[str, ...] = ()  # as it was loaded
         self.base: Model | None = None
         self.slots: Slots | None = None
         self._variants: WeakValueDictionary[str, Model] = WeakValueDictionary()
@@ -304,9 +305,9 @@ class Model(Inside):
         try:
             key = folder.resolve(), (folder / WEIGHTS).stat().st_mtime_ns
         except OSError:
-            return load_adapter(folder)  # says what is missing
+            return load_adapter(folder, ignore_config=self.ignore_config)  # says what is missing
         if key not in self._adapters:
-            self._adapters[key] = load_adapter(folder)
+            self._adapters[key] = load_adapter(folder, ignore_config=self.ignore_config)
         return self._adapters[key]
 
     async def agenerate(

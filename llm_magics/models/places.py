@@ -13,7 +13,7 @@ from ..decoder.families import FAMILIES
 from ..decoder.spec import DecoderSpec
 from ..decoder.weights import qkv_rows
 from ..errors import UnsupportedModel, UsageError
-from .adapter import Adapter, Array, Pair
+from .adapter import MERGE, Adapter, Array, Pair
 
 ROLES = ("q", "k", "v", "o", "gate", "up", "down")
 Place = tuple[int, str]  # layer, role
@@ -125,9 +125,12 @@ def to_places(spec: DecoderSpec, adapter: Adapter) -> dict[Place, Pair]:
         )
         layer = int(match[1]) if match else spec.layers
         if not roles or layer >= spec.layers:
+            ends = module.rpartition(".")[2] in ("lm_head", "embed_tokens", "embed_in", "embed_out", "wte")
             raise UnsupportedModel(
-                f"the adapter changes {line(module)}, which cannot be done in this model",
-                hint="it was trained on another model, or on parts that only a merged model can have",
+                f"the adapter changes {line(module)}, which cannot be done while it runs"
+                if ends
+                else f"the adapter changes {line(module)}, which this model does not have or cannot change",
+                hint=MERGE if ends else f"load the model that it was trained on; or {MERGE}",
             )
         rows = _rows(spec, roles)
         out, into = sum(map(len, rows.values())), shape_of(spec, roles[0])[1]

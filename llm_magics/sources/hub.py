@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from ..core.bounded import json_object
 from ..core.files import write_atomic
+from ..core.shards import read_index
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
 from . import progress, store
 from .repository import TOKENIZER_FILES, Choice, choose
@@ -69,12 +70,19 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
             if known is None:
                 raise
             listing = known
+    commit = listing.commit
+
+    def shards(index: str) -> list[str]:
+        choice = Choice("safetensors", (index,), index)
+        path = _fetch(repository, commit, choice, {index: listing.files.get(index, 0)})
+        return [*read_index(path).values()]
+
     if file == TOKENIZER:
         names = tuple(name for name in ("config.json", *TOKENIZER_FILES) if name in listing.files)
         choice = Choice("safetensors", names)
     else:
-        choice = choose(repository, listing.files, file)
-    commit, names = listing.commit, choice.files
+        choice = choose(repository, listing.files, file, shards=shards)
+    names = choice.files
 
     def fetch() -> Path:
         path = _fetch(repository, commit, choice, {name: listing.files.get(name, 0) for name in names})

@@ -7,9 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ..clean import line
+from ..core.shards import read_index
 from ..errors import ModelNotFound, UnsupportedModel, UsageError
 from . import catalog, index, store
-from .repository import choose
+from .repository import choose, gguf_parts
 from .source import Source
 
 
@@ -67,8 +68,8 @@ def _not_here(name: str, file: str | None) -> Source:
 
 
 def _file(path: Path, name: str) -> Source:
-    if path.suffix == ".gguf":
-        return Source("gguf", path.stem, path.name, store.summed(path), "unknown", lambda: path)
+    if path.suffix.lower() == ".gguf":
+        return _gguf(path)
     if path.suffix == ".onnx":
         return _onnx(path, path.stem)
     raise UnsupportedModel(
@@ -76,11 +77,24 @@ def _file(path: Path, name: str) -> Source:
     )
 
 
+def _gguf(path: Path) -> Source:
+    parts = [path.with_name(name) for name in gguf_parts(path.name)]
+    if missing := [part for part in parts if not part.is_file()]:
+        raise ModelNotFound(
+            f"there is no {line(missing[0].name)} beside {line(path.name)}: the file comes in "
+            f"{len(parts)} parts",
+            hint="put all parts into one folder",
+        )
+    digest = store.summed(parts[0]) if len(parts) == 1 else _fingerprint(parts)
+    return Source("gguf", parts[0].stem, parts[0].name, digest, "unknown", lambda: parts[0])
+
+
 def _folder(path: Path, file: str | None) -> Source:
     name = path.resolve().name
     if file is None and (path / "model.json").is_file() and (path / "decoder.onnx").is_file():
         return Source("saved", name, "saved", _fingerprint([path / store.MANIFEST]), "unknown", lambda: path)
-    choice = choose(str(path), _files(path), file)  # by the rule that repositories of the Hub are held to
+    # By the rule that repositories of the Hub are held to.
+    choice = choose(str(path), _files(path), file, shards=lambda index: read_index(path / index).values())
     if choice.kind == "gguf":
         return _file(path / choice.path, choice.path)
     if choice.kind == "onnx":
@@ -100,15 +114,11 @@ def _onnx(path: Path, name: str) -> Source:
 
 
 def _fingerprint(paths: list[Path]) -> str:
-    """Of small files the whole, of large ones size, time and beginning: to read gigabytes at each start would
-    cost seconds.
+    """Of all files the sha256. That of a large one is noted, and taken again when its size, time or inode
+    has changed.
     """
     digest = hashlib.sha256()
     for path in paths:
-        state = path.stat()
-        digest.update(f"{path.name}\0{state.st_size}\0".encode())
-        with open(path, "rb") as file:
-            digest.update(file.read(1 << 20))
-        if state.st_size > 1 << 20:
-            digest.update(str(state.st_mtime_ns).encode())
+        large = path.stat().st_size > 1 << 20
+        digest.update(f"{path.name}\0{store.summed(path) if large else store.sha256(path)}\0".encode())
     return digest.hexdigest()

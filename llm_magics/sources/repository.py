@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from ..errors import ModelNotFound, UnsupportedModel, UsageError
+from ..core.shards import INDEX
+from ..errors import ModelFileError, ModelNotFound, UnsupportedModel, UsageError
 from .source import Kind
 
 TOKENIZER_FILES = (
@@ -20,6 +22,7 @@ TOKENIZER_FILES = (
     "merges.txt",
     "generation_config.json",
     "chat_template.jinja",
+    "chat_template.json",
 )
 
 # Of several GGUF files the smallest that keeps the model whole, else the largest that is smaller.
@@ -50,11 +53,18 @@ class Choice:
     path: str = ""
 
 
-def choose(repository: str, files: Mapping[str, int], file: str | None = None) -> Choice:
+def choose(
+    repository: str,
+    files: Mapping[str, int],
+    file: str | None = None,
+    *,
+    shards: Callable[[str], Iterable[str]],
+) -> Choice:
     """Safetensors before GGUF before ONNX; ``file`` decides otherwise.
 
     Args:
         files: name → bytes.
+        shards: reads the index of that name: the files that hold tensors.
 
     Raises:
         ModelNotFound: there is no such file, or no model. UsageError: there is a choice to make.
@@ -64,10 +74,14 @@ def choose(repository: str, files: Mapping[str, int], file: str | None = None) -
         return _named(repository, files, file)
     top = sorted(name for name in files if "/" not in name)
     weights = [name for name in top if name.endswith(".safetensors")]
-    if "model.safetensors.index.json" in files:
-        return _checkpoint(
-            files, [name for name in weights if name.startswith("model-")], "model.safetensors.index.json"
-        )
+    if INDEX in files and "model.safetensors" not in weights:
+        names = sorted({*shards(INDEX)})
+        if missing := [name for name in names if name not in files]:
+            raise ModelFileError(
+                f"{repository} lacks {missing[0]}, which {INDEX} names",
+                hint="choose another copy of the model",
+            )
+        return _checkpoint(files, names, INDEX)
     if "model.safetensors" in weights or len(weights) == 1:
         chosen = "model.safetensors" if "model.safetensors" in weights else weights[0]
         if chosen.startswith("adapter"):
@@ -85,7 +99,12 @@ def choose(repository: str, files: Mapping[str, int], file: str | None = None) -
         raise UsageError(
             f"{repository} has several models", hint="choose: file=" + " or ".join(sorted(weights + onnx)[:8])
         )
-    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in files):
+    if inner := sorted({name.split("/")[0] for name in files if name.endswith("/model.safetensors")}):
+        raise ModelNotFound(
+            f"{repository} holds no model itself, but in {', '.join(inner[:8])}",
+            hint=f"name that folder: {repository}/{inner[-1]}",
+        )
+    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in top):
         raise UnsupportedModel(
             f"{repository} has pickled weights only, which can run code when they are read",
             hint="choose a copy in safetensors or GGUF",
@@ -101,7 +120,7 @@ def _named(repository: str, files: Mapping[str, int], file: str) -> Choice:
             hint=f"did you mean {' or '.join(near)}?" if near else "",
         )
     if file.lower().endswith(".gguf"):
-        return Choice("gguf", (file,), file)
+        return Choice("gguf", _parts(repository, files, file), _first(file))
     if file.endswith(".onnx"):
         return _onnx(files, file)
     if file.endswith(".safetensors"):
@@ -125,15 +144,50 @@ def _onnx(files: Mapping[str, int], name: str) -> Choice:
 
 
 def _gguf(repository: str, names: list[str]) -> Choice:
-    whole = [
-        name for name in names if "-of-0" not in name and not PurePosixPath(name).name.startswith("mmproj")
-    ]
+    models = [name for name in names if not PurePosixPath(name).name.startswith("mmproj")]
+    whole = sorted({_first(name) for name in models})
+
+    def one(name: str) -> Choice:
+        return Choice("gguf", _parts(repository, names, name), name)
+
     if len(whole) == 1:
-        return Choice("gguf", (whole[0],), whole[0])
+        return one(whole[0])
     for kind in _GGUF_ORDER:
-        fitting = [name for name in whole if name[:-5].upper().replace(".", "-").endswith(f"-{kind}")]
+        fitting = [name for name in whole if _stem(name).upper().replace(".", "-").endswith(f"-{kind}")]
         if len(fitting) == 1:
-            return Choice("gguf", (fitting[0],), fitting[0])
+            return one(fitting[0])
     raise UsageError(
         f"{repository} has {len(names)} GGUF files", hint="choose: file=" + " or ".join(names[:8])
     )
+
+
+# A GGUF file in several parts, as llama-gguf-split names them.
+_PART = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<end>\.gguf)", re.IGNORECASE)
+
+
+def gguf_parts(name: str) -> list[str]:
+    """The names of all parts of a GGUF file, the first one first; the name itself where it is whole."""
+    found = _PART.fullmatch(name)
+    if found is None:
+        return [name]
+    count = int(found["count"])
+    return [f"{found['stem']}-{n:05d}-of-{count:05d}{found['end']}" for n in range(1, min(count, 1000) + 1)]
+
+
+def _first(name: str) -> str:
+    return next(iter(gguf_parts(name)), name)
+
+
+def _stem(name: str) -> str:
+    found = _PART.fullmatch(name)
+    return found["stem"] if found else name[: -len(".gguf")]
+
+
+def _parts(repository: str, files: Iterable[str], name: str) -> tuple[str, ...]:
+    names = gguf_parts(name)
+    if missing := [part for part in names if part not in files]:
+        raise ModelNotFound(
+            f"{repository} lacks {missing[0]}: the file comes in {len(names)} parts",
+            hint="add the missing part",
+        )
+    return tuple(names)

@@ -95,7 +95,7 @@ class Course:
         machine.torch()
         examples, notes = encode_rows(run.model, run.rows, max_length=run.options.max_length)
         found = run.split = split(examples, fraction=run.options.eval_fraction, seed=run.options.seed)
-        run.notes = [*notes, *found.notes]
+        run.notes = [*run.row_notes, *notes, *found.notes]
         found.choose, found.final = found.choose[:CHECKED], found.final[:REPORTED]
         run.prompts = run.prompts or _prompts_of(run.rows, [*found.final, *found.choose])
         run.why = "the model answers without the adapter"
@@ -125,7 +125,7 @@ class Course:
                 f"{run.model.name} cannot be tuned: the file that it was converted from is not known",
                 hint="load it from there: a GGUF file, a checkpoint's folder, or a name",
             )
-        weights, kind = weights_of(run.model.source()), machine.faster()
+        weights, kind = weights_of(run.model.source(), ignore=run.model.ignore_config), machine.faster()
         spec = weights.spec
         roles = chosen(spec, options.targets)
         saved = self.checkpoint.read() if self.checkpoint else None
@@ -191,7 +191,7 @@ class Course:
         assert self.trainer is not None
         self.run.state, self.run.why = "training", ""
         yield from self._check()
-        for _ in range(TIMED):
+        for _ in range(min(TIMED, self.run.options.steps or TIMED)):
             yield from self._advance()
         self._note_memory()
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..clean import printable
-from ..errors import UsageError
+from ..clean import line, printable
+from ..errors import LLMMagicsError, TemplateError, UsageError
 from .rows import Row
 
 if TYPE_CHECKING:
     from ..models.model import Model
 
 MAX_LENGTH = 512  # tokens of an example
+_END = 4  # tokens behind an answer among which its end is
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,17 @@ def encode_rows(
     Raises:
         UsageError: no row is left.
     """
-    most = min(max_length, model.context_length)
+    most, end = min(max_length, model.context_length), turn_end(model)
     examples: list[Example] = []
     seen: set[tuple[int, ...]] = set()
     cut, twice, long = 0, 0, 0
+    refused: list[tuple[int, LLMMagicsError]] = []
     for row in rows:
-        example = _encoded(model, row)
+        try:
+            example = _encoded(model, row, end)
+        except (TemplateError, UsageError) as error:  # roles that the template does not take
+            refused.append((row.number, error))
+            continue
         if example.ids in seen:
             twice += 1
             continue
@@ -120,6 +126,10 @@ def encode_rows(
         )
         if count
     ]
+    if refused:
+        number, why = refused[0]
+        count = f"{len(refused):,} rows are" if len(refused) > 1 else f"row {number} is"
+        notes.append(f"{count} left out: the chat template does not take row {number}: {line(why.message)}")
     if not examples:
         raise UsageError(
             f"no row is left to learn from: {'; '.join(notes)}", hint="shorten them, or raise max_length"
@@ -162,25 +172,61 @@ def split(examples: Sequence[Example], *, fraction: float = 0.1, seed: int = 0) 
     return found
 
 
-def _encoded(model: Model, row: Row) -> Example:
+def turn_end(model: Model) -> tuple[int, ...]:
+    """What the chat template puts behind an answer, up to the token that ends it.
+
+    Many tokenizers' EOS is not it: Gemma's turns end with <end_of_turn>, Phi-3's with <|end|>, Llama 3's with
+    <|eot_id|>. EOS where there is no template, or where it ends no turn.
+    """
     tokenizer = model.tokenizer
-    end = tokenizer.eos_id
-    ends = () if end is None else (end,)
+    eos = () if tokenizer.eos_id is None else (tokenizer.eos_id,)
+    if model.template is None:
+        return eos
+    said = "Marmalade"
+    chat = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": "Bye"},
+    ]
+    try:
+        ids = model.encode(chat)[1]
+    except LLMMagicsError:  # of one turn only
+        return eos
+    answers = (tokenizer.encode(said, special=False, begin=begin) for begin in (False, True))
+    for answer in [*answers, tokenizer.encode(f" {said}", special=False, begin=False)]:
+        for at in range(len(ids) - len(answer)):
+            if ids[at : at + len(answer)] != answer:
+                continue
+            behind = ids[at + len(answer) :][:_END]
+            ends = [n for n, id in enumerate(behind) if id in tokenizer.eos_ids]
+            if ends:
+                return tuple(behind[: ends[0] + 1])
+    return eos
+
+
+def _encoded(model: Model, row: Row, end: tuple[int, ...]) -> Example:
+    tokenizer = model.tokenizer
     if not row.messages or model.template is None:
         text = row.text or "\n".join(each["content"] for each in row.messages)
-        ids = (*tokenizer.encode(text, special=False), *ends)
+        # A plain text is the user's own, and its chat markup is meant: it is read as the model reads it.
+        ids = (*tokenizer.encode(text, special=bool(row.text)),)
+        if tokenizer.eos_id is not None and not tokenizer.eos_ids.intersection(ids[-_END:]):
+            ids = (*ids, tokenizer.eos_id)
         return Example(row.number, ids, (False,) + (True,) * (len(ids) - 1), 0)
     *before, last = row.messages
     asked = model.encode(before)[1] if before else []
-    answer = [*tokenizer.encode(last["content"], special=False, begin=False), *ends]
+    answer = [*tokenizer.encode(last["content"], special=False, begin=False), *end]
     learnt = [False] * len(asked)
     # Earlier answers of a chat are learnt too, where they stand in the text as they would be generated.
     for n, message in enumerate(before):
-        if message["role"] != "assistant" or n == 0:
+        if message["role"] != "assistant" or n == 0 or n < row.given:
             continue
         begin = len(model.encode(before[:n])[1])
-        said = [*tokenizer.encode(message["content"], special=False, begin=False), *ends]
-        if asked[begin : begin + len(said)] == said:
-            learnt[begin : begin + len(said)] = [True] * len(said)
+        said = [*tokenizer.encode(message["content"], special=False, begin=False), *end]
+        # Line breaks before an answer may be cut otherwise when it follows.
+        near = range(max(begin - _END, 0), begin + _END)
+        at = next((at for at in near if asked[at : at + len(said)] == said), None)
+        if at is not None:
+            learnt[at : at + len(said)] = [True] * len(said)
     ids = (*asked, *answer)
     return Example(row.number, ids, (*learnt, *[True] * len(answer)), len(asked))

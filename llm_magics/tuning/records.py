@@ -81,7 +81,8 @@ class Progress:
         perplexity: before and after, on rows that nothing was chosen on; None where there are none, or not
             yet.
         plan: depth and steps, with the reason.
-        notes: what was done to the rows, and what was noticed.
+        notes: what was done to the rows, and what was noticed; row_notes are what was said when they were
+            read.
         state: "training", "paused", …; ``why`` says how it ended.
     """
 
@@ -98,6 +99,7 @@ class Progress:
     perplexity: Perplexity | None = None
     plan: Plan | None = None
     notes: list[str] = field(default_factory=list)
+    row_notes: Sequence[str] = ()
     state: State = "new"
     why: str = ""
     memory: dict[str, int] = field(default_factory=dict)

@@ -1,31 +1,41 @@
-"""Rows to learn from, in whatever form somebody has them: lines of a cell, files, tables, lists.
+"""Rows to learn from, in the forms in which people have them.
 
-A row is a prompt with its completion, a chat that ends with an answer, or a plain text. Anything else is
-refused with the first row that is not, and what it should look like.
+A row is a prompt with its completion, a chat that ends with an answer, or a plain text. What is none of
+them is left out, and the notes say which row and why; a column that is not used is named.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..chat.messages import check_messages
 from ..clean import line
 from ..errors import LLMMagicsError, UsageError
+from .row_files import Refused, file_values, is_file, line_values, names_file
 
-ARROWS = ("⇒", "=>")
 PAIRS = (("prompt", "completion"), ("question", "answer"), ("instruction", "output"), ("input", "output"))
+CHATS = ("messages", "conversations", "conversation")
+SYSTEM = ("system", "system_prompt")
+MORE = ("input", "context")  # what a prompt's own text goes with: alpaca's input, a passage
 FORMS = (
     'a row is {"prompt": …, "completion": …}, {"messages": […]} or {"text": …}; '
     "in a cell also: question ⇒ answer"
 )
-ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".txt")
-MOST_BYTES = 256 << 20  # of a file
+MOST_ROWS = 100_000
+SHOWN = 3  # rows that are left out, by name
+# What sharegpt and others call a role.
+_ROLES = {
+    "human": "user",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "developer": "system",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,50 +46,145 @@ class Row:
         number: its place in the source, from 1.
         messages: ``{"role", "content"}``, the last one the assistant's; empty for a plain text.
         text: of a plain text.
+        given: how many of the first messages are the prompt, of which no answer is learnt.
     """
 
     number: int
     messages: tuple[Mapping[str, str], ...] = ()
     text: str = ""
+    given: int = 0
 
 
-def read_rows(source: Any) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class RowSet:
+    """The rows of a source.
+
+    Attributes:
+        rows: in their order.
+        notes: which rows are left out and why, and which columns are not used.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_rows(source: Any) -> RowSet:
     """The rows of a cell's text, a file (CSV, JSON, JSONL, text), a pandas or ``datasets`` table, or a list.
 
     Raises:
-        UsageError: there are none, or one is not a row; the message shows the first of them.
+        UsageError: there are none, or none is a row; the message shows the first that is not.
     """
-    if isinstance(source, Path) or (isinstance(source, str) and (_is_file(source) or _named(source))):
-        values: Iterable[Any] = _of_file(Path(source))
+    if isinstance(source, Path) or (isinstance(source, str) and (is_file(source) or names_file(source))):
+        values: Iterable[Any] = file_values(Path(source))
     elif isinstance(source, str):
-        values = _of_lines(source)
+        values = line_values(source)
     elif hasattr(source, "to_dict") and hasattr(source, "columns"):  # pandas, which need not be installed
         values = source.to_dict("records")
     elif isinstance(source, Iterable) and not isinstance(source, (Mapping, bytes)):
         values = source
     else:
         raise UsageError(f"{type(source).__name__} holds no rows", hint=FORMS)
-    rows = [_row(number, value) for number, value in enumerate(values, 1)]
-    if not rows:
+    found, unused, refused, count = RowSet(), dict[str, None](), list[Refused](), 0
+    for number, value in enumerate(islice(values, MOST_ROWS + 1), 1):
+        if number > MOST_ROWS:
+            found.notes.append(f"the first {MOST_ROWS:,} rows are read, and no more")
+            break
+        count = number
+        try:
+            row, more = _row(number, value)
+        except Refused as error:
+            refused.append(error)
+            continue
+        found.rows.append(row)
+        unused |= dict.fromkeys(more)
+    if not found.rows:
+        if refused:
+            raise UsageError(refused[0].message, hint=refused[0].hint or FORMS)
         raise UsageError("there are no rows", hint=FORMS)
-    return rows
+    found.notes.extend(_left_out(refused, count))
+    if unused:
+        names = ", ".join(line(name, most=40) for name in islice(unused, 12))
+        found.notes.append(
+            f"{'a column that is' if len(unused) == 1 else 'columns that are'} not used: {names}"
+        )
+    return found
 
 
-def _row(number: int, value: Any) -> Row:
+def _left_out(refused: Sequence[Refused], count: int) -> Iterator[str]:
+    """What is said of rows that are none."""
+    for error in refused[:SHOWN]:
+        yield f"left out: {error.message}"
+    if len(refused) > SHOWN:
+        yield f"{len(refused):,} of {count:,} rows are left out in all"
+
+
+def _row(number: int, value: Any) -> tuple[Row, list[str]]:
+    """A row, and the columns that it does not use.
+
+    Raises:
+        Refused: it is none.
+    """
+    if isinstance(value, Refused):
+        raise value
     if isinstance(value, str) and value.strip():
-        return Row(number, text=value)
+        return Row(number, text=value), []
     if isinstance(value, Mapping):
-        given = {str(key).strip().lower(): each for key, each in value.items()}
-        if "messages" in given:
-            return Row(number, _chat(number, given["messages"], value))
-        for asked, answered in PAIRS:
-            if asked in given and answered in given:
-                return Row(number, _pair(number, given[asked], given[answered], value))
-        if isinstance(text := given.get("text"), str) and text.strip():
-            return Row(number, text=text)
-    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and len(value) == 2:
-        return Row(number, _pair(number, value[0], value[1], value))
+        return _of_columns(number, {str(key).strip().lower(): each for key, each in value.items()}, value)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)) and len(value) == 2:
+        return Row(number, _pair(number, value[0], value[1], value)), []
     raise _refusal(number, value)
+
+
+def _of_columns(number: int, columns: Mapping[str, Any], shown: Any) -> tuple[Row, list[str]]:
+    if _filled(columns.get("tools")):
+        raise _refusal(number, shown, "it has tools, which cannot be learnt yet")
+    system = next((name for name in SYSTEM if _filled(columns.get(name))), None)
+    first = [] if system is None else [{"role": "system", "content": _text(number, columns[system], shown)}]
+    used = {system, "tools"}
+
+    def unused(*names: str) -> list[str]:
+        return [name for name, value in columns.items() if name not in used.union(names) and _filled(value)]
+
+    chat = next((name for name in CHATS if name in columns), None)
+    if chat is not None:
+        return Row(number, (*first, *_chat(number, columns[chat], shown))), unused(chat)
+    for asked, answered in PAIRS:
+        if asked not in columns or answered not in columns:
+            continue
+        question, answer = columns[asked], columns[answered]
+        if _is_list(question) or _is_list(answer):  # trl's conversational form
+            before = _messages(number, question, "user", shown)
+            messages = (*first, *before, *_messages(number, answer, "assistant", shown))
+            _check_chat(number, messages, shown)
+            return Row(number, messages, given=len(first) + len(before)), unused(asked, answered)
+        more = next((name for name in MORE if name != asked and _filled(columns.get(name))), None)
+        if more is not None and isinstance(question, str) and question.strip():
+            beside = _text(number, columns[more], shown)
+            question = f"{beside}\n\n{question}" if more == "context" else f"{question}\n\n{beside}"
+        earlier = _history(number, columns.get("history"), shown)
+        pair = _pair(number, question, answer, shown)
+        messages = (*first, *earlier, *pair)
+        _check_chat(number, messages, shown)
+        return Row(number, messages), unused(asked, answered, "history", *([more] if more else []))
+    text = columns.get("text")
+    if isinstance(text, str) and text.strip() and system is None:
+        return Row(number, text=text), unused("text")
+    raise _refusal(number, shown)
+
+
+def _filled(value: Any) -> bool:
+    """Whether a column has something in this row; pandas has NaN where there is nothing."""
+    return not (value is None or value in ("", [], {}) or (isinstance(value, float) and math.isnan(value)))
+
+
+def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _text(number: int, value: Any, shown: Any) -> str:
+    if not isinstance(value, str):
+        raise _refusal(number, shown, "its columns must be texts")
+    return value
 
 
 def _pair(number: int, asked: Any, answered: Any, shown: Any) -> tuple[Mapping[str, str], ...]:
@@ -89,94 +194,60 @@ def _pair(number: int, asked: Any, answered: Any, shown: Any) -> tuple[Mapping[s
     return ({"role": "user", "content": asked}, {"role": "assistant", "content": answered})
 
 
-def _chat(number: int, messages: Any, shown: Any) -> tuple[Mapping[str, str], ...]:
-    if not isinstance(messages, Sequence) or isinstance(messages, (str, bytes)):
+def _history(number: int, value: Any, shown: Any) -> tuple[Mapping[str, str], ...]:
+    """Earlier turns, as pairs of a question and its answer."""
+    if not _filled(value):
+        return ()
+    if not _is_list(value) or not all(_is_list(pair) and len(pair) == 2 for pair in value):
+        raise _refusal(number, shown, "its history must be pairs of a question and an answer")
+    return tuple(message for pair in value for message in _pair(number, pair[0], pair[1], shown))
+
+
+def _messages(number: int, value: Any, role: str, shown: Any) -> tuple[Mapping[str, str], ...]:
+    """The messages of a list, or one message of that role."""
+    if isinstance(value, str):
+        return ({"role": role, "content": value},)
+    return _listed(number, value, shown)
+
+
+def _chat(number: int, value: Any, shown: Any) -> tuple[Mapping[str, str], ...]:
+    messages = _listed(number, value, shown)
+    _check_chat(number, messages, shown)
+    return messages
+
+
+def _listed(number: int, value: Any, shown: Any) -> tuple[Mapping[str, str], ...]:
+    """A list of messages, of which each has a role and a text, whatever these are called."""
+    if not _is_list(value):
         raise _refusal(number, shown, "its messages must be a list")
+    found = []
+    for message in value:
+        if not isinstance(message, Mapping):
+            raise _refusal(number, shown, "a message must have a role and a text")
+        kept = {str(key): each for key, each in message.items() if _filled(each) or key == "content"}
+        if "from" in kept and "value" in kept:
+            kept |= {"role": kept.pop("from"), "content": kept.pop("value")}
+        if isinstance(kept.get("role"), str):
+            kept["role"] = _ROLES.get(kept["role"], kept["role"])
+        parts = kept.get("content")
+        if _is_list(parts) and all(
+            isinstance(each, Mapping) and each.get("type") == "text" for each in parts
+        ):
+            kept["content"] = "".join(str(each.get("text", "")) for each in parts)
+        if "tool_calls" in kept:
+            raise _refusal(number, shown, "it calls tools, which cannot be learnt yet")
+        found.append(kept)
+    return tuple(found)
+
+
+def _check_chat(number: int, messages: Sequence[Mapping[str, str]], shown: Any) -> None:
     try:
         check_messages(messages)
     except LLMMagicsError as error:
         raise _refusal(number, shown, error.message) from error
-    last = messages[-1]
-    if last["role"] != "assistant" or not last["content"].strip():
+    if messages[-1]["role"] != "assistant" or not messages[-1]["content"].strip():
         raise _refusal(number, shown, "its last message must be the assistant's, and not empty")
-    return tuple({"role": each["role"], "content": each["content"]} for each in messages)
 
 
-def _refusal(number: int, value: Any, why: str = "it is no row") -> UsageError:
-    return UsageError(f"row {number}: {why}: {line(repr(value), most=160)}", hint=FORMS)
-
-
-def _of_lines(text: str) -> Iterable[Any]:
-    """A cell: JSON lines, or ``question ⇒ answer``."""
-    for written in text.splitlines():
-        stripped = written.strip()
-        if not stripped:
-            continue
-        arrow = next((each for each in ARROWS if each in stripped), None)
-        if stripped.startswith("{"):
-            yield _json(stripped)
-        elif arrow:
-            asked, _, answered = stripped.partition(arrow)
-            yield {"prompt": asked.strip(), "completion": answered.strip()}
-        else:
-            raise UsageError(f"this line is no row: {line(stripped, most=160)}", hint=FORMS)
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"this is no JSON: {line(text, most=160)}", hint=f"{line(str(error))}. {FORMS}"
-        ) from error
-
-
-def _named(text: str) -> bool:
-    """Whether a text is the name of a file, were it there."""
-    return "\n" not in text and not any(arrow in text for arrow in ARROWS) and text.endswith(ENDINGS)
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return "\n" not in text and len(text) < 1000 and Path(text).expanduser().is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def _of_file(path: Path) -> Iterable[Any]:
-    text = _text_of(path.expanduser())
-    kind = path.suffix.lower()
-    if kind in (".csv", ".tsv"):
-        delimiter = "\t" if kind == ".tsv" else ","
-        try:
-            yield from csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True)
-        except csv.Error as error:
-            raise UsageError(f"{line(path.name)} is no CSV: {error}", hint="save the table again") from error
-    elif kind == ".json":
-        found = _json(text)
-        yield from found if isinstance(found, list) else [found]
-    elif kind == ".jsonl" or text.lstrip().startswith("{"):
-        yield from (_json(each) for each in text.splitlines() if each.strip())
-    else:  # paragraphs
-        yield from (part.strip() for part in text.split("\n\n") if part.strip())
-
-
-def _text_of(path: Path) -> str:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UsageError(
-                f"{line(path.name)} is larger than {MOST_BYTES >> 20} MB", hint="a preview needs a few rows"
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{line(path.name)} cannot be read: {error.strerror}", hint="check its name"
-        ) from error
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        where = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            f"{line(path.name)} is not UTF-8: byte 0x{data[error.start]:02x} in line {where}",
-            hint="save it as UTF-8",
-        ) from error
+def _refusal(number: int, value: Any, why: str = "it is no row") -> Refused:
+    return Refused(f"row {number}: {why}: {line(repr(value), most=160)}", FORMS)

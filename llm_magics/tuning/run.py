@@ -19,7 +19,7 @@ from .course import Course
 from .examples import Mask, encode_rows, mask_of
 from .options import TuneOptions
 from .records import Comparison, Progress
-from .rows import Row
+from .rows import RowSet
 from .save import save_run
 from .script import write_script
 
@@ -33,7 +33,7 @@ class TuneRun(Progress):
     def __init__(
         self,
         model: Model,
-        rows: Sequence[Row],
+        rows: RowSet,
         options: TuneOptions,
         *,
         prompts: Sequence[str] = (),
@@ -41,7 +41,7 @@ class TuneRun(Progress):
         source: str = "rows",
         checkpoint: Checkpoint | None = None,
     ) -> None:
-        super().__init__(model, rows, options, tuple(prompts), name, source)
+        super().__init__(model, rows.rows, options, tuple(prompts), name, source, row_notes=rows.notes)
         self._checkpoint = checkpoint
         self._course: Course | None = None
 

@@ -10,6 +10,7 @@ from ..core import given
 from ..models.places import chosen, holder
 from ..sources import store
 from ..sources.catalog import hub_name
+from .examples import turn_end
 from .plan import rate_for
 from .records import Progress
 
@@ -53,6 +54,7 @@ def script(run: Progress) -> str:
         "BATCH": batch,
         "MAX_LENGTH": options.max_length,
         "SEED": options.seed,
+        "END": [run.model.tokenizer.token_text(id) for id in turn_end(run.model)],
     }
     text = files(__package__).joinpath("full_run.py.txt").read_text("utf-8")
     given = "\n".join(f"{name} = {value!r}" for name, value in values.items())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_magics.models.convert import FORMAT
 from llm_magics.views.bundle import MIME, read_bundle
 from llm_magics.views.picture import MIME as INSIDE
 from llm_magics.views.tuning import MIME as TUNING
@@ -477,6 +478,6 @@ def test_an_interrupt_ends_a_long_look(kernel: Kernel) -> None:
 def test_the_cache_is_listed(kernel: Kernel) -> None:
     assert kernel.run("%llm -n 1 Hi").status == "ok"  # which converts it, where nothing did yet
     listed = kernel.run("%llm models").stdout
-    assert "known by name" in listed and "smollm2-135m-instruct/auto-5-" in listed
+    assert "known by name" in listed and f"smollm2-135m-instruct/auto-{FORMAT}-" in listed
     result = kernel.run("%llm rm no-such-model")
     assert result.status == "error" and "nothing is converted of 'no-such-model'" in result.error

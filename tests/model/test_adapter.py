@@ -119,3 +119,73 @@ def test_folders(tmp_path: Path) -> None:
         load_adapter(tmp_path)
     with pytest.raises(LLMMagicsError, match="exists already"):
         made(["model.layers.0.self_attn.q_proj"]).save(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "said", "hint"),
+    [
+        ({"init_lora_weights": "pissa"}, "init_lora_weights", "path_initial_model_for_weight_conversion"),
+        ({"init_lora_weights": "pissa_niter_16"}, "init_lora_weights", "path_initial_model"),
+        ({"init_lora_weights": "olora"}, "init_lora_weights", "path_initial_model"),
+        ({"init_lora_weights": "corda"}, "init_lora_weights", "path_initial_model"),
+        ({"init_lora_weights": "lora_ga"}, "init_lora_weights", "path_initial_model"),
+        ({"init_lora_weights": "loftq"}, "init_lora_weights", "path_initial_model"),
+        ({"alora_invocation_tokens": [1, 2]}, "alora_invocation_tokens", "merge_and_unload"),
+        ({"use_bdlora": True}, "use_bdlora", "merge_and_unload"),
+        ({"use_qalora": True}, "use_qalora", "merge_and_unload"),
+        ({"layer_replication": [[0, 2]]}, "layer_replication", "merge_and_unload"),
+        ({"target_parameters": ["mlp.experts"]}, "target_parameters", "merge_and_unload"),
+        ({"arrow_config": {"top_k": 2}}, "arrow_config", "merge_and_unload"),
+        ({"something_new": 3}, "something_new", "ignore_config"),
+        ({"use_rslora": "yes"}, "use_rslora", "save it again"),
+        ({"r": 7}, "says r = 7", "save it again"),
+    ],
+)
+def test_every_field_of_an_adapter_is_used_or_refused(
+    tmp_path: Path, config: dict[str, Any], said: str, hint: str
+) -> None:
+    """M6 and M10: a field that makes more of it than plain LoRA was passed over in silence."""
+    with pytest.raises(LLMMagicsError, match=said) as error:
+        load_adapter(folder(tmp_path, config))
+    assert hint in error.value.hint
+    if "ignore_config" in error.value.hint:
+        assert load_adapter(tmp_path, ignore_config=config).rank == 2
+
+
+def test_what_peft_writes_by_default_passes(tmp_path: Path) -> None:
+    fields = LoraConfig(r=2, target_modules=["q_proj"], lora_alpha=8).to_dict()
+    fields = {name: list(value) if isinstance(value, set) else value for name, value in fields.items()}
+    for init in (True, False, "gaussian", "eva", "orthogonal"):
+        plain = {**fields, "init_lora_weights": init, "fan_in_fan_out": True, "peft_type": "LORA"}
+        assert load_adapter(folder(tmp_path, json.loads(json.dumps(plain, default=str)))).rank == 2
+
+
+def test_a_vision_tower_is_left_out(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """M13: q_proj of Gemma 3's tower was taken for the text's where it was as wide."""
+    text = "base_model.model.model.language_model.layers.0.self_attn.q_proj"
+    tower = "base_model.model.model.vision_tower.vision_model.encoder.layers.0.self_attn.q_proj"
+    one = {"A": np.ones((2, 4), np.float32), "B": np.ones((4, 2), np.float32)}
+    (tmp_path / CONFIG).write_text(json.dumps({"peft_type": "LORA", "lora_alpha": 8}))
+    both = {f"{name}.lora_{side}.weight": array for name in (text, tower) for side, array in one.items()}
+    save_file(both, tmp_path / WEIGHTS)
+    adapter = load_adapter(tmp_path)
+    assert list(adapter.pairs) == ["model.language_model.layers.0.self_attn.q_proj"]
+    assert "of a vision or audio tower are left out (1)" in capfd.readouterr().err
+    save_file({name: array for name, array in both.items() if tower in name}, tmp_path / WEIGHTS)
+    with pytest.raises(LLMMagicsError, match="nothing but a vision or audio tower"):
+        load_adapter(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "module", ["lm_head", "model.embed_tokens", "model.layers.0.self_attn.other", "other.layers.9.x"]
+)
+def test_the_words_for_what_cannot_be_changed(module: str) -> None:
+    """M23: the hint names the way that there is."""
+    from llm_magics.decoder.spec import DecoderSpec
+    from llm_magics.models.places import to_places
+
+    spec = DecoderSpec("llama", 2, 32, 4, 2, 8, 48, 64, 64, 1e-5)
+    pair = Pair(np.ones((2, 32), np.float32), np.ones((64, 2), np.float32))
+    with pytest.raises(LLMMagicsError, match=module.replace(".", "[.]")) as error:
+        to_places(spec, Adapter({module: pair}, 8.0))
+    assert "merge_and_unload" in error.value.hint and "damaged" not in str(error.value)

@@ -15,8 +15,9 @@ from llm_magics.decoder.families import FAMILIES, spec_of
 from llm_magics.decoder.recipe import Recipe
 from llm_magics.decoder.weights import Weights
 from llm_magics.engine.ort import OrtEngine
-from llm_magics.formats.config import Config, config_from_gguf
+from llm_magics.formats.config import Config
 from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.gguf_config import config_from_gguf
 from llm_magics.formats.safetensors import Safetensors
 from tests import families, family_gguf
 from tests.model.test_default_model import log_softmax
@@ -109,7 +110,7 @@ def test_gguf(case: Any) -> None:
     """The same weights as llama.cpp's converter writes them."""
     _, folder, oracle, ids, expected = case
     path = folder / "model.gguf"
-    family_gguf.write(path, oracle)
+    family_gguf.write(path, oracle, folder / "hub")
     file = GgufFile(path)
     spec = spec_of(config_from_gguf(file.metadata, oracle.config.vocab_size, file.tensors))
     made = engine(Weights(spec, FAMILIES[spec.family].gguf, file.tensors), folder / "gguf", "fp32")

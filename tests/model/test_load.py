@@ -13,6 +13,7 @@ import pytest
 import llm_magics as lm
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
+from llm_magics.models.convert import FORMAT
 from tests import families, tiny
 
 
@@ -168,7 +169,7 @@ def test_the_cache_is_listed_emptied_and_kept_clean(own_gguf: Path, home: Path, 
 
     lm.load(own_gguf)
     (key,) = store.cached()
-    old = key.replace("-5-", "-3-")
+    old = key.replace(f"-{FORMAT}-", "-3-")
     shutil.copytree(home / "models" / key, home / "models" / old)  # what an earlier version would have left
     (home / "models" / old / "model.json").write_text("{")  # damaged besides
     assert store.entries().keys() == {key, old} and store.cached().keys() == {key}
@@ -202,11 +203,11 @@ def test_a_long_download_holds_up_its_own_model_only(
     module: Any = importlib.import_module("llm_magics.models.load")
     began, go_on, really = threading.Event(), threading.Event(), module._load
 
-    def slow(name: str, precision: str, threads: int, file: str | None) -> lm.Model:
+    def slow(name: str, precision: str, *rest: Any) -> lm.Model:
         if precision == "fp32":
             began.set()
             assert go_on.wait(20)
-        model: lm.Model = really(name, precision, threads, file)
+        model: lm.Model = really(name, precision, *rest)
         return model
 
     monkeypatch.setattr(module, "_load", slow)

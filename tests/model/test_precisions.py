@@ -14,8 +14,8 @@ from llm_magics.decoder.families import FAMILIES, spec_of
 from llm_magics.decoder.recipe import Recipe
 from llm_magics.decoder.weights import Weights
 from llm_magics.engine.ort import OrtEngine
-from llm_magics.formats.config import config_from_gguf
 from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.gguf_config import config_from_gguf
 from llm_magics.formats.tensors import Tensor
 from tests.model.test_default_model import log_softmax
 

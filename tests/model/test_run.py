@@ -256,3 +256,16 @@ def test_held_out_figures(model: Model) -> None:
     taught = [token for token, learnt in zip(examples[0].ids, examples[0].learnt, strict=True) if learnt]
     assert by_heart([5, *taught[1:4], 5], examples[:1]) == (3, examples[0].row)
     assert by_heart([], examples) == (0, 0)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_so_many_steps_as_asked(model: Model, steps: int) -> None:
+    """M24: two were asked for, and three were made."""
+    run = watched(run_of(model, steps=steps))
+    assert len(run.history) == run.step == run.total == steps and f"{steps} step" in run.plan.reason
+
+
+def test_what_is_said_of_rows_reaches_the_run(model: Model) -> None:
+    rows = [*({"prompt": p, "completion": a, "id": 1} for p, a in ROWS), {"prompt": "x"}]
+    run = watched(run_of(model, rows, steps=2))
+    assert run.notes[0].startswith("left out: row 25") and "not used: id" in run.notes[1]

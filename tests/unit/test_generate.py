@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,36 @@ def test_common_prefix() -> None:
 def test_of_two_stop_strings_in_one_piece_the_earliest_wins() -> None:
     for stop in (["three", "one"], ["one", "three"]):
         assert HeldText(stop).push("zero one two three") == ("zero ", True)
+
+
+def test_a_stop_string_may_name_a_special_token(tiny_gguf: Path) -> None:
+    """M12: as transformers' stop_strings; no text of a special token is ever shown."""
+    from llm_magics.core.options import SamplingOptions
+    from llm_magics.core.sampling import Weighed
+    from llm_magics.engine.answer import Answer
+    from llm_magics.engine.tokenizer import TextTokenizer
+    from llm_magics.formats.gguf import GgufFile
+    from llm_magics.formats.tokenizers.gguf import tokenizer_spec
+
+    spec = tokenizer_spec(GgufFile(tiny_gguf).metadata)
+    tokenizer = TextTokenizer.from_text(
+        spec.json, bos_id=spec.bos_id, eos_id=spec.eos_id, eos_ids=spec.eos_ids, add_bos=False
+    )
+    start = 1  # <|im_start|>, no end of an answer
+    assert tokenizer.token_text(start) == "<|im_start|>" and start not in tokenizer.eos_ids
+
+    def answered(stop: str) -> tuple[str, str]:
+        options = SamplingOptions(stop=(stop,), max_tokens=8)
+        answer = Answer([5], options, tokenizer, context_length=64, prompt="", model=ModelInfo("m"))
+        for id in [*tokenizer.encode("ab", special=False), start, *tokenizer.encode("cd", special=False)]:
+            if not answer.ended:
+                answer.take(Weighed(id, -1.0, 1.0, 0, (), (), 0.5, 0.0))
+        answer.cut_short()
+        return answer.generation.text, answer.generation.stop_reason
+
+    assert answered("<|im_start|>") == ("ab", "stop")
+    assert answered("b<|im_start|>c") == ("a", "stop")
+    assert answered("<|im_start|>x") == ("abcd", "interrupted")
+    assert answered("nothing") == ("abcd", "interrupted")
+    held = HeldText(["<x>y"])
+    assert [held.push("a", "<x>"), held.push("z")] == [("a", False), ("z", False)]

@@ -10,8 +10,9 @@ import pytest
 from llm_magics import ModelFileError, UnsupportedModel
 from llm_magics.decoder.families import spec_of
 from llm_magics.decoder.spec import DecoderSpec
-from llm_magics.formats.config import Config, config_from_gguf
+from llm_magics.formats.config import Config
 from llm_magics.formats.gguf import GgufFile
+from llm_magics.formats.gguf_config import config_from_gguf
 from llm_magics.models.convert import Converted, convert
 from tests import tiny
 

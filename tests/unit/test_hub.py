@@ -67,6 +67,7 @@ def checkpoint(tmp_path: Path) -> dict[str, bytes]:
         "rms_norm_eps": 1e-5,
         "eos_token_id": 2,
         "bos_token_id": 1,
+        "tie_word_embeddings": True,
     }
     return {
         "config.json": json.dumps(config).encode(),
@@ -281,7 +282,7 @@ def test_killed_while_fetching_goes_on(hub: Hub) -> None:
 
 def test_what_a_listing_means() -> None:
     def chosen(*names: str, file: str | None = None) -> tuple[str, ...]:
-        return choose("a/b", dict.fromkeys(names, 1), file).files
+        return choose("a/b", dict.fromkeys(names, 1), file, shards=lambda index: shards).files
 
     shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
     assert chosen(
@@ -328,7 +329,10 @@ def test_a_folder_is_read_by_the_same_rule_as_a_repository(tmp_path: Path) -> No
     for name in names_of:
         (tmp_path / name).write_bytes(b"GGUF")
     source = names.resolve(str(tmp_path))
-    assert source.name == "m-Q8_0" and source.fetch().name == choose("a/b", dict.fromkeys(names_of, 4)).path
+    assert (
+        source.name == "m-Q8_0"
+        and source.fetch().name == choose("a/b", dict.fromkeys(names_of, 4), shards=lambda index: []).path
+    )
     assert names.resolve(str(tmp_path), file="m-Q4_0.gguf").name == "m-Q4_0"
     with pytest.raises(lm.ModelNotFound, match="has no file") as error:
         names.resolve(str(tmp_path), file="m-Q4_1.gguf")

@@ -349,7 +349,7 @@ def test_flags_of_sentencepiece_in_gguf(tmp_path: Path) -> None:
         {"add_space_prefix": 1},
         {"tokens": ["a"] * (260 + len(WORDS))},
         {"scores": [float("nan")] * (260 + len(WORDS))},
-        {"token_type": None},
+        {"token_type": [1]},
     ],
 )
 def test_damage_to_sentencepiece_in_gguf_is_a_clear_error(changes: dict[str, Any]) -> None:

@@ -129,7 +129,6 @@ def test_ends_from_every_file(tmp_path: Path) -> None:
             {"chat_template": [{"name": "rag", "template": "x"}, {"name": "default", "template": "one"}]},
             "one",
         ),
-        ({"chat_template": [{"name": "rag", "template": "x"}]}, None),
     ],
 )
 def test_templates(tmp_path: Path, config: dict[str, Any], template: str | None) -> None:
@@ -345,3 +344,50 @@ def test_links_are_followed(tmp_path: Path) -> None:
     folder(tmp_path, tokenizer__json=ready(BOS_FIRST))
     (tmp_path / "snapshot" / "tokenizer.json").symlink_to(tmp_path / "tokenizer.json")
     assert spec_from_folder(tmp_path / "snapshot").add_bos
+
+
+def plain(folder: Path, **config: Any) -> Path:
+    """A tokenizer.json with no BOS in its post-processor, and what stands beside it."""
+    from tokenizers import Tokenizer as Backend
+    from tokenizers.models import BPE
+
+    backend = Backend(BPE({"<s>": 0, "</s>": 1, "a": 2, "b": 3}, []))
+    backend.add_special_tokens(["<s>", "</s>"])
+    backend.save(str(folder / "tokenizer.json"))
+    table = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", **config}
+    (folder / "tokenizer_config.json").write_text(json.dumps(table))
+    return folder
+
+
+def test_bos_of_tokenizers_that_transformers_5_saved(tmp_path: Path) -> None:
+    """M18: it writes no add_bos_token, and the post-processor says it."""
+    assert spec_from_folder(plain(tmp_path)).add_bos  # as transformers 4 reads it
+    assert not spec_from_folder(plain(tmp_path, backend="tokenizers")).add_bos
+    assert spec_from_folder(plain(tmp_path, backend="tokenizers", add_bos_token=True)).add_bos
+    assert not spec_from_folder(plain(tmp_path, add_bos_token=False)).add_bos
+
+
+def test_several_chat_templates_and_none_for_a_chat(tmp_path: Path) -> None:
+    """M25: it was a raw continuation, without a word."""
+    tools, rag = {"name": "tool_use", "template": "T"}, {"name": "rag", "template": "R"}
+    with pytest.raises(
+        UnsupportedModel, match=r"chat templates \(tool_use, rag\), and none is named default"
+    ):
+        spec_from_folder(plain(tmp_path, chat_template=[tools, rag]))
+    assert spec_from_folder(tmp_path, ignore=["chat_template"]).template is None
+    with pytest.raises(UnsupportedModel, match="tool_use"):
+        spec_from_folder(plain(tmp_path, chat_template=[tools]))
+    default = {"name": "default", "template": "D"}
+    assert spec_from_folder(plain(tmp_path, chat_template=[tools, default])).template == "D"
+
+
+def test_fields_that_change_how_texts_are_cut_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModel, match="split_special_tokens"):
+        spec_from_folder(plain(tmp_path, split_special_tokens=True))
+    assert spec_from_folder(tmp_path, ignore=["split_special_tokens"]).eos_id == 1
+    assert spec_from_folder(plain(tmp_path, do_lower_case=True)).eos_id == 1  # tokenizer.json says it itself
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "vocab.json").write_text('{"a": 0}')
+    (tmp_path / "merges.txt").write_text("")
+    with pytest.raises(UnsupportedModel, match="do_lower_case"):
+        spec_from_folder(tmp_path)

@@ -7,14 +7,16 @@ is written. Everything is data: nothing named in these files is ever imported or
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...clean import line
 from ...core.bounded import json_object
 from ...core.guard import tokenizer_errors
 from ...errors import ModelFileError, UnsupportedModel
+from ..config import unused
 from .gguf import TokenizerSpec, byte_level_json, ends_among
 from .sentencepiece import read_model, tokenizer_json
 
@@ -28,11 +30,16 @@ MAX_SMALL = 16 << 20  # bytes of any other file
 _REBUILT = {"LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer"}
 # The pre-tokenizers of classes that come as vocab.json and merges.txt.
 _BYTE_LEVEL = {"GPT2Tokenizer": "gpt-2", "CodeGenTokenizer": "gpt-2", "Qwen2Tokenizer": "qwen2"}
+_CHANGING = ("do_lower_case", "remove_space", "keep_accents")  # tokenizer.json has them in itself
 _NAMED = ("bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token", "mask_token")
 
 
-def spec_from_folder(folder: Path) -> TokenizerSpec:
+def spec_from_folder(folder: Path, *, ignore: Iterable[str] = ()) -> TokenizerSpec:
     """Read the tokenizer of a model folder.
+
+    Args:
+        folder: with tokenizer.json or the older files.
+        ignore: fields of tokenizer_config.json that the user lets pass unused.
 
     Raises:
         ModelFileError: there is none, or a file is damaged, too large or does not fit the others.
@@ -41,6 +48,11 @@ def spec_from_folder(folder: Path) -> TokenizerSpec:
     config = _table(folder / "tokenizer_config.json")
     names, special = _names(config, _table(folder / "special_tokens_map.json"))
     kind = _typed(config, "tokenizer_class", str, "").removesuffix("Fast")
+    for key in _CHANGING:
+        if config.get(key) and key not in ignore and not (folder / "tokenizer.json").is_file():
+            raise unused("tokenizer_config.json", key, config[key])
+    if config.get("split_special_tokens") and "split_special_tokens" not in ignore:
+        raise unused("tokenizer_config.json", "split_special_tokens", True)
     ready = (folder / "tokenizer.json").is_file()
     if ready:
         text = _text(folder / "tokenizer.json", MAX_TOKENIZER)
@@ -66,7 +78,9 @@ def spec_from_folder(folder: Path) -> TokenizerSpec:
     )
     first = _first_added(backend)
     begins = first is not None
-    if kind in _REBUILT:
+    # transformers 5 writes no add_bos_token: there the post-processor of tokenizer.json says it.
+    modern = ready and "backend" in config and config.get("add_bos_token") is None
+    if kind in _REBUILT and not modern:
         begins = _typed(config, "add_bos_token", bool, True)
     elif first is not None:
         bos_id = first
@@ -82,7 +96,7 @@ def spec_from_folder(folder: Path) -> TokenizerSpec:
             named | ends_among({token.content: id for id, token in added.items() if token.special})
         ),
         add_bos=begins and bos_id is not None,
-        template=_template(folder, config),
+        template=_template(folder, config, ignore),
     )
 
 
@@ -251,7 +265,7 @@ def _end_ids(folder: Path) -> Iterator[int]:
                     yield id
 
 
-def _template(folder: Path, config: dict[str, Any]) -> str | None:
+def _template(folder: Path, config: dict[str, Any], ignore: Iterable[str]) -> str | None:
     """The chat template; of several, the one named "default"."""
     found: Any = config.get("chat_template")
     if (folder / "chat_template.jinja").is_file():
@@ -265,6 +279,12 @@ def _template(folder: Path, config: dict[str, Any]) -> str | None:
             if isinstance(item, dict) and isinstance(item.get("name"), str)
         }
         found = named.get("default")
+        if found is None and named and "chat_template" not in ignore:
+            raise UnsupportedModel(
+                f"{folder} has chat templates ({line(', '.join(map(str, named)), most=80)}), and none "
+                f"is named default",
+                hint='name one of them "default"; or pass ignore_config="chat_template" to do without',
+            )
     if found is not None and not isinstance(found, str):
         raise _bad(folder / "tokenizer_config.json", f"chat_template is {found!r:.60}")
     return found if found and found.strip() else None

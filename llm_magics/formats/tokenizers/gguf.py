@@ -11,9 +11,13 @@ from typing import Any
 
 from ...errors import ModelFileError, UnsupportedModel
 from .pretokenizers import BEGINS, NO_BOS, NORMALIZED, PRE_TOKENIZERS, WHOLE_WORDS
+from .sentencepiece import BYTE as _BYTE
 from .sentencepiece import CONTROL as _CONTROL
 from .sentencepiece import NORMAL, Pieces, tokenizer_json
+from .sentencepiece import UNKNOWN as _UNKNOWN
 from .sentencepiece import USER_DEFINED as _USER_DEFINED
+
+_NO_TOKEN = 0xFFFFFFFF  # -1, as older converters write a token that there is not
 
 # Control tokens that end an answer, whatever the metadata calls "eos".
 ENDS = {
@@ -94,7 +98,11 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
             f"the tokenizer kind {kind!r:.60} is not supported yet",
             hint="supported today: gpt2 (byte-level BPE), llama (SentencePiece BPE) and gemma4",
         )
-    tokens, types = _list(metadata, "tokens", str), _list(metadata, "token_type", int)
+    tokens = _list(metadata, "tokens", str)
+    if metadata.get("tokenizer.ggml.token_type") is None:  # files before 2023-09
+        types = _types(metadata, kind, tokens)
+    else:
+        types = _list(metadata, "token_type", int)
     if len(types) != len(tokens):
         raise _bad(f"{len(tokens):,} tokens but {len(types):,} token types")
     if kind != "gpt2" or pre == "gemma4":
@@ -137,9 +145,7 @@ def _byte_level(metadata: Mapping[str, Any], pre: str, tokens: list[str], types:
         for id, (token, type_) in enumerate(zip(tokens, types, strict=True))
         if type_ in (_CONTROL, _USER_DEFINED)
     ]
-    return byte_level_json(
-        pre, vocab, [_merge(merge, vocab) for merge in _list(metadata, "merges", str)], added
-    )
+    return byte_level_json(pre, vocab, _merges(_list(metadata, "merges", str), vocab), added)
 
 
 def byte_level_json(
@@ -203,7 +209,7 @@ def _sentencepiece(
         tokens,
         [0.0] * len(tokens) if merges else _list(metadata, "scores", float),
         types,
-        merges=merges and [_merge(merge, vocab) for merge in merges],
+        merges=merges and _merges(merges, vocab),
         prefix=flags["add_space_prefix"],
         squeeze=flags["remove_extra_whitespaces"],
     )
@@ -214,14 +220,35 @@ def _sentencepiece(
     return tokenizer_json(pieces, rstrip=frozenset(controls - {"<s>", "<|endoftext|>"} if swallow else ()))
 
 
-def _merge(text: str, vocab: Mapping[str, int]) -> str:
-    """The merge, checked. It stays one string: `tokenizers` reads pairs too, but takes a quarter longer to
-    load them.
+def _merges(lines: list[str], vocab: Mapping[str, int]) -> list[str]:
+    """The merges that can be: those of tokens that exist.
+
+    llama.cpp keeps the others too, among them "# version" lines, but they never apply. A merge stays one
+    string: `tokenizers` reads pairs too, but takes a quarter longer to load them.
+
+    Raises:
+        ModelFileError: none of them can be.
     """
-    left, space, right = text.partition(" ")
-    if not space or " " in right or left + right not in vocab or left not in vocab or right not in vocab:
-        raise _bad(f"the merge {text!r:.100} names unknown tokens")
-    return text
+    found = []
+    for line in lines:
+        left, space, right = line.partition(" ")
+        if space and left + right in vocab and left in vocab and right in vocab:
+            found.append(line)
+    if lines and not found:
+        raise _bad(f"none of its merges names known tokens, such as {lines[0]!r:.100}")
+    return found
+
+
+def _types(metadata: Mapping[str, Any], kind: str, tokens: list[str]) -> list[int]:
+    """The types of tokens where a file gives none: ordinary ones, but for what their names and roles say."""
+    roles = {metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "eot", "eom")}
+    unknown = metadata.get("tokenizer.ggml.unknown_token_id", 0 if kind == "llama" else None)
+    found = []
+    for id, token in enumerate(tokens):
+        control = id in roles or (token in ENDS and (kind != "gpt2" or token != "</s>"))  # noqa: S105
+        byte = kind == "llama" and len(token) == 6 and token.startswith("<0x") and token.endswith(">")
+        found.append(_UNKNOWN if id == unknown else _CONTROL if control else _BYTE if byte else NORMAL)
+    return found
 
 
 def _list(metadata: Mapping[str, Any], key: str, kind: type) -> list[Any]:
@@ -233,6 +260,8 @@ def _list(metadata: Mapping[str, Any], key: str, kind: type) -> list[Any]:
 
 def _id(metadata: Mapping[str, Any], key: str, vocab: int) -> int | None:
     value = metadata.get(f"tokenizer.ggml.{key}")
+    if value == _NO_TOKEN:
+        return None
     if value is not None and (
         isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < vocab
     ):

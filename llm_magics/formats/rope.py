@@ -1,0 +1,184 @@
+"""The rotary embedding of a configuration, as transformers 4 and 5 write it, in one form.
+
+transformers 4 has ``rope_theta`` beside ``rope_scaling``, transformers 5 has ``rope_parameters``: one
+table, or one for each kind of layer. Rules: transformers/modeling_rope_utils.py, ``standardize_rope_params``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..clean import line
+from ..errors import UnsupportedModel
+from .config import Config
+
+FULL, SLIDING = "full_attention", "sliding_attention"
+# What a table may hold, by its type. Types that are missing here are refused by decoder/rotary.py.
+_COMMON = {"rope_theta", "rope_type", "type", "partial_rotary_factor", "original_max_position_embeddings"}
+_COMMON |= {"mrope_section", "mrope_interleaved", "finetuned", "max_position_embeddings"}
+_KEYS = {
+    "default": {"factor"},  # has no effect there
+    "linear": {"factor"},
+    "dynamic": {"factor"},
+    "llama3": {"factor", "low_freq_factor", "high_freq_factor"},
+    "yarn": {"factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate"},
+    "longrope": {"factor", "attention_factor", "short_factor", "long_factor", "short_mscale", "long_mscale"},
+}
+_FIRST = ("llama3", "yarn", "longrope")  # types that know the context of the first training
+
+
+@dataclass(frozen=True, slots=True)
+class Rope:
+    """The rotary embedding of one kind of layer.
+
+    Attributes:
+        theta: the base of the frequencies.
+        partial: the part of a head's dimensions that is rotated, from 0 to 1.
+        scaling: how frequencies are stretched: ``rope_type`` and its numbers, complete; None for not at all.
+        context: the tokens after which transformers would take other frequencies; 0 for no limit.
+    """
+
+    theta: float
+    partial: float = 1.0
+    scaling: Mapping[str, Any] | None = None
+    context: int = 0
+
+
+def rope_of(
+    c: Config,
+    *,
+    theta: tuple[str, ...] = ("rope_theta",),
+    partial: tuple[str, ...] = ("partial_rotary_factor",),
+) -> Rope:
+    """The rotary embedding of a model whose layers all have the same.
+
+    Args:
+        theta: the fields that hold the base where no table does.
+        partial: the fields that hold the rotated part there.
+
+    Raises:
+        UnsupportedModel: the layers differ, or a table has a key that is not known.
+    """
+    tables, flat = _tables(c)
+    if not tables:
+        return _read(c, flat, theta, partial)
+    found = [_read(c, table, theta, partial) for table in tables.values()]
+    if any(each != found[0] for each in found[1:]):
+        raise UnsupportedModel(
+            f"rope_parameters that differ by layer are not supported for {line(c.family)} yet",
+            hint="choose another model",
+        )
+    return found[0]
+
+
+def rope_by_layer(c: Config) -> tuple[Rope, Rope]:
+    """The rotary embeddings of the full and of the sliding layers (Gemma 3)."""
+    tables, flat = _tables(c)
+    partial = ("partial_rotary_factor",)
+    if not tables and c.stated("rope_parameters"):
+        # One table for all: transformers 5 looks the layer's kind up in it, and does not find it.
+        raise UnsupportedModel(
+            "rope_parameters of a Gemma 3 model must be by kind of layer",
+            hint="save it with transformers again",
+        )
+    full = _read(c, tables.get(FULL) or flat, ("rope_theta",), partial, default=1_000_000.0)
+    local = _read(c, tables.get(SLIDING) or {}, ("rope_local_base_freq",), partial)
+    return full, local
+
+
+def _tables(c: Config) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """The tables by kind of layer, and the one for all; one of both is empty."""
+    new, old = c.table("rope_parameters") or {}, c.table("rope_scaling") or {}
+    nested = {key: value for key, value in new.items() if isinstance(value, dict) or key in (FULL, SLIDING)}
+    if nested:
+        if unknown := {*new} - {FULL, SLIDING}:
+            raise UnsupportedModel(
+                f"rope_parameters has {line(repr(sorted(map(str, unknown))), most=80)}, which is not "
+                f"supported yet",
+                hint="choose another model",
+            )
+        for key, value in nested.items():
+            if value is not None and not isinstance(value, dict):
+                raise c.bad(f"rope_parameters.{key}", value)
+        if old and c.family.startswith("gemma3"):  # goes on top of the full layers' table
+            nested[FULL] = {**(nested.get(FULL) or {}), **old}
+            old = {}
+        new = {}
+    clash = [key for key in old if key in new and old[key] != new[key]]
+    if clash or (old and nested):
+        raise UnsupportedModel(
+            f"rope_scaling and rope_parameters of config.json say different things"
+            f"{': ' + line(str(clash[0])) if clash else ''}",
+            hint="take one of the two out of config.json",
+        )
+    return {key: value or {} for key, value in nested.items()}, {**new, **old}
+
+
+def _read(
+    c: Config,
+    table: Mapping[str, Any],
+    theta: tuple[str, ...],
+    partial: tuple[str, ...],
+    *,
+    default: float = 10_000.0,
+) -> Rope:
+    outer = c.number(*theta, default=default)
+    base = _number(c, table, "rope_theta", outer)
+    part = _number(c, table, "partial_rotary_factor", c.number(*partial, default=1.0))
+    kind = table.get("rope_type", table.get("type")) or "default"
+    if not isinstance(kind, str):
+        raise c.bad("rope_type", kind)
+    if kind == "su" or (kind == "yarn" and c.family == "phi3"):  # older names of it
+        kind = "longrope"
+    if kind in ("default", "none", "mrope"):
+        kind = "default"
+    for key, value in table.items():
+        if (
+            key not in _COMMON
+            and key not in _KEYS.get(kind, {key})
+            and value is not None
+            and key not in c.ignore
+        ):
+            raise UnsupportedModel(
+                f"rope scaling {kind!r:.40} has {line(str(key))} = {line(repr(value), most=60)}, "
+                f"which this version "
+                "does not use",
+                hint=f'pass ignore_config="{line(str(key))}" to load it without',
+            )
+    rope, first = Rope(base, part), _first(c, table)
+    if kind == "default":
+        return rope
+    unused = {"long_factor", "short_mscale", "long_mscale"} | _COMMON
+    numbers = {key: value for key, value in table.items() if value is not None and key not in unused}
+    if (
+        kind == "dynamic"
+    ):  # stretches beyond the trained context only, which is where this package ends a text
+        return rope
+    scaling = {**numbers, "rope_type": kind}
+    if kind in _FIRST:
+        scaling["original_max_position_embeddings"] = first or c.context
+        if kind != "llama3" and "factor" not in scaling:
+            scaling["factor"] = c.context / (first or c.context)
+    return replace(rope, scaling=scaling, context=(first or c.context) if kind == "longrope" else 0)
+
+
+def _first(c: Config, table: Mapping[str, Any]) -> int:
+    """The context of the first training; 0 where nothing says it. Phi-3 has it beside its table."""
+    outer = c.whole("original_max_position_embeddings", default=0)
+    inner = table.get("original_max_position_embeddings")
+    if inner is not None and (
+        isinstance(inner, bool) or not isinstance(inner, int) or not 0 < inner < 1 << 31
+    ):
+        raise c.bad("original_max_position_embeddings", inner)
+    return outer or inner or 0
+
+
+def _number(c: Config, table: Mapping[str, Any], key: str, default: float) -> float:
+    value = table.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 2.0**127:
+        raise c.bad(key, value)
+    return float(value)

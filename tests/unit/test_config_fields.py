@@ -1,0 +1,268 @@
+"""Fields of configurations: used, known to be harmless, or refused by name. None is passed over in
+silence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from llm_magics import ModelFileError, UnsupportedModel
+from llm_magics.decoder.families import FAMILIES, spec_of
+from llm_magics.decoder.rotary import tables
+from llm_magics.decoder.spec import DecoderSpec
+from llm_magics.formats.config import Config, class_defaults
+from llm_magics.formats.gguf_config import config_from_gguf
+
+LLAMA: dict[str, Any] = {
+    "model_type": "llama",
+    "vocab_size": 293,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 256,
+}
+GGUF: dict[str, Any] = {
+    "general.architecture": "llama",
+    "llama.block_count": 3,
+    "llama.context_length": 256,
+    "llama.embedding_length": 64,
+    "llama.feed_forward_length": 96,
+    "llama.attention.head_count": 4,
+    "llama.attention.head_count_kv": 2,
+    "llama.attention.layer_norm_rms_epsilon": 1e-5,
+    "llama.rope.dimension_count": 16,
+    "llama.vocab_size": 293,
+}
+
+
+def spec(raw: Mapping[str, Any], **changes: Any) -> DecoderSpec:
+    return spec_of(Config({**raw, **changes}))
+
+
+def from_gguf(**changes: Any) -> DecoderSpec:
+    named = {key.replace("__", "."): value for key, value in changes.items()}
+    return spec_of(config_from_gguf({**GGUF, **named}, 293, {}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("attention_multiplier", 0.5),
+        ("residual_multiplier", 0.22),
+        ("logits_scaling", 8.0),
+        ("qk_layernorm", True),
+        ("sliding_window", 128),
+        ("layer_types", ["sliding_attention"] * 3),
+        ("rope_interleaved", True),
+        ("per_layer_config", {"0": {"head_dim": 8}}),
+        ("is_encoder_decoder", True),
+        ("add_cross_attention", True),
+        ("pruned_heads", {"0": [1]}),
+        ("num_experts", 4),
+    ],
+)
+def test_an_unknown_field_is_refused_by_name(key: str, value: Any) -> None:
+    with pytest.raises(UnsupportedModel, match=key) as error:
+        spec(LLAMA, **{key: value})
+    assert f'ignore_config="{key}"' in str(error.value) and f"--ignore-config {key}" in str(error.value)
+    assert spec_of(Config({**LLAMA, key: value}, ignore=[key])) == spec(LLAMA)
+
+
+HARMLESS = """
+    use_cache initializer_range pretraining_tp attention_dropout hidden_dropout resid_pdrop embd_pdrop
+    attn_pdrop classifier_dropout output_router_logits router_aux_loss_coef router_jitter_noise
+    summary_type summary_use_proj summary_activation summary_first_dropout summary_proj_to_labels
+    reorder_and_upcast_attn is_decoder bos_token_id eos_token_id pad_token_id
+    sliding_window max_window_layers no_rope_layer_interval rope_scaling rope_parameters
+    num_ln_in_parallel_attn num_kv_heads original_max_position_embeddings multi_query
+""".split()  # noqa: SIM905  # the last two lines: read, and seen in tests/model/test_checkpoints.py
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_field_of_every_class_is_used_or_refused(family: str) -> None:
+    """Any field of transformers' class, at another value: another decoder, an error, or harmless."""
+    harmless = set(HARMLESS)
+    if family.startswith(("gemma2", "gemma3")):
+        harmless.add("hidden_act")
+    defaults = class_defaults()["families"][family]["defaults"]
+    small = {"num_hidden_layers": 4, "n_layer": 4, "vocab_size": 300, "model_type": family}
+    small |= {"max_window_layers": 1, "sliding_window": 64}
+    small = {key: value for key, value in small.items() if key in defaults or key == "model_type"}
+    before = spec(small)
+    for key, value in defaults.items():
+        if key in harmless:
+            continue
+        others: list[Any] = (
+            [not value]
+            if isinstance(value, bool)
+            else [value * 2, value // 2 if isinstance(value, int) else value / 2]
+            if isinstance(value, (int, float))
+            else ["relu"]
+            if isinstance(value, str)
+            else [True, 2, ["full_attention"] * 8]
+        )
+        seen = False
+        for other in others:
+            try:
+                seen |= spec(small, **{key: other}) != before
+            except (UnsupportedModel, ModelFileError):
+                seen = True
+        assert seen, (family, key, value)
+
+
+def test_harmless_fields_and_defaults_pass() -> None:
+    more = {
+        "architectures": ["LlamaForCausalLM"],
+        "torch_dtype": "bfloat16",
+        "dtype": "bfloat16",
+        "transformers_version": "5.24.0",
+        "use_cache": True,
+        "attention_dropout": 0.1,
+        "pretraining_tp": 2,
+        "_name_or_path": "x",
+        "auto_map": {"AutoModelForCausalLM": "modeling.X"},
+        "unsloth_fixed": True,
+        "is_llama_config": True,
+        "rope_interleaved": False,
+        "bos_token_id": 1,
+        "do_sample": True,
+        "temperature": 0.6,
+        "some_switch": None,
+        "some_list": [],
+    }
+    assert spec(LLAMA, **more) == spec(LLAMA)
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes", "fp8"])
+def test_quantised_checkpoints_are_named(method: str) -> None:
+    with pytest.raises(UnsupportedModel, match=f"quantised by {method}") as error:
+        spec(LLAMA, quantization_config={"quant_method": method, "bits": 4})
+    assert "fetch" not in str(error.value)
+
+
+def test_defaults_are_those_of_transformers_classes() -> None:
+    """google/gemma-3-4b-it, 12b and 27b leave them out (M4)."""
+    text = {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 34, "sliding_window": 1024}
+    scaling = {"factor": 8.0, "rope_type": "linear"}
+    raw = {
+        "model_type": "gemma3",
+        "architectures": ["Gemma3ForConditionalGeneration"],
+        "boi_token_index": 255999,
+        "mm_tokens_per_image": 256,
+        "vision_config": {"hidden_size": 1152},
+        "text_config": {**text, "model_type": "gemma3_text", "rope_scaling": scaling},
+    }
+    found = spec(raw)
+    assert (found.heads, found.kv_heads, found.head_dim, found.vocab) == (8, 4, 256, 262_208)
+    assert (found.context, found.tied, found.local_theta, found.rope_theta) == (131_072, True, 1e4, 1e6)
+    assert found.rope_scaling == {"factor": 8.0, "rope_type": "linear"} and found.local_scaling is None
+    assert spec({"model_type": "mixtral", "num_hidden_layers": 2}).rope_theta == 1e6
+    assert spec({"model_type": "mistral", "num_hidden_layers": 2}).window == 4096
+    assert spec({"model_type": "mistral", "num_hidden_layers": 2, "sliding_window": None}).window == 0
+
+
+def test_rope_parameters_that_say_two_things_are_refused() -> None:
+    old = {"rope_type": "linear", "factor": 2.0}
+    assert spec(LLAMA, rope_scaling=old, rope_parameters=old) == spec(LLAMA, rope_scaling=old)
+    with pytest.raises(UnsupportedModel, match="say different things"):
+        spec(LLAMA, rope_scaling=old, rope_parameters={"rope_type": "linear", "factor": 4.0})
+    with pytest.raises(UnsupportedModel, match="partial_rotary_factor"):
+        spec(LLAMA, rope_parameters={"rope_theta": 1e4, "rope_type": "default", "partial_rotary_factor": 0.5})
+    with pytest.raises(UnsupportedModel, match="llama_4_scaling_beta"):
+        spec(LLAMA, rope_parameters={"rope_theta": 1e4, "rope_type": "yarn", "llama_4_scaling_beta": 0.1})
+    nested = {"full_attention": {"rope_theta": 5e4}, "sliding_attention": {"rope_theta": 1e4}}
+    with pytest.raises(UnsupportedModel, match="differ by layer"):
+        spec(LLAMA, rope_parameters=nested)
+    same = {"full_attention": {"rope_theta": 5e4}, "sliding_attention": {"rope_theta": 5e4}}
+    assert spec(LLAMA, rope_parameters=same).rope_theta == 5e4
+    with pytest.raises(UnsupportedModel, match="chunked_attention"):
+        spec({**LLAMA, "model_type": "qwen2"}, layer_types=["chunked_attention"] * 3)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3", "phi3", "olmo2", "gemma2"])
+def test_longrope_ends_the_context_in_every_family(family: str) -> None:
+    table = {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [4.0] * 8}
+    raw = {**LLAMA, "model_type": family, "head_dim": 16, "max_position_embeddings": 1024}
+    for more in (
+        {"rope_scaling": table, "original_max_position_embeddings": 128},
+        {"rope_parameters": {**table, "original_max_position_embeddings": 128, "rope_theta": 1e4}},
+    ):
+        if family == "phi3" and "rope_parameters" in more:
+            more["original_max_position_embeddings"] = 128
+        assert spec(raw, **more).context == 128
+
+
+def test_gguf_linear_scaling_in_both_spellings() -> None:
+    """M7: a factor with no type is linear, and so is the older key."""
+    want, _ = tables(spec(LLAMA, rope_scaling={"rope_type": "linear", "factor": 4.0}))
+    for more in (
+        {"llama__rope__scaling__factor": 4.0},
+        {"llama__rope__scale_linear": 4.0},
+        {"llama__rope__scaling__type": "linear", "llama__rope__scaling__factor": 4.0},
+    ):
+        assert np.array_equal(tables(from_gguf(**more))[0], want)
+    plain, _ = tables(spec(LLAMA))
+    for more in (
+        {"llama__rope__scaling__type": "none", "llama__rope__scaling__factor": 4.0},
+        {"llama__rope__scaling__factor": 0.0},
+        {"llama__rope__scaling__factor": 1.0},
+    ):
+        assert np.array_equal(tables(from_gguf(**more))[0], plain)
+
+
+def test_gguf_yarn_as_llama_cpp_scales_it() -> None:
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+    keys = {
+        "llama__rope__scaling__type": "yarn",
+        "llama__rope__scaling__factor": 4.0,
+        "llama__rope__scaling__original_context_length": 64,
+    }
+    want, _ = tables(spec(LLAMA, rope_scaling=yarn))
+    assert np.array_equal(tables(from_gguf(**keys))[0], want)
+    twice = from_gguf(**keys, llama__rope__scaling__attn_factor=2.0)
+    assert np.allclose(tables(twice)[0], 2 * want)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("llama.expert_shared_count", 1),
+        ("llama.attention.scale", 0.1),
+        ("llama.residual_scale", 0.5),
+        ("llama.attention.causal", False),
+        ("llama.final_logit_softcapping", 30.0),
+        ("llama.rope.scaling.attn_factor", 1.5),
+        ("llama.attention.value_length", 32),
+        ("llama.something.new", 3),
+    ],
+)
+def test_an_unknown_gguf_key_is_refused_by_name(key: str, value: Any) -> None:
+    metadata = {**GGUF, "llama.attention.key_length": 16, key: value}
+    with pytest.raises(UnsupportedModel) as error:
+        spec_of(config_from_gguf(metadata, 293, {}))
+    if "value_length" not in key:
+        assert f'ignore_config="{key}"' in str(error.value)
+        assert spec_of(config_from_gguf(metadata, 293, {}, ignore=[key])) == from_gguf()
+
+
+def test_gguf_arrays_of_one_value(tmp_path: Any) -> None:
+    """M15: llama.cpp takes a value a layer."""
+    same = from_gguf(
+        llama__attention__head_count=[4, 4, 4],
+        llama__attention__head_count_kv=[2, 2, 2],
+        llama__feed_forward_length=[96] * 3,
+    )
+    assert same == from_gguf()
+    with pytest.raises(UnsupportedModel, match=r"head_count_kv differs by layer"):
+        from_gguf(llama__attention__head_count_kv=[2, 4, 2])
+
+
+def test_other_kinds_of_gguf_files_are_named() -> None:
+    for kind in ("adapter", "mmproj", "imatrix"):
+        with pytest.raises(UnsupportedModel, match=kind):
+            config_from_gguf({**GGUF, "general.type": kind}, 293, {})
