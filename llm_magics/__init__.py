@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .models.adapter import Adapter, load_adapter
     from .models.beside import compare, tokenizers
     from .models.fidelity import Fidelity
-    from .models.load import load, models
+    from .models.load import list_models, load
     from .models.map import Answers
     from .models.model import Model
     from .tuning.run import TuneRun
@@ -78,7 +78,7 @@ _HOMES = {
     "models.adapter": ("Adapter", "load_adapter"),
     "models.beside": ("compare", "tokenizers"),
     "models.fidelity": ("Fidelity",),
-    "models.load": ("load", "models"),
+    "models.load": ("list_models", "load"),
     "models.map": ("Answers",),
     "models.model": ("Model",),
     "tuning.run": ("TuneRun",),
@@ -112,10 +112,10 @@ __all__ = [
     "UsageError",
     "__version__",
     "compare",
+    "list_models",
     "load",
     "load_adapter",
     "load_ipython_extension",
-    "models",
     "playground",
     "tokenizers",
     "tokens",

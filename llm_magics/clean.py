@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 _SEQUENCES = re.compile(
@@ -27,6 +28,42 @@ def printable(text: str, *, most: int | None = None) -> str:
 def line(text: str, *, most: int = 200) -> str:
     """The same on one line."""
     return printable(" ".join(text.split()), most=most)
+
+
+_PLAIN = str.maketrans(
+    {
+        "—": "-",
+        "–": "-",
+        "…": "...",
+        "→": "->",
+        "⇒": "=>",
+        "×": "x",
+        "·": "-",
+        "▸": ">",
+        "“": '"',
+        "”": '"',
+        "’": "'",
+    }
+)
+
+
+def encodable(text: str, stream: Any) -> str:
+    """The text with what the stream's encoding has no letter for in plain letters, or as question marks."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        try:
+            return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding, "replace")
+        except LookupError:
+            return text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
+    return text
+
+
+def say(text: str, *, end: str = "\n", file: Any = None, flush: bool = False) -> None:
+    """Print to a terminal that may not be UTF-8."""
+    stream = sys.stdout if file is None else file
+    print(encodable(text, stream), end=end, file=stream, flush=flush)
 
 
 def sound(value: Any) -> Any:

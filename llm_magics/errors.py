@@ -8,15 +8,19 @@
      ├── UnsupportedModel      an architecture, tensor type or tokenizer this version cannot run
      ├── FetchError            the model could not be fetched (no network, wrong checksum, server error)
      ├── StoreError            the cache folder could not be read or written (full disk, no rights)
-     ├── ContextOverflow       prompt and answer do not fit the context; says by how many tokens
+     └── ContextOverflow       prompt and answer do not fit the context; says by how many tokens
+    KeyboardInterrupt
      └── Interrupted           the user stopped a magic; what was made so far is kept
 
+``except Exception`` in a loop over cells does not catch an interrupt, as it does not anywhere in Python.
 Every one carries ``hint``: the next thing to do. Shown by IPython as one short block, never as a traceback.
 """
 
 from __future__ import annotations
 
-from .clean import printable
+import sys
+
+from .clean import encodable, printable
 
 LONGEST = 2_000  # letters of a message that are shown: parts of it come from model files
 
@@ -34,13 +38,8 @@ __all__ = [
 ]
 
 
-class LLMMagicsError(Exception):
-    """Base of every error that this package raises on purpose.
-
-    Args:
-        message: what is wrong, with the name of the thing and the cause.
-        hint: what to do next.
-    """
+class _Explained(BaseException):
+    """What is wrong and what to do, as one short block."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -53,7 +52,16 @@ class LLMMagicsError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in place of a traceback; the cell still counts as failed."""
-        return [f"{type(self).__name__}: {self}"]
+        return [encodable(f"{type(self).__name__}: {self}", sys.stdout)]
+
+
+class LLMMagicsError(_Explained, Exception):
+    """Base of every error that this package raises on purpose.
+
+    Args:
+        message: what is wrong, with the name of the thing and the cause.
+        hint: what to do next.
+    """
 
 
 class UsageError(LLMMagicsError):
@@ -96,5 +104,5 @@ class ContextOverflow(LLMMagicsError):
         self.over = over
 
 
-class Interrupted(LLMMagicsError):
-    """The user stopped a magic; what was made so far is kept."""
+class Interrupted(_Explained, KeyboardInterrupt):
+    """The user stopped a magic; what was made so far is kept. Not an :class:`LLMMagicsError`."""

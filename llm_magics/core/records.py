@@ -137,6 +137,16 @@ class Generation:
     specials: Mapping[int, str] = field(default_factory=dict)
     branches: tuple[Branch, ...] = ()
 
+    def __str__(self) -> str:
+        return self.text
+
+    def __format__(self, spec: str) -> str:
+        return format(self.text, spec)
+
+    def __hash__(self) -> int:
+        """Of what the answer is: its tables cannot be hashed."""
+        return hash((self.text, self.prompt, self.model, tuple(token.id for token in self.tokens)))
+
     def path(self, number: int) -> Generation:
         """The answer itself (0), or its branch of that number as an answer of its own, without branches.
 
@@ -237,6 +247,12 @@ class Trace:
     tokens: tuple[Token, ...]
     model: ModelInfo = field(default_factory=lambda: ModelInfo(""))
     predicted_from: int = 1
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __format__(self, spec: str) -> str:
+        return format(self.text, spec)
 
     @property
     def perplexity(self) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..clean import line as line_of
 from ..errors import UsageError
 from .expand import expand
 from .inside.verbs import NAMES, VERBS, pair_in, record_in
@@ -22,7 +23,7 @@ class CellRequest:
     Attributes:
         verb: "generate", "status" (``%llm`` alone), "help", "playground", "models", "rm", "tokens" (``%llm
             tokens [on|off]``, in the prompt), or one of those that look inside (inside/verbs.py).
-        prompt: the text, its variables expanded.
+        prompt: the text, its variables expanded; of "help" the verb that is meant.
         options: fields of SamplingOptions that were given.
         follow: None, or the thread to go on with: empty for that of the last answer.
         look: the options of a verb that looks inside.
@@ -71,7 +72,12 @@ OPTIONS = (
         "NAME[:strength] of what %%llm_tune made, or the folder of a LoRA adapter",
         sampling=False,
     ),
-    Option(("-s", "--system"), "system", "TEXT of the system message", sampling=False),
+    Option(
+        ("-s", "--system"),
+        "system",
+        "TEXT of the system message; '' takes the model's own away",
+        sampling=False,
+    ),
     Option(("-n", "--max-tokens"), "max_tokens", "at most N new tokens (256)", int),
     Option(("-t", "--temperature"), "temperature", "0 is greedy; higher is more varied (0.7)", float),
     Option(("--top-k",), "top_k", "keep the K likeliest tokens; 0 keeps all (40)", int),
@@ -128,8 +134,12 @@ LOADING = {"model", "adapter", "precision", "threads", "file", "ignore_config", 
 _SAMPLING = {option.name for option in OPTIONS if option.sampling}
 
 
-def usage() -> str:
-    """The help text: every option, a line each."""
+def usage(word: str = "") -> str:
+    """The help text: every option, a line each; of a verb, how it is written."""
+    if word in VERBS:
+        written, does = VERBS[word].line
+        own = [option for option in OPTIONS if option.name in VERBS[word].options]
+        return "\n".join([f"{written}  {does}", *listed(own), "%llm --help lists everything"])
     return "\n".join(
         [
             "%%llm [options]      the cell is the prompt",
@@ -154,16 +164,21 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         UsageError: an unknown option, a value that does not fit, unbalanced quotes, no prompt.
         TemplateError: with --eval, an expression that fails.
     """
-    values, rest = read_options(line, OPTIONS, whole=cell is not None, help="%llm --help")
+    evaluate = re.search(r"(^|\s)--eval(\s|$)", line) is not None
+    left: tuple[str, ...] = ()
+
+    def fill(text: str) -> str:
+        nonlocal left
+        filled, more = expand(text, namespace, evaluate=evaluate)
+        left += more
+        return filled
+
+    values, rest = read_options(line, OPTIONS, whole=cell is not None, help="%llm --help", fill=fill)
     if values.pop("help", False):
         return CellRequest("help")
     evaluate = values.pop("evaluate", False)
-    left: tuple[str, ...] = ()
-    for name in ("model", "adapter", "system", "out", "precision", "file"):
-        if name in values:
-            values[name], more = expand(values[name], namespace, evaluate=evaluate)
-            left += more
-    request = _looking(values, rest, cell, namespace, escaped=bool(re.search(r"(^|\s)--\s", line)))
+    escaped = bool(re.search(r"(^|\s)--\s", line))
+    request, said = _looking(values, rest, cell, namespace, escaped=escaped)
     if request is not None:
         return request
     for name in NAMES:
@@ -171,12 +186,11 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
             takes = ", ".join(f"%llm {name}" for name, verb in VERBS.items() if name in verb.options)
             raise UsageError(f"--{name} goes with a verb", hint=f"for example {takes or '%llm lens'}")
     _check_out(values)
-    if cell is None and not values and rest in ("tokens", "tokens on", "tokens off") and "--" not in line:
-        return CellRequest("tokens", rest[len("tokens") :].strip())
-    if cell is None and not values and rest in ("playground", "models") and "--" not in line:
-        return CellRequest(rest)
-    if cell is None and not values and re.fullmatch(r"rm\s+\S+", rest) and "--" not in line:
-        return CellRequest("rm", rest.split()[1])
+    if cell is None and not escaped:
+        request, more = _command(rest, values)
+        if request is not None:
+            return request
+        said = said or more
     if cell is None and not rest:
         if set(values) - LOADING:
             raise UsageError(
@@ -184,15 +198,62 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
             )
         return CellRequest("status", **values)
     if cell is not None and rest:
+        dash = rest[0] in "\u2013\u2014\u2212"
         raise UsageError(
-            f"{rest[:40]!r} is not an option", hint="the prompt goes into the cell; %llm TEXT takes one line"
+            f"{rest[:40]!r} is not an option",
+            hint="an option begins with hyphens: --system"
+            if dash
+            else "quote a value that has blanks with \" or '"
+            if any(quote in line for quote in "\u201c\u201d\u2018\u2019")
+            else "the prompt goes into the cell; %llm TEXT takes one line",
         )
     # Every cell ends with one line break that nobody wrote.
-    prompt, more = expand(rest if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)
+    prompt, more_left = expand(
+        rest if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate
+    )
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint="write something in the cell")
     options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
-    return CellRequest("generate", prompt, options=options, left=left + more, **values)
+    return CellRequest("generate", prompt, options=options, said=said, left=left + more_left, **values)
+
+
+# Words that are a command when they stand alone, and what they are.
+_COMMANDS = {
+    "help": "help",
+    "status": "status",
+    "version": "version",
+    "playground": "playground",
+    "models": "models",
+    "list": "models",
+    "ls": "models",
+    "tokens": "tokens",
+}
+_FEW = 3  # words of a line that may have been meant as a command
+
+
+def _command(rest: str, values: Mapping[str, Any]) -> tuple[CellRequest | None, str]:
+    """A command, where the line is one; and a note, where it nearly is."""
+    words = rest.split()
+    if not words:
+        return None, ""
+    word = words[0].removesuffix("?")
+    if len(words) == 1 and rest.endswith("?") and (word in _COMMANDS or word in VERBS or word == "rm"):
+        return CellRequest("help", word), ""
+    if values:
+        return None, ""
+    if rest in _COMMANDS:
+        return CellRequest(_COMMANDS[rest]), ""
+    if rest in ("tokens on", "tokens off"):
+        return CellRequest("tokens", words[1]), ""
+    if rest == "rm":
+        raise UsageError(
+            "rm needs the NAME of a model", hint="%llm models lists them; to ask the model: %llm -- rm"
+        )
+    if words[0] == "rm" and len(words) == 2:
+        return CellRequest("rm", words[1]), ""
+    if words[0] in (*_COMMANDS, "rm") and len(words) <= _FEW:
+        return None, f"taken as a prompt: %llm {words[0]} takes no {line_of(' '.join(words[1:]))}"
+    return None, ""
 
 
 def _check_out(values: Mapping[str, Any]) -> None:
@@ -203,19 +264,27 @@ def _check_out(values: Mapping[str, Any]) -> None:
 
 def _looking(
     values: dict[str, Any], rest: str, cell: str | None, namespace: Mapping[str, Any], *, escaped: bool
-) -> CellRequest | None:
-    """A request to look inside, where the first word is such a verb and the rest fits it; else None."""
+) -> tuple[CellRequest | None, str]:
+    """A request to look inside, where the first word is such a verb and the rest fits it; else None, and a
+    note where it nearly fits.
+    """
     first, _, behind = rest.partition(" ")
     verb = VERBS.get(first)
     if verb is None or escaped:
-        return None
+        return None, ""
     more, text = read_options(behind, OPTIONS, whole=cell is not None, help="%llm --help")
     values = {**values, **more}
     look = {name: values.pop(name) for name in NAMES if name in values}
     pair = pair_in(text, namespace) if first == "compare" and cell is None else None
     named = record_in(text, namespace) if cell is None else None
     if pair is None and named is None and not verb.fits(text if cell is None else cell, {**values, **look}):
-        return None
+        if cell is None and not text:
+            raise UsageError(
+                f"{first} lacks what it looks at",
+                hint=f"it is written {verb.line[0]}; to ask the model: %llm -- {first}",
+            )
+        few = cell is None and len(text.split()) < _FEW
+        return None, f"taken as a prompt: the verb is written {verb.line[0]}" if few else ""
     _check_out(values)
     if cell is not None and text:
         raise UsageError(f"{text[:40]!r} is not an option", hint="the text goes into the cell")
@@ -223,7 +292,10 @@ def _looking(
     if odd := sorted({*look, *values} - taken):
         flag = next(option.flags[-1] for option in OPTIONS if option.name == odd[0])
         takes = ", ".join(f"--{name}" for name in verb.options) or "no options of its own"
-        raise UsageError(f"%llm {first} has no {flag}", hint=f"it takes {takes}")
+        raise UsageError(
+            f"%llm {first} has no {flag}",
+            hint=f"it takes {takes}; to ask the model: %llm {flag} … -- {first} …",
+        )
     record = pair or named
     said = f"{first} was taken as a verb; to ask the model: %llm -- {first} …" if text and not record else ""
     evaluate = values.pop("evaluate", False)
@@ -232,4 +304,4 @@ def _looking(
     known = {name: values[name] for name in (*LOADING, "quiet", "out") if name in values}
     return CellRequest(
         first, prompt, options=options, look=look, record=record, said=said, left=left, **known
-    )
+    ), ""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import keyword
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, time
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
+from ..core.records import Generation, Trace
 from ..errors import TemplateError
 from .latex import Groups
 
@@ -20,21 +25,25 @@ _STEP = rf"\.{_NAME}|\[(?:{_KEY})\]|\[-?\d*:-?\d*\]"
 _FIELD = re.compile(
     rf"(?P<path>{_NAME}(?:{_STEP})*)(?:!(?P<conversion>[rsa]))?(?::(?P<format>[^\s{{}}][^{{}}\n]*))?(?=\}})"
 )
+_FIRST = re.compile(rf"\s*\(?\s*({_NAME})")
 _BRACES = re.compile(r"\{+")
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {"r": repr, "s": str, "a": ascii, "": lambda value: value}
-# What an expression of --eval may be at its root. Displays such as {1, 2} and text in braces are not meant.
-_ROOTS = (ast.Name, ast.Attribute, ast.Subscript, ast.Call, ast.BinOp, ast.IfExp)
-_LONGEST, _TRIES = 500, 4  # characters of an expression; closing braces that it may hold itself
+_LONGEST, _TRIES = 500, 8  # characters of an expression; closing braces that it may hold itself
 _NOTES = 3
+_LOOKS = 200  # braces of a prompt that are looked at for what else they may mean
+_BUILTINS = frozenset(name for name in vars(builtins) if not name.startswith("_"))
+_SHELL = frozenset({"exit", "quit", "get_ipython", "open", "In", "Out"})  # IPython's own; code has them too
+_ABRIDGERS = ("pandas", "numpy", "polars", "torch", "xarray")
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What braces hold: where it ends, how it is written, and how to get its text."""
+    """What braces hold: where it ends, how it is written, how to get its text, and the value itself."""
 
     end: int
     source: str
     value: Callable[[], str]
+    held: Callable[[], Any] = lambda: None
 
 
 class NoValue(Exception):
@@ -52,14 +61,15 @@ def expand(text: str, namespace: Mapping[str, Any], *, evaluate: bool = False) -
         evaluate: let a field be any expression, which is run with the user's rights (``--eval``).
 
     Returns:
-        The text, and a note for every field that has no value and stayed.
+        The text, and a note for every field that has no value and stayed, for what looks like a field and is
+        none, and for every value of which the text is a part only.
 
     Raises:
         TemplateError: with ``evaluate``, an expression fails.
     """
     out: list[str] = []
     notes: list[str] = []
-    at, groups = 0, Groups(text)
+    at, looks, groups = 0, 0, Groups(text)
     field_at = _expression if evaluate else _field
     while braces := _BRACES.search(text, at):
         if end := groups.end_at(braces.start()):
@@ -70,6 +80,9 @@ def expand(text: str, namespace: Mapping[str, Any], *, evaluate: bool = False) -
         opened, at = len(braces[0]), braces.end()
         found = field_at(text, at, namespace)
         if found is None:
+            if not evaluate and opened == 1 and looks < _LOOKS:
+                looks += 1
+                notes.extend(_meant(text, at, namespace))
             out.append(braces[0])
             continue
         closed = len(text[found.end : found.end + opened]) - len(
@@ -82,6 +95,8 @@ def expand(text: str, namespace: Mapping[str, Any], *, evaluate: bool = False) -
             notes.append(f"{{{found.source}}} stayed as text: {why}")
             out.append(braces[0])
             continue
+        if single:
+            notes.extend(_abridged(found, inside))
         out += ["{" * (opened - 2 * pairs - single + pairs), inside, "}" * pairs]
         at = found.end + 2 * pairs + single
     out.append(text[at:])
@@ -105,7 +120,7 @@ def _field(text: str, begin: int, namespace: Mapping[str, Any]) -> Field | None:
             raise NoValue("its format is too wide")
         return _formatted(_looked_up(found["path"], namespace), found["conversion"], found["format"])
 
-    return Field(found.end(), found[0], value)
+    return Field(found.end(), found[0], value, lambda: _looked_up(found["path"], namespace))
 
 
 def _looked_up(path: str, namespace: Mapping[str, Any]) -> Any:
@@ -134,31 +149,114 @@ def _key(source: str) -> Any:
 
 
 def _formatted(value: Any, conversion: str | None, spec: str | None) -> str:
+    # A date takes any letters for a format: {day:k for k in x} is code.
+    if spec and "%" not in spec and isinstance(value, (date, time)):
+        raise NoValue("its format has no %")
     try:
-        return format(_CONVERSIONS[conversion or ""](value), spec or "")
+        return format(_CONVERSIONS[conversion or ""](_text_form(value)), spec or "")
     except Exception as error:
         raise NoValue(f"it cannot be written so ({type(error).__name__})") from error
 
 
+def _text_form(value: Any) -> Any:
+    """Of answers in a list their texts, one below the other: their records are thousands of letters."""
+    if (
+        isinstance(value, (list, tuple))
+        and value
+        and all(isinstance(each, (Generation, Trace)) for each in value)
+    ):
+        return "\n\n".join(str(each) for each in value)
+    return value
+
+
+def _abridged(found: Field, text: str) -> Iterator[str]:
+    """A note where a table or an array is printed with its middle left out."""
+    if "..." not in text and "\u2026" not in text and not re.search(r"^\s*\.\.", text, re.MULTILINE):
+        return
+    try:
+        value = found.held()
+        shape = tuple(map(int, value.shape))
+        maker = type(value).__module__.partition(".")[0]
+    except Exception:
+        return
+    if maker not in _ABRIDGERS or not shape:
+        return
+    rows = (
+        f"{shape[0]:,} rows"
+        if len(shape) == 2
+        else f"{shape[0]:,} values"
+        if len(shape) == 1
+        else f"shape {shape}"
+    )
+    columns = f" and {shape[1]:,} columns" if len(shape) == 2 else ""
+    shown = ""
+    if maker == "pandas":
+        lines = [line for line in text.splitlines() if line.strip() and set(line.split()) - {"..", "..."}]
+        foot = ("[", "Length:", "Name:", "dtype:")
+        kept = sum(line[:1].strip() != "" and not line.startswith(foot) for line in lines)
+        shown = f"{min(kept, shape[0]):,} " if kept < shape[0] else ""
+        rows = f"of its {rows}" if shown else f"its {rows}"
+        yield f"{{{found.source}}}: {shown}{rows}{columns}, as pandas prints it"
+        return
+    yield f"{{{found.source}}}: a part of its {rows}{columns}, as {maker} prints it"
+
+
+def _meant(text: str, begin: int, namespace: Mapping[str, Any]) -> Iterator[str]:
+    """A note where braces look like an f-string's, and hold what is not replaced without --eval."""
+    name = _FIRST.match(text, begin)
+    if name is None or keyword.iskeyword(name[1]) or not (name[1] in namespace or name[1] in _BUILTINS):
+        return
+    found = _expression(text, begin, namespace)
+    if found is None:
+        return
+    called = re.match(rf"\s*{_NAME}\(", found.source)
+    if name[1] in namespace and name[1] not in _SHELL:
+        yield f"{{{found.source}}} stayed as text: nothing is called or computed; --eval runs it"
+    elif called and name[1] in _BUILTINS - _SHELL:
+        names = {
+            node.id
+            for node in ast.walk(ast.parse(found.source.strip().rstrip("="), mode="eval"))
+            if isinstance(node, ast.Name)
+        }
+        if any(each in namespace and each not in _SHELL for each in names):
+            yield f"{{{found.source}}} stayed as text: nothing is called or computed; --eval runs it"
+
+
 def _expression(text: str, begin: int, namespace: Mapping[str, Any]) -> Field | None:
     """As :func:`_field`, for any expression that ends before a brace."""
-    head = text[begin : begin + 1]
-    if not (head.isidentifier() or head == "("):
-        return None
     close = begin
     for _ in range(_TRIES):  # an expression may hold a brace itself: {d["}"]}
         close = text.find("}", close + 1, begin + _LONGEST)
         if close < 0:
             return None
-        for source, conversion, spec in _cuts(text[begin:close]):
+        whole = text[begin:close]
+        if not whole.strip():
+            continue
+        for source, conversion, spec in _cuts(whole):
             try:
-                tree = ast.parse(source, mode="eval")
+                tree = ast.parse(source.strip(), mode="eval")
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue
-            if isinstance(tree.body, _ROOTS):
-                whole = text[begin:close]
+            if _is_meant(tree.body, bool(conversion or spec)):
                 return Field(close, whole, partial(_evaluated, whole, tree, conversion, spec, namespace))
+        shown = re.fullmatch(r"(.*[^=!<>\s])(\s*=\s*)", whole, re.DOTALL)
+        if shown:  # {n=}
+            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                tree = ast.parse(shown[1].strip(), mode="eval")
+                value = partial(_evaluated, whole, tree, "r", "", namespace)
+                return Field(close, whole, lambda: whole + value())  # noqa: B023  # returned at once
     return None
+
+
+def _is_meant(node: ast.expr, formatted: bool) -> bool:
+    """Whether an expression in braces can be meant as one: not a number ({3} is a regular expression's), nor
+    numbers in a set ({1, 2}), nor a key of JSON ({"a":1}).
+    """
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and not formatted
+    if isinstance(node, ast.Tuple):
+        return any(not isinstance(each, ast.Constant) for each in node.elts) and not formatted
+    return not isinstance(node, (ast.Lambda, ast.Yield, ast.YieldFrom, ast.Await, ast.Starred, ast.NamedExpr))
 
 
 def _cuts(inside: str) -> Iterator[tuple[str, str | None, str]]:
@@ -175,7 +273,7 @@ def _evaluated(
     try:
         # The user asked for it: it runs with the user's rights, as any cell does.
         value = eval(compile(tree, "<cell>", "eval"), dict(namespace))  # noqa: S307
-        return format(_CONVERSIONS[conversion or ""](value), spec)
+        return format(_CONVERSIONS[conversion or ""](_text_form(value)), spec)
     except Exception as error:
         raise TemplateError(
             f"{{{source}}} in the cell failed: {type(error).__name__}: {error}",

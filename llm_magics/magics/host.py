@@ -1,7 +1,10 @@
-"""Where a view of ours is shown: by the plugin, as a widget, or as it stands."""
+"""What runs a magic, and where its view is shown: by the plugin, as a widget, or as it stands."""
 
 from __future__ import annotations
 
+import dis
+import sys
+from types import FrameType
 from typing import Any, Protocol
 
 from ..errors import UsageError
@@ -10,6 +13,10 @@ from .channel import whole
 from .live import Lives
 from .orders import Orders
 from .playground import Models, Playground
+
+_RUNNERS = ("run_line_magic", "run_cell_magic")
+# What follows a call whose value is thrown away, or shown as the cell's last value.
+_UNUSED = ("POP_TOP", "PRINT_EXPR")
 
 
 class Magics(Models, Protocol):
@@ -26,6 +33,30 @@ def cell_of(shell: Any) -> str | None:
     parent = shell.get_parent() if hasattr(shell, "get_parent") else None
     found = (parent or {}).get("metadata", {}).get("cellId")
     return found if isinstance(found, str) else None
+
+
+def caller() -> FrameType | None:
+    """The code that runs the magic that is running; None where it was called as a function."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_name not in _RUNNERS:
+        frame = frame.f_back
+    return None if frame is None else frame.f_back
+
+
+def value_is_used(frame: FrameType | None) -> bool:
+    """Whether that code assigns, passes on or returns what the magic gives back.
+
+    IPython shows what a magic returns where the magic is a cell's last expression. An answer is on the screen
+    already then, so it is returned only where the calling code takes it: ``a = %llm …``.
+    """
+    if frame is None:
+        return True
+    behind = (each for each in dis.get_instructions(frame.f_code) if each.offset > frame.f_lasti)
+    following = next((each for each in behind if each.opname not in ("CACHE", "NOP", "EXTENDED_ARG")), None)
+    if following is None:
+        return True
+    printed = following.opname == "CALL_INTRINSIC_1" and following.arg == 1  # Python 3.12: INTRINSIC_PRINT
+    return following.opname not in _UNUSED and not printed
 
 
 def playground(model: str | None = None) -> PlaygroundView:

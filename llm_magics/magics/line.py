@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -12,6 +12,8 @@ from ..errors import UsageError
 
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""", re.DOTALL)
 _QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
+
+_UNC = re.compile(r"\\\\[\w.$-]+\\[^\s\"']*$")  # \\server\share, as Windows has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,19 @@ def listed(options: Sequence[Option]) -> list[str]:
 
 
 def read_options(
-    line: str, options: Sequence[Option], *, whole: bool, help: str
+    line: str,
+    options: Sequence[Option],
+    *,
+    whole: bool,
+    help: str,
+    fill: Callable[[str], str] = str,
 ) -> tuple[dict[str, Any], str]:
     """The leading options, and the rest of the line as it stands.
 
     Args:
         help: what lists them all.
         whole: the line holds nothing but options, so that a word behind one is its value.
+        fill: puts the values of variables into an option's value, before it is converted.
     """
     by_flag = {flag: option for option in options for flag in option.flags}
     values: dict[str, Any] = {}
@@ -59,11 +67,11 @@ def read_options(
         flag, equals, given = word.partition("=")
         option = by_flag.get(flag)
         if option is None:
-            near = get_close_matches(flag, by_flag, 1)
-            raise UsageError(
-                f"there is no option {flag}",
-                hint=f"did you mean {near[0]}?" if near else f"{help} lists them all",
-            )
+            short = by_flag.get(word[:2])  # -n8, as getopt has it
+            if short is not None and short.convert in (int, float) and not word.startswith("--"):
+                option, flag, equals, given = short, word[:2], "=", word[2:]
+            else:
+                raise UsageError(f"there is no option {flag}", hint=_meant(flag, by_flag, help))
         if option.convert is None:
             if equals:
                 raise UsageError(f"{flag} takes no value", hint=f"write just {flag}")
@@ -78,6 +86,7 @@ def read_options(
             if at == len(line):
                 raise UsageError(f"{flag} needs a value", hint=f"{flag}: {option.help}")
             given, at = _word(line, at)
+        given = fill(given)
         try:
             value = option.convert(given)
         except ValueError:
@@ -85,6 +94,16 @@ def read_options(
         if option.many:
             value = (*values.get(option.name, ()), value)
         values[option.name] = value
+
+
+def _meant(flag: str, known: Iterable[str], help: str) -> str:
+    """What to do about an option that there is not."""
+    if re.fullmatch(r"-(\d.*)?", flag):
+        return f"a text that begins with - goes behind --: %llm -- {flag} …"
+    flags = [*known]
+    near = [each for each in flags if len(flag) > 2 and each.startswith(flag)]
+    near = near or get_close_matches(flag, [each for each in flags if len(each) > 2], 1, 0.7)
+    return f"did you mean {near[0]}?" if near else f"{help} lists them all"
 
 
 def _word(line: str, at: int) -> tuple[str, int]:
@@ -95,7 +114,18 @@ def _word(line: str, at: int) -> tuple[str, int]:
         raise UsageError(
             f"a quote is not closed: {line[at : at + 40]}", hint="close it, or write \\' for a lone one"
         )
-    return _QUOTED.sub(lambda part: part[1] or _inner(part[2]) or part[3] or "", found[0]), end
+    if _UNC.match(found[0]):
+        return found[0], end
+    return _QUOTED.sub(_unquoted, found[0]), end
+
+
+def _unquoted(part: re.Match[str]) -> str:
+    """What a backslash or quotes stand for. A backslash protects a blank, a quote or itself; before any other
+    letter it is one, as in a path of Windows and in \\n.
+    """
+    if part[1] is not None:
+        return part[1] if part[1].isspace() or part[1] in "\"'\\" else f"\\{part[1]}"
+    return _inner(part[2]) if part[2] is not None else part[3]
 
 
 def _inner(text: str | None) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from .. import __version__
 from ..clean import line as one_line
+from ..clean import say
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..sources import catalog
 from ..sources.names import local
 from .cell import LOADING, CellRequest, parse, usage
 from .expand import note
-from .host import PlaygroundView, cell_of
+from .host import PlaygroundView, caller, cell_of, value_is_used
 from .inside.show import Making
 from .inside.verbs import VERBS
 from .orders import Orders
@@ -20,7 +23,8 @@ from .show import view_for
 from .threads import Threads, Turn
 
 if TYPE_CHECKING:
-    from ..core.records import ModelInfo
+    from ..core.records import Generation, ModelInfo
+    from ..engine.base import Engine
     from ..models.model import Model
     from ..views.picture import Picture
     from .playground import Playground
@@ -49,12 +53,24 @@ class LLMMagics(Magics):
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
     @no_var_expand
     @line_cell_magic
-    def llm(self, line: str, cell: str | None = None) -> None:
-        """An open model answers: %%llm and a cell, or %llm TEXT. %llm --help lists the options."""
+    def llm(self, line: str, cell: str | None = None) -> Generation | Picture | None:
+        """An open model answers: %%llm and a cell, or %llm TEXT. %llm --help lists the options.
+
+        Returns:
+            The answer, or what a verb shows, where the calling code takes it: ``a = %llm …``.
+        """
+        frame = caller()
+        used = value_is_used(frame)
+        # As in Python: a function's own variables, and a script's, go before those of the notebook.
+        namespace = ChainMap(dict(frame.f_locals) if frame else {}, self.shell.user_ns)
+        del frame
+        made: Generation | Picture | None = None
         try:
-            request = parse(line, cell, self.shell.user_ns)
+            request = parse(line, cell, namespace)
             if request.verb == "help":
-                print(usage())
+                say(usage(request.prompt))
+            elif request.verb == "version":
+                say(__version__)
             elif request.verb == "tokens":
                 self._tokens(request.prompt)
             elif request.verb == "playground":
@@ -62,21 +78,22 @@ class LLMMagics(Magics):
 
                 display(self.playground())  # type: ignore[no-untyped-call]  # IPython has no types for it
             elif request.verb == "status":
-                print(self._status(request))
+                say(self._status(request))
             elif request.verb in ("models", "rm"):
                 from ..sources import listing
 
-                print(listing.listing() if request.verb == "models" else listing.remove(request.prompt))
+                say(listing.listing() if request.verb == "models" else listing.remove(request.prompt))
             elif request.verb in VERBS:
-                self._look(request)
+                made = self._look(request)
             else:
-                self._answer(request)
-        except LLMMagicsError as error:
+                made = self._answer(request)
+        except (LLMMagicsError, Interrupted) as error:
             # IPython keeps the last traceback, and with its frames a model that should be gone.
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None
+        return made if used else None
 
-    def _answer(self, request: CellRequest) -> None:
+    def _answer(self, request: CellRequest) -> Generation:
         from ..core.options import sampling_options
 
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
@@ -104,7 +121,9 @@ class LLMMagics(Magics):
             stream.close()
             interrupted = True
         generation = stream.generation
-        view.finish(generation, note(request.left), tokens=tokens)
+        said = "" if self._verb_said else request.said  # once is enough
+        self._verb_said = self._verb_said or bool(request.said)
+        view.finish(generation, "; ".join(filter(None, [said, note(request.left)])), tokens=tokens)
         if generation.text and not request.raw:
             self._threads.keep(place, Turn(cell, request.prompt, generation.text))
         if request.out:
@@ -112,8 +131,9 @@ class LLMMagics(Magics):
         if interrupted:
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
+        return generation
 
-    def _look(self, request: CellRequest) -> None:
+    def _look(self, request: CellRequest) -> Picture:
         """Look inside: at a text, at an answer that a variable holds, or at the last one."""
         making = Making(self.shell, quiet=request.quiet)
         with making.telling():
@@ -135,14 +155,15 @@ class LLMMagics(Magics):
                 picture = VERBS[request.verb].make(model, text, look)
             except KeyboardInterrupt:
                 raise Interrupted("stopped; nothing is kept") from None
-        self._looked(making, picture, request)
+        return self._looked(making, picture, request)
 
-    def _looked(self, making: Making, picture: Picture, request: CellRequest) -> None:
+    def _looked(self, making: Making, picture: Picture, request: CellRequest) -> Picture:
         said = "" if self._verb_said else request.said  # once is enough
         self._verb_said = self._verb_said or bool(request.said)
         making.finish(picture, "\n".join(filter(None, [said, note(request.left)])))
         if request.out:
             self.shell.user_ns[request.out] = picture
+        return picture
 
     def _pair(self, request: CellRequest) -> tuple[Model, Model]:
         """The model in use, which stays it, and the one that the options name."""
@@ -163,7 +184,7 @@ class LLMMagics(Magics):
         """Show the last answer's tokens, or switch it on or off for all that follow."""
         if switch:
             self._tokens_on = switch == "on"
-            print("Every answer is shown as its tokens." if self._tokens_on else "Answers are shown as text.")
+            say("Every answer is shown as its tokens." if self._tokens_on else "Answers are shown as text.")
             return
         newest = self._variant or self._model
         last = newest.last if newest else None
@@ -294,9 +315,21 @@ class LLMMagics(Magics):
             f"{last.timing.first_token_s * 1000:.0f} ms"
             if last and last.tokens
             else "nothing generated yet",
-            "threads": f"{self._threads}; -c goes on with one",
+            "threads": _threads(model.engine),
+            "conversations": f"{self._threads}; -c goes on with one",
         }
-        return "\n".join(f"{name:<10} {one_line(value)}" for name, value in rows.items())
+        return "\n".join(f"{name:<13} {one_line(value)}" for name, value in rows.items())
+
+
+def _threads(engine: Engine) -> str:
+    """The threads of the engine, beside the cores that there are."""
+    from ..models.load import physical_cores
+
+    count = getattr(engine, "threads", 0)
+    cores = physical_cores()
+    return f"{count or cores} of {cores} core{'s' * (cores != 1)}" + (
+        " (more than there are: slower; --threads sets it)" if count > cores else " (--threads sets it)"
+    )
 
 
 def _caches(model: Model) -> str:

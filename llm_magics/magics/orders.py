@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from ..core.records import Generation, ModelInfo
-from ..errors import LLMMagicsError, UsageError
+from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.kept import read_kept
 from . import playground
@@ -108,7 +108,7 @@ class Orders:
         def run() -> None:
             try:
                 work()
-            except LLMMagicsError as error:
+            except (LLMMagicsError, Interrupted) as error:
                 self._fail(id, str(error), error.hint)
             except Exception as error:
                 log.exception("an order of a view failed")

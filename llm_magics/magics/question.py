@@ -22,6 +22,8 @@ class Question(EscapedCommand):
             if [token.string for token in words[:2]] != ["%", "llm"] or not words[-1].string.endswith("?"):
                 continue
             sign, name = words[:2]
+            if all(token.string == "?" for token in words[2:]):  # %llm? is IPython's own help
+                continue
             if sign.end == name.start and not sign.line[: sign.start[1]].strip():
                 return cls(sign.start)
         return None

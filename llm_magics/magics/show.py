@@ -12,7 +12,9 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..clean import printable, sound
+from IPython.core.displaypub import CapturingDisplayPublisher
+
+from ..clean import printable, say, sound
 from ..core.records import SCHEMA, Generation, Token
 from ..views import fallback, static
 from ..views.bundle import MIME, generation_bundle, tokens_bundle
@@ -43,16 +45,20 @@ def view_for(ipython: Any, lives: Lives, *, quiet: bool, tokens: bool = False) -
     """
     if quiet:
         return Silent()
-    return Notebook(lives, tokens) if getattr(ipython, "kernel", None) is not None else Terminal()
+    if getattr(ipython, "kernel", None) is None:
+        return Terminal()
+    # What %%capture catches is looked at later: the answer alone, not every frame of it.
+    captured = isinstance(ipython.display_pub, CapturingDisplayPublisher)
+    return Notebook(lives, tokens, frames=not captured)
 
 
 class Notebook:
     """One display, re-rendered in place."""
 
-    def __init__(self, lives: Lives, tokens: bool) -> None:
+    def __init__(self, lives: Lives, tokens: bool, *, frames: bool = True) -> None:
         # The parser is imported while the model is loaded: the first frame need not wait for it.
         threading.Thread(target=warm, daemon=True).start()
-        self._lives, self._tokens = lives, tokens
+        self._lives, self._tokens, self._frames = lives, tokens, frames
         self._live: Live | None = None
         self._head: dict[str, Any] = {}
         self._handle: Any = None
@@ -60,11 +66,13 @@ class Notebook:
         self._next = 0.0  # the time of the next frame
 
     def status(self, text: str) -> None:
+        if not self._frames:
+            return
         self._show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})
 
     def begin(self, stream: Stream) -> None:
         """The tokens come now."""
-        if not self._lives.channel.heard:
+        if not self._lives.channel.heard or not self._frames:
             return
         most = stream.answer.room + len(stream.generation.tokens)
         self._live = self._lives.begin(new_id(), most, stream.close)
@@ -84,7 +92,7 @@ class Notebook:
             self._live.add([token])
         self._text += token.text
         now = time.monotonic()
-        if self._text.strip() and now >= self._next:
+        if self._frames and self._text.strip() and now >= self._next:
             frame = {"text/plain": printable(self._text), "text/markdown": safe(self._text)}
             self._show({**frame, **self._headed()})
             # A long text takes longer to show: most of the time stays for the answer.
@@ -114,18 +122,18 @@ class Terminal:
     """Plain text, piece by piece."""
 
     def status(self, text: str) -> None:
-        print(printable(text), file=sys.stderr, flush=True)
+        say(printable(text), file=sys.stderr, flush=True)
 
     def begin(self, stream: Stream) -> None: ...
 
     def add(self, token: Token) -> None:
-        print(printable(token.text), end="", flush=True)
+        say(printable(token.text), end="", flush=True)
 
     def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None:
         if tokens:
-            print("\n\n" + fallback.plain(generation), end="")
+            say("\n\n" + fallback.plain(generation), end="")
         words = (static.ending(generation), printable(note))
-        print("".join(f"\n{word}" for word in words if word), flush=True)
+        say("".join(f"\n{word}" for word in words if word), flush=True)
 
 
 class Silent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import threading
 import time
@@ -52,9 +53,9 @@ def load(
     """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
 
     Args:
-        name: a name from :func:`models`; ``org/name`` or ``org/name@revision`` on the Hugging Face Hub; a
-            ``.gguf`` file; or a folder: a Hub checkpoint, an ONNX export, or what :meth:`Model.save` made.
-            None is the default model.
+        name: a name from :func:`list_models`; ``org/name`` or ``org/name@revision`` on the Hugging Face
+            Hub; a ``.gguf`` file; or a folder: a Hub checkpoint, an ONNX export, or what :meth:`Model.save`
+            made. None is the default model.
         precision: a key of recipe.PRECISIONS: "auto" (within KL 0.01 of the source), "fp32", "fp16", "int8",
             "int4", "exact".
         threads: of the engine; None takes one a physical core.
@@ -86,6 +87,8 @@ def load(
     file = None if file is None else given.text(file, "file")
     ignored = (ignore_config,) if isinstance(ignore_config, str) else ignore_config
     ignored = tuple(sorted(set(given.texts(ignored, "ignore_config", hint="pass names of fields"))))
+    if threads is not None and threads > (cores := physical_cores()):
+        progress.say(f"{threads} threads on {cores} cores: answers are slower than with {cores}")
     helper.start()  # templates are ready to run when the model is
     asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored)
     key = (*asked, _as_it_is(asked[0]))
@@ -96,6 +99,13 @@ def load(
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
+
+
+def physical_cores() -> int:
+    """The physical cores; ONNX Runtime takes a thread for each of them by itself."""
+    import psutil
+
+    return int(psutil.cpu_count(logical=False) or os.cpu_count() or 1)
 
 
 def _as_it_is(name: str) -> str:
@@ -118,7 +128,7 @@ def give_back_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def models() -> list[CatalogEntry]:
+def list_models() -> list[CatalogEntry]:
     """The models that :func:`load` knows by name."""
     return list(catalog.entries().values())
 

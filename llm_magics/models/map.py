@@ -13,7 +13,7 @@ from ..engine.generate import Runtime
 from ..errors import Interrupted, LLMMagicsError, UsageError
 
 
-class Answers(list[Generation | LLMMagicsError]):
+class Answers(list[Generation | LLMMagicsError | Interrupted]):
     """What became of each prompt, in order: a :class:`Generation`, or the error that this row alone had.
 
     After an interrupt: the answers that were complete, those that were begun (stop_reason "interrupted"),
@@ -26,9 +26,9 @@ class Answers(list[Generation | LLMMagicsError]):
         return [row.text if isinstance(row, Generation) else None for row in self]
 
     @property
-    def errors(self) -> dict[int, LLMMagicsError]:
+    def errors(self) -> dict[int, LLMMagicsError | Interrupted]:
         """The errors, by row number (from 0)."""
-        return {number: row for number, row in enumerate(self) if isinstance(row, LLMMagicsError)}
+        return {number: row for number, row in enumerate(self) if not isinstance(row, Generation)}
 
 
 def map_prompts(

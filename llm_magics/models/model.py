@@ -84,6 +84,12 @@ class Model(Inside):
         self.last_map: Answers | None = None
         self.last_tune: Any = None
 
+    def __reduce__(self) -> Any:
+        raise UsageError(
+            "a model cannot be pickled or copied: it holds a session of ONNX Runtime",
+            hint="pass its name, and load it again there: lm.load(name)",
+        )
+
     def __repr__(self) -> str:
         return f"<Model {line(self.name)} ({self.info.precision}), context {self.context_length:,} tokens>"
 
@@ -139,7 +145,7 @@ class Model(Inside):
             )
         if isinstance(prompt, str):
             prompt = [{"role": "user", "content": prompt}]
-        return [{"role": "system", "content": system}, *prompt] if system else list(prompt)
+        return list(prompt) if system is None else [{"role": "system", "content": system}, *prompt]
 
     def encode(
         self, prompt: Prompt, *, system: str | None = None, raw: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -57,6 +58,8 @@ def _not_here(name: str, file: str | None) -> Source:
         from . import hub
 
         return hub.resolve(repository, revision or None, file=file)
+    if found := re.match(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([^/\s]+/[^/\s?#]+)", name):
+        raise ModelNotFound(f"{line(name)} is an address, no name", hint=f"did you mean {line(found[1])}?")
     if name.endswith((".gguf", ".onnx")) or name.startswith((".", "/", "~")):
         raise ModelNotFound(f"there is no file {line(name)}", hint="check the path")
     near = get_close_matches(name, catalog.entries(), 3, 0.4)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from ..clean import say as say_line
+
 Item = TypeVar("Item")
 Listener = Callable[[str, float | None], None]
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
@@ -30,7 +32,7 @@ def say(text: str) -> None:
     """One line on what is done now."""
     listener = _listener.get()
     if listener is None:
-        print(text, file=sys.stderr, flush=True)
+        say_line(text, file=sys.stderr, flush=True)
     else:
         listener(text, None)
 

@@ -10,6 +10,7 @@ parsed is one such fence.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -99,6 +100,7 @@ def warm() -> None:
 def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
+    logging.getLogger("markdown_it").setLevel(logging.WARNING)  # it tells of every rule it tries
     made = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST + 10})
     made.enable(["table", "strikethrough"]).disable("reference")
     made.inline.ruler.before("escape", "math", _math_rule)
@@ -110,6 +112,10 @@ def _math_rule(state: StateInline, silent: bool) -> bool:
         return False
     found = _MATH.match(state.src, state.pos)
     if found is None:
+        return False
+    # A name goes on: myData$age <- mean(myData$x).
+    before, behind = state.src[: state.pos][-1:], state.src[found.end() :][:1]
+    if found["b"] and (before.isalnum() or behind.isalnum()):
         return False
     shown = in_dollars(next(filter(None, found.groups())), display=found["a"] or found["d"])
     if shown is None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,5 +119,90 @@ def test_the_cache_is_listed_and_emptied_by_verbs() -> None:
     assert parse("models", None, {}).verb == "models"
     request = parse("rm smollm2-135m-instruct", None, {})
     assert (request.verb, request.prompt) == ("rm", "smollm2-135m-instruct")
-    for line in ("models are what?", "rm means what?", "-- models", "rm"):
+    for line in ("models are what?", "rm means what?", "-- models", "-- rm"):
         assert parse(line, None, {}).verb == "generate", line
+
+
+@pytest.mark.parametrize(
+    ("line", "values"),
+    [
+        ("-t {t} -n {n} hi", {"temperature": 0.7, "max_tokens": 8}),
+        ("-t={t} -n8 hi", {"temperature": 0.7, "max_tokens": 8}),
+        ("-t0.5 --seed {n} hi", {"temperature": 0.5, "seed": 8}),
+        (r"--stop \n hi", {"stop": ("\n",)}),
+        (r"--stop '\n' --stop \t hi", {"stop": ("\n", "\t")}),
+        (r"--stop {end} hi", {"stop": ("END",)}),
+    ],
+)
+def test_numbers_and_stop_strings(line: str, values: dict[str, Any]) -> None:
+    """N12: numbers took no {…}. N9: an unquoted \\n stopped at the letter n."""
+    assert parse(line, None, {"t": 0.7, "n": 8, "end": "END"}).options == values
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (r"C:\Users\me\model.gguf", r"C:\Users\me\model.gguf"),
+        (r"\\server\share\m.gguf", r"\\server\share\m.gguf"),
+        (r"a\ b.gguf", "a b.gguf"),
+        (r"a\\b", r"a\b"),
+        (r"a\"b", 'a"b'),
+        (r"'C:\new\x'", r"C:\new\x"),
+        (r'"C:\new\x"', r"C:\new\x"),
+    ],
+)
+def test_backslashes_of_paths(written: str, meant: str) -> None:
+    """N19"""
+    assert parse(f"-m {written} Hi", None, {}).model == meant
+
+
+@pytest.mark.parametrize(
+    ("line", "verb"),
+    [
+        ("help", "help"),
+        ("status", "status"),
+        ("version", "version"),
+        ("list", "models"),
+        ("models", "models"),
+        ("tokens?", "help"),
+        ("lens?", "help"),
+        ("help me", "generate"),
+        ("-- help", "generate"),
+        ("status of the war in 1944?", "generate"),
+    ],
+)
+def test_a_known_word_alone_is_a_command(line: str, verb: str) -> None:
+    """N21: they were prompts, answered at length. N8: a word with ? is help."""
+    assert parse(line, None, {}).verb == verb
+
+
+@pytest.mark.parametrize("word", ["rm", "probe", "compare", "watch"])
+def test_a_verb_that_lacks_its_text_says_how_it_is_written(word: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse(word, None, {})
+    assert f"%llm -- {word}" in error.value.hint and parse(f"-- {word}", None, {}).verb == "generate"
+
+
+@pytest.mark.parametrize("line", ["probe a", "tokens maybe", "models all"])
+def test_what_is_nearly_a_command_is_said(line: str) -> None:
+    request = parse(line, None, {})
+    assert request.verb == "generate" and request.said.startswith("taken as a prompt")
+    assert not parse(f"{line} and a good deal more", None, {}).said
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "hint"),
+    [
+        ("--temp 0 hi", None, "--temperature?"),
+        ("--max 3 hi", None, "--max-tokens?"),
+        ("- hi", None, "behind --"),
+        ("-5 + 3 = ?", None, "behind --"),
+        ("-s “be brief”", "x", "quote a value"),
+        ("—system x", "x", "hyphens"),
+        ("-n 30 attention please", None, "to ask the model: %llm"),
+    ],
+)
+def test_hints_lead_the_right_way(line: str, cell: str | None, hint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse(line, cell, {})
+    assert hint in error.value.hint

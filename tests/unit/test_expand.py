@@ -148,7 +148,7 @@ def test_an_email_that_was_pasted_runs_nothing(tmp_path: Any, monkeypatch: pytes
     [
         ("{x+1} {(x)} {obj.upper()} {x if x else 0}", "6 5 ABC 5"),
         ("{d['}']} {items[0:2]} {obj!r:>6} {{x}} {{{x}}}", "1 [1, 2]  'abc' {x} {5}"),
-        ("{'a' if x else 'b'} {1, 2} {x: 1} {}", "{'a' if x else 'b'} {1, 2} {x: 1} {}"),
+        ("{'a' if x else 'b'} {1, 2} {x: 1} {}", "a {1, 2} {x: 1} {}"),
         (r"\frac{a}{b}", r"\frac{a}{b}"),
     ],
 )
@@ -180,3 +180,121 @@ def test_any_text_is_kept_or_replaced(text: str) -> None:
     assert all(line.count("stayed as text") == 1 for line in left)
     if "x" not in text and "a" not in text:
         assert out == text
+
+
+NAMES = {"names": ["Oslo", "Rome"], "n": 3, "f": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("{', '.join(names)}", "Oslo, Rome"),
+        ("{[x for x in names]}", "['Oslo', 'Rome']"),
+        ("{n > 2}", "True"),
+        ("{not n}", "False"),
+        ("{-n}", "-3"),
+        ("{3*n}", "9"),
+        ("{n and 1}", "1"),
+        ("{n == 3}", "True"),
+        ("{n, 4}", "(3, 4)"),
+        ("{f'{n:02d}'}", "03"),
+        ("{'lit'}", "lit"),
+        ("{ n }", "3"),
+        ("{n=}", "n=3"),
+        ("{n = }", "n = 3"),
+        ("{sum(x == 'Oslo' for x in names)}", "1"),
+        ("{names[n - 2]!r:>7}", " 'Rome'"),
+        ('{"a":1}', '{"a":1}'),
+        ("{1, 2}", "{1, 2}"),
+        ("a{3}", "a{3}"),
+        ("{a: 1}", "{a: 1}"),
+        ("{}", "{}"),
+    ],
+)
+def test_eval_takes_any_expression(field: str, value: str) -> None:
+    """N5: only some kinds of expression were run, and no word was said of the others."""
+    assert expand(field, NAMES, evaluate=True)[0] == value
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "{names[0].upper()}",
+        "{len(names)}",
+        "{names[n]}",
+        "{n+1}",
+        "{ n }",
+        "{n=}",
+        "{n if n else 0}",
+        "{(n)}",
+    ],
+)
+def test_what_looks_like_a_field_and_is_none_is_said(field: str) -> None:
+    """N6"""
+    text, notes = expand(f"a {field} b", NAMES)
+    assert text == f"a {field} b"
+    assert notes == (f"{field} stayed as text: nothing is called or computed; --eval runs it",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if (x) { return n; }",
+        "{len(other)}",
+        "{other()}",
+        '{"n": n}',
+        "{n: 1}",
+        "{exit(0)}",
+        "{open(f)}",
+        "{n x}",
+        "const {a, b} = c",
+        r"\frac{n+1}{2}",
+    ],
+)
+def test_code_gets_no_note(text: str) -> None:
+    assert expand(text, NAMES) == (text, ())
+
+
+def test_answers_are_their_text() -> None:
+    """N1: a 20-token answer was 9,797 tokens in the next prompt."""
+    from llm_magics import Generation, Trace
+
+    answer = Generation("Blue.", (), "stop", "Name a colour.")
+    other = Generation("Red.", (), "stop", "Another one.")
+    trace = Trace("Once", ())
+    space = {"short": answer, "both": [answer, other], "trace": trace}
+    assert expand("Translate: {short}", space)[0] == "Translate: Blue."
+    assert expand("{short:>7}|{both}|{trace}", space)[0] == "  Blue.|Blue.\n\nRed.|Once"
+    assert expand("{both}", space, evaluate=True)[0] == "Blue.\n\nRed."
+    assert f"{answer}" == str(answer) == "Blue." and str(trace) == "Once"
+    assert len({answer, other, answer}) == 2
+
+
+def test_a_date_wants_a_format_of_its_own() -> None:
+    """N25: strftime takes any letters."""
+    import datetime
+
+    space = {"v": datetime.datetime(2024, 1, 2), "d": datetime.date(2024, 1, 2)}
+    assert expand("{v:%Y} {d:%d.%m.}", space)[0] == "2024 02.01."
+    text, notes = expand("Explain {v:k for k,v in d.items()} please", space)
+    assert text == "Explain {v:k for k,v in d.items()} please" and "its format has no %" in notes[0]
+
+
+def test_tables_and_arrays_that_are_cut_are_named() -> None:
+    """N18: pandas and NumPy leave out the middle."""
+    import numpy as np
+    import pandas as pd
+
+    space = {
+        "df": pd.DataFrame({"id": range(100), "name": [f"n{i}" for i in range(100)]}),
+        "small": pd.DataFrame({"id": [1, 2]}),
+        "series": pd.Series(range(100)),
+        "many": np.arange(5000),
+        "few": np.arange(5),
+        "words": "and so on ...",
+    }
+    assert expand("{df}", space)[1] == ("{df}: 10 of its 100 rows and 2 columns, as pandas prints it",)
+    assert expand("{series}", space)[1][0].startswith("{series}: 10 of its 100 values")
+    assert expand("{many}", space)[1] == ("{many}: a part of its 5,000 values, as numpy prints it",)
+    assert expand("{small} {few} {words}", space)[1] == ()
+    assert expand("{df.to_string()}", space, evaluate=True)[1] == ()

@@ -78,7 +78,10 @@ def test_every_error_is_public_and_under_one_base() -> None:
     assert set(errors.__all__) <= set(llm_magics.__all__)
     for name in errors.__all__:
         error = getattr(errors, name)
-        assert issubclass(error, errors.LLMMagicsError) and name in (errors.__doc__ or "")
+        # An interrupt is one: ``except Exception`` in a loop must not swallow it.
+        base = KeyboardInterrupt if name == "Interrupted" else errors.LLMMagicsError
+        assert issubclass(error, base) and name in (errors.__doc__ or "")
+        assert issubclass(error, Exception) is (name != "Interrupted")
 
 
 @pytest.mark.parametrize(

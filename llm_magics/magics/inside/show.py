@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ...clean import line, printable
+from ...clean import line, printable, say
 from ...sources import progress
 from ...views.picture import Picture
 
@@ -34,11 +34,11 @@ class Making:
         if self._quiet:
             return
         if not self._notebook:
-            print(repr(picture), flush=True)
+            say(repr(picture), flush=True)
         else:
             self._show(*picture._repr_mimebundle_())
         if note:
-            print(printable(note), flush=True)
+            say(printable(note), flush=True)
 
     def _show(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
         from IPython.display import display

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError
+from ..expand import expand
 from ..line import Option, listed, read_options
 
 
@@ -92,7 +93,9 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> TuneRequ
     Raises:
         UsageError: an unknown option, a value that does not fit, no rows, or rows twice.
     """
-    values, rest = read_options(line, OPTIONS, whole=True, help="%llm_tune --help")
+    values, rest = read_options(
+        line, OPTIONS, whole=True, help="%llm_tune --help", fill=lambda text: expand(text, namespace)[0]
+    )
     if values.pop("help", False):
         return TuneRequest("help")
     if rest:

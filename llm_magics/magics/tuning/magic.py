@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from ...clean import say
 from ...core import given
 from ...errors import Interrupted, LLMMagicsError, UsageError
 from .cell import TuneRequest, parse, usage
@@ -40,12 +41,12 @@ class TuneMagics(Magics):
         try:
             request = parse(line, cell, self.shell.user_ns)
             if request.verb == "help":
-                print(usage())
+                say(usage())
             elif request.verb == "resume":
                 self._resume(request)
             else:
                 self._tune(request)
-        except LLMMagicsError as error:
+        except (LLMMagicsError, Interrupted) as error:
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None
 

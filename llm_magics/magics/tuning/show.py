@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+from ...clean import say
 from ...tuning.record import record_of
 from ...tuning.run import TuneRun
 from ...views.tuning import headline, plain, tuning_bundle
@@ -41,9 +42,9 @@ class RunView:
             self._show(tuning_bundle(record))
         elif (words := headline(record)) != self._said:
             self._said = words
-            print(words, file=sys.stderr, flush=True)
+            say(words, file=sys.stderr, flush=True)
             if record["final"]:
-                print(plain(record), flush=True)
+                say(plain(record), flush=True)
         self._next = now + max(every, 10 * (time.monotonic() - now))
 
     def tell(self, channel: Sender, *, now: bool = False) -> None:
