@@ -1,12 +1,14 @@
 /** A record with arrays, as views/packed.py keeps it. */
 
-import { fromBase64, inflate, RecordError, unplaned } from './record.js';
+import { countOf, inflate, MOST_PACKED } from './checks.js';
+import { fromBase64, RecordError, unplaned } from './record.js';
 
 export interface Numbers {
   data: Float64Array;
   shape: number[];
 }
 
+const MOST_HEAD = 32 << 20;
 const WIDTHS: Record<string, number> = { u1: 1, u2: 2, u4: 4, f4: 4, f8: 8 };
 
 /** Head and arrays. Throws RecordError where it is damaged. */
@@ -14,15 +16,17 @@ export async function readPacked(
   text: string,
 ): Promise<{ head: Record<string, unknown>; arrays: Map<string, Numbers> }> {
   try {
-    const bytes = await inflate(fromBase64(text));
+    const bytes = await inflate(fromBase64(text), MOST_PACKED);
     const size = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true);
+    if (size > MOST_HEAD) throw new RecordError('its head is too large');
     const { arrays: kept, ...head } = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + size)));
     const arrays = new Map<string, Numbers>();
     let at = 4 + size;
     for (const [name, kind, step, shape] of kept as [string, string, number, number[]][]) {
-      const count = shape.reduce((all, each) => all * each, 1);
+      const count = countOf(name, shape);
       const width = WIDTHS[kind]!;
-      if (!(count >= 0) || at + count * width > bytes.length) throw new RecordError(`${name} is cut short`);
+      if (!(width > 0) || !Number.isFinite(step) || at + count * width > bytes.length)
+        throw new RecordError(`${name} is cut short`);
       arrays.set(name, {
         data: valued(bytes.subarray(at, at + count * width), count, kind, width, step),
         shape,

@@ -1,5 +1,9 @@
 /** What travels from the kernel to the views: the mirror of core/records.py and core/columns.py. */
 
+import { inflate, isWhole, MOST_BRANCHES, MOST_TOKENS, RecordError, texts } from './checks.js';
+
+export { RecordError };
+
 export const SCHEMA = 3;
 
 export interface Alternative {
@@ -89,8 +93,6 @@ export interface Kept {
   run?: { id?: string; timing?: Timing; times?: string; branches?: { timing: Timing }[] };
 }
 
-export class RecordError extends Error {}
-
 const COLUMNS = [
   ['id', 4],
   ['logprob', 8],
@@ -139,10 +141,10 @@ export async function readKept(kept: Kept): Promise<Rec> {
     throw new RecordError(`This record has schema ${schema}; this view reads up to ${SCHEMA}.`);
   try {
     const data = await inflate(fromBase64(kept.data ?? ''));
-    if (schema === 1) return ofSchema1(JSON.parse(utf8(data)));
+    if (schema === 1) return checked(ofSchema1(JSON.parse(utf8(data))));
     const times = await inflate(fromBase64(kept.run?.times ?? ''));
     const { tokens, head } = unpack(data, unplaned(times, times.length >> 2, 4));
-    return ofHead(head, tokens, kept);
+    return checked(ofHead(head, tokens, kept));
   } catch (error) {
     throw new RecordError(`This record can't be read: ${error instanceof Error ? error.message : error}`);
   }
@@ -150,8 +152,29 @@ export async function readKept(kept: Kept): Promise<Rec> {
 
 type Head = Record<string, unknown>;
 
+/** The record, if its texts are texts and its branches turn off where there are tokens. */
+function checked(record: Rec): Rec {
+  const bad = (what: string) => new RecordError(`its ${what} cannot be`);
+  for (const name of ['text', 'prompt', 'stop_reason'] as const)
+    if (typeof record[name] !== 'string') throw bad(name);
+  if (record.tokens.length > MOST_TOKENS) throw bad('number of tokens');
+  texts('prompt_texts', record.prompt_texts, MOST_TOKENS);
+  if (!isWhole(record.predicted_from, 0, MOST_TOKENS)) throw bad('predicted_from');
+  if (record.branches.length > MOST_BRANCHES) throw bad('number of branches');
+  for (const [n, branch] of record.branches.entries()) {
+    if (!isWhole(branch.parent, 0, n)) throw bad('branches');
+    if (!isWhole(branch.at, 0, pathTokens(record, branch.parent).length)) throw bad('branches');
+    if (typeof branch.text !== 'string' || typeof branch.stop_reason !== 'string') throw bad('branches');
+    if (typeof branch.options !== 'object' || !branch.options) throw bad('branches');
+  }
+  if (typeof record.options !== 'object' || !record.options) throw bad('options');
+  return record;
+}
+
 function ofHead(head: Head, all: Token[], kept: Kept): Rec {
   const kinds = (head.branches ?? []) as (Omit<Branch, 'tokens' | 'timing'> & { tokens: number })[];
+  if (kinds.length > MOST_BRANCHES || !kinds.every(each => isWhole(each.tokens, 0, all.length)))
+    throw new RecordError('its branches cannot be');
   const own = all.length - kinds.reduce((sum, branch) => sum + branch.tokens, 0);
   let from = own;
   const branches = kinds.map((branch, n) => {
@@ -219,8 +242,10 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
   for (const [name, width] of COLUMNS) {
     const late = name === 'u' || name === 'log_total'; // records of the second schema have neither
     const count = head.lengths[name] ?? (late ? 0 : undefined);
-    if (!Number.isInteger(count) || count < 0 || at + count * width > data.length)
+    if (!isWhole(count, 0, data.length) || at + count * width > data.length)
       throw new RecordError(`${name} is cut short`);
+    if ((name === 'id' || name === 'prompt') && count > MOST_TOKENS)
+      throw new RecordError(`it has ${count} tokens`);
     columns[name] = unplaned(data.subarray(at, at + count * width), count, width);
     at += count * width;
   }
@@ -259,7 +284,8 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
   const { lengths, words, texts, other_texts, prompt_words, ...rest } = head;
   rest.prompt_ids = [...prompt];
   rest.prompt_texts = prompt_words ? rest.prompt_ids.map((each: number) => textOf(each)) : [];
-  for (const [n, text] of Object.entries(prompt_words ?? {})) rest.prompt_texts[n] = text;
+  for (const [n, text] of Object.entries(prompt_words ?? {}))
+    if (Number(n) < rest.prompt_ids.length) rest.prompt_texts[n] = text;
   return { tokens, head: rest };
 }
 
@@ -321,11 +347,6 @@ export function withGrowing(record: Rec, parent: number, at: number, tokens: Tok
   const { timing, options } = record;
   const branch = { parent, at, text, tokens, stop_reason: '', options, timing };
   return { ...record, branches: [...record.branches, branch] };
-}
-
-export async function inflate(data: Uint8Array): Promise<Uint8Array> {
-  const stream = new Blob([data as BlobPart]).stream().pipeThrough(new DecompressionStream('deflate'));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 export function fromBase64(text: string): Uint8Array {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,29 @@ def json_object(path: Path, most: int = SMALL) -> dict[str, Any]:
     """The object in a JSON file.
 
     Raises:
-        OSError: it cannot be read. ValueError: it is larger than ``most`` bytes, damaged, or no object.
+        OSError: it cannot be read, or is no regular file. ValueError: it is larger than ``most`` bytes,
+            damaged, or no object.
     """
-    if path.stat().st_size > most:
-        raise ValueError(f"it has more than {most:,} bytes")
     try:
-        value = json.loads(path.read_text("utf-8-sig"))
+        value = json.loads(read_regular(path, most).decode("utf-8-sig"))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     return value
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """The bytes of a regular file: a pipe would wait for ever, and a device may never end.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file. ValueError: it is larger than ``most`` bytes.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        data = file.read(most + 1)  # not the size that the file system says: it may grow
+    if len(data) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return data

@@ -54,6 +54,8 @@ COLUMNS = {
 NO_U = 2**32 - 1
 ENTROPY, LOGPROB, MOST = 4096, 1024, 65_535
 _MOST_VALUES = 1 << 27
+MOST_TOKENS = 1 << 17  # of an answer with its branches, or of a prompt: no model here has a longer context
+_MOST_OTHERS = 1 << 21
 
 
 def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
@@ -113,11 +115,14 @@ def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
     return b"".join([len(packed).to_bytes(4, "little"), packed, *map(planes, columns.values())])
 
 
-def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], dict[str, Any]]:
+def unpack(
+    data: bytes, times: NDArray[np.float64], *, most: int = MOST_TOKENS
+) -> tuple[tuple[Token, ...], dict[str, Any]]:
     """Tokens and head.
 
     Args:
         times: seconds, one a token.
+        most: tokens that are read; more are refused before they are made.
 
     Raises:
         ValueError, KeyError, TypeError, IndexError: the data is damaged.
@@ -129,6 +134,8 @@ def unpack(data: bytes, times: NDArray[np.float64]) -> tuple[tuple[Token, ...], 
         count = head["lengths"].get(name, 0) if name in ("u", "log_total") else head["lengths"][name]
         if not isinstance(count, int) or not 0 <= count < _MOST_VALUES:
             raise ValueError(f"{name} has {count!r:.20} values")
+        if count > {"id": most, "prompt": MOST_TOKENS, "other": _MOST_OTHERS}.get(name, _MOST_VALUES):
+            raise ValueError(f"it has too many tokens ({name}: {count:,})")
         columns[name] = unplaned(data[at : at + count * width], count, width)
         at += count * width
     if at != len(data):

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from ..errors import ModelFileError, UsageError
+from .checks import MOST_BRANCHES, check_generation, check_trace
 from .options import SamplingOptions
 
 SCHEMA = 3
-MOST_BRANCHES = 20
 StopReason = Literal["stop", "length", "interrupted"]
 
 
@@ -218,7 +218,7 @@ class Generation:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Generation:
         check_schema(data, "generation")
-        return cls(
+        record = cls(
             text=data["text"],
             tokens=_tokens(data["tokens"]),
             stop_reason=data["stop_reason"],
@@ -233,6 +233,8 @@ class Generation:
             specials={int(id): str(text) for id, text in data.get("specials", {}).items()},
             branches=tuple(_branch(n, each) for n, each in enumerate(data.get("branches", ()), 1)),
         )
+        check_generation(record)
+        return record
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,12 +275,14 @@ class Trace:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Trace:
         check_schema(data, "trace")
-        return cls(
+        record = cls(
             text=data["text"],
             tokens=_tokens(data["tokens"]),
             model=_model_info(data["model"]),
             predicted_from=data["predicted_from"],
         )
+        check_trace(record)
+        return record
 
 
 def _columns(tokens: tuple[Token, ...]) -> dict[str, list[Any]]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..models.model import Model
 
 log = logging.getLogger(__name__)
+MOST_JOBS = 8  # of what takes time, at once
 
 
 class Models(playground.Models, Protocol):
@@ -40,6 +41,7 @@ class Orders:
 
     def __init__(self, models: Models) -> None:
         self._models = models
+        self._jobs = threading.Semaphore(MOST_JOBS)
         self.channel = Channel(self._obey)
         self.lives = Lives(self.channel)
         self.playgrounds: dict[str, Playground] = {}
@@ -69,17 +71,28 @@ class Orders:
             self.channel.send({"do": "record", "id": id, "bundle": live.bundle})
 
     def _play(self, id: str, order: Order) -> None:
-        """An order for a playground: one of this session, or one that a notebook kept."""
+        """An order for a playground: one of this session, or one that a notebook kept.
+
+        What a notebook kept is read when something is asked in it, and not when the notebook is opened.
+        """
         found = self.playgrounds.get(id)
         if found is None and order.get("act") == "open":
+            news = playground.surroundings(self._models)
+            return self.channel.send({"do": "play", "id": id, "unknown": True, **news})
+        if found is None and order.get("act") == "restore":
             found = Playground(self.channel, self._models, self.lives)
-            found.take(order.get("saved"))
             found.id = id
             self.playgrounds[id] = found
+            try:
+                found.take(order.get("saved"))
+            except LLMMagicsError as error:
+                found.failed(error)
+                return None
         if found is None:
             self.channel.send({"do": "play", "id": id, "gone": True})
         else:
             found.obey(order)
+        return None
 
     def _branch(self, id: str, order: Order) -> None:
         """Go on from another token of the answer that the view shows, and send the answer with its branch."""
@@ -103,7 +116,14 @@ class Orders:
         self.channel.send({"do": "record", "id": id, "bundle": made})
 
     def _work(self, id: str, work: Callable[[], None]) -> None:
-        """Do it in a thread; an error is told to the view."""
+        """Do it in a thread; an error is told to the view.
+
+        Each has caches and threads of its own: a page that asks for very many at once is refused.
+        """
+        if not self._jobs.acquire(blocking=False):
+            return self._fail(
+                id, f"{MOST_JOBS} orders are being followed already", "wait until one of them is done"
+            )
 
         def run() -> None:
             try:
@@ -113,9 +133,12 @@ class Orders:
             except Exception as error:
                 log.exception("an order of a view failed")
                 self._fail(id, f"this failed: {error}", "restart the kernel, then run the cell again")
+            finally:
+                self._jobs.release()
 
         # The context tells the kernel which order its messages belong to.
         threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
+        return None
 
     def _fail(self, id: str, what: str, hint: str) -> None:
         self.channel.send({"do": "failed", "id": id, "what": what, "hint": hint})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..clean import line
+from ..core.columns import MOST_TOKENS
 from ..core.options import sampling_options
 from ..core.records import Generation
 from ..errors import LLMMagicsError, UsageError
@@ -58,6 +59,24 @@ class Turn:
     @property
     def text(self) -> str:
         return self.record.path(self.path).text if self.record else ""
+
+
+def surroundings(models: Models) -> dict[str, Any]:
+    """The models that can be chosen, and the memory that there is."""
+    import psutil
+
+    from ..engine.kv import free_bytes
+    from ..sources import catalog
+
+    loaded = models.loaded
+    rows = [
+        {"name": row.name, "title": row.title, "licence": row.licence, "bytes": int(1.4 * row.size_bytes)}
+        for row in catalog.entries().values()
+    ]
+    if loaded and loaded.name not in catalog.entries():
+        licence, size = loaded.info.licence, loaded.memory_bytes
+        rows.append({"name": loaded.name, "title": loaded.name, "licence": licence, "bytes": size})
+    return {"models": rows, "memory": {"free": free_bytes(), "total": psutil.virtual_memory().total}}
 
 
 class Playground:
@@ -126,9 +145,14 @@ class Playground:
             raise UsageError("there is no conversation to go on with", hint="run the cell again")
         self._set(saved)
         self._take_model(saved.get("model"))
-        turns = []
-        for each in list(saved.get("turns", ()))[:MOST_TURNS]:
-            record = read_kept(each["kept"]) if each.get("kept") else None
+        turns: list[Turn] = []
+        given, left = saved.get("turns", []), MOST_TOKENS
+        if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
+            raise UsageError("the turns of this conversation are none", hint="run the cell again")
+        for each in given[:MOST_TURNS]:
+            kept_one = each.get("kept")
+            record = read_kept(kept_one, most=left) if isinstance(kept_one, dict) else None
+            left -= len(record.tokens) if record is not None else 0
             if record is not None and not isinstance(record, Generation):
                 raise UsageError("an answer of this conversation is none", hint="run the cell again")
             path = each.get("path", 0)
@@ -154,6 +178,7 @@ class Playground:
         """Follow an order; errors are shown in the view."""
         acts: dict[str, Callable[[dict[str, Any]], None]] = {
             "open": self._open,
+            "restore": lambda _: self._tell(),
             "set": self._set,
             "send": self._send,
             "again": self._again,
@@ -169,7 +194,7 @@ class Playground:
         if act is None:
             return
         try:
-            if act != self._open:
+            if act != self._open and order.get("act") != "restore":
                 self._failed = ""
             act(order)
         except LLMMagicsError as error:
@@ -178,32 +203,16 @@ class Playground:
 
     def _open(self, order: dict[str, Any]) -> None:
         """A view is there: it is told everything."""
-        import psutil
-
-        from ..engine.kv import free_bytes
-        from ..sources import catalog
-
-        loaded = self._models.loaded
-        rows = [
-            {"name": row.name, "title": row.title, "licence": row.licence, "bytes": int(1.4 * row.size_bytes)}
-            for row in catalog.entries().values()
-        ]
-        if loaded and loaded.name not in catalog.entries():
-            info = loaded.info
-            rows.append(
-                {
-                    "name": loaded.name,
-                    "title": loaded.name,
-                    "licence": info.licence,
-                    "bytes": loaded.memory_bytes,
-                }
-            )
-        memory = {"free": free_bytes(), "total": psutil.virtual_memory().total}
-        self._channel.send({"do": "play", "id": self.id, "models": rows, "memory": memory})
+        self._channel.send({"do": "play", "id": self.id, **surroundings(self._models)})
         self._tell()
         for number, turn in enumerate(self._turns):
             if turn.record:
                 self._tell_record(number, turn)
+
+    def failed(self, error: LLMMagicsError) -> None:
+        """Show an error in the view."""
+        self._failed = str(error)
+        self._tell()
 
     def _set(self, order: dict[str, Any]) -> None:
         given = order.get("settings", {})

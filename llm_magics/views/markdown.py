@@ -83,7 +83,9 @@ def escaped(text: str) -> str:
 
 
 def _entities(found: re.Match[str]) -> str:
-    return "".join(f"&#{ord(char)};" for char in found[0])
+    # A page with MathJax looks for dollars in its text, where an entity is one again. It does not look across
+    # the border of an element: a dollar that stands in one by itself opens and closes nothing.
+    return "".join("<span>&#36;</span>" if char == "$" else f"&#{ord(char)};" for char in found[0])
 
 
 def _language(info: str) -> str:

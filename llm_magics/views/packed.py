@@ -24,6 +24,7 @@ Stored = Mapping[str, tuple[str, float]]
 """Of each array: its type, and the step of one."""
 
 MAX_BYTES = 256 << 20
+_MOST_EMPTY = 4096
 _TYPES = {"u1": 1, "u2": 2, "u4": 4, "f4": 4, "f8": 8}
 
 
@@ -57,8 +58,12 @@ def unpacked(text: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     head = json.loads(data[4 : 4 + size].decode("utf-8", "surrogatepass"))
     at, arrays = 4 + size, {}
     for name, kind, step, shape in head.pop("arrays"):
+        if not isinstance(shape, list) or not all(type(each) is int and each >= 0 for each in shape):
+            raise ValueError(f"{name} has no shape")
         count, width = math.prod(shape), _TYPES[kind]
-        if min(shape, default=0) < 0 or at + count * width > len(data):
+        if not count and max(shape, default=0) > _MOST_EMPTY:  # an axis is walked over, with values or none
+            raise ValueError(f"{name} is empty")
+        if at + count * width > len(data):
             raise ValueError(f"{name} is cut short")
         column = unplaned(data[at : at + count * width], count, width)
         array = column.view(f"<{kind}").reshape(shape)

@@ -101,6 +101,7 @@ class Page:
             "favicon",
             "Canceled future for",  # a kernel ended while JupyterLab still asks it for a subshell
             "404 (Not Found)",
+            "403 (Forbidden)",  # Notebook 7 serves no fonts to its own MathJax
             "/api/kernels",
             "ERR_CONNECTION",
             "filebrowser:open-path",

@@ -2,7 +2,7 @@
 
 import type { KeptLook } from '../inside.js';
 import { Answers, type Buffers, type News } from '../live.js';
-import type { PlayHost, PlayNews, PlayState } from '../play.js';
+import { type PlayHost, type PlayNews, readPlay } from '../play.js';
 import { emptyRecord, type Kept, readKept } from '../record.js';
 import { Opened } from '../views/inside/open.js';
 import { Playground } from '../views/playground.js';
@@ -50,7 +50,7 @@ function playground(model: Model, el: HTMLElement): () => void {
       return () => plays.delete(listener);
     },
   };
-  const view = new Playground(model.get('payload') as PlayState, el, host);
+  const view = new Playground(readPlay(model.get('payload')), el, host);
   return () => {
     model.off('msg:custom', hear);
     view.dispose();

@@ -27,6 +27,12 @@ export class Connection implements Channel {
     this.attach();
   }
 
+  /** The kernel talks to another notebook: JupyterLab lets the first of its notebooks alone have comms. */
+  get elsewhere(): boolean {
+    const { kernel } = this.context.session ?? {};
+    return !!kernel && !kernel.isDisposed && !kernel.handleComms;
+  }
+
   get reach(): Reach {
     const { kernel } = this;
     if (!kernel || kernel.isDisposed || GONE.has(kernel.status)) return 'none';

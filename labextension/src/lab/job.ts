@@ -6,6 +6,7 @@ import type { Connection } from './connection.js';
 
 export const SILENCE_MS = 6000;
 /** What an order waits for where the kernel is busy. */
+const ELSEWHERE = 'This kernel belongs to another notebook that was opened first.';
 export const waiting = ({ reach }: Connection): string | undefined =>
   reach === 'queued' ? 'queued until the running cell is done' : undefined;
 
@@ -23,11 +24,16 @@ export function startJob(connection: Connection, order: (id: string) => Order, t
     off();
     clearTimeout(timer);
   };
-  const timer = setTimeout(() => {
-    if (connection.reach === 'queued') return;
-    done();
-    tell.silent('The kernel does not answer.', 'Run %load_ext llm_magics in a cell, then try again.');
-  }, SILENCE_MS);
+  const timer = setTimeout(
+    () => {
+      if (connection.reach === 'queued' && !connection.elsewhere) return;
+      done();
+      if (connection.elsewhere)
+        return tell.silent(ELSEWHERE, 'Do it there, or give this notebook a kernel of its own.');
+      tell.silent('The kernel does not answer.', 'Run %load_ext llm_magics in a cell, then try again.');
+    },
+    connection.elsewhere ? 0 : SILENCE_MS,
+  );
   const off = connection.answers.listen(id, (news, growing) => {
     clearTimeout(timer);
     tell.heard(news, growing, done);

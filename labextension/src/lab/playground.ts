@@ -2,7 +2,7 @@
 
 import type { IRenderMime } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
-import type { PlayHost, PlayState } from '../play.js';
+import { type PlayHost, type PlayState, readPlay } from '../play.js';
 import { Playground } from '../views/playground.js';
 import { type Place, writeOutput } from './place.js';
 
@@ -20,7 +20,7 @@ export class PlaygroundView extends Widget implements IRenderMime.IRenderer {
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this.model = model;
-    const state = model.data[MIME] as unknown as PlayState;
+    const state = readPlay(model.data[MIME]);
     if (this.view && state.id === this.played) return; // it knows already: it wrote this itself
     this.view?.dispose();
     this.played = state.id;
@@ -53,7 +53,7 @@ export class PlaygroundView extends Widget implements IRenderMime.IRenderer {
           shared?.insertCell((at < 0 ? cells.length - 1 : at) + 1 + n, {
             cell_type: 'code',
             source,
-            metadata: { trusted: true },
+            metadata: {}, // not trusted: the notebook's file may come from anybody
           });
       },
     };

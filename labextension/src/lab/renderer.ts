@@ -10,9 +10,10 @@ import { banner, shell } from '../views/shell.js';
 import { Strip } from '../views/strip.js';
 import { Below } from './below.js';
 import { SILENCE_MS, startJob, waiting } from './job.js';
-import { type Place, writeOutput } from './place.js';
+import { type Place, writeOnce, writeOutput } from './place.js';
 
 export const MIME = 'application/vnd.llm-magics.generation+json';
+const QUESTIONS = 3;
 
 export class RecordView extends Widget implements IRenderMime.IRenderer {
   private strip: Strip | undefined;
@@ -23,7 +24,11 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   private readonly seen: IntersectionObserver;
   private near = false;
   private below: Below | undefined;
+  private prose: IRenderMime.IRenderer | undefined; // the answer as Markdown
   private off: (() => void)[] = [];
+  /** Questions about an answer that was not finished: how many, and whether one is on its way. */
+  private asked = 0;
+  private asking = false;
 
   constructor(
     private readonly place: Place | undefined,
@@ -49,6 +54,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     removeEventListener('beforeprint', this.see);
     this.seen.disconnect();
     for (const off of this.off.splice(0)) off();
+    discard(this.prose);
     this.strip?.dispose();
     this.below?.dispose();
     super.dispose();
@@ -88,17 +94,27 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   /** An answer that is being made. */
   private follow(kept: Kept): void {
     const id = kept.run?.id ?? '';
-    if (!this.place) return this.fail('This answer was not finished. Run the cell again.');
+    if (!this.place) return this.unfinished();
     const { connection } = this.place;
     const growing = connection.answers.growing(id);
     this.record = { ...emptyRecord(kept), tokens: growing.tokens };
     if (id !== this.shownId) {
       this.shownId = id;
+      this.asked = 0;
       this.off.push(connection.answers.listen(id, (news, now) => this.hear(kept, news, now)));
       this.off.push(connection.onReach(() => this.recover(id)));
       this.recover(id);
     }
     this.draw(kept, this.record, this.liveOf(kept, growing));
+  }
+
+  /** There is no notebook to ask: the text as it was kept. */
+  private unfinished(): void {
+    this.draw(
+      this.kept,
+      { ...emptyRecord(this.kept), text: this.text(), stop_reason: 'interrupted' },
+      undefined,
+    );
   }
 
   private liveOf(kept: Kept, growing: Growing): Live | undefined {
@@ -110,48 +126,56 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
 
   private hear(kept: Kept, news: News, growing: Growing): void {
     if (this.kept.final !== false) return;
-    if (news.do === 'record') return this.write(news.bundle);
-    if (news.do === 'gone') return this.lost();
+    if (news.do === 'record')
+      return writeOnce(
+        this.place!,
+        () => this.kept.final === false,
+        () => this.write(news.bundle),
+      );
+    if (news.do === 'gone') {
+      this.asked = QUESTIONS; // it knows nothing of it, and never will
+      return this.lost();
+    }
     this.record = { ...emptyRecord(kept), tokens: growing.tokens };
     this.draw(kept, this.record, this.liveOf(kept, growing));
   }
 
-  /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done. */
+  /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done.
+   *
+   * A question makes the kernel busy and idle again, which is when this is called: there are a few questions,
+   * further and further apart, and then an end. */
   private recover(id: string): void {
     const { connection, panel } = this.place!;
-    const growing = connection.answers.growing(id);
+    if (this.kept.final !== false || this.asking) return;
+    if (connection.reach === 'none' && panel.sessionContext.isReady) return this.lost();
     const status = panel.sessionContext.session?.kernel?.status;
-    if (this.kept.final !== false || status !== 'idle') {
-      if (this.kept.final === false && connection.reach === 'none' && panel.sessionContext.isReady)
-        this.lost();
-      return;
-    }
+    if (status !== 'idle' || this.asked >= QUESTIONS || connection.elsewhere) return;
+    this.asking = true;
+    const pause = 300 * 10 ** this.asked++;
+    const open = () => !this.isDisposed && this.kept.final === false && this.kept.run?.id === id;
     setTimeout(() => {
-      if (this.isDisposed || this.kept.final !== false || this.kept.run?.id !== id) return;
+      if (!open()) return;
       connection.send({ do: 'record', id });
-      setTimeout(
-        () =>
-          this.kept.final === false &&
-          this.kept.run?.id === id &&
-          !this.isDisposed &&
-          growing.ended !== true &&
-          this.lost(),
-        SILENCE_MS,
-      );
-    }, 300);
+      setTimeout(() => {
+        this.asking = false;
+        if (open() && !connection.answers.growing(id).ended) this.lost();
+      }, SILENCE_MS);
+    }, pause);
   }
 
+  /** The answer was cut off: what there is of it, in the tokens or in the output's own text. */
   private lost(): void {
     if (this.kept.final !== false) return;
     const { tokens = [] } = this.record ?? {};
-    const record = {
-      ...emptyRecord(this.kept),
-      tokens,
-      text: tokens.map(token => token.text).join(''),
-      stop_reason: 'interrupted',
-    };
+    const text = tokens.map(token => token.text).join('') || this.text();
+    const record = { ...emptyRecord(this.kept), tokens, text, stop_reason: 'interrupted' };
     this.draw(this.kept, record, undefined);
     this.fail('The kernel was restarted before this answer was done. Run the cell again.', true);
+  }
+
+  private text(): string {
+    const text = this.model?.data['text/plain'];
+    return typeof text === 'string' && text !== '…' ? text : '';
   }
 
   private draw(kept: Kept, record: Rec, live: Live | undefined): void {
@@ -189,14 +213,17 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   private markdown(element: HTMLElement): boolean {
     const type = 'text/markdown';
     if (typeof this.model?.data[type] !== 'string') return false;
-    const renderer = this.registry.createRenderer(type);
-    void renderer.renderModel(this.model);
     // A slot, so that the page's own style for Markdown reaches it.
     const slot = h('slot', { name: 'markdown' });
-    const holder = this.node.firstElementChild!;
-    for (const old of holder.querySelectorAll(':scope > [slot=markdown]')) old.remove();
+    const holder = this.node.firstElementChild as HTMLElement;
+    discard(this.prose);
+    const renderer = this.registry.createRenderer(type);
+    this.prose = renderer;
     renderer.node.slot = 'markdown';
-    holder.append(renderer.node);
+    // JupyterLab typesets formulas of widgets that are attached; what is appended as a bare node never is.
+    if (holder.isConnected) Widget.attach(renderer, holder);
+    else holder.append(renderer.node);
+    void renderer.renderModel(this.model);
     element.replaceChildren(slot);
     return true;
   }
@@ -264,6 +291,12 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const text = this.model?.data['text/plain'];
     if (typeof text === 'string') this.node.append(h('pre', {}, text));
   }
+}
+
+/** Dispose of an attached widget, also where its node has left the page already: Lumino insists on detaching. */
+function discard(widget: Widget | undefined): void {
+  if (widget?.isAttached && !widget.node.isConnected) document.body.append(widget.node);
+  widget?.dispose();
 }
 
 function same(one: Kept, other: Kept): boolean {

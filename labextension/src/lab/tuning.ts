@@ -6,7 +6,7 @@ import { icon } from '../dom.js';
 import { readTuning, type TuneHost, type TuneOrder } from '../tuning.js';
 import { banner } from '../views/shell.js';
 import { Tuning } from '../views/tuning.js';
-import { type Place, writeOutput } from './place.js';
+import { type Place, writeOnce, writeOutput } from './place.js';
 
 export const MIME = 'application/vnd.llm-magics.tuning+json';
 
@@ -43,7 +43,7 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
     if (!place || !id) return;
     this.off.push(
       place.connection.answers.listen(id, news => {
-        if (news.do === 'record') this.write(news.bundle);
+        if (news.do === 'record') this.hear(place, news.bundle);
         if (news.do === 'failed') this.say(news.what, news.hint);
         if (news.do === 'gone')
           this.say('The kernel was restarted: this run is only a picture now.', 'Run the cell again.');
@@ -54,6 +54,15 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
       }),
     );
     this.recover(place);
+  }
+
+  private hear(place: Place, bundle: Record<string, unknown>): void {
+    const before = this.model?.data[MIME];
+    writeOnce(
+      place,
+      () => this.model?.data[MIME] === before,
+      () => this.write(bundle),
+    );
   }
 
   /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done. */

@@ -118,10 +118,11 @@ export function ticks(low: number, high: number): number[] {
   const rough = (high - low) / 5;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map(each => each * power).find(each => each >= rough)!;
-  const found = [];
-  for (let n = Math.floor(low / step); n <= Math.ceil(high / step); n++)
-    found.push(Number((n * step).toPrecision(8)));
-  return found;
+  const first = Math.floor(low / step);
+  // Of numbers that large the next one is the same: so many, and no more.
+  const many = Math.min(Math.ceil(high / step) - first, 12);
+  if (!(step > 0) || !Number.isFinite(first) || !Number.isFinite(many)) return [0, 1];
+  return Array.from({ length: many + 1 }, (_, n) => Number(((first + n) * step).toPrecision(8)));
 }
 
 function spoken(record: TuneRecord): string {

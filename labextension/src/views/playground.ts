@@ -2,7 +2,7 @@
 
 import { h, icon } from '../dom.js';
 import { visible } from '../format.js';
-import type { PlayHost, PlayNews, PlayState, PlayTurn } from '../play.js';
+import { type PlayHost, type PlayNews, type PlayState, type PlayTurn, readPlay } from '../play.js';
 import { type Rec, readKept } from '../record.js';
 import { SETTINGS_STYLE, SettingsRail } from './settings.js';
 import { banner, type Shell, shell } from './shell.js';
@@ -52,6 +52,7 @@ export class Playground {
   private mode: Mode = 'surprisal';
   private readonly off: (() => void)[] = [];
   private said = false;
+  private unknown = false;
   private follow = true;
   private silence: ReturnType<typeof setTimeout> | undefined;
 
@@ -138,12 +139,17 @@ export class Playground {
   private reached(): void {
     const { reach } = this.host!;
     const ready = reach !== 'none';
-    if (ready && !this.said) this.order('open', { saved: this.state });
+    if (ready && !this.said) this.order('open');
     this.said = ready;
     this.draw();
   }
 
   private order(act: string, more: object = {}): void {
+    if (this.unknown && act !== 'open') {
+      // What the notebook's file holds is read by the kernel when it is used, and not when it is opened.
+      this.unknown = false;
+      this.host?.send({ do: 'play', id: this.state.id, act: 'restore', saved: this.state });
+    }
     this.host?.send({ do: 'play', id: this.state.id, act, ...more });
     if (!ANSWERED.has(act)) return;
     clearTimeout(this.silence);
@@ -159,9 +165,11 @@ export class Playground {
     if (news.kept && news.turn !== undefined) void this.keep(news.turn, news.kept);
     if (news.bundle) this.host?.write?.(news.bundle);
     if (news.cells) this.insert(news.cells);
-    if (news.gone) this.order('open', { saved: this.state });
+    if (news.unknown || news.gone) this.unknown = true;
+    if (news.gone) this.order('open');
     if (news.now) {
-      this.state = news.now;
+      this.unknown = false;
+      this.state = readPlay(news.now);
       this.records.length = Math.min(this.records.length, news.now.turns.length);
       this.draw();
     }
@@ -169,7 +177,12 @@ export class Playground {
 
   private async keep(turn: number, kept: NonNullable<PlayTurn['kept']>): Promise<void> {
     const asked = this.state.turns[turn]?.asked;
-    const record = await readKept(kept);
+    let record: Rec;
+    try {
+      record = await readKept(kept);
+    } catch (error) {
+      return this.fail(error instanceof Error ? error.message : String(error));
+    }
     if (this.state.turns[turn]?.asked !== asked) return; // the conversation went another way
     this.records[turn] = record;
     this.draw();

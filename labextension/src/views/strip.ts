@@ -19,7 +19,7 @@ import { TOOLBAR_STYLE, Toolbar } from './toolbar.js';
 const LONG = 1500; // tokens; more of them scroll in a window of their own
 const OWN_STYLE = `
 .prompt{border-left:2px solid var(--llm-line);padding-left:10px;margin:0 0 10px;color:var(--llm-fg2)}
-.markdown{font-family:var(--llm-text)}
+.markdown{font-family:var(--llm-text)}.markdown .plain{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 .with-rail{display:flex;gap:24px;align-items:flex-start}.with-rail>.main{flex:1;min-width:0}
 @container (max-width:640px){.with-rail{flex-direction:column}.rail{flex-basis:auto;width:100%}}`;
 export const STRIP_STYLE =
@@ -202,12 +202,14 @@ export class Strip {
     this.tokens = pathTokens(this.record, this.path);
     const { tokens, live } = this;
     this.toolbar.show(this.mode);
-    const markdown =
-      this.mode === 'text' && !live && this.path === 0 && !this.hits.length && !!this.host.markdown;
-    if (markdown) this.rendered.replaceChildren();
-    const isMarkdown = markdown && !!this.host.markdown?.(this.rendered, this.record);
-    this.rendered.hidden = !isMarkdown;
-    this.text.element.hidden = isMarkdown;
+    // Of an answer that was cut off there may be a text and no tokens.
+    const bare = !tokens.length && !live && !!this.record.text;
+    const prose = (this.mode === 'text' || bare) && !live && this.path === 0 && !this.hits.length;
+    if (prose) this.rendered.replaceChildren();
+    const isMarkdown = prose && !!this.host.markdown?.(this.rendered, this.record);
+    if (bare && !isMarkdown) this.rendered.append(h('p', { class: 'plain' }, visible(this.record.text)));
+    this.rendered.hidden = !isMarkdown && !bare;
+    this.text.element.hidden = isMarkdown || bare;
     const { scrollTop } = this.text.element;
     this.text.clear();
     this.text.element.classList.toggle('long', tokens.length > LONG);

@@ -40,10 +40,22 @@ export function summary(shown: Shown, chips: boolean): HTMLElement[] {
   return [...(live ? [h('span', { class: 'dot' })] : []), ...dotted, h('span', { class: 'chips' }, ...right)];
 }
 
+const EMPTY = ['The model gave an empty answer.', 'Stopped before the first token.'];
+
 function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
   if (live?.status) return [h('span', {}, live.status)];
   if (!tokens.length)
-    return [h('span', {}, live ? 'reading the prompt …' : 'The model gave an empty answer.')];
+    return [
+      h(
+        'span',
+        {},
+        live
+          ? 'reading the prompt …'
+          : record.text
+            ? 'Its tokens were not kept.'
+            : EMPTY[info.stop_reason === 'interrupted' ? 1 : 0]!,
+      ),
+    ];
   const read = tokens.slice(record.predicted_from);
   const span = tokens.at(-1)!.time - tokens[0]!.time;
   const speed = live ? (tokens.length - 1) / span : info.timing.decode_tokens_per_s;

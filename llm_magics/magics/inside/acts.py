@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...core.records import Generation, Token, Trace
@@ -132,11 +133,31 @@ def words_of(model: Model, source: Source, act: Act) -> str:
 
 
 def beside(picture: Picture, name: str) -> Picture:
-    """The same text in one tokenizer more."""
-    from ...models.beside import tokenizers
+    """The same text in one tokenizer more, beside those that the record has.
 
-    names = [each["name"] for each in picture.head["columns"]]
-    return tokenizers(picture.head["text"], [*names, name])
+    Theirs are kept as they stand: the names that a notebook's file brings are not looked up.
+
+    Raises:
+        UsageError: there are too many. ModelFileError: the record is damaged.
+    """
+    from ...models.beside import MOST, tokenizers
+
+    try:
+        text, columns, languages = (picture.head[key] for key in ("text", "columns", "languages"))
+        names = [str(each["name"]) for each in columns]
+        if len(columns) >= MOST or name in names:
+            raise UsageError(
+                f"there are {len(columns)} tokenizers already", hint=f"at most {MOST}, each once"
+            )
+        more = tokenizers(text, [name])
+        counts = {each["name"]: each["counts"] for each in more.head["languages"]}
+        languages = [
+            {**each, "counts": [*each["counts"], *counts.get(each["name"], [0])]} for each in languages
+        ]
+    except (KeyError, TypeError) as error:
+        raise ModelFileError(f"this record cannot be read: {error}", hint="run the cell again") from error
+    info = replace(picture.model, name=", ".join([*names, name]))
+    return Cut(info, {"text": text, "columns": [*columns, *more.head["columns"]], "languages": languages})
 
 
 def words_in(act: Act, name: str) -> str | None:

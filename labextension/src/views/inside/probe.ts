@@ -207,7 +207,8 @@ export class ProbeView extends InsideView {
         h('span', { class: 'tick', style: `left:${100 * share}%` }, fixed(share * scale, 1)),
       );
     const decades = scale * Math.log10(2);
-    const apart = decades > 24 ? 6 : decades > 3 ? 2 : 1;
+    if (!Number.isFinite(decades)) return [];
+    const apart = decades > 96 ? Math.ceil(decades / 16) : decades > 24 ? 6 : decades > 3 ? 2 : 1;
     const all: HTMLElement[] = [];
     for (let n = 0; n < decades; n += apart) {
       const text =

@@ -1,5 +1,6 @@
 /** What else it could have said: samples laid over each other, as bands that part where they do. */
 
+import { RecordError } from '../../checks.js';
 import { h, icon } from '../../dom.js';
 import { bits, count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
 import { type Look, type LookHost, numbers, textsOf, wordsOf } from '../../inside.js';
@@ -34,6 +35,8 @@ const STYLE = `
 .fork div{display:grid;grid-template-columns:12px 96px 1fr 60px 40px;gap:8px;align-items:center;height:22px}.fork .n{text-align:right}.fork .on{font-weight:600}.fork .dot{width:8px;height:8px;border-radius:4px;background:var(--llm-heat-solid)}.fork code{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 @container (max-width:700px){.below{grid-template-columns:1fr}}
 @media print{.wood{max-height:none;overflow:visible}}`;
+
+const MOST_SAMPLES = 1024; // lens/tree.py makes 512
 
 interface Placed {
   node: Node;
@@ -101,6 +104,10 @@ export class TreeView extends InsideView {
     const ids = numbers(look, 'token', 1).data;
     for (const name of ['other_ids', 'other_logprobs']) numbers(look, name, 2);
     let begin = 0;
+    if (Array.isArray(look.head.samples) && look.head.samples.length > MOST_SAMPLES)
+      throw new RecordError(
+        `This tree has ${count(look.head.samples.length)} samples; ${count(MOST_SAMPLES)} are shown at most.`,
+      );
     this.samples = (Array.isArray(look.head.samples) ? look.head.samples : []).map((each, n) => {
       const texts = textsOf(each?.texts);
       const sample = {

@@ -36,7 +36,9 @@ export function grow(
   for (const sample of samples) {
     const id = sample.ids[depth];
     if (id === undefined) continue;
-    groups.set(id, [...(groups.get(id) ?? []), sample]);
+    const group = groups.get(id);
+    if (group) group.push(sample);
+    else groups.set(id, [sample]);
   }
   return [...groups]
     .map(([id, group]) => {

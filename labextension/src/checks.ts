@@ -1,0 +1,60 @@
+/** Limits and checks of what a notebook's file holds: anybody may have written it. Twins: core/checks.py, views/kept.py. */
+
+export class RecordError extends Error {}
+
+/** Bytes of a record, unpacked; those of one with arrays. */
+export const MOST_BYTES = 64 << 20;
+export const MOST_PACKED = 256 << 20;
+/** Tokens of an answer with its branches, or of a prompt: no model here has a longer context. */
+export const MOST_TOKENS = 1 << 17;
+export const MOST_BRANCHES = 20;
+/** The longest axis of an array that holds nothing. */
+const MOST_EMPTY = 4096;
+/** Values of one list in a record's head. */
+const MOST_LISTED = 1 << 20;
+
+/** The product of an array's dimensions. Throws where a dimension is none, or nothing fills it. */
+export function countOf(name: string, shape: unknown): number {
+  if (!Array.isArray(shape) || shape.length > 8 || !shape.every(each => isWhole(each, 0, MOST_PACKED)))
+    throw new RecordError(`${name} has no shape`);
+  const count = shape.reduce((all: number, each: number) => all * each, 1);
+  if (count > MOST_PACKED) throw new RecordError(`${name} is cut short`);
+  // A view walks over an axis whether or not there is a value on it.
+  if (!count && shape.some(each => each > MOST_EMPTY)) throw new RecordError(`${name} is empty`);
+  return count;
+}
+
+export function isWhole(value: unknown, low: number, high: number): value is number {
+  return Number.isInteger(value) && (value as number) >= low && (value as number) <= high;
+}
+
+export function texts(name: string, value: unknown, most = MOST_LISTED): string[] {
+  if (!Array.isArray(value) || value.length > most || !value.every(each => typeof each === 'string'))
+    throw new RecordError(`${name} is no list of texts`);
+  return value;
+}
+
+/** The inflated bytes. Throws where there are more than `most`, before they are in memory. */
+export async function inflate(data: Uint8Array, most: number = MOST_BYTES): Promise<Uint8Array> {
+  const stream = new Blob([data as BlobPart]).stream().pipeThrough(new DecompressionStream('deflate'));
+  const reader = stream.getReader();
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    size += value.length;
+    if (size > most) {
+      await reader.cancel().catch(() => undefined);
+      throw new RecordError(`it has more than ${most >> 20} MB`);
+    }
+    parts.push(value);
+  }
+  const whole = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
