@@ -100,7 +100,9 @@ def _number(name: str, value: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     # Logarithms of nothing are infinite; what is no number is none.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and not math.isnan(value)
+    if type(value) is int:
+        return abs(value) < 1 << 63
+    return isinstance(value, float) and not math.isnan(value)
 
 
 def _one(name: str, good: bool) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelFileError
 from .options import SamplingOptions
 
 Floats = NDArray[np.float32]
@@ -108,13 +109,24 @@ class Sampler:
             logits = penalised(logits, seen, options.repetition_penalty)
         self.u = None
         if options.temperature == 0:
-            return int(logits.argmax())
+            id = int(logits.argmax())
+            check_finite(logits[id])
+            return id
         ids, probabilities = candidates(logits, options)
         # One uniform number a token, whatever is filtered: changing top_k does not shift the stream.
         self.u = min(int(self._random.random() * 2**32), 2**32 - 2) / 2**32
         point = self.u * probabilities.sum()
         index = int(np.searchsorted(np.cumsum(probabilities), point, side="right"))
         return int(ids[min(index, len(ids) - 1)])
+
+
+def check_finite(most: float) -> None:
+    """Raise ModelFileError where the largest logit is no number: NaN, or infinite."""
+    if not math.isfinite(most):
+        raise ModelFileError(
+            f"the model computes {most} where a probability should be",
+            hint="its weights, or an adapter's, are damaged or too large: choose another copy",
+        )
 
 
 def penalised(logits: Floats, seen: Sequence[int], penalty: float) -> Floats:
@@ -129,7 +141,9 @@ def penalised(logits: Floats, seen: Sequence[int], penalty: float) -> Floats:
 def candidates(logits: Floats, options: SamplingOptions) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """The ids that survive top-k, top-p and min-p, with unnormalised probabilities."""
     # The largest is taken off first: a very small temperature must not make all of them infinite.
-    odds = np.exp((logits - logits.max()).astype(np.float64) / max(options.temperature, 1e-290))
+    most = logits.max()
+    check_finite(most)
+    odds = np.exp((logits - most).astype(np.float64) / max(options.temperature, 1e-290))
     if options.top_k:
         ids = top(logits, options.top_k)
         total = odds[ids].sum()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelFileError
 from .base import Logits
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ class Held:
         """Note settled tokens that were copied from another cache into this one, which held none."""
         self.cached.extend(ids)
         self.settled = len(ids)
+
+
+class graph_errors:  # used as a function; a class is the quickest context manager
+    """What ONNX Runtime says of a graph that fails, as a ModelFileError: its exceptions share no base
+    class.
+    """
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception):
+            raise ModelFileError(
+                f"the model's graph fails: {str(error).splitlines()[0]:.300}",
+                hint="it does not fit its model.json or its weights: convert it anew",
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +169,15 @@ class KV:
             self._logits[:count] if count <= len(self._logits) else np.empty((count, self._vocab), np.float32)
         )
         bind = self._binding
-        bind.bind_cpu_input("input_ids", ids)
-        bind.bind_cpu_input("seqlens_k", np.array(totals, np.int32) - np.int32(1))
-        bind.bind_cpu_input("total_length", np.array(longest, np.int32))
-        bind.bind_cpu_input("logits_at", at)
-        bind.bind_output("logits", "cpu", 0, np.float32, (rows, len(at), self._vocab), out.ctypes.data)
-        for name, array in (taps or {}).items():
-            bind.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-        self._session.run_with_iobinding(bind)
+        with graph_errors():
+            bind.bind_cpu_input("input_ids", ids)
+            bind.bind_cpu_input("seqlens_k", np.array(totals, np.int32) - np.int32(1))
+            bind.bind_cpu_input("total_length", np.array(longest, np.int32))
+            bind.bind_cpu_input("logits_at", at)
+            bind.bind_output("logits", "cpu", 0, np.float32, (rows, len(at), self._vocab), out.ctypes.data)
+            for name, array in (taps or {}).items():
+                bind.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+            self._session.run_with_iobinding(bind)
         self._used[first : first + rows] = totals
         return out
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFileError, UnsupportedModel
 from .base import Logits, check_ids
-from .buffer import Held
+from .buffer import Held, graph_errors
 from .ort import open_session
 
 if TYPE_CHECKING:
@@ -137,15 +137,16 @@ class ExportedCache(Held):
             "use_cache_branch": np.array([before > 0]),
         }
         bind = self._session.io_binding()
-        for name, array in feeds.items():
-            if name in self._inputs:
-                bind.bind_cpu_input(name, array)
-        for name, empty in self._empty.items():
-            bind.bind_ortvalue_input(name, past.get(name) or OrtValue.ortvalue_from_numpy(empty))
         names = ["logits", *self._presents.values()]
-        for name in names:
-            bind.bind_output(name, "cpu")
-        self._session.run_with_iobinding(bind)
+        with graph_errors():
+            for name, array in feeds.items():
+                if name in self._inputs:
+                    bind.bind_cpu_input(name, array)
+            for name, empty in self._empty.items():
+                bind.bind_ortvalue_input(name, past.get(name) or OrtValue.ortvalue_from_numpy(empty))
+            for name in names:
+                bind.bind_output(name, "cpu")
+            self._session.run_with_iobinding(bind)
         out = dict(zip(names, bind.get_outputs(), strict=True))
         logits: NDArray[Any] = out["logits"].numpy()[0]
         if logits.shape != (n, self._vocab):

@@ -54,6 +54,10 @@ class Safetensors(Mapping[str, Tensor]):
         blocks = np.frombuffer(file.map, np.uint8, end - begin, begin)
         return Tensor(name, kind, shape, blocks.reshape(int(np.prod(shape[:-1])), -1))
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """What the header says, with nothing read."""
+        return self._where[name][2]
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._where)
 

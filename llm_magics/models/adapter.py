@@ -27,7 +27,9 @@ from ..sources import progress, store
 
 Array = NDArray[np.float32]
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-MAX_CONFIG, MAX_RANK, MOST_STRENGTH = 1 << 20, 1024, 4
+MAX_CONFIG, MAX_RANK, MOST_STRENGTH, MOST_ALPHA = 1 << 20, 1024, 4, 1e6
+MOST_NUMBER = 1e4
+MAX_VALUES = 1 << 29  # numbers of all matrices together: a sparse file claims any
 _PREFIX = "base_model.model."
 _NAME = re.compile(re.escape(_PREFIX) + r"(?P<module>[\w.]{1,300})\.lora_(?P<side>[AB])\.weight")
 _LAYER = re.compile(r"\.(\d+)\.")
@@ -233,8 +235,11 @@ def load_adapter(folder: str | Path, *, ignore_config: Iterable[str] = ()) -> Ad
         )
     if not isinstance(config.get("use_rslora") or False, bool):
         raise _damaged(path, f"use_rslora is {config['use_rslora']!r:.40}")
-    alpha, base = config.get("lora_alpha"), config.get("base_model_name_or_path")
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not math.isfinite(alpha):
+    alpha: Any = config.get("lora_alpha")
+    base = config.get("base_model_name_or_path")
+    # Compared before it is made a float: an integer may be too large for one.
+    good = isinstance(alpha, (int, float)) and not isinstance(alpha, bool) and abs(alpha) <= MOST_ALPHA
+    if not good:
         raise _damaged(path, f"lora_alpha is {alpha!r:.40}")
     pairs = _pairs(path, config.get("r"))
     return Adapter(
@@ -246,6 +251,8 @@ def _pairs(path: Path, rank: object) -> dict[str, Pair]:
     sides: dict[str, dict[str, Array]] = {}
     towers: set[str] = set()
     tensors = Safetensors(path / WEIGHTS)
+    if (size := sum(math.prod(tensors.shape(name)) for name in tensors)) > MAX_VALUES:
+        raise _damaged(path, f"its matrices have {size:,} numbers")
     for name in tensors:
         found = _NAME.fullmatch(name)
         if found is None:
@@ -268,8 +275,8 @@ def _pairs(path: Path, rank: object) -> dict[str, Pair]:
         a, b = both["A"], both["B"]
         if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1] or not 1 <= a.shape[0] <= MAX_RANK:
             raise _damaged(path, f"{module} has the shapes {a.shape} and {b.shape}")
-        if not (np.isfinite(a).all() and np.isfinite(b).all()):
-            raise _damaged(path, f"{module} holds what is no number")
+        if not (np.abs(a).max() <= MOST_NUMBER and np.abs(b).max() <= MOST_NUMBER):
+            raise _damaged(path, f"{module} holds what is no number, or far too large a one")
         pairs[module] = Pair(a, b)
     ranks = {pair.rank for pair in pairs.values()}
     if len(ranks) == 1 and isinstance(rank, int) and rank not in ranks:

@@ -158,6 +158,9 @@ def _load(name: str, precision: str, threads: int, file: str | None, ignored: tu
                 f"{source.fetch()} is damaged: a file is not as its manifest says",
                 hint="save the model again",
             )
+        from .ready import check_saved_graph
+
+        check_saved_graph(source.fetch() / "decoder.onnx")
         return _open(source.fetch(), info, threads)
 
     def build(folder: Path) -> None:

@@ -9,10 +9,10 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..core.records import ModelInfo
-from ..errors import ModelFileError
+from ..errors import ModelFileError, UnsupportedModel
 from ..formats.config import read_table
 from ..formats.tokenizers.folder import spec_from_folder
 from ..sources import store
@@ -92,10 +92,12 @@ def _checked(path: Path) -> tuple[Path, int]:
         model = ir.load(path)
         values = [value.const_value for graph in model.graphs() for value in graph.initializers.values()]
         names = {str(tensor.location) for tensor in values if isinstance(tensor, ir.ExternalTensor)}
+        loops = _loops(model)
     except Exception as error:  # protobuf's errors, and whatever a damaged graph brings about
         raise ModelFileError(
             f"{path.name} cannot be read: {str(error)[:200]}", hint="fetch or export it again"
         ) from error
+    _refuse_loops(loops, path)
     for name in names:
         parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name:
@@ -127,6 +129,42 @@ def _checked(path: Path) -> tuple[Path, int]:
                 shutil.copyfile(file, place)
 
     return store.ensure(f"linked/{key}", build) / path.name, size
+
+
+def check_saved_graph(path: Path) -> None:
+    """Refuse a saved model's graph that could run without end: those that this package writes have no loops.
+
+    Raises:
+        ModelFileError: it has one, or is damaged.
+    """
+    import onnx_ir as ir
+
+    try:
+        if path.stat().st_size > MAX_GRAPH:
+            raise ValueError("it is too large")
+        loops = _loops(ir.load(path))
+    except Exception as error:  # protobuf's errors, and whatever a damaged graph brings about
+        raise ModelFileError(
+            f"{path} cannot be read: {str(error)[:200]}", hint="save the model again"
+        ) from error
+    _refuse_loops(loops, path)
+
+
+_LOOPS = {"Loop", "Scan", "SequenceMap"}
+
+
+def _loops(model: Any) -> set[str]:
+    """The operators in it that run others over and over: no interrupt ends them."""
+    graphs = [*model.graphs(), *model.functions.values()]
+    return {node.op_type for graph in graphs for node in graph} & _LOOPS
+
+
+def _refuse_loops(loops: set[str], path: Path) -> None:
+    if loops:
+        raise UnsupportedModel(
+            f"{path.name} has a {min(loops)}, which may run without end and could not be interrupted",
+            hint="choose another export of the model",
+        )
 
 
 def _at_home(file: Path, folder: Path) -> bool:

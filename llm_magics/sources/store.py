@@ -16,6 +16,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from ..core.files import write_atomic
 from ..errors import LLMMagicsError, StoreError, UsageError
 
 MANIFEST = "manifest.json"
+YOUNG_S = 60.0
 _MAKING = ".making-"  # prefix of folders in the making; the process id follows
 
 
@@ -265,11 +267,11 @@ def whole(target: Path, build: Callable[[Path], object]) -> Path:
     Raises:
         UsageError: the target exists. StoreError: it cannot be written.
     """
-    if target.exists():
-        raise UsageError(f"{target} exists already", hint="choose a new folder")
     # A name of its own for each: of two that save at once, one wins and the other is told.
     making = target.with_name(f".{target.name[:100]}.making-{uuid.uuid4().hex}")
     try:
+        if target.exists():
+            raise UsageError(f"{target} exists already", hint="choose a new folder")
         making.mkdir(parents=True)
         with _claimed(making):
             _sweep_beside(making, f".{target.name[:100]}.making-*")
@@ -317,6 +319,8 @@ def _sweep_beside(making: Path, pattern: str) -> None:
         if path == making or path.is_symlink() or not path.is_dir():
             continue
         with suppress(OSError):
+            if time.time() - path.stat().st_mtime < YOUNG_S:  # its maker may not hold it yet
+                continue
             handle = os.open(path, os.O_RDONLY)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

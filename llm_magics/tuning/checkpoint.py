@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from .training.trainer import Trainer
 
 Best = tuple[int, dict[str, np.ndarray]]
-STATE, PARAMETERS = "run.json", "parameters.safetensors"
+STATE, PARAMETERS, PARTIAL = "run.json", "parameters.safetensors", ".partial"
+MOST_STATE = 512 << 20  # bytes of run.json: a line a step, of at most a million steps
+MOST_VALUES = 1 << 30  # numbers of an adapter with its optimiser's state, twice
 
 
 class Checkpoint:
@@ -36,7 +39,21 @@ class Checkpoint:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if folder.exists() and not (folder / STATE).is_file() and any(folder.iterdir()):
+        try:
+            names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        except OSError as error:
+            raise UsageError(f"{folder} is no folder: {error.strerror}", hint="name a new folder") from error
+        if "adapter_config.json" in names:
+            raise UsageError(
+                f"{folder} holds a saved adapter, and no checkpoint to go on from",
+                hint="name a new folder; lm.load(adapter=…) takes the adapter",
+            )
+        # What a process that was killed in its first write leaves is not yet a checkpoint.
+        if (
+            names
+            and STATE not in names
+            and not all(name.endswith((PARTIAL, PARAMETERS, ".tmp")) for name in names)
+        ):
             raise UsageError(f"{folder} holds no checkpoint", hint="name a new folder")
 
     def write(self, run: Progress, trainer: Trainer, best: Best | None) -> None:
@@ -60,11 +77,11 @@ class Checkpoint:
             ) from error
         store.require_room(self.folder, len(data))
         with store.writing(self.folder / name):
-            temporary = self.folder / f"{name}.partial"
+            temporary = self.folder / f"{name}{PARTIAL}"
             temporary.write_bytes(data)
             temporary.replace(self.folder / name)
             write_atomic(self.folder / STATE, json.dumps(self._state(run, trainer, best, name)))
-            for old in self.folder.glob(f"*.{PARAMETERS}"):
+            for old in (*self.folder.glob(f"*.{PARAMETERS}"), *self.folder.glob(f"*{PARTIAL}")):
                 if old.name != name:
                     old.unlink()
 
@@ -78,14 +95,17 @@ class Checkpoint:
         if not path.is_file():
             return None
         try:
-            state = json_object(path)
+            state = json_object(path, MOST_STATE)
             tensors = Safetensors(self.folder / _plain(state["parameters"]))
+            size = sum(math.prod(tensors.shape(name)) for name in tensors)
+            if size > MOST_VALUES:
+                raise ValueError(f"it claims {size:,} values")
             arrays = {name: np.array(tensors[name].dequantize()) for name in tensors}
             return Saved(state, arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(
                 f"the checkpoint in {self.folder} is damaged: {error}",
-                hint="remove the folder, and begin anew",
+                hint="name a new folder, and begin anew",
             ) from error
 
     def _state(self, run: Progress, trainer: Trainer, best: Best | None, parameters: str) -> dict[str, Any]:
@@ -96,6 +116,7 @@ class Checkpoint:
             "data": data_hash(run.rows),
             "options": run.options.to_dict(),
             "plan": asdict(run.plan) if run.plan else None,
+            "number_format": str(trainer.network.kind).removeprefix("torch."),
             "step": trainer.step,
             "total": trainer.total,
             "best": best[0] if best else None,
@@ -109,6 +130,12 @@ class Saved:
 
     def __init__(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         self._state, self._arrays = state, arrays
+
+    @property
+    def number_format(self) -> str | None:
+        """In which the weights are kept: "bfloat16" or "float32"; None where the file does not say."""
+        found = self._state.get("number_format")
+        return found if isinstance(found, str) else None
 
     @property
     def first(self) -> int:
@@ -133,28 +160,41 @@ class Saved:
         for what, kept, now in (
             ("model", state.get("model"), run.model.info.fingerprint),
             ("rows", state.get("data"), data_hash(run.rows)),
-            *((name, state.get("options", {}).get(name), run.options.to_dict()[name]) for name in _SAME),
+            *((name, _options(state).get(name), run.options.to_dict()[name]) for name in _SAME),
         ):
             if kept != now:
                 raise UsageError(
                     f"the checkpoint was made with other {what}", hint="use the same, or name a new folder"
                 )
         try:
-            step = int(state["step"])
+            step = _count(state["step"])
             trainer.restore(
                 {name[5:]: array for name, array in self._arrays.items() if name.startswith("last.")}, step
             )
-            trainer.total = int(state["total"])
+            trainer.total = _count(state["total"])
             run.history = [
                 TuneStep(int(at), float(loss), int(tokens), float(seconds))
                 for at, loss, tokens, seconds in state["history"]
             ]
             run.checks = {int(at): float(loss) for at, loss in state["checks"]}
             run.plan = Plan(**state["plan"])
+            if type(run.plan.every) is not int or run.plan.every < 1 or type(run.plan.steps) is not int:
+                raise ValueError(f"its plan is {state['plan']!r:.80}")
             best = {name[5:]: array for name, array in self._arrays.items() if name.startswith("best.")}
-            return None if state["best"] is None else (int(state["best"]), best)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            return None if state["best"] is None else (_count(state["best"]), best)
+        except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
             raise ModelFileError(f"the checkpoint is damaged: {error}", hint="name a new folder") from error
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise ValueError(f"{value!r:.40} is no count")
+    return value
+
+
+def _options(state: dict[str, Any]) -> dict[str, Any]:
+    found = state.get("options")
+    return found if isinstance(found, dict) else {}
 
 
 _SAME = ("rank", "alpha", "targets", "eval_fraction", "batch", "max_length", "seed")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..core.interrupt import whole
 from ..core.records import Generation
 from ..errors import StoreError, UsageError
 from ..models.adapter import Adapter
@@ -61,6 +62,7 @@ class Course:
         self.adapter: Adapter | None = None
         self.adapter_step = 0
         self.base_losses: np.ndarray | None = None
+        self._kept_at = 0  # the step of the last checkpoint where nothing is held out
 
     def whole(self) -> Iterator[None]:
         """All that is left of it."""
@@ -129,6 +131,8 @@ class Course:
         spec = weights.spec
         roles = chosen(spec, options.targets)
         saved = self.checkpoint.read() if self.checkpoint else None
+        if saved is not None and saved.number_format is not None:
+            kind = machine.named(saved.number_format)  # the run goes on as it began
         room, held = free_bytes(), machine.resident()
         deep = kind.itemsize * weights_in(spec) < MOST_ROOM * room
         few = max(spec.layers - DEPTH, 0)
@@ -210,10 +214,11 @@ class Course:
             if self.ends is not None and (self._left() or 0) < self._step_s():
                 run.why = f"{run.options.minutes:g} min are over"
                 return
-            yield from self._advance()
+            if not self._due():  # a check that was interrupted is made again
+                yield from self._advance()
             if self.failed:
                 return
-            if trainer.step % run.plan.every == 0 or trainer.step == trainer.total:
+            if self._due():
                 yield from self._check()
                 self._note_memory()
                 self._save()
@@ -231,13 +236,24 @@ class Course:
                 yield from self.sample()
                 self.adapter = None
 
+    def _due(self) -> bool:
+        """Whether the held-out loss of this step is wanted, and not there yet."""
+        run, step = self.run, self.trainer.step if self.trainer else 0
+        if run.plan is None or not step or step in run.checks or step == self._kept_at:
+            return False
+        return step % run.plan.every == 0 or (self.trainer is not None and step == self.trainer.total)
+
     def _advance(self) -> Iterator[None]:
         run, trainer = self.run, self.trainer
         assert trainer is not None
         if self.failed:
             return
         began = time.perf_counter()
-        loss, tokens = trainer.advance()
+
+        def note(loss: float, tokens: int) -> None:
+            run.history.append(TuneStep(trainer.step, loss, tokens, time.perf_counter() - began))
+
+        loss, _ = trainer.advance(note)
         if loss != loss:
             kept = trainer.step if run.best is None else run.best
             self.failed, run.state = True, "failed"
@@ -245,8 +261,6 @@ class Course:
                 f"the loss was no number at step {trainer.step + 1}: the adapter of step {kept} is kept. "
                 "A lower learning rate may help"
             )
-        else:
-            run.history.append(TuneStep(trainer.step, loss, tokens, time.perf_counter() - began))
         yield
 
     def _check(self) -> Iterator[None]:
@@ -254,11 +268,15 @@ class Course:
         run, trainer = self.run, self.trainer
         assert trainer is not None
         if not run.split.choose:
+            self._kept_at = trainer.step
             return
-        run.checks[trainer.step] = trainer.loss(run.split.choose)
+        loss = trainer.loss(run.split.choose)
+        state = trainer.lora.state()
+        with whole():
+            run.checks[trainer.step] = loss
+            if run.best == trainer.step:
+                self.best_state = trainer.step, state
         give_back_memory()  # what steps of other sizes have left behind
-        if run.best == trainer.step:
-            self.best_state = trainer.step, trainer.lora.state()
         yield
 
     def _finish(self) -> Iterator[None]:

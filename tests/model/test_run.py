@@ -122,10 +122,10 @@ def test_an_interrupt_loses_nothing(model: Model, monkeypatch: pytest.MonkeyPatc
 def test_no_number_stops_and_keeps_the_last_good(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     real, count = Trainer.advance, 0
 
-    def advance(self: Trainer) -> tuple[float, int]:
+    def advance(self: Trainer, done: Any) -> tuple[float, int]:
         nonlocal count
         count += 1
-        return (float("nan"), 0) if count > 7 else real(self)
+        return (float("nan"), 0) if count > 7 else real(self, done)
 
     monkeypatch.setattr(Trainer, "advance", advance)
     run = watched(run_of(model))
@@ -133,7 +133,7 @@ def test_no_number_stops_and_keeps_the_last_good(model: Model, monkeypatch: pyte
     assert (
         run.adapter_step == run.best and np.isfinite(run.adapter.pairs[next(iter(run.adapter.pairs))].b).all()
     )
-    monkeypatch.setattr(Trainer, "advance", lambda self: (float("nan"), 0))
+    monkeypatch.setattr(Trainer, "advance", lambda self, done: (float("nan"), 0))
     first = watched(run_of(model))
     assert first.state == "failed" and "step 1" in first.why
 
@@ -152,9 +152,9 @@ def test_few_and_long_rows(model: Model, rows: Any) -> None:
 def test_minutes_are_a_ceiling(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Trainer.advance
 
-    def slow(self: Trainer) -> tuple[float, int]:
+    def slow(self: Trainer, done: Any) -> tuple[float, int]:
         time.sleep(0.05 + 0.01 * self.step)  # slower and slower
-        return real(self)
+        return real(self, done)
 
     monkeypatch.setattr(Trainer, "advance", slow)
     began = time.perf_counter()
@@ -269,3 +269,127 @@ def test_what_is_said_of_rows_reaches_the_run(model: Model) -> None:
     rows = [*({"prompt": p, "completion": a, "id": 1} for p, a in ROWS), {"prompt": "x"}]
     run = watched(run_of(model, rows, steps=2))
     assert run.notes[0].startswith("left out: row 25") and "not used: id" in run.notes[1]
+
+
+def test_an_interrupted_check_is_made_again(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A13: the check was lost, and another adapter kept."""
+    whole = watched(run_of(model, steps=12))
+    real, count = Trainer.loss, 0
+
+    def loss(self: Trainer, examples: Any) -> float:
+        nonlocal count
+        count += 1
+        if count in (2, 4, 5):
+            raise KeyboardInterrupt
+        return real(self, examples)
+
+    monkeypatch.setattr(Trainer, "loss", loss)
+    run = run_of(model, steps=12)
+    interrupts = 0
+    while run.state not in ("done", "stopped"):
+        try:
+            watched(run)
+        except KeyboardInterrupt:
+            interrupts += 1
+    assert interrupts == 3 and run.checks == whole.checks and run.best == whole.best
+    assert [(step.step, step.loss) for step in run.history] == [
+        (step.step, step.loss) for step in whole.history
+    ]
+    assert run.adapter.digest == whole.adapter.digest
+
+
+def test_an_interrupt_does_not_cut_a_step_in_two(model: Model) -> None:
+    """A13: what comes while the parameters are changed is heard when they, and the history, are new."""
+    import signal
+    import threading
+
+    whole = watched(run_of(model, steps=8))
+    run, interrupts = run_of(model, steps=8), 0
+    while run.state not in ("done", "stopped"):
+        timer = threading.Timer(0.02 + 0.013 * (interrupts % 7), signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        try:
+            watched(run)
+        except KeyboardInterrupt:
+            interrupts += 1
+        finally:
+            timer.cancel()
+        assert [step.step for step in run.history] == list(range(1, run.step + 1)) and interrupts < 400
+        if interrupts == 30:
+            break
+    if run.state not in ("done", "stopped"):
+        watched(run)
+    assert [(step.step, step.loss) for step in run.history] == [
+        (step.step, step.loss) for step in whole.history
+    ]
+
+
+def test_the_number_format_is_the_processors_and_stays(model: Model, tmp_path: Path) -> None:
+    """A20: it was chosen by a timing, so that the same run was another one now and then."""
+    from llm_magics.tuning.training import machine
+
+    assert str(machine.faster()) == (
+        "torch.bfloat16" if machine._features() & {"avx512_bf16", "amx_bf16", "bf16"} else "torch.float32"
+    )
+    first = run_of(model, steps=8, resume=tmp_path / "kept")
+    for _ in first.go():
+        if first.step == 5:
+            break
+    state = json.loads((tmp_path / "kept" / STATE).read_text())
+    assert state["number_format"] == str(machine.faster()).removeprefix("torch.")
+    state["number_format"] = "float32"
+    (tmp_path / "kept" / STATE).write_text(json.dumps(state))
+    again = run_of(model, steps=8, resume=tmp_path / "kept")
+    watched(again)
+    assert str(again._course.trainer.network.kind) == "torch.float32"
+
+
+def test_folders_that_are_no_checkpoint(model: Model, tmp_path: Path) -> None:
+    """A17: what a killed first write leaves. A18: a saved adapter. A25: a file."""
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "0123.parameters.safetensors.partial").write_bytes(b"half")
+    assert watched(run_of(model, steps=2, resume=tmp_path / "begun")).state == "done"
+    assert not list((tmp_path / "begun").glob("*.partial"))
+    run = watched(run_of(model, steps=2))
+    run.save(tmp_path / "adapter")
+    with pytest.raises(UsageError, match="saved adapter") as error:
+        Checkpoint(tmp_path / "adapter")
+    assert "remove" not in error.value.hint
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="is no folder"):
+        Checkpoint(tmp_path / "file")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("x")
+    with pytest.raises(UsageError, match="holds no checkpoint"):
+        Checkpoint(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "key", ["step", "total", "best", "history", "checks", "plan", "options", "parameters", "model"]
+)
+def test_odd_checkpoints_are_errors_in_words(model: Model, tmp_path: Path, key: str) -> None:
+    """A25: six kinds ended in raw errors."""
+    first = run_of(model, steps=6, resume=tmp_path / "kept")
+    for _ in first.go():
+        if first.step == 5:
+            break
+    whole = json.loads((tmp_path / "kept" / STATE).read_text())
+    for odd in (None, -1, 1.5, "x", [], {}, [[]], [1], 10**30, {"first": -1}, {"first": 0, "every": 0}, True):
+        (tmp_path / "kept" / STATE).write_text(json.dumps({**whole, key: odd}))
+        try:
+            watched(run_of(model, steps=6, resume=tmp_path / "kept"))
+        except llm_magics.LLMMagicsError as error:
+            assert "remove the folder" not in error.hint
+
+
+def test_a_long_history_is_read_again(model: Model, tmp_path: Path) -> None:
+    """A14: what was written of 305,000 steps was called damaged."""
+    first = run_of(model, steps=6, resume=tmp_path / "kept")
+    for _ in first.go():
+        if first.step == 5:
+            break
+    state = json.loads((tmp_path / "kept" / STATE).read_text())
+    state["history"] = [[n, 1.23456789012345, 400, 0.123456789] for n in range(1, 400_001)]
+    (tmp_path / "kept" / STATE).write_text(json.dumps(state))
+    assert (tmp_path / "kept" / STATE).stat().st_size > 16 << 20
+    assert Checkpoint(tmp_path / "kept").read() is not None

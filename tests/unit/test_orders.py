@@ -189,3 +189,78 @@ def test_a_saved_conversation_that_is_damaged(saved: Any) -> None:
 
     with pytest.raises(LLMMagicsError):
         playing(Room("a")).take(saved)
+
+
+def orders(*answers: str) -> tuple[Orders, Room]:
+    room = Room(*answers)
+    made = Orders(room)  # type: ignore[arg-type]
+    made.channel.send = room.send  # type: ignore[method-assign]
+    return made, room
+
+
+def test_a_saved_playground_is_read_when_it_is_used() -> None:
+    """A5: a notebook that was opened took minutes and gigabytes of the kernel."""
+    made, room = orders("Hello")
+    saved = {"settings": {}, "turns": [{"asked": "hi", "kept": {"data": "never looked at"}}]}
+    made.channel.obey({"do": "play", "id": "p", "act": "open", "saved": saved})
+    (news,) = room.sent
+    assert news["unknown"] and "now" not in news and news["models"] and not made.playgrounds
+    made.channel.obey({"do": "play", "id": "p", "act": "restore", "saved": {"turns": []}})
+    assert made.playgrounds["p"].state()["turns"] == []
+    made.channel.obey({"do": "play", "id": "p", "act": "send", "text": "hi"})
+    until(lambda: made.playgrounds["p"]._turns[-1].record)
+    room.sent.clear()
+    made.channel.obey({"do": "play", "id": "p", "act": "open"})
+    assert room.sent[1]["now"]["turns"][0]["asked"] == "hi"
+    made.channel.obey({"do": "play", "id": "q", "act": "restore", "saved": saved})
+    assert "no readable record" in made.playgrounds["q"].state()["failed"]
+    made.channel.obey({"do": "play", "id": "r", "act": "send", "text": "hi"})
+    assert room.sent[-1] == {"do": "play", "id": "r", "gone": True}
+
+
+def test_a_flood_of_orders_is_refused_in_words() -> None:
+    """A15: 1,002 threads and 6.9 GB of caches."""
+    from llm_magics.magics.orders import MOST_JOBS
+
+    made, room = orders("Hello")
+    go_on, running = threading.Event(), []
+
+    def work() -> None:
+        running.append(1)
+        go_on.wait(10)
+
+    for n in range(200):
+        made._work(f"{n}", work)
+    until(lambda: len(running) == MOST_JOBS)
+    refused = [message for message in room.sent if message["do"] == "failed"]
+    assert len(refused) == 200 - MOST_JOBS and "orders are being followed" in refused[0]["what"]
+    go_on.set()
+    until(lambda: made._jobs._value == MOST_JOBS)
+    made._work("again", work)
+    until(lambda: len(running) == MOST_JOBS + 1)
+
+
+def test_the_tokenizers_of_a_record_are_not_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A8: names that a notebook's file brings were fetched from the Hub, or opened as paths."""
+    from llm_magics.lens.cut import Cut
+    from llm_magics.magics.inside.acts import beside
+    from llm_magics.models import beside as module
+
+    looked: list[str] = []
+
+    def found(name: str) -> Any:
+        looked.append(name)
+        return ScriptedTokenizer()
+
+    monkeypatch.setattr(module, "_tokenizer", found)
+    column = {"name": "/dev/zero", "vocab": 3, "ids": [1], "texts": ["x"], "bytes": ["00"]}
+    languages = [{"name": "English", "bytes": 9, "counts": [4]}]
+    picture = Cut(INFO, {"text": "hi", "columns": [column], "languages": languages})
+    made = beside(picture, "new/one")
+    assert looked == ["new/one"] and [each["name"] for each in made.head["columns"]] == [
+        "/dev/zero",
+        "new/one",
+    ]
+    assert len(made.head["languages"][0]["counts"]) == 2
+    with pytest.raises(UsageError):
+        beside(made, "new/one")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -54,19 +53,29 @@ def processors() -> int:
 
 @cache
 def faster() -> dtype:
-    """bfloat16 where products in it are clearly the faster ones here, else float32: both are tried, once."""
+    """bfloat16 where the processor has products in it, else float32.
+
+    By what the processor can do, not by a measurement: the same run on the same machine is the same run.
+    """
     import torch
 
-    times: dict[Any, float] = {}
-    for kind in (torch.float32, torch.bfloat16):
-        x, w = torch.ones(128, 512, dtype=kind), torch.ones(1024, 512, dtype=kind)
-        best = float("inf")
-        for _ in range(8):
-            began = time.perf_counter()
-            torch.nn.functional.linear(x, w)
-            best = min(best, time.perf_counter() - began)
-        times[kind] = best
-    return torch.bfloat16 if 1.2 * times[torch.bfloat16] < times[torch.float32] else torch.float32
+    return torch.bfloat16 if _features() & {"avx512_bf16", "amx_bf16", "bf16"} else torch.float32
+
+
+def named(name: str) -> dtype:
+    """The number format that a checkpoint names; the usual one where it names none of ours."""
+    import torch
+
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}.get(name, faster())
+
+
+def _features() -> set[str]:
+    """What the processor says that it has: flags of x86, features of Arm."""
+    with suppress(OSError):
+        for each in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if each.startswith(("flags", "Features")):
+                return set(each.partition(":")[2].split())
+    return set()
 
 
 def resident() -> int:

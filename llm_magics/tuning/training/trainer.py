@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...core.interrupt import whole
 from ..examples import Example, Split
 from .batch import Batch, batch_of, places_of, shared_by, tokens_of
 from .lora import Lora, State
@@ -75,10 +76,11 @@ class Trainer:
             for example, places in zip(part, places_of(part), strict=True):
                 self._kept[example.row] = x[places]
 
-    def advance(self) -> tuple[float, int]:
+    def advance(self, done: Callable[[float, int], None] = lambda loss, tokens: None) -> tuple[float, int]:
         """One step; gives the mean loss of its batch before it, in nats a token, and its tokens.
 
-        What is not finite changes nothing: the loss is given, and the parameters stay.
+        What is not finite changes nothing: the loss is given, and the parameters stay. An interrupt leaves
+        the parameters as they were, or comes when they, :attr:`step` and what ``done`` notes are new.
         """
         import torch
 
@@ -98,8 +100,10 @@ class Trainer:
             return math.nan, tokens
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate * self._schedule()
-        self._optimizer.step()
-        self.step += 1
+        with whole():
+            self._optimizer.step()
+            self.step += 1
+            done(total, tokens)
         return total, tokens
 
     def loss(self, examples: Sequence[Example]) -> float:
