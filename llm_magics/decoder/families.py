@@ -192,12 +192,15 @@ def _gemma2(c: Config) -> Fields:
 def _sandwich(c: Config) -> Fields:
     """What Gemma 2 and 3 share."""
     c.value("hidden_act")  # stands in files of both, and transformers reads hidden_activation
+    window = c.whole("sliding_window", default=4096)
+    if c.value("sliding_window_size", default=window) != window:  # Gemma 2's files have it twice
+        raise c.bad("sliding_window_size", c.value("sliding_window_size"))
     return {
         **_embedded(c),
         "activation": c.activation("gelu_pytorch_tanh", "hidden_activation"),
         "block": "sandwich",
         "scale": c.number("query_pre_attn_scalar", default=256.0, least=1e-6) ** -0.5,
-        "window": c.whole("sliding_window", default=4096),
+        "window": window,
     }
 
 

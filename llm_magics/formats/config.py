@@ -36,6 +36,7 @@ _HARMLESS = frozenset(
         "auto_map",
         "axolotl_config",
         "cache_implementation",
+        "custom_pipelines",
         "finetuning_task",
         "gradient_checkpointing",
         "initializer_factor",
@@ -44,6 +45,7 @@ _HARMLESS = frozenset(
         "loss_type",
         "max_length",
         "max_sequence_length",
+        "model_max_length",
         "model_name",
         "model_type",
         "n_ctx",
@@ -71,6 +73,7 @@ _HARMLESS = frozenset(
 _HARMLESS_ENDS = ("dropout", "_pdrop", "_token_id", "_token_index", "_token_ids", "initializer_range")
 _HARMLESS_STARTS = ("summary_",)
 # Of PretrainedConfig, what would make another computation of it.
+_NEUTRAL: dict[str, Any] = {"full_attn_mod": 1, "interpolate_factor": 1}  # Phi-4 mini
 _OFF = {
     "is_encoder_decoder": False,
     "add_cross_attention": False,
@@ -310,6 +313,7 @@ class Config:
                 or key.endswith(_HARMLESS_ENDS)
                 or key.startswith(_HARMLESS_STARTS)
                 or value in ([], {}, "")
+                or (key in _NEUTRAL and value == _NEUTRAL[key])
                 or (key in self._defaults and value == self._defaults[key])
             ):
                 continue

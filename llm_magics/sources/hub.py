@@ -282,10 +282,13 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
                 commit,
             )
         )
-        if size and path.stat().st_size != size:
+        if size and (found := path.stat().st_size) != size:
+            with suppress(OSError):  # huggingface_hub from 1.0 on keeps what was cut short
+                path.resolve().unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             raise FetchError(
-                f"{name} of {repository} has {path.stat().st_size:,} bytes, not {size:,}",
-                hint=f"remove {path}",
+                f"{name} of {repository} has {found:,} bytes, not {size:,}",
+                hint="try again: it is fetched anew",
             )
     folder = path.parents[len(PurePosixPath(name).parts) - 1]
     return folder / choice.path if choice.path else folder
@@ -316,13 +319,9 @@ def _status(error: Exception) -> int | None:
 
 
 def _of_the_network(error: Exception) -> bool:
-    # requests' errors are OSErrors; later versions of huggingface_hub use httpx, whose are not.
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in (
-        "httpx",
-        "httpcore",
-        "requests",
-        "urllib3",
-    )
+    # requests' errors are OSErrors; later versions of huggingface_hub use httpx or httpx2, whose are not.
+    module = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or module.startswith(("httpx", "httpcore", "requests", "urllib3"))
 
 
 def _passing(error: Exception) -> bool:

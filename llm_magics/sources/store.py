@@ -267,11 +267,17 @@ def whole(target: Path, build: Callable[[Path], object]) -> Path:
     Raises:
         UsageError: the target exists. StoreError: it cannot be written.
     """
+    try:
+        there = target.exists()
+    except OSError as error:  # too long a name
+        raise StoreError(
+            f"{target} cannot be written: {error.strerror}", hint="choose another name"
+        ) from error
+    if there:
+        raise UsageError(f"{target} exists already", hint="choose a new folder")
     # A name of its own for each: of two that save at once, one wins and the other is told.
     making = target.with_name(f".{target.name[:100]}.making-{uuid.uuid4().hex}")
     try:
-        if target.exists():
-            raise UsageError(f"{target} exists already", hint="choose a new folder")
         making.mkdir(parents=True)
         with _claimed(making):
             _sweep_beside(making, f".{target.name[:100]}.making-*")

@@ -165,7 +165,10 @@ def test_code_keeps_its_letters(code: str, marked: Marked) -> None:
         ("[x](#part) [y](a/b.md)", "[x](#part) [y](a/b.md)"),
         ("so \\(x^2\\) and \\[\\frac{a}{b}\\] and $y_1$", "so $x^2$ and $$\\frac{a}{b}$$ and $y_1$"),
         ("costs $5 or $6", "costs <span>&#36;</span>5 or <span>&#36;</span>6"),
-        ("myData$age <- mean(myData$x)", "myData<span>&#36;</span>age <- mean(myData<span>&#36;</span>x)"),
+        (
+            "myData$age <- mean(myData$x)",
+            "myData<span>&#36;</span>age &#60;- mean(myData<span>&#36;</span>x)",
+        ),
         ("see http://a.b/c.", "see [http&#58;//a.b/c](http://a.b/c)."),
         ("ftp://x www.a.b me@a.b", "ftp&#58;//x www&#46;a.b me&#64;a.b"),
         ("a  \nb", "a  \nb"),

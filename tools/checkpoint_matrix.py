@@ -1,0 +1,77 @@
+"""Write docs/checkpoints.md: how far our logits are from transformers', by family, version and file format.
+
+    .venv/bin/python tools/checkpoint_matrix.py
+
+The checkpoints are those of tests/checkpoints.py: tiny random models with default and with unusual values.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from llm_magics.decoder import graph  # noqa: E402  # the tests' helpers stand beside the package
+from llm_magics.decoder.recipe import Recipe  # noqa: E402
+from llm_magics.engine.ort import OrtEngine  # noqa: E402
+from tests import checkpoints, families  # noqa: E402
+
+HEAD = """# Checkpoints of transformers 4 and 5
+
+The table shows the largest absolute error of the logits against transformers, over 100 tokens, in fp32. A
+family has several checkpoints: its default values, and unusual ones in which every field of its configuration
+that changes the computation has another value. transformers saves each checkpoint, and computes its logits, in
+an environment of its own. The GGUF files hold the same weights, written as llama.cpp's converter writes them.
+`tests/model/test_checkpoints.py` checks all of them to 1e-4. `tools/checkpoint_matrix.py` wrote this page.
+
+| family | checkpoints | {heads} |
+| --- | --: | {rules} |
+"""
+
+
+def error_of(source: Path, expected: np.ndarray) -> float:
+    """The largest error over the text."""
+    weights = checkpoints.weights_of(source)
+    spec = weights.spec
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        graph.build(weights, folder, Recipe("fp32"))
+        engine = OrtEngine(
+            folder / "decoder.onnx",
+            vocab_size=spec.vocab,
+            context_length=spec.context,
+            cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
+        )
+        return float(np.abs(engine.cache().extend(checkpoints.ids(), every=True) - expected).max())
+
+
+def main() -> None:
+    versions = list(checkpoints.PYTHONS)
+    columns = [(version, kind) for kind in ("safetensors", "GGUF") for version in versions]
+    errors: dict[tuple[str, str, str], list[float]] = {}
+    for version in versions:
+        folder = checkpoints.folder(version)
+        for case, (family, _) in families.EVERY.items():
+            expected = np.load(folder / case / "logits.npy")
+            for kind, path in (("safetensors", folder / case), ("GGUF", folder / case / "model.gguf")):
+                if path.exists():
+                    errors.setdefault((family, version, kind), []).append(error_of(path, expected))
+    lines = []
+    for family in sorted({family for family, _ in families.EVERY.values()}):
+        count = sum(kind == family for kind, _ in families.EVERY.values())
+        cells = [errors.get((family, version, kind)) for version, kind in columns]
+        shown = [f"{max(cell):.1e}" if cell else "–" for cell in cells]
+        lines.append(f"| {family} | {count} | {' | '.join(shown)} |")
+    heads = " | ".join(f"{kind}, transformers {version}" for version, kind in columns)
+    text = HEAD.format(heads=heads, rules=" | ".join(["--:"] * len(columns))) + "\n".join(lines) + "\n"
+    (ROOT / "docs" / "checkpoints.md").write_text(text, "utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
