@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PY := .venv/bin/python
+PY5 := .venvs/transformers5/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --no-warn-script-location
 STAMP := .venv/.installed
 
@@ -59,6 +60,7 @@ lint: $(STAMP)-test labextension/node_modules/.bin/vitest ## ruff, mypy, biome a
 test: $(STAMP)-test lint frontend ## set up and pass every test there is
 	cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent test
 	$(PY) -m pytest tests/unit tests/kernel tests/model
+	$(PY5) -m pytest tests/unit/test_hostile_servers.py tests/model/test_adapter.py tests/model/test_saved_run.py tests/model/test_trainer.py
 	$(PY) tools/browser.py
 	$(PY) -m pytest tests/browser
 	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
