@@ -24,10 +24,11 @@ from tests import checkpoints, families  # noqa: E402
 HEAD = """# Checkpoints of transformers 4 and 5
 
 The table shows the largest absolute error of the logits against transformers, over 100 tokens, in fp32. A
-family has several checkpoints: its default values, and unusual ones in which every field of its configuration
-that changes the computation has another value. transformers saves each checkpoint, and computes its logits, in
-an environment of its own. The GGUF files hold the same weights, written as llama.cpp's converter writes them.
-`tests/model/test_checkpoints.py` checks all of them to 1e-4. `tools/checkpoint_matrix.py` wrote this page.
+family has several checkpoints: its default values, and unusual ones in which every field of its
+configuration that changes the computation has another value. transformers saves each checkpoint, and computes
+its logits, in an environment of its own. The GGUF files hold the same weights, written as llama.cpp's
+converter writes them. `tests/model/test_checkpoints.py` checks all of them to 1e-4.
+`tools/checkpoint_matrix.py` wrote this page.
 
 | family | checkpoints | {heads} |
 | --- | --: | {rules} |

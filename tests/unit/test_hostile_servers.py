@@ -15,6 +15,7 @@ import pytest
 
 from llm_magics import FetchError, LLMMagicsError, ModelNotFound
 from llm_magics.sources import catalog, hub, index
+from llm_magics.sources.links import Links
 from tests.hubstub import COMMIT
 
 CONFIG = b'{"model_type": "llama"}'
@@ -236,4 +237,4 @@ def test_an_index_that_leads_elsewhere(target: str, home: Path, monkeypatch: pyt
 
 def test_links_of_a_page_are_read() -> None:
     page = "<a HREF='x.whl#sha256=1'> a &amp; b </a><a>none</a><A href=\"y&amp;z\">c<b>d</b></A>"
-    assert index._Links.of(page) == [("x.whl#sha256=1", "a & b"), ("y&z", "cd")]
+    assert Links.of(page) == [("x.whl#sha256=1", "a & b"), ("y&z", "cd")]
