@@ -337,7 +337,9 @@ def spec_of(config: Config) -> DecoderSpec:
         "context": min(config.context, MAX_CONTEXT),
     }
     if sizes["vocab"] > 1 << 21 or sizes["layers"] > 1_000:
-        raise ModelFileError(f"the model file gives absurd sizes: {sizes}"[:200], hint="fetch it again")
+        raise ModelFileError(
+            f"the model file gives absurd sizes: {sizes}"[:200], hint="choose another copy of the model"
+        )
     fields = {**sizes, "tied": config.policy("tie_word_embeddings"), **FAMILIES[family].fields(config)}
     config.check_unread()
     return DecoderSpec(family=family, **fields)

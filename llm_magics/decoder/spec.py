@@ -141,7 +141,8 @@ class DecoderSpec:
                 raise _absurd(name, getattr(self, name))
         if self.heads % self.kv_heads:
             raise ModelFileError(
-                f"{self.heads} heads cannot share {self.kv_heads} KV heads", hint="fetch the file again"
+                f"{self.heads} heads cannot share {self.kv_heads} KV heads",
+                hint="choose another copy of the model",
             )
         if self.rope_theta <= 0 or self.rotary_dim % 2 or (self.positions == "rope" and self.head_dim % 2):
             raise _absurd("rotary embedding", (self.rope_theta, self.rotary_dim, self.head_dim))
@@ -189,5 +190,5 @@ def _whole(name: str, value: object, least: int, most: int) -> None:
 
 def _absurd(name: str, value: object) -> ModelFileError:
     return ModelFileError(
-        f"the model file gives {name} = {value!r:.60}", hint="the file is damaged: fetch it again"
+        f"the model file gives {name} = {value!r:.60}", hint="choose another copy of the model"
     )

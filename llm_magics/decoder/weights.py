@@ -13,6 +13,9 @@ from ..errors import ModelFileError, UnsupportedModel
 from ..formats.tensors import Floats, Tensor
 from .spec import DecoderSpec
 
+# Nothing is damaged then: the tensors are another model's, or named in another way.
+OTHER = "config.json and the weights do not fit together: choose another copy of the model"
+_PACKED = (".qweight", ".qzeros", ".weight_scale_inv", ".weight_packed", ".absmax")
 _PRODUCTS = ("q", "k", "v", "o", "gate", "up", "down")
 
 
@@ -59,11 +62,9 @@ class Weights:
         """
         found = self._matrix(role, layer, expert)
         if found is None:
-            raise ModelFileError(
-                f"the model file has no {role} weight for layer {layer}", hint="fetch it again"
-            )
+            raise self._missing(role, layer)
         if shape and found.shape != shape:
-            raise ModelFileError(f"{found.name} has shape {found.shape}, not {shape}", hint="fetch it again")
+            raise ModelFileError(f"{found.name} has shape {found.shape}, not {shape}", hint=OTHER)
         return found
 
     def vector(
@@ -80,9 +81,7 @@ class Weights:
         if rows is not None:
             values = values[_checked(rows, stored)]
         if size and values.shape != (size,):
-            raise ModelFileError(
-                f"{stored.name} has shape {values.shape}, not {(size,)}", hint="fetch it again"
-            )
+            raise ModelFileError(f"{stored.name} has shape {values.shape}, not {(size,)}", hint=OTHER)
         if role in ("q", "k") and self._layout.woven:
             values = values[unweave(len(values), self.spec.head_dim)]
         return values + np.float32(plus) if plus else values
@@ -91,9 +90,7 @@ class Weights:
         """The weights of a norm; an error when they are missing."""
         found = self.vector(role, layer, size=size or self.spec.hidden, plus=self._layout.norm_plus)
         if found is None:
-            raise ModelFileError(
-                f"the model file has no {role} weight for layer {layer}", hint="fetch it again"
-            )
+            raise self._missing(role, layer)
         return found
 
     def _check_bias(self, role: str, layer: int, stored: Tensor | None) -> None:
@@ -107,6 +104,16 @@ class Weights:
                 f"the configuration says {name} = {str(wanted).lower()}, and the model file has {there}",
                 hint=f'correct config.json, or pass ignore_config="{name}" to go by the file',
             )
+
+    def _missing(self, role: str, layer: int) -> ModelFileError:
+        """The error for a weight that is not there; quantised checkpoints have others in its place."""
+        packed = next((name for name in self._tensors if name.endswith(_PACKED)), None)
+        if packed is not None:
+            return ModelFileError(
+                f"the weights are quantised ({packed}), which is not supported in safetensors yet",
+                hint="choose the model's unquantised checkpoint, or a GGUF file",
+            )
+        return ModelFileError(f"the model file has no {role} weight for layer {layer}", hint=OTHER)
 
     def check_head(self) -> None:
         """Compare what the configuration says of the head with what the file has.
@@ -149,12 +156,12 @@ class Weights:
             size = found.shape[1]
             found = found.flat.take(slice(expert * size, (expert + 1) * size))
         if len(found.shape) != 2:
-            raise ModelFileError(f"{found.name} has shape {found.shape}", hint="fetch it again")
+            raise ModelFileError(f"{found.name} has shape {found.shape}", hint=OTHER)
         if rows is not None:
             found = found.take(_checked(rows, found))
         if role in ("q", "k") and self._layout.woven:
             if found.shape[0] % self.spec.head_dim:
-                raise ModelFileError(f"{found.name} has shape {found.shape}", hint="fetch it again")
+                raise ModelFileError(f"{found.name} has shape {found.shape}", hint=OTHER)
             found = found.take(unweave(found.shape[0], self.spec.head_dim))
         return found
 
@@ -177,7 +184,7 @@ class Weights:
 def _checked(rows: NDArray[np.intp], stored: Tensor) -> NDArray[np.intp]:
     count = stored.shape[0] if len(stored.shape) > 1 else int(np.prod(stored.shape))
     if int(rows.max()) >= count:
-        raise ModelFileError(f"{stored.name} has {count} rows, too few", hint="fetch it again")
+        raise ModelFileError(f"{stored.name} has {count} rows, too few", hint=OTHER)
     return rows
 
 

@@ -39,7 +39,8 @@ class Safetensors(Mapping[str, Tensor]):
                     continue  # the index says that another file's is meant
                 if name in self._where:
                     raise ModelFileError(
-                        f"{file.path.name} holds {name} a second time", hint="fetch the model again"
+                        f"{file.path.name} holds {name} a second time",
+                        hint=f"add {INDEX}, which says what file is meant",
                     )
                 self._where[name] = (file, *entry)
 

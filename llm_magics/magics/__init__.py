@@ -12,7 +12,7 @@ def load_ipython_extension(ipython: Any) -> None:
     from .. import namesake
     from ..views.bundle import register
     from .llm import LLMMagics
-    from .question import Question
+    from .question import Question, help_of_a_cell
     from .tuning.magic import TuneMagics
 
     namesake.warn()
@@ -24,6 +24,8 @@ def load_ipython_extension(ipython: Any) -> None:
     transformers = ipython.input_transformer_manager.token_transformers
     if Question not in transformers:
         transformers.append(Question)
+    if help_of_a_cell not in ipython.input_transformers_cleanup:
+        ipython.input_transformers_cleanup.append(help_of_a_cell)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
@@ -36,8 +38,10 @@ def unload_ipython_extension(ipython: Any) -> None:
     if magics := manager.registry.pop("LLMMagics", None):
         magics.forget()
         magics.orders.channel.close()
-    from .question import Question
+    from .question import Question, help_of_a_cell
 
+    if help_of_a_cell in ipython.input_transformers_cleanup:
+        ipython.input_transformers_cleanup.remove(help_of_a_cell)
     transformers = ipython.input_transformer_manager.token_transformers
     if Question in transformers:
         transformers.remove(Question)

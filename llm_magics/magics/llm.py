@@ -321,6 +321,10 @@ class LLMMagics(Magics):
         return "\n".join(f"{name:<13} {one_line(value)}" for name, value in rows.items())
 
 
+# What IPython shows for %llm? and behind Shift-Tab.
+LLMMagics.llm.__doc__ = f"{LLMMagics.llm.__doc__}\n\n{usage()}"
+
+
 def _threads(engine: Engine) -> str:
     """The threads of the engine, beside the cores that there are."""
     from ..models.load import physical_cores

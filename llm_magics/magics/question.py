@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from tokenize import TokenInfo
 
 from IPython.core.inputtransformer2 import EscapedCommand, assemble_continued_line, find_end_of_continued_line
+
+
+def help_of_a_cell(lines: list[str]) -> list[str]:
+    """``%%llm --help`` with an empty cell, which IPython refuses: the line magic's help."""
+    first = lines[0] if lines else ""
+    asked = re.match(r"%%(llm|llm_tune)\s+(--help|-h)\s*$", first)
+    return [first[1:]] if asked and not "".join(lines[1:]).strip() else lines
 
 
 class Question(EscapedCommand):

@@ -155,7 +155,9 @@ def _gguf(path: Path, ignore: Iterable[str]) -> Opened:
     tokens = tokenizer_spec(file.metadata)
     embed = file.tensors.get("token_embd.weight")
     if embed is None:
-        raise ModelFileError(f"{path.name} has no token_embd.weight", hint="fetch the file again")
+        raise ModelFileError(
+            f"{path.name} has no token_embd.weight", hint="choose a GGUF file of a language model"
+        )
     spec = spec_of(config_from_gguf(file.metadata, embed.shape[0], file.tensors, ignore=ignore))
     layout = FAMILIES[spec.family].gguf
     return (

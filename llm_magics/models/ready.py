@@ -106,7 +106,8 @@ def _checked(path: Path) -> tuple[Path, int]:
             )
         if not (path.parent / name).is_file():
             raise ModelFileError(
-                f"{path.name} keeps weights in {name!r:.80}, which is not there", hint="fetch it again"
+                f"{path.name} keeps weights in {name!r:.80}, which is not there",
+                hint="add that file, or fetch the model again",
             )
     files = [path, *(path.parent / name for name in names)]
     for file in files:
@@ -181,5 +182,7 @@ def _at_home(file: Path, folder: Path) -> bool:
 def _whole(config: dict[str, object], keys: tuple[str, ...], most: int, default: int | None = None) -> int:
     value = next((config[key] for key in keys if config.get(key) is not None), default)
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise ModelFileError(f"config.json gives {keys[0]} = {value!r:.60}", hint="fetch the model again")
+        raise ModelFileError(
+            f"config.json gives {keys[0]} = {value!r:.60}", hint="choose another copy of the model"
+        )
     return value

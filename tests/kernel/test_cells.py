@@ -70,6 +70,18 @@ def test_a_lone_question_mark_is_help(kernel: Kernel) -> None:
     assert "--temperature" in kernel.run("%llm tokens?").stdout
 
 
+def test_help_shows_the_options(kernel: Kernel) -> None:
+    """N22: %%llm? showed one line, and IPython refused %%llm --help over an empty cell."""
+    for cell in ("%%llm --help", "%%llm --help\n", "%%llm -h\n\n"):
+        result = kernel.run(cell)
+        assert result.status == "ok" and "--temperature" in result.stdout, (cell, result.stdout)
+    assert "--rank" in kernel.run("%%llm_tune --help\n").stdout
+    shown = kernel.value("'--temperature' in get_ipython().find_line_magic('llm').__doc__")
+    assert shown == "True"
+    # A prompt below the line is still a prompt.
+    assert kernel.run("%%llm -n 2 -t 0\n--help").status == "ok"
+
+
 def test_an_interrupt_ends_a_loop_that_catches_errors(kernel: Kernel) -> None:
     """N11: Interrupted was an Exception, and the loop went on with the next."""
     code = (

@@ -99,6 +99,11 @@ def folder(tmp_path: Path, config: dict[str, Any] | None = None, **tensors: np.n
         ({}, {"A": np.ones((2, 4), np.float32), "B": np.ones((4, 3), np.float32)}, "the shapes"),
         ({}, {"A": np.full((2, 4), np.nan, np.float32), "B": np.ones((4, 2), np.float32)}, "no number"),
         ({}, {"C": np.ones((2, 4), np.float32)}, "plain LoRA"),
+        # A25: they ended in raw errors, when the model answered with them.
+        ({"lora_alpha": 10**400}, {}, "lora_alpha"),
+        ({"lora_alpha": 1e300}, {}, "lora_alpha"),
+        ({"lora_alpha": float("nan")}, {}, "lora_alpha"),
+        ({}, {"A": np.full((2, 4), 3e38, np.float32), "B": np.ones((4, 2), np.float32)}, "far too large"),
     ],
 )
 def test_what_is_no_plain_lora_is_refused(
@@ -189,3 +194,24 @@ def test_the_words_for_what_cannot_be_changed(module: str) -> None:
     with pytest.raises(LLMMagicsError, match=module.replace(".", "[.]")) as error:
         to_places(spec, Adapter({module: pair}, 8.0))
     assert "merge_and_unload" in error.value.hint and "damaged" not in str(error.value)
+
+
+def test_what_a_sparse_file_claims_is_not_read(tmp_path: Path) -> None:
+    """A19: 7.5 GB were asked for before any shape was compared."""
+    import struct
+
+    (tmp_path / CONFIG).write_text(json.dumps({"peft_type": "LORA", "lora_alpha": 8}))
+    rows = 1 << 30
+    name = "base_model.model.m.lora_{}.weight"
+    header = json.dumps(
+        {
+            name.format("A"): {"dtype": "F32", "shape": [2, rows // 2], "data_offsets": [0, 4 * rows]},
+            name.format("B"): {"dtype": "F32", "shape": [4, 2], "data_offsets": [4 * rows, 4 * rows + 32]},
+        }
+    ).encode()
+    with open(tmp_path / WEIGHTS, "wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + 4 * rows + 32)
+    assert (tmp_path / WEIGHTS).stat().st_blocks < 100
+    with pytest.raises(LLMMagicsError, match="have 1,073,741,832 numbers"):
+        load_adapter(tmp_path)
