@@ -8,7 +8,7 @@ import { fromBase64, type Token, unpack, unplaned } from './record.js';
 export type News =
   | { do: 'here' }
   | { do: 'tokens'; id: string; from: number; most: number; data?: string[] }
-  | { do: 'end' | 'gone'; id: string }
+  | { do: 'end' | 'gone' | 'known'; id: string }
   | { do: 'record'; id: string; bundle: Record<string, unknown> }
   | { do: 'status'; id: string; text: string }
   | { do: 'failed'; id: string; what: string; hint: string }

@@ -139,7 +139,7 @@ function asked(each: Asked): Asked {
 }
 
 export type TuneOrder =
-  | { act: 'stop' | 'pause' | 'go' | 'back' | 'show' }
+  | { act: 'stop' | 'pause' | 'go' | 'back' | 'show' | 'ask' }
   | { act: 'more'; steps: number }
   | { act: 'strength'; strength: number };
 

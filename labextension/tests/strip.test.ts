@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
 import { visible } from '../src/format.js';
+import { Columns } from '../src/views/columns.js';
 import { find } from '../src/views/find.js';
 import { MEASURES, stepOf } from '../src/views/steps.js';
 import { Strip } from '../src/views/strip.js';
+import type { Look } from '../src/views/text.js';
 import { inside, record, token } from './helpers.js';
 
 let element: HTMLElement;
@@ -91,4 +93,18 @@ test('100,000 letters without a space', () => {
   const tokens = Array.from({ length: 10_000 }, (_, n) => token('abcdefghij', n % 7 ? -0.1 : -4));
   new Strip(record(...tokens), element);
   expect(inside(element).querySelector('.text')!.textContent!.length).toBe(100_000);
+});
+
+test('a coloured word in the branch beside speaks of its own token', () => {
+  const columns = new Columns();
+  const look: Look = { step: () => 3, hit: () => false, special: () => undefined };
+  const [a, b, c, d] = ['a ', 'b ', 'c ', 'd '].map(text => token(text));
+  document.body.append(columns.element);
+  columns.split(2, ['A', 'B'], [a!, b!, c!], look);
+  columns.append([a!, b!, d!, c!], look, false);
+  const words = [...columns.element.querySelectorAll<HTMLElement>('[data-i]')];
+  const places = words.map(word => columns.pointed(false).at(0, 0, word));
+  expect(places).toEqual([0, 1, null, 2, 3]);
+  const beside = words.map(word => columns.pointed(true).at(0, 0, word));
+  expect(beside[2]).toBe(2);
 });

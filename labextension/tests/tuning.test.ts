@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
+import { MIME, TuneView } from '../src/lab/tuning.js';
+import { Answers } from '../src/live.js';
 import { readTuning, type TuneOrder, type TuneRecord } from '../src/tuning.js';
 import { smooth, ticks } from '../src/views/chart.js';
 import { duration, Tuning } from '../src/views/tuning.js';
@@ -146,4 +148,35 @@ test('ticks are round, the mean is over what there is', () => {
   expect(smooth([4, 2])).toEqual([4, 3]);
   expect(smooth(Array(20).fill(1)).at(-1)).toBe(1);
   expect(duration(61)).toBe('1 min 01 s');
+});
+
+test('a run that the kernel has lost takes no orders', async () => {
+  const answers = new Answers({ send: () => {} } as never);
+  const sent: unknown[] = [];
+  const connection = {
+    answers,
+    reach: 'ready',
+    send: (order: unknown) => sent.push(order),
+    onReach: () => () => {},
+    onLoad: () => () => {},
+  };
+  const panel = { sessionContext: { session: { kernel: { status: 'idle' } } } };
+  const hear = (news: unknown) => answers.hear(news as never, undefined);
+  const view = new TuneView({ panel, connection } as never);
+  const record = run({ final: true, state: 'stopped', rising: false });
+  await view.renderModel({ data: { [MIME]: record } } as never);
+  const root = () => inside(view.node);
+  const more = () => root().querySelector<HTMLButtonElement>('[data-act=more]')!;
+  const slider = () => root().querySelector<HTMLInputElement>('.slider input')!;
+  expect([more().disabled, slider().disabled]).toEqual([true, true]); // nobody knows yet
+  expect(sent).toEqual([{ do: 'tune', id: 'x', act: 'ask' }]);
+  hear({ do: 'known', id: 'x' });
+  expect([more().disabled, slider().disabled]).toEqual([false, false]);
+  more().click();
+  hear({ do: 'gone', id: 'x' });
+  expect([more().disabled, slider().disabled]).toEqual([true, true]);
+  // A banner without a shadow root has no style, and its icon no size.
+  const said = view.node.querySelector('.llm-magics-said')!;
+  expect(said.shadowRoot!.querySelector('.banner')!.textContent).toContain('no longer has this run');
+  expect(view.node.querySelector('svg')).toBeNull();
 });

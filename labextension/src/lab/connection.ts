@@ -16,6 +16,7 @@ export class Connection implements Channel {
   private subshell = false;
   private ready: Promise<void> = Promise.resolve();
   private readonly listeners = new Set<() => void>();
+  private readonly loads = new Set<() => void>();
   private readonly plays = new Set<(news: PlayNews) => void>();
 
   constructor(private readonly context: ISessionContext) {
@@ -42,6 +43,12 @@ export class Connection implements Channel {
   onReach(listener: () => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** Call `listener` whenever the kernel loads the extension: a restarted kernel knows nothing of before. */
+  onLoad(listener: () => void): () => void {
+    this.loads.add(listener);
+    return () => this.loads.delete(listener);
   }
 
   onPlay(listener: (news: PlayNews) => void): () => void {
@@ -100,6 +107,7 @@ export class Connection implements Channel {
       this.send({ do: 'hello' });
       // A kernel that begins anew knows no playground.
       for (const listener of this.plays) listener({ do: 'play', id: '', gone: true });
+      for (const listener of [...this.loads]) listener();
     }
     if (news?.do === 'play') for (const listener of this.plays) listener(news);
     else if (news && 'id' in news) this.answers.hear(news, message.buffers as DataView[] | undefined);

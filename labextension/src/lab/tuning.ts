@@ -4,7 +4,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { icon } from '../dom.js';
 import { readTuning, type TuneHost, type TuneOrder } from '../tuning.js';
-import { banner } from '../views/shell.js';
+import { banner, shell } from '../views/shell.js';
 import { Tuning } from '../views/tuning.js';
 import { type Place, writeOnce, writeOutput } from './place.js';
 
@@ -16,6 +16,9 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
   private model: IRenderMime.IMimeModel | undefined;
   private off: (() => void)[] = [];
   private asked = '';
+  /** The kernel has this run; what it has lost takes no orders. */
+  private known = false;
+  private pressed = false;
 
   constructor(private readonly place: Place | undefined) {
     super();
@@ -45,18 +48,38 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
       place.connection.answers.listen(id, news => {
         if (news.do === 'record') this.hear(place, news.bundle);
         if (news.do === 'failed') this.say(news.what, news.hint);
-        if (news.do === 'gone')
-          this.say('The kernel was restarted: this run is only a picture now.', 'Run the cell again.');
+        if (news.do === 'gone' && this.pressed)
+          this.say('The kernel no longer has this run.', 'Run the cell again to change it.');
+        if (news.do === 'gone' || news.do === 'known') this.know(news.do === 'known');
       }),
       place.connection.onReach(() => {
-        this.view?.update(readTuning(this.model?.data[MIME]), this.host());
+        if (place.connection.reach === 'none') {
+          this.known = false;
+          this.asked = '';
+        }
+        this.redraw();
+        this.recover(place);
+      }),
+      place.connection.onLoad(() => {
+        this.asked = '';
+        this.known = false;
         this.recover(place);
       }),
     );
     this.recover(place);
   }
 
+  private know(known: boolean): void {
+    this.known = known;
+    this.redraw();
+  }
+
+  private redraw(): void {
+    this.view?.update(readTuning(this.model?.data[MIME]), this.host());
+  }
+
   private hear(place: Place, bundle: Record<string, unknown>): void {
+    this.known = true;
     const before = this.model?.data[MIME];
     writeOnce(
       place,
@@ -65,21 +88,26 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
     );
   }
 
-  /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done. */
+  /**
+   * Ask the kernel once, when it is idle. Is the run still there? And where the end of the cell was not heard,
+   * because the page was loaded again in the middle: how did it end?
+   */
   private recover(place: Place): void {
     const record = readTuning(this.model?.data[MIME]);
     const status = place.panel.sessionContext.session?.kernel?.status;
-    if (record.final || status !== 'idle' || this.asked === record.id) return;
+    if (status !== 'idle' || this.asked === record.id) return;
     this.asked = record.id;
-    place.connection.send({ do: 'tune', id: record.id, act: 'show' });
+    place.connection.send({ do: 'tune', id: record.id, act: record.final ? 'ask' : 'show' });
   }
 
   private host(): TuneHost {
     const connection = this.place?.connection;
     if (!connection || connection.reach === 'none') return {};
     const { shown } = this;
+    if (!this.known && readTuning(this.model?.data[MIME]).final) return {};
     return {
       order: (order: TuneOrder) => {
+        this.pressed = true;
         for (const old of this.node.querySelectorAll('.llm-magics-said')) old.remove();
         if (order.act === 'stop' && connection.reach === 'queued') connection.stop(shown);
         else connection.send({ do: 'tune', id: shown, ...order });
@@ -94,8 +122,9 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
   }
 
   private say(what: string, hint: string): void {
-    const words = banner(what, hint, icon('error'));
-    words.classList.add('llm-magics-said');
-    this.node.append(words);
+    const { root } = shell(this.node, '');
+    const host = (root.getRootNode() as ShadowRoot).host;
+    host.classList.add('llm-magics-said');
+    root.append(banner(what, hint, icon('error')));
   }
 }

@@ -5,7 +5,7 @@ import { COLOURS, followTheme } from '../theme.js';
 
 export const CONTROLS = `
 *{box-sizing:border-box}
-.view{container-type:inline-size}
+.view{container-type:inline-size;position:relative}
 [hidden]{display:none!important}
 .row{display:flex;flex-wrap:wrap;align-items:flex-start;gap:8px 14px;margin:4px 0 10px}
 .row>.right{margin-left:auto;display:flex;gap:6px;align-items:center}
@@ -26,7 +26,7 @@ export const CONTROLS = `
 .banner{border:1px solid var(--llm-error-line);background:var(--llm-error);border-radius:6px;padding:8px 12px;margin:6px 0;display:flex;gap:10px;align-items:center}
 .banner .icon{color:var(--llm-error-text);flex:none}
 .banner.warn{border-color:var(--llm-warn-line);background:var(--llm-warn)}
-.spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+.spoken{position:absolute;top:0;left:0;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:480px){.segments button,.button,.field{line-height:30px;height:32px}}
 @media print{.row,.button{display:none!important}}`;
 
@@ -35,6 +35,8 @@ export interface Shell {
   root: HTMLElement;
   /** The computed value of a custom property. */
   colour(name: string): string;
+  /** Call `draw` once the colours can be read, and whenever they change: a canvas keeps what was painted. */
+  onColours(draw: () => void): void;
   dispose(): void;
 }
 
@@ -47,21 +49,50 @@ export function shell(parent: HTMLElement, style: string): Shell {
     const name = `llm-${hash(style)}`;
     if (!outer.getElementById(name)) outer.append(h('style', { id: name }, style));
     parent.append(root);
-    return { root, colour: name => value(outer.host, name), dispose: () => root.remove() };
+    const off: (() => void)[] = [];
+    return {
+      root,
+      colour: name => value(outer.host, name),
+      onColours: draw => off.push(watchColours(outer.host, draw)),
+      dispose() {
+        for (const each of off) each();
+        root.remove();
+      },
+    };
   }
   // On the focused element itself or its shadow host: JupyterLab's own shortcuts then let our keys be.
   const host = h('div', { 'data-llm-view': true, 'data-lm-suppress-shortcuts': 'true' });
   const root = h('div', { class: 'view' });
   host.attachShadow({ mode: 'open' }).append(h('style', {}, COLOURS + CONTROLS + style), root);
   parent.append(host);
-  const stop = followTheme(host);
+  const off = [followTheme(host)];
   return {
     root,
     colour: name => value(host, name),
+    onColours: draw => off.push(watchColours(host, draw)),
     dispose() {
-      stop();
+      for (const each of off) each();
       host.remove();
     },
+  };
+}
+
+/** A view that is built before it is in the document has no colours yet: its host has no size either. */
+function watchColours(host: Element, draw: () => void): () => void {
+  const colours = new MutationObserver(() => host.isConnected && draw());
+  colours.observe(host, { attributes: true, attributeFilter: ['data-llm-theme', 'data-llm-paint'] });
+  let connected = host.isConnected;
+  const size =
+    typeof ResizeObserver === 'undefined'
+      ? undefined
+      : new ResizeObserver(() => {
+          if (host.isConnected && !connected) draw();
+          connected = host.isConnected;
+        });
+  size?.observe(host);
+  return () => {
+    colours.disconnect();
+    size?.disconnect();
   };
 }
 

@@ -385,10 +385,7 @@ export class Strip {
     const { root } = this.shell;
     this.text.element.addEventListener('scroll', () => this.scrolled.ask());
     root.addEventListener('keydown', event => this.key(event));
-    const theme = new MutationObserver(() => this.map.redraw());
-    const outer = root.getRootNode();
-    if (outer instanceof ShadowRoot)
-      theme.observe(outer.host, { attributes: true, attributeFilter: ['data-llm-theme'] });
+    this.shell.onColours(() => this.map.redraw());
     this.off.push(
       ...[false, true].map(beside =>
         followPointer(root, this.text.pointed(beside), this.card, {
@@ -405,7 +402,6 @@ export class Strip {
           },
         }),
       ),
-      () => theme.disconnect(),
     );
   }
 

@@ -155,7 +155,7 @@ export class Tuning {
       h('span', { class: `light ${light}` }),
       h('span', { class: 'stage', role: 'status' }, WORDS[record.state] ?? visible(record.state)),
       ...[parts.join(' | '), data].filter(Boolean).map(text => h('span', { class: 'tag' }, visible(text))),
-      h('span', { class: 'right', title: order ? '' : 'needs a running kernel' }, ...buttons),
+      h('span', { class: 'right', title: order ? '' : 'needs the kernel that made this run' }, ...buttons),
     ];
   }
 

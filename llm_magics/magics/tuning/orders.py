@@ -40,7 +40,9 @@ class Tunes:
             self._channel.send({"do": "gone", "id": id})
             return
         act, run = order.get("act"), view.run
-        if act == "show":  # the page was loaded again meanwhile
+        if act == "ask":
+            self._channel.send({"do": "known", "id": id})
+        elif act == "show":  # the page was loaded again meanwhile
             view.tell(self._channel, now=True)
         elif act == "stop":
             run.stop()

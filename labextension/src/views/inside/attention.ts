@@ -84,6 +84,10 @@ export class AttentionView extends InsideView {
     };
     onKeys(this.sheet, keys);
     this.update(look, host);
+    this.shell.onColours(() => {
+      this.paintSheet();
+      if (this.has(this.layer)) this.drawMatrix();
+    });
   }
 
   update(look: Look, host: LookHost): void {
@@ -193,8 +197,6 @@ export class AttentionView extends InsideView {
           layer === 0 || (layer + 1) % 5 === 0 ? String(layer + 1) : '',
         ),
       );
-    const rgb = parseColour(getComputedStyle(this.shell.root).color) ?? [0, 0, 0];
-    const ink = parseColour(rgbOf(this.shell.colour('--llm-mass-solid'))) ?? rgb;
     for (let head = 0; head < headCount; head++) {
       this.sheet.append(h('span', { 'data-head': head }, String(head + 1)));
       for (let layer = 0; layer < layerCount; layer++) {
@@ -211,10 +213,16 @@ export class AttentionView extends InsideView {
           this.go(layer, head, this.from);
           this.sheet.focus();
         });
-        paintThumb(canvas, this.thumbs, layer, head, ink);
         this.sheet.append(canvas);
       }
     }
+    this.paintSheet();
+  }
+
+  private paintSheet(): void {
+    const ink = parseColour(rgbOf(this.shell.colour('--llm-mass-solid'))) ?? [0, 0, 0];
+    for (const canvas of this.sheet.querySelectorAll('canvas'))
+      paintThumb(canvas, this.thumbs, Number(canvas.dataset.layer), Number(canvas.dataset.head), ink);
   }
 
   private draw(): void {

@@ -122,10 +122,17 @@ export class LensView extends InsideView {
       3: () => this.setMode(2),
     });
     this.update(look, host);
-    requestAnimationFrame(() => {
+    const answer = () => {
       this.grid.scrollTop = this.grid.scrollHeight;
       this.grid.scrollLeft = this.grid.scrollWidth;
       this.fill();
+    };
+    requestAnimationFrame(answer);
+    let reopened = !this.grid.isConnected;
+    this.shell.onColours(() => {
+      this.drawOverview();
+      if (reopened) answer();
+      reopened = false;
     });
   }
 
