@@ -1,6 +1,6 @@
 /** The root that every view stands in: a shadow root with the colours, so that no host's style gets in. */
 
-import { h } from '../dom.js';
+import { h, perFrame } from '../dom.js';
 import { COLOURS, followTheme } from '../theme.js';
 
 export const CONTROLS = `
@@ -79,7 +79,9 @@ export function shell(parent: HTMLElement, style: string): Shell {
 
 /** A view that is built before it is in the document has no colours yet: its host has no size either. */
 function watchColours(host: Element, draw: () => void): () => void {
-  const colours = new MutationObserver(() => host.isConnected && draw());
+  // JupyterLab takes cells out of the page for a moment: one frame later they are back, or their size tells.
+  const frame = perFrame(() => host.isConnected && draw());
+  const colours = new MutationObserver(() => frame.ask());
   colours.observe(host, { attributes: true, attributeFilter: ['data-llm-theme', 'data-llm-paint'] });
   let connected = host.isConnected;
   const size =
@@ -91,6 +93,7 @@ function watchColours(host: Element, draw: () => void): () => void {
         });
   size?.observe(host);
   return () => {
+    frame.cancel();
     colours.disconnect();
     size?.disconnect();
   };

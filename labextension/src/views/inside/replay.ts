@@ -24,7 +24,7 @@ const STYLE = `
 .mark{display:block;width:9px;height:9px;border-radius:5px;border:2px solid transparent}.now .mark{background:var(--llm-heat-solid)}.rec .mark{border-color:var(--llm-fg2)}.now.rec .mark{border-color:var(--llm-heat-solid)}
 .rule{border:1px solid var(--llm-line2);border-radius:9px;padding:0 7px;font-size:11px;white-space:nowrap}
 .bands svg{display:block;width:100%}.bands text{font:11px var(--llm-ui);fill:var(--llm-fg2)}.bands .dice{font-weight:600;fill:var(--llm-fg)}.bands .piece{fill:var(--llm-mass-2)}.bands .hit{fill:var(--llm-mass-4)}.bands .old{fill:var(--llm-track)}.bands .oldhit{fill:var(--llm-fg3)}.bands .flow{fill:var(--llm-mass-1)}.bands .flowhit{fill:var(--llm-mass-3)}.bands .needle{stroke:var(--llm-heat-solid);stroke-width:2.5;transition:transform 120ms}.bands circle{fill:var(--llm-heat-solid)}
-.set .slider{display:grid;grid-template-columns:1fr auto;gap:0 8px;margin-bottom:10px}.set .slider input{grid-column:1/3;grid-row:2;width:100%}.set .slider output{text-align:right}
+.set .slider{display:grid;grid-template-columns:1fr auto;gap:0 8px;margin-bottom:10px}.set .slider input{grid-column:1/3;grid-row:2;width:100%;margin:2px 0}.set .slider output{text-align:right}
 .set p{margin:6px 0}.set .small{font-size:11px;color:var(--llm-fg2)}
 @container (max-width:860px){.three{grid-template-columns:1fr 1fr}.bands{display:none}}
 @container (max-width:560px){.three{grid-template-columns:1fr}}
