@@ -6,6 +6,7 @@ import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from ..clean import line as line_of
@@ -29,7 +30,7 @@ class CellRequest:
         look: the options of a verb that looks inside.
         record: the answer that it looks at, or two to compare; None: the prompt, or the last answer where
             that is empty.
-        said: which was taken, where a line could be a prompt too.
+        said: a note on the verb that a prompt may have meant.
         left: notes on what looked like a variable and stayed as text.
     """
 
@@ -134,21 +135,34 @@ LOADING = {"model", "adapter", "precision", "threads", "file", "ignore_config", 
 _SAMPLING = {option.name for option in OPTIONS if option.sampling}
 
 
+_WRITTEN = {
+    "tokens": ("%llm tokens [on|off]", "the last answer's tokens; on or off: show those of every answer"),
+    "models": ("%llm models", "what is known by name, and what takes room in the cache"),
+    "rm": ("%llm rm NAME", "remove what was converted of a model"),
+    "playground": ("%llm playground", "a place to try: a conversation, its settings, its tokens"),
+    "status": ("%llm status", "the model in use, its memory and its speed"),
+    "version": ("%llm version", "the version of the extension"),
+}
+
+
 def usage(word: str = "") -> str:
-    """The help text: every option, a line each; of a verb, how it is written."""
+    """Describe every option in a line; or how one verb is written, with its options and an example."""
+    word = _COMMANDS.get(word, word)
     if word in VERBS:
         written, does = VERBS[word].line
         own = [option for option in OPTIONS if option.name in VERBS[word].options]
-        return "\n".join([f"{written}  {does}", *listed(own), "%llm --help lists everything"])
+        example = f"for example: {VERBS[word].example}"
+        return "\n".join(
+            [f"{written}  {does}", example, *(listed(own) if own else ()), "%llm --help lists everything"]
+        )
+    if word in _WRITTEN:
+        return "\n".join(["  ".join(_WRITTEN[word]), "%llm --help lists everything"])
     return "\n".join(
         [
             "%%llm [options]      the cell is the prompt",
             "%llm [options] TEXT  the rest of the line is",
             "%llm                 the model in use",
-            "%llm tokens          the last answer's tokens; 'on' or 'off': show those of every answer",
-            "%llm models          what is known by name, and what takes room in the cache",
-            "%llm rm NAME         remove what was converted of a model",
-            "%llm playground      a place to try: a conversation, its settings, its tokens",
+            *(f"{line:<20} {words}" for line, words in _WRITTEN.values()),
             *(f"{line:<20} {words}" for line, words in (verb.line for verb in VERBS.values())),
             "%%llm_tune           teach it with the rows in the cell, and see before and after: --help",
             "",
@@ -175,10 +189,11 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
 
     values, rest = read_options(line, OPTIONS, whole=cell is not None, help="%llm --help", fill=fill)
     if values.pop("help", False):
-        return CellRequest("help")
+        return CellRequest("help", rest if rest in VERBS or rest in _COMMANDS or rest == "rm" else "")
     evaluate = values.pop("evaluate", False)
     escaped = bool(re.search(r"(^|\s)--\s", line))
-    request, said = _looking(values, rest, cell, namespace, escaped=escaped)
+    said = ""
+    request = _looking(values, rest, cell, namespace, escaped=escaped)
     if request is not None:
         return request
     for name in NAMES:
@@ -187,10 +202,9 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
             raise UsageError(f"--{name} goes with a verb", hint=f"for example {takes or '%llm lens'}")
     _check_out(values)
     if cell is None and not escaped:
-        request, more = _command(rest, values)
+        request, said = _command(rest, values)
         if request is not None:
             return request
-        said = said or more
     if cell is None and not rest:
         if set(values) - LOADING:
             raise UsageError(
@@ -239,6 +253,11 @@ def _command(rest: str, values: Mapping[str, Any]) -> tuple[CellRequest | None, 
     word = words[0].removesuffix("?")
     if len(words) == 1 and rest.endswith("?") and (word in _COMMANDS or word in VERBS or word == "rm"):
         return CellRequest("help", word), ""
+    if words[1:] in (["--help"], ["-h"]) and (word in _COMMANDS or word == "rm"):
+        return CellRequest("help", word), ""
+    near = get_close_matches(word, [*VERBS, *_COMMANDS], 1, 0.8) if word.islower() else []
+    if near and near[0] != word:
+        return None, f"did you mean %llm {near[0]}?"
     if values:
         return None, ""
     if rest in _COMMANDS:
@@ -251,8 +270,13 @@ def _command(rest: str, values: Mapping[str, Any]) -> tuple[CellRequest | None, 
         )
     if words[0] == "rm" and len(words) == 2:
         return CellRequest("rm", words[1]), ""
-    if words[0] in (*_COMMANDS, "rm") and len(words) <= _FEW:
-        return None, f"taken as a prompt: %llm {words[0]} takes no {line_of(' '.join(words[1:]))}"
+    if word in _WRITTEN and len(words) <= _FEW and not rest.endswith("?"):
+        raise UsageError(
+            f"%llm {word} does not take {line_of(' '.join(words[1:]))!r}",
+            hint=f"it is written {_WRITTEN[word][0]}; to ask the model: %llm -- {word} …",
+        )
+    if word in _COMMANDS and len(words) <= _FEW:  # "help me", "list three cities"
+        return None, f"taken as a prompt: %llm {word} takes no {line_of(' '.join(words[1:]))}"
     return None, ""
 
 
@@ -264,27 +288,31 @@ def _check_out(values: Mapping[str, Any]) -> None:
 
 def _looking(
     values: dict[str, Any], rest: str, cell: str | None, namespace: Mapping[str, Any], *, escaped: bool
-) -> tuple[CellRequest | None, str]:
-    """A request to look inside, where the first word is such a verb and the rest fits it; else None, and a
-    note where it nearly fits.
+) -> CellRequest | None:
+    """A request to look inside, where the first word is such a verb.
+
+    Raises:
+        UsageError: the verb lacks something. The model is not asked in its place.
     """
     first, _, behind = rest.partition(" ")
     verb = VERBS.get(first)
     if verb is None or escaped:
-        return None, ""
-    more, text = read_options(behind, OPTIONS, whole=cell is not None, help="%llm --help")
+        return None
+    more, text = read_options(behind, OPTIONS, whole=cell is not None, help=f"%llm {first} --help")
+    if more.pop("help", False):
+        return CellRequest("help", first)
     values = {**values, **more}
     look = {name: values.pop(name) for name in NAMES if name in values}
     pair = pair_in(text, namespace) if first == "compare" and cell is None else None
     named = record_in(text, namespace) if cell is None else None
     if pair is None and named is None and not verb.fits(text if cell is None else cell, {**values, **look}):
-        if cell is None and not text:
-            raise UsageError(
-                f"{first} lacks what it looks at",
-                hint=f"it is written {verb.line[0]}; to ask the model: %llm -- {first}",
-            )
-        few = cell is None and len(text.split()) < _FEW
-        return None, f"taken as a prompt: the verb is written {verb.line[0]}" if few else ""
+        raise UsageError(
+            f"{first} lacks what it looks at"
+            if cell is None and not text
+            else f"%llm {first} does not fit what is behind it",
+            hint=f"it is written {verb.line[0]}, for example: {verb.example}; "
+            f"to ask the model: %llm -- {first}{' …' if text else ''}",
+        )
     _check_out(values)
     if cell is not None and text:
         raise UsageError(f"{text[:40]!r} is not an option", hint="the text goes into the cell")
@@ -297,11 +325,8 @@ def _looking(
             hint=f"it takes {takes}; to ask the model: %llm {flag} … -- {first} …",
         )
     record = pair or named
-    said = f"{first} was taken as a verb; to ask the model: %llm -- {first} …" if text and not record else ""
     evaluate = values.pop("evaluate", False)
     prompt, left = expand(text if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate)
     options = {name: values.pop(name) for name in list(values) if name in _SAMPLING}
     known = {name: values[name] for name in (*LOADING, "quiet", "out") if name in values}
-    return CellRequest(
-        first, prompt, options=options, look=look, record=record, said=said, left=left, **known
-    ), ""
+    return CellRequest(first, prompt, options=options, look=look, record=record, left=left, **known)

@@ -44,7 +44,6 @@ class LLMMagics(Magics):
         self.playgrounds: dict[str, Playground] = {}  # by the cell that shows it
         self.orders = Orders(self)
         self.lives = self.orders.lives
-        self._verb_said = False  # whether it was said that a line's first word was taken as a verb
         self._tokens_on = False  # whether every answer is shown as its tokens
         self._variant: Model | None = None  # the model with the adapter of the last answer
         self._model: Model | None = None  # the newest alone: another one gives its memory back
@@ -121,9 +120,7 @@ class LLMMagics(Magics):
             stream.close()
             interrupted = True
         generation = stream.generation
-        said = "" if self._verb_said else request.said  # once is enough
-        self._verb_said = self._verb_said or bool(request.said)
-        view.finish(generation, "; ".join(filter(None, [said, note(request.left)])), tokens=tokens)
+        view.finish(generation, "; ".join(filter(None, [request.said, note(request.left)])), tokens=tokens)
         if generation.text and not request.raw:
             self._threads.keep(place, Turn(cell, request.prompt, generation.text))
         if request.out:
@@ -158,9 +155,7 @@ class LLMMagics(Magics):
         return self._looked(making, picture, request)
 
     def _looked(self, making: Making, picture: Picture, request: CellRequest) -> Picture:
-        said = "" if self._verb_said else request.said  # once is enough
-        self._verb_said = self._verb_said or bool(request.said)
-        making.finish(picture, "\n".join(filter(None, [said, note(request.left)])))
+        making.finish(picture, note(request.left))
         if request.out:
             self.shell.user_ns[request.out] = picture
         return picture

@@ -439,7 +439,14 @@ def test_looking_inside(kernel: Kernel) -> None:
     result = kernel.run(f"%llm lens -o lens {TEXT}")
     assert set(result.data) == {"text/plain", "text/html", INSIDE} and result.data[INSIDE]["view"] == "lens"
     assert "␣Rome" in result.data["text/plain"]
-    assert "was taken as a verb" in result.stdout and "verb" not in kernel.run(f"%llm lens {TEXT}").stdout
+    assert not result.stdout
+    shown = kernel.run("%llm compare --help")
+    assert shown.stdout.startswith("%llm compare [TEXT]") and not shown.outputs
+    for line in ("walk", "watch The sky is", "compare --against FILE", "tokens maybe"):
+        result = kernel.run(f"%llm {line}")
+        assert "UsageError" in result.error and "it is written %llm" in result.error and not result.outputs
+    assert "did you mean %llm lens?" in str(kernel.run("%llm -n 3 lense The sky is").data)
+    result = kernel.run(f"%llm lens -o lens {TEXT}")
     assert kernel.value("repr(lens.answers[-1])") == "' Rome'"
     heavy = kernel.value("sorted({'torch', 'transformers', 'pandas'} & set(__import__('sys').modules))")
     assert heavy == "[]"

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_magics import LLMMagicsError, UsageError
+from llm_magics import Generation, LLMMagicsError, UsageError
 from llm_magics.magics.cell import OPTIONS, parse, usage
 from llm_magics.magics.expand import expand
+from llm_magics.magics.inside.verbs import VERBS
 
 NS = {"x": 5, "pi": 3.14159, "d": {"}": 1, "k": "v"}, "text": "{x} {{y}}", "obj": "abc", "items": [1, 2]}
 
@@ -183,11 +184,51 @@ def test_a_verb_that_lacks_its_text_says_how_it_is_written(word: str) -> None:
     assert f"%llm -- {word}" in error.value.hint and parse(f"-- {word}", None, {}).verb == "generate"
 
 
-@pytest.mark.parametrize("line", ["probe a", "tokens maybe", "models all"])
-def test_what_is_nearly_a_command_is_said(line: str) -> None:
-    request = parse(line, None, {})
+@pytest.mark.parametrize(
+    ("line", "written"),
+    [
+        ("tokens maybe", "%llm tokens [on|off]"),
+        ("models all", "%llm models"),
+        ("rm this model", "%llm rm NAME"),
+        ("compare --against FILE", "%llm compare [TEXT]"),
+        ("walk", "%llm walk TEXT"),
+        ("probe The sky is", "%llm probe PROMPT ⇒ A | B"),
+        ("watch The sky is", "%llm watch --watch A TEXT"),
+        ("compare apples and oranges, please", "%llm compare [TEXT]"),
+    ],
+)
+def test_a_verb_that_is_not_understood_is_no_prompt(line: str, written: str) -> None:
+    """B6: the model answered, at length and in earnest."""
+    with pytest.raises(UsageError) as error:
+        parse(line, None, {})
+    assert f"it is written {written}" in error.value.hint
+    assert f"%llm -- {line.split()[0]}" in error.value.hint
+    assert parse(f"-- {line}", None, {}).prompt == line
+
+
+@pytest.mark.parametrize("verb", [*VERBS, "tokens", "models", "rm", "playground", "status", "version"])
+def test_every_verb_has_help(verb: str) -> None:
+    """B6: %llm compare --help was answered by the model; lens had "no --help"."""
+    for line in (f"{verb} --help", f"{verb} -h", f"{verb}?", f"--help {verb}"):
+        request = parse(line, None, {})
+        assert (request.verb, request.prompt) == ("help", verb), line
+    assert f"%llm {verb}" in usage(verb) and "\n" in usage(verb) and "--temperature" not in usage(verb)
+
+
+@pytest.mark.parametrize("verb", list(VERBS))
+def test_the_example_of_a_verb_is_understood(verb: str) -> None:
+    line = VERBS[verb].example.removeprefix("%llm ")
+    assert parse(line, None, {"answer": Generation("x", (), "stop", "p")}).verb == verb
+
+
+def test_a_near_miss_is_said() -> None:
+    """B6: lense and tokenise were prompts, and nobody said so."""
+    assert parse("lense The sky is", None, {}).said == "did you mean %llm lens?"
+    assert parse("tokenise The sky is", None, {}).said == "did you mean %llm tokenize?"
+    assert not parse("Compare apples and oranges", None, {}).said
+    request = parse("help me", None, {})
     assert request.verb == "generate" and request.said.startswith("taken as a prompt")
-    assert not parse(f"{line} and a good deal more", None, {}).said
+    assert not parse("help me with a good deal more", None, {}).said
 
 
 @pytest.mark.parametrize(

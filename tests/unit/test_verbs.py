@@ -15,7 +15,6 @@ def test_a_verb_takes_its_text_and_options() -> None:
     request = parse('lens -p fp32 --watch " Rome" --watch " Milan" The capital is', None, {})
     assert request.verb == "lens" and request.prompt == "The capital is"
     assert request.look == {"watch": (" Rome", " Milan")} and request.precision == "fp32"
-    assert "%llm -- lens" in request.said
 
 
 def test_options_may_stand_before_the_verb() -> None:

@@ -1,5 +1,5 @@
-"""The verbs that look inside: ``%llm lens TEXT`` and its like. A first word is one only if the rest fits
-it."""
+"""The verbs that look inside: ``%llm lens TEXT`` and its like. What lacks
+something is an error with an example, never a prompt."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ class Verb:
 
     Attributes:
         line: how it is written, and what it does.
+        example: a line that works.
         make: the model, what is looked at (a text, or a record) and the verb's options → what is shown.
         options: those of the verbs' own that it takes.
         samples: whether it takes the sampler's options too.
-        fits: whether the rest of the line can be meant for it; else it is a prompt.
+        fits: whether the rest of the line has what it needs.
     """
 
     line: tuple[str, str]
+    example: str
     make: Callable[[Model, str | Record, Look], Picture]
     options: tuple[str, ...] = ()
     samples: bool = False
@@ -63,16 +65,19 @@ OPTIONS = (
 VERBS: dict[str, Verb] = {
     "tokenize": Verb(
         ("%llm tokenize TEXT", "how the text is cut into tokens; --beside MODEL: by another one too"),
+        "%llm tokenize Unbelievable!",
         lambda model, text, look: cut(model, text, look.get("beside", ())),
         ("beside",),
     ),
     "lens": Verb(
         ("%llm lens TEXT", "what the model would say after each layer"),
+        "%llm lens The capital of Italy is",
         lambda model, text, look: model.lens(text, watch=look.get("watch", ())),
         ("watch",),
     ),
     "probe": Verb(
         ("%llm probe PROMPT ⇒ A | B", "how likely whole strings are behind a prompt"),
+        "%llm probe The sky is ⇒ blue | red",
         lambda model, text, look: model.probe(*strings_of(text)),
         fits=lambda text, look: bool(_ARROW.search(text)),
     ),
@@ -81,16 +86,19 @@ VERBS: dict[str, Verb] = {
             "%llm compare [TEXT]",
             "with --precision, -m or --adapter: another model on the same text; or two records",
         ),
+        "%llm compare --precision fp32 The capital of Italy is",
         lambda model, text, look: against(model, text, look),
         fits=lambda text, look: bool({"precision", "model", "adapter"} & look.keys()),
     ),
     "replay": Verb(
         ("%llm replay [ANSWER]", "the sampler's choices again: the last answer's, or of the variable ANSWER"),
+        "%llm replay answer",
         lambda model, text, look: model.replay(answer_of(text)),
         fits=lambda text, look: not text,
     ),
     "walk": Verb(
         ("%llm walk TEXT", "one token's way through the model, step by step"),
+        "%llm walk The capital of Italy is",
         lambda model, text, look: model.walk(words(text), **sampling(look)),
         samples=True,
         fits=lambda text, look: bool(text),
@@ -100,6 +108,7 @@ VERBS: dict[str, Verb] = {
             "%llm attribute TEXT",
             "which tokens moved the next one; --target, --against TEXT: why this, and not that",
         ),
+        '%llm attribute --against " Paris" The capital of Italy is',
         lambda model, text, look: model.attribute(
             text, target=look.get("target"), against=look.get("against")
         ),
@@ -107,17 +116,20 @@ VERBS: dict[str, Verb] = {
     ),
     "watch": Verb(
         ("%llm watch --watch A TEXT", "how likely A would have been at every step"),
+        '%llm watch --watch " Rome" The capital of Italy is',
         lambda model, text, look: model.watch(text, look.get("watch", ())),
         ("watch",),
         fits=lambda text, look: "watch" in look,
     ),
     "memorised": Verb(
         ("%llm memorised TEXT", "how far it goes on with the text word for word"),
+        "%llm memorised We hold these truths to be self-evident",
         lambda model, text, look: model.memorised(text, given=look.get("given")),
         ("given",),
     ),
     "tree": Verb(
         ("%llm tree TEXT", "what else it could have said: many samples, laid over each other"),
+        "%llm tree --samples 16 Once upon a time",
         lambda model, text, look: model.tree(text, samples=look.get("samples", 32), **sampling(look)),
         ("samples",),
         samples=True,
@@ -125,6 +137,7 @@ VERBS: dict[str, Verb] = {
     ),
     "attention": Verb(
         ("%llm attention TEXT", "where each head looks"),
+        "%llm attention The cat sat because it was tired",
         lambda model, text, look: model.attention(text, layers=look.get("layer")),
         ("layer",),
     ),
