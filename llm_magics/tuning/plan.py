@@ -49,7 +49,7 @@ def layers_for(options: TuneOptions, layers: int, *, full_s: float, left_s: floa
         return 0, f"all {layers} layers: a step takes {full_s:.2f} s"
     return layers - DEPTH, (
         f"the last {DEPTH} of {layers} layers: with all of them a step takes {full_s:.2f} s, and "
-        f"only {int(fit)} would fit"
+        f"{'only ' * (fit >= 1)}{counted(max(int(fit), 0))} would fit"
     )
 
 
@@ -69,12 +69,17 @@ def steps_for(
     steps = min(wanted, fit)
     epochs = steps * batch / rows
     if steps < wanted:
-        why = f"{steps:,} steps ({epochs:.1f} epochs) fit into {options.minutes:g} min"
+        why = f"{counted(steps)} ({epochs:.1f} epochs) fit{'s' * (steps == 1)} into {options.minutes:g} min"
     elif options.steps:
-        why = f"{steps:,} steps, as asked ({epochs:.1f} epochs)"
+        why = f"{counted(steps)}, as asked ({epochs:.1f} epochs)"
     else:
-        why = f"{steps:,} steps: {epochs:.1f} epochs, and more would be learning by heart"
+        why = f"{counted(steps)}: {epochs:.1f} epochs, and more would be learning by heart"
     return Plan(first, steps, max(2, round(steps / CHECKS)), rate_for(options), f"{reason}; {why}")
+
+
+def counted(steps: int) -> str:
+    """Write a number of steps in words: "no step", "1 step", "12 steps"."""
+    return f"{steps:,} step{'s' * (steps != 1)}" if steps else "no step"
 
 
 def rate_for(options: TuneOptions) -> float:
