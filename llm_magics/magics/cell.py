@@ -22,8 +22,9 @@ class CellRequest:
     """What a cell asks for.
 
     Attributes:
-        verb: "generate", "status" (``%llm`` alone), "help", "playground", "models", "rm", "tokens" (``%llm
-            tokens [on|off]``, in the prompt), or one of those that look inside (inside/verbs.py).
+        verb: "generate", "status" (``%llm`` alone), "help", "playground", "models", "adapters", "rm",
+            "tokens" (``%llm tokens [on|off]``, in the prompt), or one of those that look inside
+            (inside/verbs.py).
         prompt: the text, its variables expanded; of "help" the verb that is meant.
         options: fields of SamplingOptions that were given.
         follow: None, or the thread to go on with: empty for that of the last answer.
@@ -70,7 +71,7 @@ OPTIONS = (
     Option(
         ("-a", "--adapter"),
         "adapter",
-        "NAME[:strength] of what %%llm_tune made, or the folder of a LoRA adapter",
+        "NAME[:strength] of what %%llm_tune made (%llm adapters lists it), or the folder of a LoRA adapter",
         sampling=False,
     ),
     Option(
@@ -139,6 +140,7 @@ _WRITTEN = {
     "tokens": ("%llm tokens [on|off]", "the last answer's tokens; on or off: show those of every answer"),
     "models": ("%llm models", "what is known by name, and what takes room in the cache"),
     "rm": ("%llm rm NAME", "remove what was converted of a model"),
+    "adapters": ("%llm adapters [rm NAME]", "what %%llm_tune -n NAME kept on the disk; rm removes it"),
     "playground": ("%llm playground", "a place to try: a conversation, its settings, its tokens"),
     "status": ("%llm status", "the model in use, its memory and its speed"),
     "version": ("%llm version", "the version of the extension"),
@@ -238,6 +240,7 @@ _COMMANDS = {
     "version": "version",
     "playground": "playground",
     "models": "models",
+    "adapters": "adapters",
     "list": "models",
     "ls": "models",
     "tokens": "tokens",
@@ -268,6 +271,8 @@ def _command(rest: str, values: Mapping[str, Any]) -> tuple[CellRequest | None, 
         raise UsageError(
             "rm needs the NAME of a model", hint="%llm models lists them; to ask the model: %llm -- rm"
         )
+    if words[:2] == ["adapters", "rm"] and len(words) == 3:
+        return CellRequest("adapters", words[2]), ""
     if words[0] == "rm" and len(words) == 2:
         return CellRequest("rm", words[1]), ""
     if word in _WRITTEN and len(words) <= _FEW and not rest.endswith("?"):

@@ -82,6 +82,10 @@ class LLMMagics(Magics):
                 from ..sources import listing
 
                 say(listing.listing() if request.verb == "models" else listing.remove(request.prompt))
+            elif request.verb == "adapters":
+                from ..sources import adapters
+
+                say(adapters.remove(request.prompt) if request.prompt else adapters.listing())
             elif request.verb in VERBS:
                 made = self._look(request)
             else:

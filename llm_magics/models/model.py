@@ -258,8 +258,8 @@ class Model(Inside):
         Models with other adapters, and this one without, may answer at the same time.
 
         Args:
-            adapter: an :class:`Adapter`, or a folder that PEFT or :meth:`TuneRun.save` wrote, with the
-                strength behind a colon where none is given: "pirate:0.8".
+            adapter: an :class:`Adapter`; a folder that PEFT or :meth:`TuneRun.save` wrote; or the name of
+                one that :func:`tune` kept. The strength may stand behind a colon: "pirate:0.8".
             strength: 0 is as without it, 1 as it was trained.
             name: what it is called in the record of an answer; else the folder's name.
 
@@ -281,7 +281,8 @@ class Model(Inside):
         if isinstance(adapter, (str, Path)):
             folder, told = with_strength(str(adapter))
             strength = told if strength is None else strength
-            adapter, name = self._adapter_in(given.path(folder, "an adapter")), name or Path(folder).name
+            place = _adapter_folder(folder)
+            adapter, name = self._adapter_in(place), name or place.name
         given.one_of(adapter, Adapter, "an adapter", hint="pass one, or its folder")
         strength = check_strength(1.0 if strength is None else strength)
         print_of = hashlib.sha256(f"{self.info.fingerprint}{adapter.digest}{strength}".encode()).hexdigest()
@@ -469,3 +470,20 @@ class Model(Inside):
             "bos_token": "" if bos is None else self.tokenizer.token_text(bos),
             "eos_token": "" if eos is None else self.tokenizer.token_text(eos),
         }
+
+
+def _adapter_folder(name: str) -> Path:
+    """Return the folder that a name means: one that is there, else the adapter that is kept under the name.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    from ..sources import adapters
+
+    folder = given.path(name, "an adapter")
+    if folder.exists():
+        return folder
+    kept = adapters.find(name)
+    if kept is None:
+        raise adapters.missing(name)
+    return kept.folder

@@ -23,6 +23,7 @@ from .options import DEPTH
 from .plan import layers_for, rate_for, steps_for
 from .records import Progress, Sample, TuneStep
 from .rows import Row
+from .save import keep_run
 from .training import machine
 
 if TYPE_CHECKING:
@@ -289,9 +290,25 @@ class Course:
             run.perplexity = perplexity(self.base_losses, after, seed=run.options.seed)
         self._note_verbatim()
         self._note_memory()
+        self.keep_named()
         run.state = "failed" if self.failed else "stopped" if self.asked else "done"
         self._save()
         yield
+
+    def keep_named(self) -> None:
+        """Write the adapter under its name. Where nothing was learnt there is none."""
+        run = self.run
+        if not run.keep or self.adapter is None or not self.adapter_step:
+            return
+        said = keep_run(run, self.adapter, self.adapter_step)
+        if said not in run.notes:
+            run.notes.append(said)
+
+    def interrupted(self) -> None:
+        """Write what was learnt until now under its name."""
+        if self.run.keep and self.trainer is not None and self.trainer.step:
+            self.keep("best")
+            self.keep_named()
 
     def sample(self) -> Iterator[None]:
         """Answer the prompts with the adapter that is kept; of one step the newest answer stays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -84,6 +85,8 @@ class Progress:
         notes: what was done to the rows, and what was noticed; row_notes are what was said when they were
             read.
         state: "training", "paused", …; ``why`` says how it ended.
+        keep: whether the adapter is written to ``LLM_MAGICS_HOME/adapters`` under its name at the end.
+        id: of this run; the adapter that it wrote before is replaced, one of another run is not.
     """
 
     model: Model
@@ -105,6 +108,8 @@ class Progress:
     memory: dict[str, int] = field(default_factory=dict)
     split: Split = field(default_factory=Split)
     strength: float = 1.0
+    keep: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def best(self) -> int | None:

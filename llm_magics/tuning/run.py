@@ -40,8 +40,11 @@ class TuneRun(Progress):
         name: str = "tuned",
         source: str = "rows",
         checkpoint: Checkpoint | None = None,
+        keep: bool = False,
     ) -> None:
-        super().__init__(model, rows.rows, options, tuple(prompts), name, source, row_notes=rows.notes)
+        super().__init__(
+            model, rows.rows, options, tuple(prompts), name, source, row_notes=rows.notes, keep=keep
+        )
         self._checkpoint = checkpoint
         self._course: Course | None = None
 
@@ -179,6 +182,7 @@ class TuneRun(Progress):
             self.stop("best")
         else:
             self._going().keep("best")
+            self._going().keep_named()
 
     # The run itself
 
@@ -196,6 +200,7 @@ class TuneRun(Progress):
             yield from course.whole()
         except (KeyboardInterrupt, GeneratorExit):
             self.state, self.why = "interrupted", f"interrupted at step {self.step}; go on with resume()"
+            course.interrupted()
             raise
         except BaseException as error:
             if self.state not in ("done", "stopped", "failed"):

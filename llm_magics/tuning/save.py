@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__
 from ..clean import line
 from ..core import given
+from ..errors import StoreError, UsageError
 from ..models.adapted import Slots
 from ..models.adapter import Adapter
-from ..sources import store
+from ..sources import adapters, store
 from ..sources.catalog import hub_name
 from .checkpoint import data_hash
 from .records import Progress
@@ -38,7 +40,24 @@ def save_run(run: Progress, adapter: Adapter, step: int, folder: str | Path) -> 
     Raises:
         UsageError: it exists. StoreError: it cannot be written.
     """
+    return store.whole(given.path(folder, "the folder"), _files(run, adapter, step))
 
+
+def keep_run(run: Progress, adapter: Adapter, step: int) -> str:
+    """Write the adapter under the name of the run, where ``%%llm -a NAME`` finds it after a restart.
+
+    Returns:
+        What was done, in words. That it cannot be written is said too, and stops no run.
+    """
+    try:
+        _, moved = adapters.keep(run.name, run.id, _files(run, adapter, step))
+    except (StoreError, UsageError) as error:
+        return f"the adapter is not kept on the disk: {error}"
+    earlier = f"; the earlier adapter of that name is now {moved}" if moved else ""
+    return f"kept as {run.name}: %%llm -a {run.name} uses it, after a restart too{earlier}"
+
+
+def _files(run: Progress, adapter: Adapter, step: int) -> Callable[[Path], None]:
     def build(making: Path) -> None:
         store.require_room(making, 2 * adapter.nbytes)
         adapter.save(making)
@@ -46,6 +65,7 @@ def save_run(run: Progress, adapter: Adapter, step: int, folder: str | Path) -> 
             _onnx(run.model.slots, adapter, making / ONNX)
         (making / "README.md").write_text(readme(run, step), "utf-8")
         facts = {
+            "run": run.id,
             "model": run.model.info.fingerprint,
             "data": data_hash(run.rows),
             "options": run.options.to_dict(),
@@ -55,7 +75,7 @@ def save_run(run: Progress, adapter: Adapter, step: int, folder: str | Path) -> 
         }
         (making / "run.json").write_text(json.dumps(facts, indent=1), "utf-8")
 
-    return store.whole(given.path(folder, "the folder"), build)
+    return build
 
 
 def readme(run: Progress, step: int) -> str:

@@ -176,3 +176,27 @@ def test_a_model_is_not_pickled(kernel: Kernel) -> None:
     result = kernel.run("import pickle, copy\npickle.dumps(lm.load())")
     assert "UsageError: a model cannot be pickled" in result.error and "lm.load(name)" in result.error
     assert "UsageError" in kernel.run("copy.deepcopy(lm.load())").error
+
+
+def test_an_adapter_outlives_the_kernel(default_gguf: Path, home: Path) -> None:
+    """B5"""
+    rows = "\n".join(f"what is {n} ⇒ Beep. It is {n}." for n in range(12))
+    day_one = Kernel()
+    try:
+        assert day_one.run("%load_ext llm_magics").status == "ok"
+        tuned = day_one.run(f"%%llm_tune -n robot --depth 2 --steps 4 --max-tokens 8 -p hi\n{rows}")
+        assert tuned.status == "ok" and "kept as robot" in tuned.data["text/plain"], tuned.error
+        said = day_one.run("%llm -a robot -n 8 -t 0 -o a what is 3").data["text/plain"]
+    finally:
+        day_one.close()
+    day_two = Kernel()
+    try:
+        day_two.run("%load_ext llm_magics")
+        assert "robot" in day_two.run("%llm adapters").stdout
+        assert day_two.run("%llm -a robot -n 8 -t 0 what is 3").data["text/plain"] == said
+        assert "its adapter is kept: %%llm -a robot" in day_two.run("%llm_tune --resume -n robot").error
+        assert "there is no adapter 'ghost'" in day_two.run("%llm -a ghost hi").error
+        assert "robot is removed" in day_two.run("%llm adapters rm robot").stdout
+        assert "no adapter is kept" in day_two.run("%llm adapters").stdout
+    finally:
+        day_two.close()

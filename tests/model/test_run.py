@@ -13,7 +13,8 @@ import pytest
 
 import llm_magics
 from llm_magics import Model, ModelFileError, StoreError, UsageError
-from llm_magics.sources import store
+from llm_magics.models.adapter import load_adapter
+from llm_magics.sources import adapters, store
 from llm_magics.tuning import course
 from llm_magics.tuning.checkpoint import PARAMETERS, STATE, Checkpoint
 from llm_magics.tuning.course import CHECKED, REPORTED
@@ -400,3 +401,44 @@ def test_a_long_history_is_read_again(model: Model, tmp_path: Path) -> None:
     (tmp_path / "kept" / STATE).write_text(json.dumps(state))
     assert (tmp_path / "kept" / STATE).stat().st_size > 16 << 20
     assert Checkpoint(tmp_path / "kept").read() is not None
+
+
+def test_a_named_run_is_kept_on_the_disk(model: Model, home: Path) -> None:
+    """B5: what was taught was lost with the kernel."""
+
+    def new(seed: int, name: str = "robot") -> TuneRun:
+        options = tune_options({"max_tokens": 6, "steps": 4, "batch": 4, "seed": seed, "eval_fraction": 0})
+        return TuneRun(model, read_rows(ROWS), options, name=name, keep=True)
+
+    run = watched(new(1))
+    assert "kept as robot: %%llm -a robot uses it, after a restart too" in run.notes
+    again = model.with_adapter("robot")
+    assert (
+        again.generate("what is 3", temperature=0).text == run.tuned.generate("what is 3", temperature=0).text
+    )
+    first = adapters.find("robot")
+    assert first is not None and first.run == run.id
+    run.resume(more=4)  # the same run: its own adapter is written anew
+    assert [each.name for each in adapters.entries()] == ["robot"]
+    other = watched(new(2))
+    assert any("the earlier adapter of that name is now robot-1" in note for note in other.notes)
+    assert [each.name for each in adapters.entries()] == ["robot", "robot-1"]
+    unnamed = watched(run_of(model, steps=2))
+    assert not any("kept as" in note for note in unnamed.notes) and len(adapters.entries()) == 2
+    odd = watched(new(3, "my robot"))
+    assert odd.state == "done" and any("is not kept on the disk" in note for note in odd.notes)
+    with pytest.raises(UsageError, match="there is no adapter 'ghost'") as error:
+        model.with_adapter("ghost")
+    assert error.value.hint == "kept are: robot, robot-1; or name a folder"
+
+
+def test_an_interrupted_run_is_kept_too(model: Model, home: Path) -> None:
+    run = TuneRun(model, read_rows(ROWS), tune_options({"steps": 8, "batch": 4}), name="half", keep=True)
+    moments = run.go()
+    while run.step < 5:
+        next(moments)
+    with pytest.raises(KeyboardInterrupt):
+        moments.throw(KeyboardInterrupt())
+    kept = adapters.find("half")
+    assert run.state == "interrupted" and kept is not None
+    assert any(pair.b.any() for pair in load_adapter(kept.folder).pairs.values())

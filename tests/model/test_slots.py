@@ -132,7 +132,7 @@ def test_adapters_of_other_models_are_refused(tiny_model: Any) -> None:
             tiny_model.with_adapter(Adapter({module: wide}, 4))
     with pytest.raises(UsageError, match="strength must be"):
         tiny_model.with_adapter(made(spec, ROLES, shared=True), -1)
-    with pytest.raises(LLMMagicsError, match="holds no adapter"):
+    with pytest.raises(LLMMagicsError, match="there is no adapter 'nowhere'"):
         tiny_model.with_adapter("nowhere")
 
 

@@ -21,6 +21,7 @@ class TuneRequest:
         verb: "tune", "resume" (go on with what ``name`` holds) or "help".
         rows: the cell's text, or what ``--data`` names: a variable's value or a path.
         source: what the rows are called.
+        keep: whether the adapter is kept on the disk: it was given a name.
         options: fields of TuneOptions that were given.
     """
 
@@ -33,6 +34,7 @@ class TuneRequest:
     prompts: tuple[str, ...] = ()
     folder: str | None = None
     quiet: bool = False
+    keep: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -50,7 +52,11 @@ def _names(text: str) -> str | tuple[str, ...]:
 
 OPTIONS = (
     Option(("-d", "--data"), "data", "NAME of a variable with rows (pandas, datasets, a list), or a file"),
-    Option(("-n", "--name"), "name", "NAME of the adapter, and of the variable that takes the run (tuned)"),
+    Option(
+        ("-n", "--name"),
+        "name",
+        "NAME of the variable that takes the run (tuned), and of the adapter that is kept on the disk",
+    ),
     Option(("-p", "--prompt"), "prompts", "TEXT that is answered on the way; may be given again", many=True),
     Option(("-m", "--model"), "model", "NAME of a model, org/name on the Hub, or a path"),
     Option(("--minutes",), "minutes", "the whole run takes at most so long (1)", float),
@@ -106,6 +112,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> TuneRequ
     if not name.isidentifier() or keyword.iskeyword(name):
         raise UsageError(f"{name!r:.60} cannot be the name of a variable", hint="for example -n pirate")
     ours = {each: values.pop(each) for each in _OURS if each in values}
+    ours["keep"] = "name" in ours
     data, resume = values.pop("data", None), values.pop("resume", False)
     text = cell if cell is not None and cell.strip() else None
     if resume:

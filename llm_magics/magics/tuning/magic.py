@@ -11,6 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from ...clean import say
 from ...core import given
 from ...errors import Interrupted, LLMMagicsError, UsageError
+from ...sources import adapters
 from .cell import TuneRequest, parse, usage
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class TuneMagics(Magics):
             rows,
             prompts=request.prompts,
             name=request.name,
+            keep=request.keep,
             source=request.source,
             resume=request.folder,
             **request.options,
@@ -76,7 +78,12 @@ class TuneMagics(Magics):
 
         run = self.shell.user_ns.get(request.name)
         if not isinstance(run, TuneRun):
-            raise UsageError(f"there is no run in {request.name}", hint="name it: %llm_tune --resume -n NAME")
+            raise UsageError(
+                f"there is no run in {request.name}",
+                hint=f"a run ends with its kernel, but its adapter is kept: %%llm -a {request.name}"
+                if adapters.find(request.name)
+                else "name it: %llm_tune --resume -n NAME",
+            )
         if more := request.options.get("steps"):
             run.more(more)
         self._drive(run, request.quiet)
@@ -96,7 +103,7 @@ def tune(
     rows: Any,
     *,
     prompts: Iterable[str] = (),
-    name: str = "tuned",
+    name: str | None = None,
     resume: str | Path | None = None,
     show: bool = True,
     **options: Any,
@@ -110,7 +117,8 @@ def tune(
         rows: texts, pairs, ``{"prompt", "completion"}``, ``{"messages"}`` or ``{"text"}``; a pandas or
             ``datasets`` table; the name of a CSV, JSON, JSONL or text file.
         prompts: answered before, on the way and at the end; questions of held-out rows, if none are given.
-        name: what the adapter is called.
+        name: what the adapter is called. One with a name is kept in ``LLM_MAGICS_HOME/adapters``, for
+            ``%%llm -a NAME`` and ``lm.load(adapter=NAME)`` of another day.
         resume: a folder that keeps the run at every check; where it holds one that was cut off, that goes on.
         show: a picture, or a line on stderr.
         **options: the fields of :class:`TuneOptions`: minutes, steps, depth, rank, alpha, targets,
@@ -127,7 +135,16 @@ def tune(
 
     torch()
     source = str(rows) if isinstance(rows, Path) or (isinstance(rows, str) and "\n" not in rows) else "rows"
-    run = new_run(model, read_rows(rows), prompts=prompts, name=name, source=source, resume=resume, **options)
+    run = new_run(
+        model,
+        read_rows(rows),
+        prompts=prompts,
+        name=name or "tuned",
+        source=source,
+        resume=resume,
+        keep=name is not None,
+        **options,
+    )
     return drive(run, get_ipython(), quiet=not show)
 
 
@@ -139,6 +156,7 @@ def new_run(
     name: str,
     source: str,
     resume: str | Path | None,
+    keep: bool = False,
     **options: Any,
 ) -> TuneRun:
     """A run that has not begun; ``model.last_tune`` is it.
@@ -162,6 +180,7 @@ def new_run(
         name=name,
         source=source,
         checkpoint=checkpoint,
+        keep=keep,
     )
     model.last_tune = run
     return run

@@ -1,0 +1,163 @@
+"""Adapters that are kept by name in ``LLM_MAGICS_HOME/adapters/NAME``, so that they outlive the kernel."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..clean import line
+from ..core.bounded import json_object
+from ..errors import UsageError
+from . import store
+
+PROVENANCE, CONFIG = "run.json", "adapter_config.json"
+_NAME = re.compile(r"[A-Za-z_][\w-]{0,62}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAdapter:
+    """One adapter on the disk.
+
+    Attributes:
+        size: in bytes.
+        base: the name of the model that it was trained on.
+        run: the id of the tuning run that wrote it; empty if that is not known.
+    """
+
+    name: str
+    folder: Path
+    size: int
+    base: str
+    run: str
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder of that name, whether it exists or not.
+
+    Raises:
+        UsageError: the name has other characters than letters, digits, ``_`` and ``-``.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{line(name)!r} cannot be the name of an adapter", hint="use letters, digits, _ and -: pirate"
+        )
+    return store.home() / "adapters" / name
+
+
+def find(name: str) -> KeptAdapter | None:
+    """Return the adapter of that name, or None."""
+    if not _NAME.fullmatch(name):
+        return None
+    folder = folder_of(name)
+    return _read(folder) if (folder / CONFIG).is_file() else None
+
+
+def entries() -> list[KeptAdapter]:
+    """Return all adapters that are kept, by name."""
+    root = store.home() / "adapters"
+    folders = sorted(root.iterdir()) if root.is_dir() else []
+    return [kept for folder in folders if (kept := find(folder.name)) is not None]
+
+
+def keep(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, str]:
+    """Write an adapter under a name. One of another run that has the name gets a number: ``pirate-1``.
+
+    Args:
+        run: the id of the tuning run. What the same run wrote before is replaced.
+        build: writes the files into a new folder.
+
+    Returns:
+        The folder, and the new name of the earlier adapter; empty if there was none.
+
+    Raises:
+        UsageError: the name cannot be one. StoreError: it cannot be written; the earlier one stays.
+    """
+    folder, moved = folder_of(name), ""
+    with store.lock(f"adapter {name}"):
+        new = folder.with_name(f"{name}.{run[:8] or 'new'}")
+        with store.writing(folder):
+            shutil.rmtree(new, ignore_errors=True)
+        store.whole(new, build)
+        try:
+            with store.writing(folder):
+                earlier = _read(folder) if folder.exists() else None
+                if earlier is not None and run and earlier.run == run:
+                    old = folder.with_name(f"{name}.old")
+                    shutil.rmtree(old, ignore_errors=True)
+                    os.rename(folder, old)
+                    os.rename(new, folder)
+                    shutil.rmtree(old, ignore_errors=True)
+                    return folder, ""
+                if folder.exists():
+                    moved = _free_name(name)
+                    os.rename(folder, folder.with_name(moved))
+                os.rename(new, folder)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    return folder, moved
+
+
+def remove(name: str) -> str:
+    """Remove an adapter.
+
+    Returns:
+        What was removed, in words.
+
+    Raises:
+        UsageError: there is none of that name. StoreError: it cannot be removed.
+    """
+    kept = find(name)
+    if kept is None:
+        raise missing(name)
+    with store.lock(f"adapter {name}"), store.writing(kept.folder):
+        shutil.rmtree(kept.folder)
+    return f"the adapter {name} is removed: {kept.size / 1e6:,.0f} MB"
+
+
+def listing() -> str:
+    """Describe every adapter in a line."""
+    kept = entries()
+    if not kept:
+        return "no adapter is kept; %%llm_tune -n NAME makes one"
+    lines = [f"kept in {store.home() / 'adapters'}:"]
+    lines += [f"  {each.name:<24} {each.size / 1e6:6,.0f} MB, of {line(each.base)}" for each in kept]
+    return "\n".join([*lines, "%%llm -a NAME uses one; %llm adapters rm NAME removes it"])
+
+
+def missing(name: str) -> UsageError:
+    """Return the error for an adapter that is not there."""
+    names = ", ".join(each.name for each in entries()[:20])
+    return UsageError(
+        f"there is no adapter {line(name)!r}",
+        hint=f"kept are: {names}; or name a folder"
+        if names
+        else "run a %%llm_tune cell with -n NAME, or name a folder",
+    )
+
+
+def _read(folder: Path) -> KeptAdapter:
+    facts = _facts(folder / PROVENANCE)
+    base = _facts(folder / CONFIG).get("base_model_name_or_path")
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return KeptAdapter(
+        folder.name, folder, size, base if isinstance(base, str) else "", str(facts.get("run", ""))
+    )
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    try:
+        return json_object(path)
+    except (OSError, ValueError):
+        return {}
+
+
+def _free_name(name: str) -> str:
+    number = 1
+    while folder_of(f"{name[:56]}-{number}").exists():
+        number += 1
+    return f"{name[:56]}-{number}"
