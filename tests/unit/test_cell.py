@@ -206,7 +206,9 @@ def test_a_verb_that_is_not_understood_is_no_prompt(line: str, written: str) -> 
     assert parse(f"-- {line}", None, {}).prompt == line
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "tokens", "models", "adapters", "rm", "playground", "status", "version"])
+@pytest.mark.parametrize(
+    "verb", [*VERBS, "tokens", "models", "adapters", "rm", "playground", "status", "version"]
+)
 def test_every_verb_has_help(verb: str) -> None:
     """B6: %llm compare --help was answered by the model; lens had "no --help"."""
     for line in (f"{verb} --help", f"{verb} -h", f"{verb}?", f"--help {verb}"):
