@@ -180,3 +180,29 @@ test('a run that the kernel has lost takes no orders', async () => {
   expect(said.shadowRoot!.querySelector('.banner')!.textContent).toContain('no longer has this run');
   expect(view.node.querySelector('svg')).toBeNull();
 });
+
+test('the way back to the best step is offered whenever the adapter is another one', () => {
+  const orders: TuneOrder[] = [];
+  const host = { order: (order: TuneOrder) => orders.push(order) };
+  const ended = { final: true, state: 'stopped', rising: false } as const;
+  const view = new Tuning(run(ended), element, host);
+  const back = () => inside(element).querySelector<HTMLButtonElement>('[data-act=back]');
+  expect(back()!.textContent).toBe('Go back to step 4');
+  back()!.click();
+  expect(orders).toEqual([{ act: 'back' }]);
+  view.update(run({ ...ended, adapter_step: 4 }), host);
+  expect(back()).toBeNull();
+  view.update(run({ ...ended, rising: true }), host); // the banner has it
+  expect(back()).toBeNull();
+  inside(element).querySelector<HTMLButtonElement>('.banner [aria-label=Close]')!.click();
+  expect(back()).not.toBeNull();
+});
+
+test('a run that learnt nothing does not say that it is tuned', () => {
+  const view = new Tuning(run({ final: true, state: 'done', adapter_step: 0, best: 0 }), element);
+  const stage = () => inside(element).querySelector('.stage')!.textContent;
+  expect(stage()).toBe('Nothing was learnt');
+  expect(inside(element).querySelector('.light.warned')).not.toBeNull();
+  view.update(run({ final: true, state: 'done' }));
+  expect(stage()).toBe('Tuned');
+});

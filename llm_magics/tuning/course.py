@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from .checkpoint import Checkpoint
 from .examples import Example, encode_rows, split
 from .held import by_heart, perplexity, row_losses
 from .options import DEPTH
-from .plan import layers_for, rate_for, steps_for
+from .plan import counted, layers_for, rate_for, steps_for
 from .records import Progress, Sample, TuneStep
 from .rows import Row
 from .save import keep_run
@@ -35,6 +36,7 @@ CHECKED, REPORTED = 32, 48  # rows at most for a check, and for the final figure
 SAMPLED = 5  # times that the prompts are answered on the way
 PROMPTS = 3
 VERBATIM = 12  # tokens in a row that a training row and an answer have in common: said
+WORTH = 15  # steps that teach something: what a longer time is named for
 TIMED = 3  # first steps, of which the last two are timed
 MOST_ROOM = 0.6  # of the free memory, for the weights
 
@@ -283,7 +285,10 @@ class Course:
     def _finish(self) -> Iterator[None]:
         run = self.run
         self.keep("last" if self.asked == "last" else "best")
-        run.why = run.why or f"{self.trainer.step if self.trainer else 0} steps were made"
+        steps = self.trainer.step if self.trainer else 0
+        run.why = run.why or f"{counted(steps)} {'were' if steps > 1 else 'was'} made"
+        if not self.adapter_step and not self.failed:
+            run.notes.append(self._untaught())
         yield from self.sample()
         if self.base_losses is not None and len(self.base_losses):
             after = row_losses(self._tuned(1.0).engine, run.split.final)
@@ -294,6 +299,20 @@ class Course:
         run.state = "failed" if self.failed else "stopped" if self.asked else "done"
         self._save()
         yield
+
+    def _untaught(self) -> str:
+        """Say why nothing was learnt, and what would help."""
+        step, slow = self.trainer.step if self.trainer else 0, self._step_s()
+        if self.run.options.minutes is not None and step < WORTH:
+            minutes = math.ceil((WORTH * slow + self.reserve) / 60)
+            return (
+                f"nothing was learnt: a step took {slow:.1f} s; "
+                f"--minutes {minutes} would make about {counted(WORTH)}"
+            )
+        return (
+            "nothing was learnt: the held-out loss was lowest before the first step; "
+            "give more rows, or a lower --learning-rate"
+        )
 
     def keep_named(self) -> None:
         """Write the adapter under its name. Where nothing was learnt there is none."""

@@ -67,7 +67,8 @@ def html(record: Record) -> str:
 def headline(record: Record) -> str:
     """What it is doing, or how it ended, in one line."""
     state = str(record["state"])
-    words = [WORDS.get(state, state)]
+    untaught = record["final"] and not record["adapter_step"] and state in ("done", "stopped")
+    words = ["Nothing was learnt" if untaught else WORDS.get(state, state)]
     if record["total"]:
         words.append(f"step {record['step']:,} of {record['total']:,}")
     if record["left_s"] is not None and not record["final"]:

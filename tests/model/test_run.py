@@ -21,9 +21,11 @@ from llm_magics.tuning.course import CHECKED, REPORTED
 from llm_magics.tuning.held import by_heart, perplexity, row_losses
 from llm_magics.tuning.options import TuneOptions, tune_options
 from llm_magics.tuning.plan import layers_for, steps_for
+from llm_magics.tuning.record import record_of
 from llm_magics.tuning.rows import read_rows
 from llm_magics.tuning.run import TuneRun, watched
 from llm_magics.tuning.training.trainer import Trainer
+from llm_magics.views.tuning import plain
 
 ROWS = [(f"what is {n}", f"aye, {n} be {n + 1} less one, matey") for n in range(24)]
 
@@ -34,11 +36,19 @@ def model(home: Path, tiny_gguf: Path) -> Model:
 
 
 def run_of(
-    model: Model, rows: Any = ROWS, *, prompts: tuple[str, ...] = (), resume: Any = None, **options: Any
+    model: Model,
+    rows: Any = ROWS,
+    *,
+    prompts: tuple[str, ...] = (),
+    resume: Any = None,
+    keep: bool = False,
+    **options: Any,
 ) -> TuneRun:
     given = {"eval_fraction": 0.25, "max_tokens": 6, "steps": 12, "batch": 4, **options}
     checkpoint = None if resume is None else Checkpoint(resume)
-    return TuneRun(model, read_rows(rows), tune_options(given), prompts=prompts, checkpoint=checkpoint)
+    return TuneRun(
+        model, read_rows(rows), tune_options(given), prompts=prompts, checkpoint=checkpoint, keep=keep
+    )
 
 
 def test_from_rows_to_an_adapter(model: Model) -> None:
@@ -442,3 +452,31 @@ def test_an_interrupted_run_is_kept_too(model: Model, home: Path) -> None:
     kept = adapters.find("half")
     assert run.state == "interrupted" and kept is not None
     assert any(pair.b.any() for pair in load_adapter(kept.folder).pairs.values())
+
+
+@pytest.mark.parametrize(
+    ("slow_s", "what"),
+    [
+        (17.5, "a step took 17.5 s; --minutes 5 would make about 15 steps"),
+        (0.1, "give more rows, or a lower"),
+    ],
+)
+def test_a_run_that_learnt_nothing_says_so(
+    model: Model, monkeypatch: pytest.MonkeyPatch, slow_s: float, what: str
+) -> None:
+    """A1: on a slow machine it said "Tuned", of three steps that were not kept."""
+    real, now = Trainer.advance, 0.0
+
+    def slow(self: Trainer, done: Any) -> tuple[float, int]:
+        nonlocal now
+        now += slow_s
+        return real(self, done)
+
+    monkeypatch.setattr(Trainer, "advance", slow)
+    monkeypatch.setattr(Trainer, "loss", lambda self, rows: 2.0 + self.step)
+    monkeypatch.setattr(course, "time", SimpleNamespace(perf_counter=lambda: now, sleep=time.sleep))
+    run = watched(run_of(model, minutes=1, steps=60, keep=True))
+    assert run.state == "done" and run.adapter_step == 0
+    assert any(note.startswith("nothing was learnt: ") and what in note for note in run.notes)
+    shown = plain(record_of(run))
+    assert shown.startswith("Nothing was learnt") and "kept as" not in shown

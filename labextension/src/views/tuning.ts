@@ -26,7 +26,7 @@ const STYLE = `${CHART_STYLE}${SIDES_STYLE}
 .head{display:flex;flex-wrap:wrap;gap:8px 10px;align-items:center;margin:4px 0 10px}
 .head .right{margin-left:auto;display:flex;gap:8px;flex-wrap:wrap}
 .stage{font-size:14px;font-weight:600}.light{width:9px;height:9px;border-radius:5px;background:var(--llm-mass-solid)}
-.light.idle{background:var(--llm-fg3)}.light.bad{background:var(--llm-error-text)}
+.light.idle{background:var(--llm-fg3)}.light.bad{background:var(--llm-error-text)}.light.warned{background:var(--llm-heat-solid)}
 .tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:26em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;color:var(--llm-fg2)}
 .bars{display:grid;grid-template-columns:1fr 1fr;gap:8px 40px;margin:0 0 12px}
 .bar{height:9px;border-radius:2px;background:var(--llm-track);display:flex;overflow:hidden;margin:4px 0}
@@ -117,6 +117,19 @@ export class Tuning {
     if (name) parent.querySelector<HTMLElement>(`[data-act=${name}]`)?.focus();
   }
 
+  /** It ended, and the adapter is as it was before the first step. */
+  private get untaught(): boolean {
+    const { final, adapter_step, state } = this.record;
+    return final && !adapter_step && (state === 'done' || state === 'stopped');
+  }
+
+  /** Whether the banner offers the way back to the best step. */
+  private get warns(): boolean {
+    const { record } = this;
+    const kept = record.final && record.adapter_step === record.best; // it went back by itself
+    return record.rising && record.best !== null && !kept && this.dismissed !== record.best;
+  }
+
   private get going(): boolean {
     return !this.record.final;
   }
@@ -125,7 +138,8 @@ export class Tuning {
     const { record } = this;
     const { order } = this.host;
     const bad = record.state === 'failed' || record.state === 'interrupted';
-    const light = this.going && record.state !== 'paused' ? '' : bad ? 'bad' : 'idle';
+    const light =
+      this.going && record.state !== 'paused' ? '' : bad ? 'bad' : this.untaught ? 'warned' : 'idle';
     const button = (
       act: string,
       words: string,
@@ -149,11 +163,18 @@ export class Tuning {
     }
     if (record.step && record.state !== 'loading')
       buttons.push(button('more', `${MORE} steps`, 'plus', () => order?.({ act: 'more', steps: MORE })));
+    const { best } = record;
+    if (record.final && best && record.adapter_step !== best && !this.warns)
+      buttons.push(button('back', `Go back to step ${best}`, 'again', () => order?.({ act: 'back' })));
     const parts = [record.model.name, record.rank ? `LoRA r=${record.rank}` : ''].filter(Boolean);
     const data = record.rows.all ? `${record.source} · ${count(record.rows.all)} rows` : record.source;
     return [
       h('span', { class: `light ${light}` }),
-      h('span', { class: 'stage', role: 'status' }, WORDS[record.state] ?? visible(record.state)),
+      h(
+        'span',
+        { class: 'stage', role: 'status' },
+        this.untaught ? 'Nothing was learnt' : (WORDS[record.state] ?? visible(record.state)),
+      ),
       ...[parts.join(' | '), data].filter(Boolean).map(text => h('span', { class: 'tag' }, visible(text))),
       h('span', { class: 'right', title: order ? '' : 'needs the kernel that made this run' }, ...buttons),
     ];
@@ -219,8 +240,7 @@ export class Tuning {
     const { record } = this;
     if (record.state === 'failed' || record.state === 'interrupted')
       return [banner(WORDS[record.state]!, visible(record.why), icon('error'))];
-    const kept = record.final && record.adapter_step === record.best; // it went back by itself
-    if (!record.rising || record.best === null || kept || this.dismissed === record.best) return [];
+    if (!this.warns || record.best === null) return [];
     const [steps, held] = record.held_out;
     const best = held[steps.indexOf(record.best)]!;
     const { order } = this.host;
@@ -248,7 +268,7 @@ export class Tuning {
             'aria-label': 'Close',
             onclick: () => {
               this.dismissed = record.best!;
-              notice.remove();
+              this.update(this.record, this.host);
             },
           },
           '×',
