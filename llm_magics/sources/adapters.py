@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ..errors import UsageError
 from . import store
 
 PROVENANCE, CONFIG = "run.json", "adapter_config.json"
+_OLD = ".old"  # the suffix of what is being replaced
 _NAME = re.compile(r"[A-Za-z_][\w-]{0,62}", re.ASCII)
 
 
@@ -54,14 +56,15 @@ def find(name: str) -> KeptAdapter | None:
     if not _NAME.fullmatch(name):
         return None
     folder = folder_of(name)
+    _put_back(folder)
     return _read(folder) if (folder / CONFIG).is_file() else None
 
 
 def entries() -> list[KeptAdapter]:
     """Return all adapters that are kept, by name."""
     root = store.home() / "adapters"
-    folders = sorted(root.iterdir()) if root.is_dir() else []
-    return [kept for folder in folders if (kept := find(folder.name)) is not None]
+    names = sorted({path.name.removesuffix(_OLD) for path in root.iterdir()}) if root.is_dir() else []
+    return [kept for name in names if (kept := find(name)) is not None]
 
 
 def keep(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, str]:
@@ -85,9 +88,10 @@ def keep(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, st
         store.whole(new, build)
         try:
             with store.writing(folder):
+                _put_back(folder)
                 earlier = _read(folder) if folder.exists() else None
                 if earlier is not None and run and earlier.run == run:
-                    old = folder.with_name(f"{name}.old")
+                    old = folder.with_name(f"{name}{_OLD}")
                     shutil.rmtree(old, ignore_errors=True)
                     os.rename(folder, old)
                     os.rename(new, folder)
@@ -138,6 +142,14 @@ def missing(name: str) -> UsageError:
         if names
         else "run a %%llm_tune cell with -n NAME, or name a folder",
     )
+
+
+def _put_back(folder: Path) -> None:
+    """Undo a replacement that a kill left half done: the earlier files are still beside the folder."""
+    old = folder.with_name(f"{folder.name}{_OLD}")
+    if old.is_dir() and not folder.exists():
+        with suppress(OSError):
+            os.rename(old, folder)
 
 
 def _read(folder: Path) -> KeptAdapter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,28 @@ def test_what_is_missing_is_said_with_what_there_is(home: Path) -> None:
     assert "%%llm_tune" in (adapters.missing("robot").hint or "")
     keep("pirate", "x", "a")
     assert adapters.missing("robot").hint == "kept are: pirate; or name a folder"
+
+
+@pytest.mark.parametrize(("run", "cut"), [("a", 1), ("a", 2), ("b", 1), ("b", 2)])
+def test_a_kill_in_the_middle_loses_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, run: str, cut: int
+) -> None:
+    keep("robot", "one", "a")
+    real, calls = os.rename, 0
+
+    def rename(source: Path, target: Path) -> None:
+        nonlocal calls
+        calls += ".making-" not in Path(source).name
+        if calls == cut and ".making-" not in Path(source).name:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(adapters.os, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        keep("robot", "two", run)
+    monkeypatch.undo()
+    monkeypatch.setenv("LLM_MAGICS_HOME", str(home))
+    names = [each.name for each in adapters.entries()]
+    assert len(names) == 1 and text_of(names[0]) == "one"
+    keep("robot", "three", run)
+    assert text_of("robot") == "three"
