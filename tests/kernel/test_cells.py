@@ -67,7 +67,7 @@ def test_a_lone_question_mark_is_help(kernel: Kernel) -> None:
         "--layer" not in kernel.run("%llm lens?").stdout
         and "after each layer" in kernel.run("%llm lens?").stdout
     )
-    assert "--temperature" in kernel.run("%llm tokens?").stdout
+    assert "%llm tokens [on|off]" in kernel.run("%llm tokens?").stdout
 
 
 def test_help_shows_the_options(kernel: Kernel) -> None:

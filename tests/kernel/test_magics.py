@@ -418,7 +418,7 @@ def test_tuning_is_live_interrupted_gone_on_with_and_used(fresh_kernel: Kernel) 
     )
     assert plain == none != tuned and "matey" in tuned
     again = kernel.run(f"%llm -a nothing {ask}")
-    assert again.status == "error" and "holds no adapter" in again.error
+    assert again.status == "error" and "there is no adapter" in again.error
     assert kernel.run("%llm_tune --resume -n nothing").error.count("there is no run in nothing") == 1
     assert "--eval-fraction" in kernel.run("%llm_tune --help").stdout
 
