@@ -30,7 +30,7 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 def main() -> None:
     side, steps, skip, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     model = lm.load()
-    examples, _ = encode_rows(model, read_rows(ROOT / "notebooks" / "data" / "brindle.jsonl"))
+    examples, _ = encode_rows(model, read_rows(ROOT / "notebooks" / "data" / "brindle.jsonl").rows)
     found = split(examples, fraction=0.2)
     source = model.source()
     del model
