@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 SMALL = 16 << 20  # bytes
@@ -26,6 +26,12 @@ def json_object(path: Path, most: int = SMALL) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError("it is not a JSON object")
     return value
+
+
+def stays_inside(name: str) -> bool:
+    """Whether a file's name, as a manifest, an index or a server gives it, stays in its folder everywhere."""
+    path = PurePosixPath(name)
+    return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name)
 
 
 def read_regular(path: Path, most: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What records that come from outside must be: types, ranges, and how they hang together.
+"""Check records that come from outside: their types, their ranges, and that their parts fit each other.
 
 A notebook's file may have been written by anybody. What it holds is shown, sent to the kernel, and put into
 the source text of cells.
@@ -46,7 +46,7 @@ def check_generation(record: Any) -> None:
 
 
 def check_trace(record: Any) -> None:
-    """The same of a Trace."""
+    """Raise ModelFileError unless every field of a Trace is of its kind and in its range."""
     _text("text", record.text)
     _tokens(record.tokens)
     _model(record.model)

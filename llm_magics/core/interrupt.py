@@ -1,4 +1,4 @@
-"""What must not be cut in two: a KeyboardInterrupt that comes meanwhile is raised at its end."""
+"""Delay a KeyboardInterrupt until work that must not be cut in two is done."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from types import FrameType
 
 @contextmanager
 def whole() -> Iterator[None]:
-    """Hold back an interrupt until the block is done. For a few milliseconds' work, in the main thread; in
-    others no signal comes.
+    """Delay an interrupt until the block is done. Use it for a few milliseconds of work. Only the main thread
+    receives signals; elsewhere the block runs as it is.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

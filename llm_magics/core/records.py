@@ -144,7 +144,7 @@ class Generation:
         return format(self.text, spec)
 
     def __hash__(self) -> int:
-        """Of what the answer is: its tables cannot be hashed."""
+        """Hash the text, the prompt, the model and the token ids: the tables cannot be hashed."""
         return hash((self.text, self.prompt, self.model, tuple(token.id for token in self.tokens)))
 
     def path(self, number: int) -> Generation:

@@ -62,18 +62,18 @@ def _rope(c: Config, **names: tuple[str, ...]) -> Fields:
 
 
 def _turned(c: Config, rope: Rope) -> Fields:
-    """How many dimensions of a head are rotated. GGUF files say it as a number."""
+    """Read how many dimensions of a head are rotated. GGUF files give the number, config.json the part."""
     head_dim = c.head_dim()
     if not head_dim:
         raise c.bad("head_dim", head_dim)
     dim = c.whole("rotary_dim", default=0) or int(head_dim * rope.partial)
-    if dim == head_dim or not c.rotates_part:
-        if dim != head_dim:
-            raise UnsupportedModel(
-                f"partial_rotary_factor = {dim / head_dim:g} is not supported for {line(c.family)}",
-                hint="choose another model",
-            )
+    if dim == head_dim:
         return {}
+    if not c.rotates_part:
+        raise UnsupportedModel(
+            f"partial_rotary_factor = {dim / head_dim:g} is not supported for {line(c.family)}",
+            hint="choose another model",
+        )
     return {"rotary_dim": dim}
 
 
@@ -92,7 +92,7 @@ def _llama(c: Config, eps: float = 1e-6) -> Fields:
 
 
 def _biases(c: Config, attention: str = "attention_bias", mlp: str = "mlp_bias") -> Fields:
-    """Where the products have biases, in the families whose configuration says so."""
+    """Read which products have biases, in the families that have a field for it."""
     return {
         name: c.policy(key)
         for name, key in (("attention_bias", attention), ("mlp_bias", mlp))
@@ -114,11 +114,15 @@ def _mixtral(c: Config) -> Fields:
     }
 
 
+def _window_in_use(c: Config) -> int:
+    """Read the sliding window of the families that can switch it off."""
+    window = c.whole("sliding_window", default=0)
+    return window if c.flag("use_sliding_window") else 0
+
+
 def _qwen2(c: Config) -> Fields:
     fields = _llama(c)
-    window, first = c.whole("sliding_window", default=0), c.whole("max_window_layers", default=28)
-    if not c.flag("use_sliding_window"):
-        window = 0
+    window, first = _window_in_use(c), c.whole("max_window_layers", default=28)
     layers = c.kinds("sliding_attention", lambda i: bool(window) and i >= first)
     if layers and not window:
         raise UnsupportedModel(
@@ -133,11 +137,10 @@ def _qwen3(c: Config) -> Fields:
 
 
 def _qwen3_moe(c: Config) -> Fields:
-    window = c.whole("sliding_window", default=0)
     c.value("max_window_layers")  # transformers has no such field for this family
     return {
         **_llama(c),
-        "window": window if c.flag("use_sliding_window") else 0,
+        "window": _window_in_use(c),
         "qk_norm": "head",
         "head_dim": c.head_dim(),
         "experts": c.whole("num_experts", "num_local_experts", default=128),
@@ -153,8 +156,7 @@ def _smollm3(c: Config) -> Fields:
     if given is not None and (not isinstance(given, list) or len(given) < c.layers):
         raise c.bad("no_rope_layers", given)
     bare = [i for i in range(c.layers) if (not given[i] if given else step and (i + 1) % step == 0)]
-    window = c.whole("sliding_window", default=0)
-    window = window if c.flag("use_sliding_window") else 0
+    window = _window_in_use(c)
     layers = c.kinds("sliding_attention", lambda i: bool(window) and i in bare)
     c.value("max_window_layers")  # transformers has no such field for this family
     return {**_llama(c), "no_rope": tuple(bare), "window": window if layers else 0, "sliding": layers}

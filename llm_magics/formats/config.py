@@ -94,8 +94,7 @@ class Config:
     """The configuration of a decoder.
 
     A field that the file lacks has the default of transformers' class. Every field that is asked for is
-    noted,
-    so that :meth:`check_unread` finds those that nobody asked for.
+    noted, so that :meth:`check_unread` finds those that nobody asked for.
 
     Args:
         raw: the JSON object.
@@ -196,8 +195,12 @@ class Config:
             return default if absent is None else absent
         if value is None:
             return default
+        return self.checked(keys[0], value, least)
+
+    def checked(self, key: str, value: object, least: float = 0.0) -> float:
+        """The value as a number from ``least`` to LARGEST."""
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= LARGEST:
-            raise self.bad(keys[0], value)
+            raise self.bad(key, value)
         return float(value)
 
     def flag(self, key: str, *, default: bool = False) -> bool:
@@ -324,8 +327,7 @@ def unused(where: str, key: str, value: object) -> UnsupportedModel:
     """The error for a field that might change what the model computes, and is not used."""
     return UnsupportedModel(
         f"{where} has {line(key)} = {line(repr(value), most=80)}, which this version does not use and "
-        f"which may "
-        "change what the model computes",
+        "which may change what the model computes",
         hint=f'pass ignore_config="{line(key)}" (in a cell: --ignore-config {line(key)}) to load it without',
     )
 

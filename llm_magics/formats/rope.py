@@ -125,8 +125,10 @@ def _read(
     default: float = 10_000.0,
 ) -> Rope:
     outer = c.number(*theta, default=default)
-    base = _number(c, table, "rope_theta", outer)
-    part = _number(c, table, "partial_rotary_factor", c.number(*partial, default=1.0))
+    part = c.number(*partial, default=1.0)
+    own = {key: value for key, value in table.items() if value is not None}
+    base = c.checked("rope_theta", own.get("rope_theta", outer))
+    part = c.checked("partial_rotary_factor", own.get("partial_rotary_factor", part))
     kind = table.get("rope_type", table.get("type")) or "default"
     if not isinstance(kind, str):
         raise c.bad("rope_type", kind)
@@ -134,27 +136,19 @@ def _read(
         kind = "longrope"
     if kind in ("default", "none", "mrope"):
         kind = "default"
-    for key, value in table.items():
-        if (
-            key not in _COMMON
-            and key not in _KEYS.get(kind, {key})
-            and value is not None
-            and key not in c.ignore
-        ):
+    for key, value in own.items():
+        if key not in _COMMON and key not in _KEYS.get(kind, {key}) and key not in c.ignore:
             raise UnsupportedModel(
                 f"rope scaling {kind!r:.40} has {line(str(key))} = {line(repr(value), most=60)}, "
-                f"which this version "
-                "does not use",
+                "which this version does not use",
                 hint=f'pass ignore_config="{line(str(key))}" to load it without',
             )
     rope, first = Rope(base, part), _first(c, table)
     if kind == "default":
         return rope
     unused = {"long_factor", "short_mscale", "long_mscale"} | _COMMON
-    numbers = {key: value for key, value in table.items() if value is not None and key not in unused}
-    if (
-        kind == "dynamic"
-    ):  # stretches beyond the trained context only, which is where this package ends a text
+    numbers = {key: value for key, value in own.items() if key not in unused}
+    if kind == "dynamic":  # stretches beyond the trained context only, where this package ends a text
         return rope
     scaling = {**numbers, "rope_type": kind}
     if kind in _FIRST:
@@ -173,12 +167,3 @@ def _first(c: Config, table: Mapping[str, Any]) -> int:
     ):
         raise c.bad("original_max_position_embeddings", inner)
     return outer or inner or 0
-
-
-def _number(c: Config, table: Mapping[str, Any], key: str, default: float) -> float:
-    value = table.get(key)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 2.0**127:
-        raise c.bad(key, value)
-    return float(value)

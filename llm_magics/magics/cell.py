@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -191,13 +191,13 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
 
     values, rest = read_options(line, OPTIONS, whole=cell is not None, help="%llm --help", fill=fill)
     if values.pop("help", False):
-        return CellRequest("help", rest if rest in VERBS or rest in _COMMANDS or rest == "rm" else "")
-    evaluate = values.pop("evaluate", False)
+        return CellRequest("help", rest if rest in _KNOWN else "")
     escaped = bool(re.search(r"(^|\s)--\s", line))
     said = ""
-    request = _looking(values, rest, cell, namespace, escaped=escaped)
+    request = None if escaped else _looking(values, rest, cell, namespace, fill)
     if request is not None:
-        return request
+        return replace(request, left=left + request.left)
+    evaluate = values.pop("evaluate", False)
     for name in NAMES:
         if name in values:
             takes = ", ".join(f"%llm {name}" for name, verb in VERBS.items() if name in verb.options)
@@ -245,6 +245,7 @@ _COMMANDS = {
     "ls": "models",
     "tokens": "tokens",
 }
+_KNOWN = {**VERBS, **_COMMANDS, **_WRITTEN}.keys()
 _FEW = 3  # words of a line that may have been meant as a command
 
 
@@ -254,9 +255,8 @@ def _command(rest: str, values: Mapping[str, Any]) -> tuple[CellRequest | None, 
     if not words:
         return None, ""
     word = words[0].removesuffix("?")
-    if len(words) == 1 and rest.endswith("?") and (word in _COMMANDS or word in VERBS or word == "rm"):
-        return CellRequest("help", word), ""
-    if words[1:] in (["--help"], ["-h"]) and (word in _COMMANDS or word == "rm"):
+    alone = len(words) == 1 and rest.endswith("?")
+    if word in _KNOWN and (alone or words[1:] in (["--help"], ["-h"])):
         return CellRequest("help", word), ""
     near = get_close_matches(word, [*VERBS, *_COMMANDS], 1, 0.8) if word.islower() else []
     if near and near[0] != word:
@@ -292,7 +292,11 @@ def _check_out(values: Mapping[str, Any]) -> None:
 
 
 def _looking(
-    values: dict[str, Any], rest: str, cell: str | None, namespace: Mapping[str, Any], *, escaped: bool
+    values: dict[str, Any],
+    rest: str,
+    cell: str | None,
+    namespace: Mapping[str, Any],
+    fill: Callable[[str], str],
 ) -> CellRequest | None:
     """A request to look inside, where the first word is such a verb.
 
@@ -301,9 +305,9 @@ def _looking(
     """
     first, _, behind = rest.partition(" ")
     verb = VERBS.get(first)
-    if verb is None or escaped:
+    if verb is None:
         return None
-    more, text = read_options(behind, OPTIONS, whole=cell is not None, help=f"%llm {first} --help")
+    more, text = read_options(behind, OPTIONS, whole=cell is not None, help=f"%llm {first} --help", fill=fill)
     if more.pop("help", False):
         return CellRequest("help", first)
     values = {**values, **more}

@@ -181,24 +181,18 @@ def _abridged(found: Field, text: str) -> Iterator[str]:
         return
     if maker not in _ABRIDGERS or not shape:
         return
-    rows = (
-        f"{shape[0]:,} rows"
-        if len(shape) == 2
-        else f"{shape[0]:,} values"
-        if len(shape) == 1
-        else f"shape {shape}"
-    )
-    columns = f" and {shape[1]:,} columns" if len(shape) == 2 else ""
-    shown = ""
+    rows, columns = f"shape {shape}", ""
+    if len(shape) == 1:
+        rows = f"{shape[0]:,} values"
+    elif len(shape) == 2:
+        rows, columns = f"{shape[0]:,} rows", f" and {shape[1]:,} columns"
+    part = f"a part of its {rows}"
     if maker == "pandas":
         lines = [line for line in text.splitlines() if line.strip() and set(line.split()) - {"..", "..."}]
         foot = ("[", "Length:", "Name:", "dtype:")
         kept = sum(line[:1].strip() != "" and not line.startswith(foot) for line in lines)
-        shown = f"{min(kept, shape[0]):,} " if kept < shape[0] else ""
-        rows = f"of its {rows}" if shown else f"its {rows}"
-        yield f"{{{found.source}}}: {shown}{rows}{columns}, as pandas prints it"
-        return
-    yield f"{{{found.source}}}: a part of its {rows}{columns}, as {maker} prints it"
+        part = f"{kept:,} of its {rows}" if kept < shape[0] else f"its {rows}"
+    yield f"{{{found.source}}}: {part}{columns}, as {maker} prints it"
 
 
 def _meant(text: str, begin: int, namespace: Mapping[str, Any]) -> Iterator[str]:
@@ -209,17 +203,13 @@ def _meant(text: str, begin: int, namespace: Mapping[str, Any]) -> Iterator[str]
     found = _expression(text, begin, namespace)
     if found is None:
         return
-    called = re.match(rf"\s*{_NAME}\(", found.source)
-    if name[1] in namespace and name[1] not in _SHELL:
+    ours = namespace.keys() - _SHELL
+    meant = name[1] in ours
+    if not meant and name[1] in _BUILTINS - _SHELL and re.match(rf"\s*{_NAME}\(", found.source):
+        tree = ast.parse(found.source.strip().rstrip("="), mode="eval")
+        meant = any(isinstance(node, ast.Name) and node.id in ours for node in ast.walk(tree))
+    if meant:
         yield f"{{{found.source}}} stayed as text: nothing is called or computed; --eval runs it"
-    elif called and name[1] in _BUILTINS - _SHELL:
-        names = {
-            node.id
-            for node in ast.walk(ast.parse(found.source.strip().rstrip("="), mode="eval"))
-            if isinstance(node, ast.Name)
-        }
-        if any(each in namespace and each not in _SHELL for each in names):
-            yield f"{{{found.source}}} stayed as text: nothing is called or computed; --eval runs it"
 
 
 def _expression(text: str, begin: int, namespace: Mapping[str, Any]) -> Field | None:

@@ -194,7 +194,7 @@ class Playground:
         if act is None:
             return
         try:
-            if act != self._open and order.get("act") != "restore":
+            if order.get("act") not in ("open", "restore"):
                 self._failed = ""
             act(order)
         except LLMMagicsError as error:

@@ -8,9 +8,10 @@ import hashlib
 import os
 import shutil
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.bounded import stays_inside
 from ..core.records import ModelInfo
 from ..errors import ModelFileError, UnsupportedModel
 from ..formats.config import read_table
@@ -99,8 +100,7 @@ def _checked(path: Path) -> tuple[Path, int]:
         ) from error
     _refuse_loops(loops, path)
     for name in names:
-        parts = PurePosixPath(name)
-        if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name:
+        if not stays_inside(name):
             raise ModelFileError(
                 f"{path.name} keeps weights in {name!r:.80}, outside its folder", hint="do not use this model"
             )

@@ -56,7 +56,9 @@ def find(name: str) -> KeptAdapter | None:
     if not _NAME.fullmatch(name):
         return None
     folder = folder_of(name)
-    _put_back(folder)
+    if _half_done(folder):
+        with store.lock(f"adapter {name}"):  # whoever replaces it now has the lock
+            _put_back(folder)
     return _read(folder) if (folder / CONFIG).is_file() else None
 
 
@@ -89,18 +91,15 @@ def keep(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, st
         try:
             with store.writing(folder):
                 _put_back(folder)
-                earlier = _read(folder) if folder.exists() else None
-                if earlier is not None and run and earlier.run == run:
-                    old = folder.with_name(f"{name}{_OLD}")
-                    shutil.rmtree(old, ignore_errors=True)
-                    os.rename(folder, old)
-                    os.rename(new, folder)
-                    shutil.rmtree(old, ignore_errors=True)
-                    return folder, ""
+                aside = None
                 if folder.exists():
-                    moved = _free_name(name)
-                    os.rename(folder, folder.with_name(moved))
+                    same = bool(run) and _read(folder).run == run
+                    moved = "" if same else _free_name(name)
+                    aside = folder.with_name(moved) if moved else _old(folder)
+                    os.rename(folder, aside)
                 os.rename(new, folder)
+                if aside is not None and not moved:
+                    shutil.rmtree(aside, ignore_errors=True)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return folder, moved
@@ -144,12 +143,22 @@ def missing(name: str) -> UsageError:
     )
 
 
+def _old(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}{_OLD}")
+
+
+def _half_done(folder: Path) -> bool:
+    """Whether a kill, or another process now, left the folder between two names."""
+    return _old(folder).is_dir() and not folder.exists()
+
+
 def _put_back(folder: Path) -> None:
-    """Undo a replacement that a kill left half done: the earlier files are still beside the folder."""
-    old = folder.with_name(f"{folder.name}{_OLD}")
-    if old.is_dir() and not folder.exists():
+    """Undo a replacement that a kill left half done. What is beside a folder that exists is out of date."""
+    if _half_done(folder):
         with suppress(OSError):
-            os.rename(old, folder)
+            os.rename(_old(folder), folder)
+    else:
+        shutil.rmtree(_old(folder), ignore_errors=True)
 
 
 def _read(folder: Path) -> KeptAdapter:

@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..clean import line
-from ..core.bounded import json_object
+from ..core.bounded import json_object, stays_inside
 from ..core.files import write_atomic
 from ..core.shards import read_index
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
@@ -125,8 +125,7 @@ def _listed(repository: str, revision: str | None, *, haste: bool) -> _Listing:
     )
     files = _files_of(info, repository)
     for name in files:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+        if not stays_inside(name):
             raise FetchError(f"{repository} lists the file {name!r:.80}", hint="do not use this repository")
     if not _is_commit(info.get("sha")):
         raise FetchError(f"the Hub names no commit of {repository}", hint="check HF_ENDPOINT")

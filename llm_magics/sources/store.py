@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from ..core.bounded import json_object
+from ..core.bounded import json_object, stays_inside
 from ..core.files import write_atomic
 from ..errors import LLMMagicsError, StoreError, UsageError
 
@@ -341,10 +341,9 @@ def _inside(folder: Path, name: str) -> Path:
     Raises:
         ValueError: the name leads out of the folder.
     """
-    parts = PurePosixPath(name)
-    if parts.is_absolute() or ".." in parts.parts or "\\" in name or ":" in name or not parts.parts:
+    if not stays_inside(name):
         raise ValueError(f"it names {name!r:.60}")
-    return folder / parts
+    return folder / name
 
 
 def _seal(folder: Path) -> None:

@@ -15,17 +15,9 @@ from llm_magics.decoder.rotary import tables
 from llm_magics.decoder.spec import DecoderSpec
 from llm_magics.formats.config import Config, class_defaults
 from llm_magics.formats.gguf_config import config_from_gguf
+from tests.families import COMMON
 
-LLAMA: dict[str, Any] = {
-    "model_type": "llama",
-    "vocab_size": 293,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-}
+LLAMA: dict[str, Any] = {"model_type": "llama", **COMMON}
 GGUF: dict[str, Any] = {
     "general.architecture": "llama",
     "llama.block_count": 3,

@@ -53,6 +53,11 @@ def test_what_is_wrong_is_said(line: str, cell: str | None, what: str) -> None:
     assert what in f"{error.value}{error.value.hint}"
 
 
+def test_what_stays_as_text_is_said() -> None:
+    request = parse("-p 'who is {name}' -p 'who is {nobody}'", "a ⇒ b\n", {"name": "Ann"})
+    assert request.prompts == ("who is Ann", "who is {nobody}") and "nobody" in request.left[0]
+
+
 def test_every_option_is_one_of_a_run() -> None:
     ours = {"data", "name", "prompts", "model", "folder", "resume", "precision", "quiet", "help"}
     samples = {"depth": 4, "targets": "all", "learning_rate": "auto", "eval_fraction": 0.2}

@@ -59,3 +59,11 @@ def test_the_help_lists_every_verb() -> None:
     text = usage()
     for name, verb in VERBS.items():
         assert f"%llm {name}" in text and set(verb.options) <= set(NAMES)
+
+
+def test_variables_in_the_options_of_a_verb() -> None:
+    """Options behind the verb were sent with their braces, and --eval before it was not heard."""
+    request = parse('lens --watch "{city}" --watch {nobody} The capital is', None, {"city": " Rome"})
+    assert request.look == {"watch": (" Rome", "{nobody}")} and "nobody" in request.left[0]
+    assert parse("--eval lens {1 + 1} is", None, {}).prompt == "2 is"
+    assert parse("lens --eval {1 + 1} is", None, {}).prompt == "2 is"

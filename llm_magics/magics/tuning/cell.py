@@ -23,6 +23,7 @@ class TuneRequest:
         source: what the rows are called.
         keep: whether the adapter is kept on the disk: it was given a name.
         options: fields of TuneOptions that were given.
+        left: notes on what looked like a variable and stayed as text.
     """
 
     verb: str
@@ -36,6 +37,7 @@ class TuneRequest:
     quiet: bool = False
     keep: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
 
 
 def _depth(text: str) -> str | int:
@@ -99,9 +101,14 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> TuneRequ
     Raises:
         UsageError: an unknown option, a value that does not fit, no rows, or rows twice.
     """
-    values, rest = read_options(
-        line, OPTIONS, whole=True, help="%llm_tune --help", fill=lambda text: expand(text, namespace)[0]
-    )
+    left: list[str] = []
+
+    def fill(text: str) -> str:
+        filled, notes = expand(text, namespace)
+        left.extend(notes)
+        return filled
+
+    values, rest = read_options(line, OPTIONS, whole=True, help="%llm_tune --help", fill=fill)
     if values.pop("help", False):
         return TuneRequest("help")
     if rest:
@@ -112,7 +119,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> TuneRequ
     if not name.isidentifier() or keyword.iskeyword(name):
         raise UsageError(f"{name!r:.60} cannot be the name of a variable", hint="for example -n pirate")
     ours = {each: values.pop(each) for each in _OURS if each in values}
-    ours["keep"] = "name" in ours
+    ours |= {"keep": "name" in ours, "left": tuple(left)}
     data, resume = values.pop("data", None), values.pop("resume", False)
     text = cell if cell is not None and cell.strip() else None
     if resume:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -59,6 +60,7 @@ class TuneMagics(Magics):
         # What is wrong is said before a model is loaded.
         tune_options(request.options)
         rows = read_rows(request.rows)
+        rows = replace(rows, notes=[*rows.notes, *request.left])
         torch()
         run = new_run(
             self._models.use(request.model, precision=request.precision),
