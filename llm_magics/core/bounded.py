@@ -35,16 +35,29 @@ def stays_inside(name: str) -> bool:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """The bytes of a regular file: a pipe would wait for ever, and a device may never end.
+    """Read the bytes of a regular file.
 
     Raises:
         OSError: it cannot be read, or is no regular file. ValueError: it is larger than ``most`` bytes.
     """
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    with open(open_regular(path), "rb") as file:
         data = file.read(most + 1)  # not the size that the file system says: it may grow
     if len(data) > most:
         raise ValueError(f"it has more than {most:,} bytes")
     return data
+
+
+def open_regular(path: Path) -> int:
+    """Open a regular file for reading: a pipe would wait for ever, and a device may never end.
+
+    Returns:
+        The file descriptor.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return handle

@@ -36,6 +36,7 @@ CHECKED, REPORTED = 32, 48  # rows at most for a check, and for the final figure
 SAMPLED = 5  # times that the prompts are answered on the way
 PROMPTS = 3
 VERBATIM = 12  # tokens in a row that a training row and an answer have in common: said
+UNTAUGHT = "nothing was learnt"
 WORTH = 15  # steps that teach something: what a longer time is named for
 TIMED = 3  # first steps, of which the last two are timed
 MOST_ROOM = 0.6  # of the free memory, for the weights
@@ -287,6 +288,8 @@ class Course:
         self.keep("last" if self.asked == "last" else "best")
         steps = self.trainer.step if self.trainer else 0
         run.why = run.why or f"{counted(steps)} {'were' if steps > 1 else 'was'} made"
+        # more steps may have helped
+        run.notes = [note for note in run.notes if not note.startswith(UNTAUGHT)]
         if not self.adapter_step and not self.failed:
             run.notes.append(self._untaught())
         yield from self.sample()
@@ -306,11 +309,10 @@ class Course:
         if self.run.options.minutes is not None and step < WORTH:
             minutes = math.ceil((WORTH * slow + self.reserve) / 60)
             return (
-                f"nothing was learnt: a step took {slow:.1f} s; "
-                f"--minutes {minutes} would make about {counted(WORTH)}"
+                f"{UNTAUGHT}: a step took {slow:.1f} s; --minutes {minutes} would make about {counted(WORTH)}"
             )
         return (
-            "nothing was learnt: the held-out loss was lowest before the first step; "
+            f"{UNTAUGHT}: the held-out loss was lowest before the first step; "
             "give more rows, or a lower --learning-rate"
         )
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 from ..clean import line
+from ..core.bounded import open_regular
 from ..errors import UsageError
 
 ARROWS = ("⇒", "=>")
 ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".txt")
 MOST_BYTES = 64 << 20  # of a file that must be read whole
 MOST_LINE = 4 << 20  # letters
-CONVERTED = "a preview needs a few rows"
 
 
 class Refused(Exception):
@@ -88,13 +86,8 @@ def file_values(path: Path) -> Iterator[Any]:
 
 
 def _opened(path: Path) -> TextIO:
-    """A regular file, opened: a pipe would wait for ever, and a device may never end."""
     try:
-        handle = os.open(path.expanduser(), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            os.close(handle)
-            raise UsageError(f"{line(path.name)} is not a regular file", hint="give a file of rows")
-        return open(handle, encoding="utf-8-sig", newline="")
+        return open(open_regular(path.expanduser()), encoding="utf-8-sig", newline="")
     except (OSError, ValueError, RuntimeError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(f"{line(path.name)} cannot be read: {why}", hint="check its name") from error

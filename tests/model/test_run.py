@@ -480,3 +480,7 @@ def test_a_run_that_learnt_nothing_says_so(
     assert any(note.startswith("nothing was learnt: ") and what in note for note in run.notes)
     shown = plain(record_of(run))
     assert shown.startswith("Nothing was learnt") and "kept as" not in shown
+    monkeypatch.setattr(Trainer, "loss", lambda self, rows: 9.0 - self.step / 100 - (self.step > 0) * 8)
+    run.checks = {}
+    run.resume(more=4)  # more steps helped: the note is gone
+    assert run.adapter_step and not any("nothing was learnt" in note for note in run.notes)
