@@ -28,6 +28,13 @@ export function isWhole(value: unknown, low: number, high: number): value is num
   return Number.isInteger(value) && (value as number) >= low && (value as number) <= high;
 }
 
+/** The fields of an object; none where it is something else. */
+export function fields(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
+}
+
 export function texts(name: string, value: unknown, most = MOST_LISTED): string[] {
   if (!Array.isArray(value) || value.length > most || !value.every(each => typeof each === 'string'))
     throw new RecordError(`${name} is no list of texts`);

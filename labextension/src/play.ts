@@ -1,5 +1,6 @@
 /** What a playground's view and the kernel tell each other; its twin is magics/playground.py. */
 
+import { fields } from './checks.js';
 import type { Channel } from './host.js';
 import type { Answers } from './live.js';
 import type { Kept } from './record.js';
@@ -121,9 +122,3 @@ function turnOf(data: unknown): PlayTurn {
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-
-function fields(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
-}

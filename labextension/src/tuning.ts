@@ -1,5 +1,7 @@
 /** The record of a tuning run; its twin is tuning/record.py. */
 
+import { fields } from './checks.js';
+
 export type Stage = 'new' | 'loading' | 'training' | 'paused' | 'done' | 'stopped' | 'failed' | 'interrupted';
 
 export interface Answer {
@@ -103,12 +105,6 @@ export function readTuning(data: unknown): TuneRecord {
 }
 
 const number = (value: unknown): number | null => (Number.isFinite(value) ? (value as number) : null);
-
-function fields(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
-}
 
 /** Words and numbers only. */
 function alike(value: Record<string, unknown>): Record<string, unknown> {

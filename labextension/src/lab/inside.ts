@@ -2,10 +2,10 @@
 
 import type { IRenderMime } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
-import { h, icon } from '../dom.js';
+import { h } from '../dom.js';
 import type { Act, KeptLook, LookHost } from '../inside.js';
 import { Opened } from '../views/inside/open.js';
-import { banner, shell } from '../views/shell.js';
+import { say, unsay } from '../views/shell.js';
 import { MIME } from './below.js';
 import { Looks } from './looks.js';
 import { type Place, writeOutput } from './place.js';
@@ -64,12 +64,12 @@ export class InsideView extends Widget implements IRenderMime.IRenderer {
   }
 
   private ask(kept: KeptLook, act: Act, nested: boolean): void {
-    for (const old of this.node.querySelectorAll('.llm-magics-said')) old.remove();
+    unsay(this.node);
     this.looks!.ask(kept, act, {
       busy: () => void this.draw(),
       failed: (what, hint) => {
         void this.draw();
-        this.say(what, hint);
+        say(this.node, what, hint);
       },
       made: bundle => {
         const made = (bundle[MIME] ?? {}) as KeptLook;
@@ -85,11 +85,5 @@ export class InsideView extends Widget implements IRenderMime.IRenderer {
     const same = (each: Record<string, unknown> | undefined) =>
       !!data && (each?.[MIME] as KeptLook | undefined)?.data === data;
     if (this.place) writeOutput(this.place, this.model, same, bundle);
-  }
-
-  private say(what: string, hint: string): void {
-    const element = h('div', { class: 'llm-magics-said' });
-    shell(element, '').root.append(banner(what, hint, icon('error')));
-    this.node.append(element);
   }
 }

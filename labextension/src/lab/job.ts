@@ -5,8 +5,8 @@ import type { Growing, News } from '../live.js';
 import type { Connection } from './connection.js';
 
 export const SILENCE_MS = 6000;
-/** What an order waits for where the kernel is busy. */
 const ELSEWHERE = 'This kernel belongs to another notebook that was opened first.';
+/** What an order waits for where the kernel is busy. */
 export const waiting = ({ reach }: Connection): string | undefined =>
   reach === 'queued' ? 'queued until the running cell is done' : undefined;
 

@@ -2,9 +2,8 @@
 
 import type { IRenderMime } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
-import { icon } from '../dom.js';
 import { readTuning, type TuneHost, type TuneOrder } from '../tuning.js';
-import { banner, shell } from '../views/shell.js';
+import { say, unsay } from '../views/shell.js';
 import { Tuning } from '../views/tuning.js';
 import { type Place, writeOnce, writeOutput } from './place.js';
 
@@ -47,9 +46,9 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
     this.off.push(
       place.connection.answers.listen(id, news => {
         if (news.do === 'record') this.hear(place, news.bundle);
-        if (news.do === 'failed') this.say(news.what, news.hint);
+        if (news.do === 'failed') say(this.node, news.what, news.hint);
         if (news.do === 'gone' && this.pressed)
-          this.say('The kernel no longer has this run.', 'Run the cell again to change it.');
+          say(this.node, 'The kernel no longer has this run.', 'Run the cell again to change it.');
         if (news.do === 'gone' || news.do === 'known') this.know(news.do === 'known');
       }),
       place.connection.onReach(() => {
@@ -108,7 +107,7 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
     return {
       order: (order: TuneOrder) => {
         this.pressed = true;
-        for (const old of this.node.querySelectorAll('.llm-magics-said')) old.remove();
+        unsay(this.node);
         if (order.act === 'stop' && connection.reach === 'queued') connection.stop(shown);
         else connection.send({ do: 'tune', id: shown, ...order });
       },
@@ -119,12 +118,5 @@ export class TuneView extends Widget implements IRenderMime.IRenderer {
     const same = (data: Record<string, unknown> | undefined) =>
       (data?.[MIME] as { id?: string } | undefined)?.id === this.shown;
     if (this.place) writeOutput(this.place, this.model, same, bundle);
-  }
-
-  private say(what: string, hint: string): void {
-    const { root } = shell(this.node, '');
-    const host = (root.getRootNode() as ShadowRoot).host;
-    host.classList.add('llm-magics-said');
-    root.append(banner(what, hint, icon('error')));
   }
 }

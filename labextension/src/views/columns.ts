@@ -72,10 +72,7 @@ export class Columns {
       element,
       at: (x, y, target) => {
         if (target instanceof Node && other.element.contains(target)) return null;
-        // A coloured token answers for itself in whichever column asks it.
-        const shared =
-          target instanceof Node && own.element.contains(target) ? undefined : common.at(x, y, target);
-        return shared ?? plus(own.at(x, y, target), this.fork);
+        return common.at(x, y, target) ?? plus(own.at(x, y, target), this.fork);
       },
     };
   }

@@ -1,6 +1,6 @@
 /** The root that every view stands in: a shadow root with the colours, so that no host's style gets in. */
 
-import { h, perFrame } from '../dom.js';
+import { h, icon, perFrame } from '../dom.js';
 import { COLOURS, followTheme } from '../theme.js';
 
 export const CONTROLS = `
@@ -117,4 +117,18 @@ export function banner(what: string, next: string, icon?: Element): HTMLElement 
     icon ?? null,
     h('div', {}, h('b', {}, what), h('div', {}, next)),
   );
+}
+
+const SAID = 'llm-magics-said';
+
+/** Show an error below a view that stands in the page itself: in a root of its own, as it needs our style. */
+export function say(node: HTMLElement, what: string, next: string): void {
+  const { root } = shell(node, '');
+  (root.getRootNode() as ShadowRoot).host.classList.add(SAID);
+  root.append(banner(what, next, icon('error')));
+}
+
+/** Remove the errors that were shown. */
+export function unsay(node: HTMLElement): void {
+  for (const old of node.querySelectorAll(`.${SAID}`)) old.remove();
 }

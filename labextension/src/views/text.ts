@@ -163,7 +163,7 @@ export class TokenText {
 
   /** The token under a point; `target` is what was hit. */
   at(x: number, y: number, target: EventTarget | null): number | undefined {
-    if (!(target instanceof Element)) return undefined;
+    if (!(target instanceof Element) || !this.element.contains(target)) return undefined;
     const own = target.closest<HTMLElement>('[data-i]');
     if (own) return Number(own.dataset.i);
     const index = this.paragraphs.findIndex(each => each.element.contains(target));
