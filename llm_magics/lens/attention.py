@@ -12,10 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import given
+from ..core import given, progress
 from ..core.records import ModelInfo
 from ..errors import UsageError
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, earlier_copies, percent, shown
 from .reading.tapped import Tapped

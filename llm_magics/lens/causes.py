@@ -13,11 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import progress
 from ..core.records import ModelInfo
 from ..engine.base import check_fits
 from ..engine.generate import Runtime, read
 from ..errors import Interrupted
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
 from .reading.rows import log_softmax

@@ -12,11 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import given
+from ..core import given, progress
 from ..core.records import ModelInfo
 from ..engine.base import Tokenizer
 from ..errors import UsageError
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
 from .reading.rows import Reader, log_softmax, rows_for

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import progress
 from ..core.given import whole
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
 from ..engine.generate import Runtime, read_all
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
 

@@ -9,12 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import given
+from ..core import given, progress
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
 from ..engine.generate import Runtime
 from ..errors import UsageError
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading import fan
 from .reading.pieces import percent, pieces_of, shown, texts_of, words

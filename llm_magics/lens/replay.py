@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import progress
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token
 from ..core.sampling import penalised, top
 from ..engine.generate import Runtime, read, read_all
 from ..errors import UsageError
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import percent, shown, texts_of, words
 

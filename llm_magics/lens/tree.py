@@ -10,13 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import given
+from ..core import given, progress
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
 from ..engine.generate import Runtime
 from ..errors import Interrupted, LLMMagicsError
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, texts_of, words
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core import progress
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token
 from ..engine.generate import Runtime, Stream
 from ..errors import UsageError
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, earlier_copies, percent, pieces_of, shown, words
 from .reading.rows import Reader

@@ -8,12 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import given
+from ..core import given, progress
 from ..core.records import ModelInfo
 from ..engine.base import check_fits
 from ..engine.generate import Runtime, read_all
 from ..errors import UsageError
-from ..sources import progress
 from ..views.picture import Picture, Stored, table
 from .layers import first_of
 from .reading.pieces import Pieces, percent, shown

@@ -110,7 +110,12 @@ class LLMMagics(Magics):
         )
         tokens = request.tokens or self._tokens_on
         view = view_for(self.shell, self.lives, quiet=request.quiet, tokens=tokens)
-        model = self._load(request)
+        warnings: list[str] = []
+        try:
+            with view.loading(warnings):
+                model = self._load(request)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped before the model was loaded") from None
         prompt = place.messages(request.prompt) if place.index else request.prompt
         stream = model.stream(prompt, system=place.thread.system, raw=request.raw, **request.options)
         interrupted = False
@@ -124,7 +129,8 @@ class LLMMagics(Magics):
             stream.close()
             interrupted = True
         generation = stream.generation
-        view.finish(generation, "; ".join(filter(None, [request.said, note(request.left)])), tokens=tokens)
+        notes = [*warnings, request.said, note(request.left)]
+        view.finish(generation, "; ".join(filter(None, notes)), tokens=tokens)
         if generation.text and not request.raw:
             self._threads.keep(place, Turn(cell, request.prompt, generation.text))
         if request.out:

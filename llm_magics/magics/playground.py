@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..clean import line
+from ..core import progress
 from ..core.columns import MOST_TOKENS
 from ..core.options import sampling_options
 from ..core.records import Generation
 from ..errors import LLMMagicsError, UsageError
-from ..sources import progress
 from ..views.kept import kept, read_kept
 from ..views.playground import playground_bundle
 from . import source

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
 
-from IPython.core.displaypub import CapturingDisplayPublisher
-
 from ..clean import printable, say, sound
+from ..core import progress
+from ..core.output import Output, is_captured
 from ..core.records import SCHEMA, Generation, Token
 from ..views import fallback, static
 from ..views.bundle import MIME, generation_bundle, tokens_bundle
@@ -31,6 +32,7 @@ SAVED_S = 0.4  # where a view shows the tokens
 
 
 class View(Protocol):
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]: ...
     def status(self, text: str) -> None: ...
     def begin(self, stream: Stream) -> None: ...
     def add(self, token: Token) -> None: ...
@@ -48,8 +50,7 @@ def view_for(ipython: Any, lives: Lives, *, quiet: bool, tokens: bool = False) -
     if getattr(ipython, "kernel", None) is None:
         return Terminal()
     # What %%capture catches is looked at later: the answer alone, not every frame of it.
-    captured = isinstance(ipython.display_pub, CapturingDisplayPublisher)
-    return Notebook(lives, tokens, frames=not captured)
+    return Notebook(lives, tokens, frames=not is_captured())
 
 
 class Notebook:
@@ -61,14 +62,20 @@ class Notebook:
         self._lives, self._tokens, self._frames = lives, tokens, frames
         self._live: Live | None = None
         self._head: dict[str, Any] = {}
-        self._handle: Any = None
+        self._output = Output()
         self._text = ""
         self._next = 0.0  # the time of the next frame
 
     def status(self, text: str) -> None:
         if not self._frames:
             return
-        self._show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})
+        if self._head:
+            self._show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})
+        else:
+            self._output.status(text)
+
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
+        return progress.shown_in(self._output, warnings)
 
     def begin(self, stream: Stream) -> None:
         """The tokens come now."""
@@ -110,16 +117,14 @@ class Notebook:
         return {MIME: {**self._head, **more}} if self._head else {}
 
     def _show(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        from IPython.display import display
-
-        if self._handle is None:
-            self._handle = display(bundle, metadata=metadata or {}, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types for it
-        else:
-            self._handle.update(bundle, metadata=metadata or {}, raw=True)
+        self._output.show(bundle, metadata)
 
 
 class Terminal:
     """Plain text, piece by piece."""
+
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def status(self, text: str) -> None:
         say(printable(text), file=sys.stderr, flush=True)
@@ -138,6 +143,9 @@ class Terminal:
 
 class Silent:
     """Shows nothing."""
+
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
+        return progress.quiet(warnings)
 
     def status(self, text: str) -> None: ...
     def begin(self, stream: Stream) -> None: ...

@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clean import line
-from ..core import given
+from ..core import given, progress
 from ..core.bounded import json_object
 from ..core.files import write_atomic
 from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ..formats.safetensors import Safetensors
-from ..sources import progress, store
+from ..sources import store
 
 Array = NDArray[np.float32]
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
@@ -267,7 +267,7 @@ def _pairs(path: Path, rank: object) -> dict[str, Pair]:
                 f"{path} changes nothing but a vision or audio tower",
                 hint="use it where the whole model runs",
             )
-        progress.say(f"{path.name}: matrices of a vision or audio tower are left out ({len(towers)})")
+        progress.warn(f"{path.name}: matrices of a vision or audio tower are left out ({len(towers)})")
     pairs: dict[str, Pair] = {}
     for module, both in sides.items():
         if both.keys() != {"A", "B"}:

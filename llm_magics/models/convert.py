@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from ..core import progress
 from ..core.bounded import json_object
 from ..decoder.recipe import Recipe
 from ..decoder.spec import DecoderSpec
 from ..errors import ModelFileError
-from ..sources import progress
 
 if TYPE_CHECKING:
     from ..decoder.weights import Weights

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from ..chat import helper
 from ..clean import line
-from ..core import given
+from ..core import given, progress
 from ..core.records import ModelInfo
 from ..decoder.recipe import check_precision
 from ..errors import ModelFileError, StoreError, UnsupportedModel, UsageError
-from ..sources import catalog, progress, store
+from ..sources import catalog, store
 from ..sources.names import local
 from . import fidelity
 from .convert import FORMAT, Converted, convert
@@ -50,7 +50,7 @@ def load(
     adapter: Adapter | str | Path | None = None,
     ignore_config: str | Iterable[str] = (),
 ) -> Model:
-    """Load a model: from the cache, or fetch and convert it first, with progress on stderr.
+    """Load a model: from the cache, or fetch and convert it first, with progress.
 
     Args:
         name: a name from :func:`list_models`; ``org/name`` or ``org/name@revision`` on the Hugging Face
@@ -88,14 +88,15 @@ def load(
     ignored = (ignore_config,) if isinstance(ignore_config, str) else ignore_config
     ignored = tuple(sorted(set(given.texts(ignored, "ignore_config", hint="pass names of fields"))))
     if threads is not None and threads > (cores := physical_cores()):
-        progress.say(f"{threads} threads on {cores} cores: answers are slower than with {cores}")
+        progress.warn(f"{threads} threads on {cores} cores: answers are slower than with {cores}")
     helper.start()  # templates are ready to run when the model is
     asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored)
     key = (*asked, _as_it_is(asked[0]))
     with _loading[key]:
         model = _loaded.get(key)
         if model is None:
-            model = _loaded[key] = _load(*asked)
+            with progress.displayed():
+                model = _loaded[key] = _load(*asked)
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
@@ -137,6 +138,7 @@ def _load(name: str, precision: str, threads: int, file: str | None, ignored: tu
     from ..sources.names import resolve
 
     source = resolve(name, file=file)
+    progress.tell(f"loading {line(source.name)} …", None)
     if ignored:  # the same files are another model then
         digest = hashlib.sha256("\0".join([source.fingerprint, *ignored]).encode())
         source = replace(source, fingerprint=digest.hexdigest())

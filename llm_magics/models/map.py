@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from ..core import given
 from ..core.options import SamplingOptions
+from ..core.progress import bar
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
 from ..engine.generate import Runtime
@@ -50,14 +52,12 @@ def map_prompts(
         options: of every row; each has the seed to itself, so a row's answer does not depend on its place.
         info: what the model is called in the records.
         rows: at most so many at a time; fewer where memory is short.
-        progress: a bar on stderr.
+        progress: show a bar.
         answers: filled in place, so that its holder has what was made when a KeyboardInterrupt goes through.
 
     Raises:
         UsageError: ``prompts`` is a single text or a whole table, or ``rows`` is no count.
     """
-    from tqdm import tqdm
-
     if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
         raise UsageError(
             f"map takes many prompts, got one {type(prompts).__name__}", hint="pass a list of texts"
@@ -77,10 +77,11 @@ def map_prompts(
 
     batch = Batch(runtime, requests(), model=info, rows=max(min(rows, len(asked)), 1))
     try:
-        for number, result in tqdm(
-            batch, total=len(asked), desc="answering", unit="prompt", disable=not progress
-        ):
-            answers[number] = result
+        with bar("answering", len(asked), unit="prompt", leave=True) if progress else nullcontext() as step:
+            for number, result in batch:
+                answers[number] = result
+                if step:
+                    step(1)
     finally:
         batch.close()
         for number, result in batch.results.items():

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from ..chat.prompt import render
 from ..chat.whose import neutral, segments
 from ..clean import line
-from ..core import given
+from ..core import given, progress
 from ..core.options import MAX_ALTERNATIVES, sampling_options
 from ..core.records import Generation, ModelInfo, Trace
 from ..engine.answer import Answer
@@ -23,7 +23,7 @@ from ..engine.batch import ROWS
 from ..engine.generate import Runtime, Stream, score
 from ..engine.kv import Pool
 from ..errors import UsageError
-from ..sources import progress, store
+from ..sources import store
 from .branch import branch
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
 from .inside import Inside

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..clean import line
+from ..core import progress
 from ..decoder.families import FAMILIES
 from ..decoder.quantize import BLOCK, round8
 from ..errors import UnsupportedModel, UsageError
 from ..formats.config import read_table
-from ..sources import progress
 from ..sources.repository import TOKENIZER_FILES
 
 MS = "com.microsoft"

@@ -15,7 +15,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path, PurePosixPath
@@ -23,13 +23,15 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..clean import line
+from ..core import progress
 from ..core.bounded import json_object, stays_inside
 from ..core.files import write_atomic
 from ..core.shards import read_index
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
-from . import progress, store
+from . import store
 from .repository import TOKENIZER_FILES, Choice, choose
 from .source import Source
+from .watched import watched
 
 TRIES = 4
 # What a server or a user may say that becomes a part of a path.
@@ -117,6 +119,7 @@ def _listed(repository: str, revision: str | None, *, haste: bool) -> _Listing:
             f"{repository} is not in the cache, and HF_HUB_OFFLINE is set",
             hint="unset it, or copy the cache here",
         )
+    progress.tell(f"asking the Hub for {line(repository)} …", None)
     info = _asked(
         lambda: _model_info(repository, revision, timeout=_HASTY_S if haste else 20.0),
         repository,
@@ -250,6 +253,7 @@ def _note(repository: str, revision: str | None) -> Path:
 def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int]) -> Path:
     """Download what is not here yet; gives the file or folder that the choice names."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.file_download import repo_folder_name
 
     _guard_paths()
     cache = _cache()
@@ -262,25 +266,28 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
     if missing:
         store.require_room(cache, sum(missing.values()))
     done, total = 0, sum(missing.values())
+    blobs = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
     for name, size in sizes.items():
         if name in missing:
-            words = f"{repository}: {done / 1e6:.0f} of {total / 1e6:.0f} MB, now {name}"
-            progress.tell(words, done / max(total, 1))
+            telling: AbstractContextManager[None] = watched(blobs, f"{repository}: {name}", done, total)
             done += size
-        path = Path(
-            _asked(
-                lambda name=name: hf_hub_download(  # type: ignore[misc]  # bound here, called at once
+        else:
+            telling = nullcontext()
+        with telling:
+            path = Path(
+                _asked(
+                    lambda name=name: hf_hub_download(  # type: ignore[misc]  # bound here, called at once
+                        repository,
+                        name,
+                        revision=commit,
+                        cache_dir=cache,
+                        endpoint=_endpoint(),
+                        local_files_only=name in have or _offline(),
+                    ),
                     repository,
-                    name,
-                    revision=commit,
-                    cache_dir=cache,
-                    endpoint=_endpoint(),
-                    local_files_only=name in have or _offline(),
-                ),
-                repository,
-                commit,
+                    commit,
+                )
             )
-        )
         if size and (found := path.stat().st_size) != size:
             with suppress(OSError):  # huggingface_hub from 1.0 on keeps what was cut short
                 path.resolve().unlink(missing_ok=True)

@@ -23,9 +23,10 @@ from urllib.request import (
     build_opener,
 )
 
+from ..core import progress
 from ..core.files import write_atomic
 from ..errors import FetchError
-from . import progress, store
+from . import store
 from .catalog import CatalogEntry
 
 TRIES = 4

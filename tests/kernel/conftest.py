@@ -22,6 +22,8 @@ class Result:
     status: str = ""
     outputs: list[dict[str, Any]] = field(default_factory=list)
     stdout: str = ""
+    stderr: str = ""
+    displays: list[dict[str, Any]] = field(default_factory=list)  # every state of every output
     error: str = ""
     updates: list[float] = field(default_factory=list)  # when each display message came
     seconds: float = 0.0
@@ -33,8 +35,9 @@ class Result:
 
 
 class Kernel:
-    def __init__(self) -> None:
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    def __init__(self, **more: str) -> None:
+        paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        env = {**os.environ, "PYTHONPATH": paths, **more}
         self.manager, self.client = start_new_kernel(kernel_name="python3", env=env)
         self.started = time.time()
 
@@ -51,10 +54,11 @@ class Kernel:
                     places[key] = len(result.outputs)
                     result.outputs.append(content["data"])
                 result.updates.append(time.monotonic())
+                result.displays.append(content["data"])
                 if on_display:
                     on_display(result)
-            elif kind == "stream" and content["name"] == "stdout":
-                result.stdout += content["text"]
+            elif kind == "stream":
+                setattr(result, content["name"], getattr(result, content["name"]) + content["text"])
             elif kind == "error":
                 result.error = "\n".join(content["traceback"])
 

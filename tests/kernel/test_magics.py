@@ -396,6 +396,8 @@ def test_tuning_is_live_interrupted_gone_on_with_and_used(fresh_kernel: Kernel) 
     kernel.run("%load_ext llm_magics")
 
     def watch(result: Result) -> None:
+        if TUNING not in result.data:
+            return states.append("loading the model")
         states.append(result.data[TUNING]["state"])
         if result.data[TUNING]["step"] >= 6 and "interrupted" not in states and len(states) < 200:
             kernel.manager.interrupt_kernel()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.sources import progress
+from llm_magics.core import progress
 from tests.model.test_default_model import log_softmax
 
 TEXT = "The capital of France is Paris. The capital of Italy is"

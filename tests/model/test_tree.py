@@ -39,7 +39,7 @@ def test_an_end_is_seen_and_an_answer_goes_on(model: lm.Model) -> None:
 
 
 def test_an_interrupt_keeps_what_there_is(model: lm.Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    from llm_magics.sources import progress
+    from llm_magics.core import progress
 
     def stop(what: str, share: float | None) -> None:
         if share and share > 0.5:

@@ -17,10 +17,11 @@ import pytest
 from huggingface_hub import constants
 
 import llm_magics as lm
+from llm_magics.core import progress
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
 from llm_magics.sources import hub as hub_module
-from llm_magics.sources import names, progress
+from llm_magics.sources import names
 from llm_magics.sources.repository import choose
 from tests import tiny
 from tests.hubstub import COMMIT, OTHER, Hub, serve

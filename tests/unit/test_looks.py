@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_magics import Generation
+from llm_magics.core import progress
 from llm_magics.magics.orders import Orders
-from llm_magics.sources import progress
 from llm_magics.views.kept import kept
 from llm_magics.views.picture import MIME
 from tests import pictures

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_magics import Model, ModelInfo, UsageError
+from llm_magics.core import progress
 from llm_magics.core.columns import unpack
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
 from llm_magics.magics.live import Lives
 from llm_magics.magics.orders import Orders
 from llm_magics.magics.playground import Playground
-from llm_magics.sources import progress
 from llm_magics.views.kept import kept, read_kept
 from llm_magics.views.playground import MIME
 

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ...core import progress
 from ...core.records import Generation, ModelInfo, Trace
 from ...errors import Interrupted, UsageError
-from ...sources import progress
 from ...views.kept import read_kept
 from ...views.picture import Picture
 from ..channel import Order, Sender

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ...clean import line, printable, say
-from ...sources import progress
+from ...clean import printable, say
+from ...core import progress
+from ...core.output import Output
 from ...views.picture import Picture
 
 
@@ -16,19 +16,14 @@ class Making:
 
     def __init__(self, shell: Any, *, quiet: bool) -> None:
         self._notebook = getattr(shell, "kernel", None) is not None
-        self._quiet, self._handle = quiet, None
+        self._quiet, self._output = quiet, Output()
+        self._warnings: list[str] = []
 
-    @contextmanager
-    def telling(self) -> Iterator[None]:
-        """Meanwhile progress is told here. Elsewhere a bar on stderr does it."""
-        if self._quiet or not self._notebook:
-            yield
-            return
-        with progress.listening(progress.seldom(self._tell)):
-            yield
-
-    def _tell(self, words: str) -> None:
-        self._show({"text/plain": line(words), "text/markdown": f"*{line(words)}*"}, {})
+    def telling(self) -> AbstractContextManager[None]:
+        """Show progress here meanwhile, in a terminal on stderr; nothing of it stays after an error."""
+        if self._quiet:
+            return progress.quiet(self._warnings)
+        return progress.shown_in(self._output, self._warnings) if self._notebook else nullcontext()
 
     def finish(self, picture: Picture, note: str) -> None:
         if self._quiet:
@@ -36,14 +31,6 @@ class Making:
         if not self._notebook:
             say(repr(picture), flush=True)
         else:
-            self._show(*picture._repr_mimebundle_())
-        if note:
-            say(printable(note), flush=True)
-
-    def _show(self, bundle: dict[str, Any], metadata: dict[str, Any]) -> None:
-        from IPython.display import display
-
-        if self._handle is None:
-            self._handle = display(bundle, metadata=metadata, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # no types
-        else:
-            self._handle.update(bundle, metadata=metadata, raw=True)
+            self._output.show(*picture._repr_mimebundle_())
+        for words in filter(None, [*self._warnings, note]):
+            say(printable(words), flush=True)

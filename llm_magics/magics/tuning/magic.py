@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ...clean import say
-from ...core import given
+from ...core import given, progress
+from ...core.output import Output
 from ...errors import Interrupted, LLMMagicsError, UsageError
 from ...sources import adapters
 from .cell import TuneRequest, parse, usage
@@ -62,8 +63,11 @@ class TuneMagics(Magics):
         rows = read_rows(request.rows)
         rows = replace(rows, notes=[*rows.notes, *request.left])
         torch()
+        output = Output()
+        with progress.quiet() if request.quiet else progress.shown_in(output):
+            model = self._models.use(request.model, precision=request.precision)
         run = new_run(
-            self._models.use(request.model, precision=request.precision),
+            model,
             rows,
             prompts=request.prompts,
             name=request.name,
@@ -73,7 +77,7 @@ class TuneMagics(Magics):
             **request.options,
         )
         self.shell.user_ns[request.name] = run  # now: an interrupt must not lose it
-        self._drive(run, request.quiet)
+        self._drive(run, request.quiet, output)
 
     def _resume(self, request: TuneRequest) -> None:
         from ...tuning.run import TuneRun
@@ -90,9 +94,9 @@ class TuneMagics(Magics):
             run.more(more)
         self._drive(run, request.quiet)
 
-    def _drive(self, run: TuneRun, quiet: bool) -> None:
+    def _drive(self, run: TuneRun, quiet: bool, output: Output | None = None) -> None:
         try:
-            drive(run, self.shell, quiet=quiet)
+            drive(run, self.shell, quiet=quiet, output=output)
         except KeyboardInterrupt:
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(
@@ -188,15 +192,15 @@ def new_run(
     return run
 
 
-def drive(run: TuneRun, shell: Any, *, quiet: bool) -> TuneRun:
-    """Make the run's steps, and show them."""
+def drive(run: TuneRun, shell: Any, *, quiet: bool, output: Output | None = None) -> TuneRun:
+    """Make the run's steps, and show them: in ``output``, where there is one already."""
     from ...tuning.run import watched
     from .show import RunView
 
     if quiet:
         return watched(run)
     notebook = getattr(shell, "kernel", None) is not None
-    view = RunView(run, notebook=notebook)
+    view = RunView(run, notebook=notebook, output=output)
     if notebook:
         if "LLMMagics" not in shell.magics_manager.registry:
             shell.run_line_magic("load_ext", "llm_magics")

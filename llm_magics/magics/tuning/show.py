@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any
 
 from ...clean import say
+from ...core.output import Output
 from ...tuning.record import record_of
 from ...tuning.run import TuneRun
 from ...views.tuning import headline, plain, tuning_bundle
@@ -25,9 +25,9 @@ class RunView:
         wishes: how often another strength, or another moment, was asked for.
     """
 
-    def __init__(self, run: TuneRun, *, notebook: bool) -> None:
+    def __init__(self, run: TuneRun, *, notebook: bool, output: Output | None = None) -> None:
         self.run, self.id = run, new_id()
-        self._notebook, self._handle = notebook, None
+        self._notebook, self._output = notebook, output or Output()
         self._next, self._said = 0.0, ""
         self.going, self.driven, self.wishes = threading.Lock(), False, 0
 
@@ -39,7 +39,7 @@ class RunView:
         if now < self._next and not record["final"]:
             return
         if self._notebook:
-            self._show(tuning_bundle(record))
+            self._output.show(tuning_bundle(record))
         elif (words := headline(record)) != self._said:
             self._said = words
             say(words, file=sys.stderr, flush=True)
@@ -53,11 +53,3 @@ class RunView:
             bundle = tuning_bundle(record_of(self.run, id=self.id, left_s=self.run.left_s))
             channel.send({"do": "record", "id": self.id, "bundle": bundle})
             self._next = time.monotonic() + EVERY_S
-
-    def _show(self, bundle: dict[str, Any]) -> None:
-        from IPython.display import display
-
-        if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # no types
-        else:
-            self._handle.update(bundle, raw=True)
