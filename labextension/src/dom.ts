@@ -34,6 +34,7 @@ const ICONS = {
   again: 'M13 8a5 5 0 1 1-2-4M11 1v3H8',
   down: 'M4 6l4 4 4-4',
   up: 'M4 10l4-4 4 4',
+  warning: 'M8 2l6.5 11.5h-13ZM8 6.5v3M8 11.5h.01',
   error: 'M8 1.5a6.5 6.5 0 1 0 0 13a6.5 6.5 0 0 0 0-13ZM8 4.5v4M8 11h.01',
 } as const;
 

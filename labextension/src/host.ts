@@ -11,6 +11,7 @@ export type Order =
   | { do: 'again'; id: string; from: number; text: boolean }
   | { do: 'record'; id: string }
   | { do: 'branch'; id: string; record: unknown; parent: number; at: number; token: number | string }
+  | { do: 'more'; id: string; record: unknown; path: number }
   | ({ do: 'tune'; id: string } & TuneOrder)
   | { do: 'look'; id: string; record: unknown; act: Act }
   | { do: 'play'; [name: string]: unknown };
@@ -25,10 +26,12 @@ export interface Channel {
 }
 
 export interface Host {
-  /** Fill an element with the answer as rendered Markdown; false where the host can't. */
+  /** Show the answer as rendered Markdown in an element, also while it grows; false where the host can't. */
   markdown?: (element: HTMLElement, record: Rec) => boolean;
   /** Go on from another token; absent where there is no kernel. */
   readonly branch?: (parent: number, at: number, token: number | string) => void;
+  /** Go on with a path that was cut off; absent where there is no kernel. */
+  readonly more?: (path: number) => void;
   /** Look inside: show another view of this record; absent where there is no kernel. */
   readonly look?: (view: string) => void;
   stop?: () => void;

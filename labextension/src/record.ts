@@ -78,6 +78,8 @@ export interface Rec {
   /** The first token that the model expected anything of. */
   predicted_from: number;
   branches: Branch[];
+  /** What the user should know of how it came about. */
+  note: string;
 }
 
 /** What a MIME bundle holds under our type. */
@@ -90,6 +92,9 @@ export interface Kept {
   max_tokens?: number;
   model?: ModelInfo;
   stop_reason?: string;
+  /** How much of the Markdown is the answer itself. */
+  prose?: number;
+  note?: string;
   run?: { id?: string; timing?: Timing; times?: string; branches?: { timing: Timing }[] };
 }
 
@@ -131,6 +136,7 @@ export function emptyRecord(head: Kept = {}): Rec {
     pieces: new Map(),
     predicted_from: 0,
     branches: [],
+    note: typeof head.note === 'string' ? head.note : '',
   };
 }
 
@@ -347,6 +353,18 @@ export function withGrowing(record: Rec, parent: number, at: number, tokens: Tok
   const { timing, options } = record;
   const branch = { parent, at, text, tokens, stop_reason: '', options, timing };
   return { ...record, branches: [...record.branches, branch] };
+}
+
+/** The record of which one path goes on with these tokens. */
+export function withMore(record: Rec, path: number, tokens: Token[]): Rec {
+  const text = tokens.map(token => token.text).join('');
+  const more = <T extends { text: string; tokens: Token[] }>(each: T): T => ({
+    ...each,
+    text: each.text + text,
+    tokens: [...each.tokens, ...tokens],
+  });
+  if (path === 0) return more(record);
+  return { ...record, branches: record.branches.map((each, n) => (n === path - 1 ? more(each) : each)) };
 }
 
 export function fromBase64(text: string): Uint8Array {

@@ -188,6 +188,30 @@ class Generation:
             specials={**self.specials, **other.specials},
         )
 
+    def with_more(self, other: Generation, *, path: int = 0) -> Generation:
+        """Return this answer with ``other`` in place of one of its paths, which it goes on with.
+
+        Raises:
+            UsageError: ``path`` is none of its paths.
+        """
+        if not 0 <= path <= len(self.branches):
+            raise UsageError(f"there is no branch {path!r}", hint=f"0 to {len(self.branches)}")
+        pieces, specials = {**self.pieces, **other.pieces}, {**self.specials, **other.specials}
+        if path == 0:
+            return replace(other, branches=self.branches, pieces=pieces, specials=specials)
+        old = self.branches[path - 1]
+        new = Branch(
+            old.parent,
+            old.at,
+            other.text,
+            other.tokens[old.at :],
+            other.stop_reason,
+            other.options,
+            other.timing,
+        )
+        branches = (*self.branches[: path - 1], new, *self.branches[path:])
+        return replace(self, branches=branches, pieces=pieces, specials=specials)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,

@@ -98,6 +98,11 @@ class Sampler:
         self.u: float | None = None  # the last random number, of 32 bits, as the record keeps it
         self._random = np.random.Generator(np.random.PCG64(options.seed))
 
+    def skip(self, tokens: int) -> None:
+        """Leave out the random numbers of so many tokens, which were chosen before."""
+        if self._options.temperature:
+            self._random.random(tokens)
+
     def choose(self, logits: Floats, seen: Sequence[int]) -> int:
         """The next id from logits (vocab,); ``seen`` are prompt and answer so far, for the repetition
         penalty.

@@ -21,6 +21,7 @@ class Answer:
         context_length: prompt and answer together hold at most so many tokens.
         prompt, model: what they are called in the record.
         before: tokens that the answer has already; ``ids`` ends with them.
+        goes_on: whether those were generated with the same options: it goes on as if it had not ended there.
 
     Attributes:
         ids: prompt and answer so far.
@@ -42,6 +43,7 @@ class Answer:
         prompt: str,
         model: ModelInfo,
         before: Sequence[Token] = (),
+        goes_on: bool = False,
     ) -> None:
         check_fits(len(ids) + 1, context_length, what="the prompt and a first token")
         if not ids:
@@ -57,8 +59,13 @@ class Answer:
         self._stop_reason: StopReason = "interrupted"
         self._tokens: list[Token] = list(before)
         self._given = len(before)
+        piece = ""
         for token in before:
-            self._held.push(self._decoder.push(token.id), self._hidden(token.id))
+            piece, _ = self._held.push(self._decoder.push(token.id), self._hidden(token.id))
+        if goes_on:
+            # At its end it was given what was held back of a letter, or of a stop string.
+            self._tokens[-1] = replace(before[-1], text=piece)
+            self._sampler.skip(_drawn(before))
         if before and (before[-1].id in tokenizer.eos_ids or self.room <= 0):
             self.ended, self._stop_reason = True, "stop" if before[-1].id in tokenizer.eos_ids else "length"
         self._start = 0.0
@@ -155,6 +162,11 @@ class Answer:
             texts[-1] += decoder.flush()
             self._texts = tuple(texts)
         return self._texts
+
+
+def _drawn(tokens: Sequence[Token]) -> int:
+    """How many tokens at the end were chosen by a random number each."""
+    return next((n for n, token in enumerate(reversed(tokens)) if token.u is None), len(tokens))
 
 
 def broken_pieces(tokenizer: Tokenizer, tokens: Sequence[Token]) -> dict[int, bytes]:

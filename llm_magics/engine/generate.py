@@ -41,6 +41,7 @@ class Stream:
         prompt, model: what they are called in the record.
         before: tokens of the answer that there are already; ``ids`` ends with them. They are not given out
             again.
+        goes_on: whether those were generated with the same options.
         speculate: check several guessed tokens in one engine call (speculate.py). Whatever is guessed, a
             token is what the model chooses after those before it, with the same random number. In fp32 the
             text is the same; a quantised model's kernels round otherwise for several tokens than for one, so
@@ -60,6 +61,7 @@ class Stream:
         model: ModelInfo,
         speculate: bool = True,
         before: Sequence[Token] = (),
+        goes_on: bool = False,
     ) -> None:
         self.answer = Answer(
             ids,
@@ -69,6 +71,7 @@ class Stream:
             prompt=prompt,
             model=model,
             before=before,
+            goes_on=goes_on,
         )
         self._closed = threading.Event()
         # No method: a generator that knew its stream would keep it alive, and the cache that it leases.

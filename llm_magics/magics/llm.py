@@ -120,7 +120,7 @@ class LLMMagics(Magics):
         stream = model.stream(prompt, system=place.thread.system, raw=request.raw, **request.options)
         interrupted = False
         try:
-            view.begin(stream)
+            view.begin(stream, "; ".join(filter(None, [*warnings, request.said, note(request.left)])))
             if (length := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
                 view.status(f"reading {length:,} tokens …")
             for token in stream:
@@ -129,8 +129,7 @@ class LLMMagics(Magics):
             stream.close()
             interrupted = True
         generation = stream.generation
-        notes = [*warnings, request.said, note(request.left)]
-        view.finish(generation, "; ".join(filter(None, notes)), tokens=tokens)
+        view.finish(generation, tokens=tokens)
         if generation.text and not request.raw:
             self._threads.keep(place, Turn(cell, request.prompt, generation.text))
         if request.out:
@@ -219,6 +218,13 @@ class LLMMagics(Magics):
             self.use()
         assert self._model is not None
         return self._model.variant(info.fingerprint) or self._model
+
+    def grown(self, before: Generation, after: Generation) -> None:
+        """Take an answer that a view went on with into its conversation, and into its variable."""
+        self._threads.replace(before.text, after.text)
+        for name, value in list(self.shell.user_ns.items()):
+            if isinstance(value, type(before)) and _same_answer(value, before):
+                self.shell.user_ns[name] = after
 
     @property
     def loaded(self) -> Model | None:
@@ -328,6 +334,16 @@ class LLMMagics(Magics):
 
 # What IPython shows for %llm? and behind Shift-Tab.
 LLMMagics.llm.__doc__ = f"{LLMMagics.llm.__doc__}\n\n{usage()}"
+
+
+def _same_answer(one: Generation, other: Generation) -> bool:
+    """Return whether both are the same tokens of the same request; what a notebook keeps is rounded."""
+
+    def key(answer: Generation) -> object:
+        ids = [token.id for token in answer.tokens]
+        return answer.prompt_ids, answer.options, answer.model.fingerprint, ids
+
+    return key(one) == key(other)
 
 
 def _threads(engine: Engine) -> str:

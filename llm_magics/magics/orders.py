@@ -10,7 +10,7 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.records import Generation, ModelInfo
 from ..errors import Interrupted, LLMMagicsError, UsageError
@@ -34,6 +34,23 @@ class Models(playground.Models, Protocol):
     """Where the model comes from."""
 
     def model_of(self, info: ModelInfo) -> Model: ...
+    def grown(self, before: Generation, after: Generation) -> None: ...
+
+
+def _answer_of(order: Order) -> tuple[dict[str, Any], Generation]:
+    """Return the record that a view sent, and the answer in it."""
+    payload = order.get("record")
+    generation = read_kept(payload) if isinstance(payload, dict) else None
+    if not isinstance(payload, dict) or not isinstance(generation, Generation):
+        raise UsageError("there is no answer to go on with", hint="run the cell again")
+    return payload, generation
+
+
+def _bundle_of(generation: Generation, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the bundle of an answer that takes the place of ``payload`` in the notebook."""
+    bundle = tokens_bundle if payload.get("view") == "tokens" else generation_bundle
+    note = payload.get("note")
+    return bundle(generation, note if isinstance(note, str) else "", id=str(payload["run"].get("id", "")))
 
 
 class Orders:
@@ -53,6 +70,8 @@ class Orders:
         live = self.lives.find(id)
         if do == "branch" and isinstance(id, str):
             self._work(id, lambda: self._branch(id, order))
+        elif do == "more" and isinstance(id, str):
+            self._work(id, lambda: self._more(id, order))
         elif do == "play" and isinstance(id, str):
             self._play(id, order)
         elif do == "tune" and isinstance(id, str):
@@ -96,11 +115,8 @@ class Orders:
 
     def _branch(self, id: str, order: Order) -> None:
         """Go on from another token of the answer that the view shows, and send the answer with its branch."""
-        payload, token = order.get("record"), order.get("token")
-        parent, at = whole(order, "parent"), whole(order, "at")
-        generation = read_kept(payload) if isinstance(payload, dict) else None
-        if not isinstance(payload, dict) or not isinstance(generation, Generation):
-            raise UsageError("there is no answer to branch from", hint="run the cell again")
+        payload, generation = _answer_of(order)
+        token, parent, at = order.get("token"), whole(order, "parent"), whole(order, "at")
         if not isinstance(token, (int, str)):
             raise UsageError("there is no token to go on with", hint="load the page again")
         base = generation.path(parent)
@@ -110,8 +126,23 @@ class Orders:
         for each in stream:
             live.add([each])
         tree = generation.with_branch(stream.generation, at=at, parent=parent)
-        bundle = tokens_bundle if payload.get("view") == "tokens" else generation_bundle
-        made = bundle(tree, id=str(payload["run"].get("id", "")))
+        made = _bundle_of(tree, payload)
+        live.end(made)
+        self.channel.send({"do": "record", "id": id, "bundle": made})
+
+    def _more(self, id: str, order: Order) -> None:
+        """Go on with an answer, or a branch of it, that was cut off; and send the answer with what is new."""
+        payload, generation = _answer_of(order)
+        path = whole(order, "path")
+        base = generation.path(path)
+        stream = self._models.model_of(generation.model).stream_more(base)
+        live = self.lives.begin(id, stream.answer.room + len(base.tokens), stream.close)
+        for each in stream:
+            live.add([each])
+        whole_answer = generation.with_more(stream.generation, path=path)
+        if path == 0:
+            self._models.grown(generation, whole_answer)
+        made = _bundle_of(whole_answer, payload)
         live.end(made)
         self.channel.send({"do": "record", "id": id, "bundle": made})
 

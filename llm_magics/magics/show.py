@@ -18,7 +18,7 @@ from ..core import progress
 from ..core.output import Output, is_captured
 from ..core.records import SCHEMA, Generation, Token
 from ..views import fallback, static
-from ..views.bundle import MIME, generation_bundle, tokens_bundle
+from ..views.bundle import MIME, generation_bundle, noted, tokens_bundle
 from ..views.markdown import safe, warm
 from ..views.widget import with_view
 from .channel import new_id
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from ..engine.generate import Stream
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
-SAVED_S = 0.4  # where a view shows the tokens
+SAVED_S = 0.25  # where a view is sent the tokens, and shows the Markdown of the output
 
 
 class View(Protocol):
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]: ...
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream) -> None: ...
+    def begin(self, stream: Stream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
-    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None: ...
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 
 
 def view_for(ipython: Any, lives: Lives, *, quiet: bool, tokens: bool = False) -> View:
@@ -63,7 +63,7 @@ class Notebook:
         self._live: Live | None = None
         self._head: dict[str, Any] = {}
         self._output = Output()
-        self._text = ""
+        self._text = self._note = ""
         self._next = 0.0  # the time of the next frame
 
     def status(self, text: str) -> None:
@@ -77,8 +77,9 @@ class Notebook:
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return progress.shown_in(self._output, warnings)
 
-    def begin(self, stream: Stream) -> None:
-        """The tokens come now."""
+    def begin(self, stream: Stream, note: str) -> None:
+        """The tokens come now; ``note`` is what the user should know of how the answer comes about."""
+        self._note = note
         if not self._lives.channel.heard or not self._frames:
             return
         most = stream.answer.room + len(stream.generation.tokens)
@@ -91,6 +92,7 @@ class Notebook:
             "max_tokens": most,
             "model": sound(asdict(stream.generation.model)),
             "run": {"id": self._live.id},
+            **noted(note),
         }
         self._show({"text/plain": "…", "text/markdown": "…", **self._headed()})
 
@@ -106,12 +108,16 @@ class Notebook:
             pause = SAVED_S if self._live else FRAME_S
             self._next = now + max(pause, 5 * (time.monotonic() - now))
 
-    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None:
-        id = self._live.id if self._live else ""
-        bundle = (tokens_bundle if tokens else generation_bundle)(generation, note, id=id)
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None:
+        bundle = (tokens_bundle if tokens else generation_bundle)(generation, self._note, id=self.id)
         if self._live:
             self._live.end(bundle)
         self._show(*(with_view("tokens", bundle, MIME) if tokens else (bundle,)))
+
+    @property
+    def id(self) -> str:
+        """The id by which a view in the page knows this answer; empty where there is none."""
+        return self._live.id if self._live else ""
 
     def _headed(self, **more: Any) -> dict[str, Any]:
         return {MIME: {**self._head, **more}} if self._head else {}
@@ -129,16 +135,18 @@ class Terminal:
     def status(self, text: str) -> None:
         say(printable(text), file=sys.stderr, flush=True)
 
-    def begin(self, stream: Stream) -> None: ...
+    def begin(self, stream: Stream, note: str) -> None:
+        if note:
+            say(printable(note), file=sys.stderr, flush=True)
 
     def add(self, token: Token) -> None:
         say(printable(token.text), end="", flush=True)
 
-    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None:
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None:
         if tokens:
             say("\n\n" + fallback.plain(generation), end="")
-        words = (static.ending(generation), printable(note))
-        say("".join(f"\n{word}" for word in words if word), flush=True)
+        ending = static.ending(generation)
+        say(f"\n{ending}" if ending else "", flush=True)
 
 
 class Silent:
@@ -148,6 +156,6 @@ class Silent:
         return progress.quiet(warnings)
 
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream) -> None: ...
+    def begin(self, stream: Stream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
-    def finish(self, generation: Generation, note: str = "", *, tokens: bool = False) -> None: ...
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...

@@ -91,6 +91,13 @@ class Threads:
         for thread in unnamed[:-_KEPT]:
             self._all.remove(thread)
 
+    def replace(self, before: str, after: str) -> None:
+        """Replace an answer, wherever it stands, with a longer one."""
+        for thread in self._all:
+            for turn in thread.turns:
+                if turn.answer == before:
+                    turn.answer = after
+
     def _of(self, cell: str | None) -> Thread | None:
         """The unnamed conversation in which the cell has a turn that follows another, else the last one."""
         for thread in reversed(self._all):

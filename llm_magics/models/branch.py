@@ -1,4 +1,4 @@
-"""An answer that goes on from another token."""
+"""An answer that goes on: from another token, or from its end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,33 @@ from ..core.sampling import Weighed
 from ..engine.base import Tokenizer
 from ..engine.generate import Runtime, Stream, read_tokens
 from ..errors import UsageError
+
+MORE = 256  # tokens that an answer is given when it goes on, where nothing else is asked for
+
+
+def extend(
+    runtime: Runtime, info: ModelInfo, generation: Generation, tokens: int | None, *, speculate: bool
+) -> Stream:
+    """Return a stream that goes on where the answer was cut, with the random numbers that were next.
+
+    Raises:
+        UsageError: the answer is complete or has no tokens, or another model gave it.
+    """
+    _check_model(generation, info)
+    tokens = given.whole(MORE if tokens is None else tokens, "tokens", 1)
+    if generation.stop_reason == "stop" or not generation.tokens:
+        raise UsageError("there is nothing to go on with: the answer is complete", hint="ask something else")
+    before = [replace(each, time_s=0.0) for each in generation.tokens]
+    return Stream(
+        runtime,
+        [*generation.prompt_ids, *(each.id for each in before)],
+        replace(generation.options, max_tokens=len(before) + tokens),
+        prompt=generation.prompt,
+        model=info,
+        speculate=speculate,
+        before=before,
+        goes_on=True,
+    )
 
 
 def branch(
@@ -30,10 +57,7 @@ def branch(
     Raises:
         UsageError: the place or the token does not exist, or another model gave the answer.
     """
-    if generation.model.fingerprint != info.fingerprint or not generation.prompt_ids:
-        raise UsageError(
-            f"the answer is of {generation.model.name}, or of an earlier version", hint="ask this model again"
-        )
+    _check_model(generation, info)
     place = given.as_whole(at)
     if place is None or not 0 <= place <= len(generation.tokens):
         raise UsageError(
@@ -60,6 +84,13 @@ def branch(
         speculate=speculate,
         before=before,
     )
+
+
+def _check_model(generation: Generation, info: ModelInfo) -> None:
+    if generation.model.fingerprint != info.fingerprint or not generation.prompt_ids:
+        raise UsageError(
+            f"the answer is of {generation.model.name}, or of an earlier version", hint="ask this model again"
+        )
 
 
 def _ids_of(tokenizer: Tokenizer, token: str | int, vocab_size: int) -> list[int]:

@@ -24,7 +24,7 @@ from ..engine.generate import Runtime, Stream, score
 from ..engine.kv import Pool
 from ..errors import UsageError
 from ..sources import store
-from .branch import branch
+from .branch import branch, extend
 from .fidelity import TOKENS, Fidelity, keep, measure, prose
 from .inside import Inside
 from .map import Answers, map_prompts
@@ -246,6 +246,32 @@ class Model(Inside):
     def branch(self, generation: Generation, at: int, token: str | int, **options: Any) -> Generation:
         """As :meth:`stream_branch`, to its end."""
         stream = self.stream_branch(generation, at, token, **options)
+        for _ in stream:
+            pass
+        return stream.generation
+
+    def stream_more(
+        self, generation: Generation, tokens: int | None = None, *, speculate: bool = True
+    ) -> Stream:
+        """Go on with an answer that was cut off or interrupted, as if it had not been.
+
+        The tokens that are new are given out as they come; ``generation`` of the stream has all of them.
+
+        Args:
+            generation: an answer of this model.
+            tokens: how many more it may have; None is 256.
+
+        Raises:
+            UsageError: the answer is complete, or another model gave it.
+        """
+        given.one_of(generation, Generation, "what goes on", hint="pass what generate gave")
+        stream = extend(self._runtime, self.info, generation, tokens, speculate=speculate)
+        self._last = stream.answer
+        return stream
+
+    def extend(self, generation: Generation, tokens: int | None = None) -> Generation:
+        """As :meth:`stream_more`, to its end."""
+        stream = self.stream_more(generation, tokens)
         for _ in stream:
             pass
         return stream.generation

@@ -12,6 +12,7 @@ from ..core.records import Generation, Trace
 from ..errors import ModelFileError, UsageError
 from . import fallback, static
 from .kept import kept, read_kept
+from .markdown import safe
 from .page import write
 from .widget import with_view
 
@@ -56,12 +57,14 @@ def tokens(record: Generation | Trace) -> Tokens:
 def tokens_bundle(record: Generation | Trace, note: str = "", *, id: str = "") -> dict[str, Any]:
     """The tokens as HTML with no script and as plain text, and the record."""
     shown = {"text/plain": fallback.plain(record), "text/html": fallback.html(record)}
-    if isinstance(record, Generation):
-        words = [word for word in (static.ending(record), note) if word]
-        shown["text/plain"] += "".join(f"\n{printable(word)}" for word in words)
-        shown["text/html"] += "".join(f"\n<p>{escape(line(word))}</p>" for word in words)
-        shown = {**generation_bundle(record, note), **shown}
-    return {**shown, MIME: _payload(record, "tokens", id)}
+    if not isinstance(record, Generation):
+        return {**shown, MIME: _payload(record, "tokens", id)}
+    words = [word for word in (static.ending(record), note) if word]
+    shown["text/plain"] += "".join(f"\n{printable(word)}" for word in words)
+    shown["text/html"] += "".join(f"\n<p>{escape(line(word))}</p>" for word in words)
+    bundle = generation_bundle(record, note, id=id)
+    bundle[MIME]["view"] = "tokens"
+    return {**bundle, **shown}
 
 
 def generation_bundle(generation: Generation, note: str = "", *, id: str = "") -> dict[str, Any]:
@@ -70,11 +73,20 @@ def generation_bundle(generation: Generation, note: str = "", *, id: str = "") -
     Args:
         id: by which a live view knows that this is what it has been showing.
     """
+    prose = safe(generation.text)
+    payload = _payload(generation, "text", id)
+    # What stands below the answer in the Markdown is shown in another way by a view.
+    payload |= {"prose": len(prose.encode("utf-16-le", "replace")) // 2, **noted(note)}
     return {
         "text/plain": static.plain(generation, note),
         "text/markdown": static.markdown(generation, note),
-        MIME: _payload(generation, "text", id),
+        MIME: payload,
     }
+
+
+def noted(note: str) -> dict[str, str]:
+    """Return the field of a payload that tells what the user should know of how the answer came about."""
+    return {"note": sound(printable(note))} if note else {}
 
 
 def _payload(record: Generation | Trace, view: str, id: str) -> dict[str, Any]:

@@ -45,6 +45,51 @@ def test_a_branch_is_the_same_text_asked_afresh(some: lm.Model, options: dict[st
     assert [(token.id, token.logprob) for token in made.tokens[at + 1 :]] == afresh(some, ids, chosen)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"temperature": 0}, {"temperature": 0.9, "seed": 7}, {"temperature": 0.9, "stop": ["zzz", " t"]}],
+    ids=["greedy", "sampled", "stop strings"],
+)
+def test_an_answer_that_goes_on_is_the_longer_answer(exact: lm.Model, options: dict[str, Any]) -> None:
+    asked = "Write the rainbow as emoji: 🌈, then 🐸🦊, then some words."
+    whole = exact.generate(asked, max_tokens=40, **options)
+    short = exact.generate(asked, max_tokens=7, **options)
+    if whole.stop_reason == "stop" and len(whole.tokens) <= 7:
+        whole = exact.generate(asked, max_tokens=40, temperature=0.9)
+    exact.generate("Something else in between.", max_tokens=5)
+    longer = exact.extend(short, 33)
+    assert longer.text == whole.text and len(longer.tokens) > len(short.tokens)
+    assert [token.id for token in longer.tokens] == [token.id for token in whole.tokens]
+    assert [token.text for token in longer.tokens] == [token.text for token in whole.tokens]
+    assert longer.options == whole.options and longer.stop_reason == whole.stop_reason
+
+
+def test_every_cut_goes_on_to_the_same_text(exact: lm.Model) -> None:
+    """Also one in the middle of a letter of several tokens."""
+    asked = "Repeat: 🦊 é 漢字 🐸🌈"
+    whole = exact.generate(asked, max_tokens=24, temperature=0)
+    for most in range(1, 12):
+        made = exact.extend(exact.generate(asked, max_tokens=most, temperature=0), 24 - most)
+        assert (made.text, made.stop_reason) == (whole.text, whole.stop_reason), most
+
+
+def test_a_branch_goes_on_too(exact: lm.Model) -> None:
+    options: dict[str, Any] = {"temperature": 0.8, "seed": 3}
+    answer = exact.generate(PROMPT, max_tokens=10, **options)
+    tree = answer.with_branch(exact.branch(answer, 4, " Q", max_tokens=30), at=4)
+    short = answer.with_branch(exact.branch(answer, 4, " Q", max_tokens=12), at=4)
+    longer = short.with_more(exact.extend(short.path(1), 18), path=1)
+    assert longer.path(1).text == tree.path(1).text and longer.text == answer.text
+    assert [t.id for t in longer.branches[0].tokens] == [t.id for t in tree.branches[0].tokens]
+
+
+def test_a_complete_answer_does_not_go_on(model: lm.Model) -> None:
+    answer = model.generate("Say yes.", max_tokens=200, temperature=0)
+    assert answer.stop_reason == "stop"
+    with pytest.raises(lm.UsageError, match="complete"):
+        model.extend(answer)
+
+
 def test_typed_text_and_ids(model: lm.Model) -> None:
     answer = model.generate(PROMPT, max_tokens=12, temperature=0)
     made = model.branch(answer, 3, " of the North, which")

@@ -35,6 +35,7 @@ class Room:
         self.loaded: Model | None = None
         self.sent: list[dict[str, Any]] = []
         self.data: list[Any] = []
+        self.more: list[tuple[Any, Any]] = []
 
     def use(self, name: str | None) -> Model:
         if name == "none/such":
@@ -47,6 +48,9 @@ class Room:
 
     def model_of(self, info: ModelInfo) -> Model:
         return self.model
+
+    def grown(self, before: Any, after: Any) -> None:
+        self.more.append((before, after))
 
     def send(self, message: dict[str, Any], data: Any = (), *, as_text: bool = False) -> None:
         self.sent.append(message)
@@ -130,6 +134,22 @@ def test_a_branch_by_order() -> None:
     assert tree.path(1).text.startswith("abQ") and tree.path(0).text == generation.text  # type: ignore[union-attr]
 
 
+def test_an_answer_that_was_cut_goes_on_by_order() -> None:
+    room = Room("abcdefghijkl")
+    short = room.model.generate("p", raw=True, max_tokens=4, temperature=0)
+    orders = Orders(room)
+    orders.channel.send = room.send  # type: ignore[method-assign]
+    record = {**kept(short), "note": "n", "view": "tokens"}
+    orders._obey({"do": "more", "id": "j", "record": record, "path": 0})
+    made = until(lambda: next((each for each in room.sent if each["do"] == "record"), None))
+    payload = next(value for key, value in made["bundle"].items() if "generation" in key)
+    whole = read_kept(payload)
+    assert whole.text == "abcd" + "abcdefghijkl" and payload["note"] == "n" and payload["view"] == "tokens"
+    assert [(before.text, after.text) for before, after in room.more] == [("abcd", whole.text)]
+    first = next(each for each in room.sent if each["do"] == "tokens")
+    assert first["from"] == 0 and first["most"] == 4 + 256
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_orders_are_checked(data: st.DataObject) -> None:
@@ -147,11 +167,11 @@ def test_orders_are_checked(data: st.DataObject) -> None:
         st.lists(st.none()),
     )
     order = {
-        "do": data.draw(st.sampled_from(["branch", "stop", "again", "record", "play", "x"])),
+        "do": data.draw(st.sampled_from(["branch", "more", "stop", "again", "record", "play", "x"])),
         "id": data.draw(st.one_of(st.just("j"), junk)),
         **{
             name: data.draw(junk)
-            for name in ("record", "parent", "at", "token", "act", "turn", "text", "from", "saved")
+            for name in ("record", "parent", "path", "at", "token", "act", "turn", "text", "from", "saved")
         },
     }
     before = set(threading.enumerate())

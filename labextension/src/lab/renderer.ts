@@ -3,9 +3,18 @@
 import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { h, icon } from '../dom.js';
-import type { Host, Live } from '../host.js';
+import type { Host, Live, Order } from '../host.js';
 import type { Growing, News } from '../live.js';
-import { emptyRecord, type Kept, type Rec, readKept, withGrowing } from '../record.js';
+import {
+  emptyRecord,
+  type Kept,
+  pathTokens,
+  type Rec,
+  readKept,
+  type Token,
+  withGrowing,
+  withMore,
+} from '../record.js';
 import { banner, shell } from '../views/shell.js';
 import { Strip } from '../views/strip.js';
 import { Below } from './below.js';
@@ -19,12 +28,14 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   private strip: Strip | undefined;
   private model: IRenderMime.IMimeModel | undefined;
   private record: Rec | undefined;
-  private branching: { job: string; parent: number; at: number; live: Live } | undefined;
+  /** What the kernel makes more of: with `grown`, what the record is with the tokens so far. */
+  private job: { id: string; live: Live; grown: (tokens: Token[]) => Rec } | undefined;
   private shownId = '';
   private readonly seen: IntersectionObserver;
   private near = false;
   private below: Below | undefined;
   private prose: IRenderMime.IRenderer | undefined; // the answer as Markdown
+  private proseText = '';
   private off: (() => void)[] = [];
   /** Questions about an answer that was not finished: how many, and whether one is on its way. */
   private asked = 0;
@@ -87,7 +98,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const record = await readKept(kept);
     if (this.isDisposed || model !== this.model) return; // another came meanwhile
     this.record = record;
-    this.branching = undefined;
+    this.job = undefined;
     this.draw(kept, record, undefined);
   }
 
@@ -191,6 +202,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const id = kept.run?.id ?? '';
     const connection = this.place?.connection;
     const branch = (parent: number, at: number, token: number | string) => this.branch(parent, at, token);
+    const more = (path: number) => this.more(path);
     const look = (view: string) => {
       this.below?.dispose();
       this.below = new Below(connection!);
@@ -199,10 +211,13 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     };
     return {
       markdown: element => this.markdown(element),
-      stop: connection && (() => connection.stop(this.branching?.job ?? id)),
+      stop: connection && (() => connection.stop(this.job?.id ?? id)),
       // Asked when it is needed: at load, outputs are drawn before there is a kernel.
       get branch() {
         return connection && canBranch(kept) && connection.reach !== 'none' ? branch : undefined;
+      },
+      get more() {
+        return connection && canBranch(kept) && kept.data && connection.reach !== 'none' ? more : undefined;
       },
       get look() {
         return connection && kept.data && connection.reach !== 'none' ? look : undefined;
@@ -212,59 +227,80 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
 
   private markdown(element: HTMLElement): boolean {
     const type = 'text/markdown';
-    if (typeof this.model?.data[type] !== 'string') return false;
-    // A slot, so that the page's own style for Markdown reaches it.
-    const slot = h('slot', { name: 'markdown' });
-    const holder = this.node.firstElementChild as HTMLElement;
-    discard(this.prose);
-    const renderer = this.registry.createRenderer(type);
-    this.prose = renderer;
-    renderer.node.slot = 'markdown';
-    // JupyterLab typesets formulas of widgets that are attached; what is appended as a bare node never is.
-    if (holder.isConnected) Widget.attach(renderer, holder);
-    else holder.append(renderer.node);
-    void renderer.renderModel(this.model);
-    element.replaceChildren(slot);
+    const { model, kept } = this;
+    const whole = model?.data[type];
+    // What the kernel goes on with has no Markdown before it is done.
+    if (!model || typeof whole !== 'string' || whole === '…' || this.job) return false;
+    const text = whole.slice(0, kept.prose); // what stands below it, the view says in its own way
+    let renderer = this.prose;
+    if (!renderer || !element.firstElementChild?.matches('slot')) {
+      discard(renderer);
+      renderer = this.registry.createRenderer(type);
+      this.prose = renderer;
+      this.proseText = '';
+      renderer.node.slot = 'markdown'; // so that the page's own style for Markdown reaches it
+      const holder = this.node.firstElementChild as HTMLElement;
+      // JupyterLab typesets formulas of widgets that are attached; what is appended as a bare node never is.
+      if (holder.isConnected) Widget.attach(renderer, holder);
+      else holder.append(renderer.node);
+      element.replaceChildren(h('slot', { name: 'markdown' }));
+    }
+    if (text !== this.proseText) {
+      this.proseText = text;
+      const { trusted } = model;
+      void renderer.renderModel({ data: { [type]: text }, metadata: {}, trusted, setData() {} });
+    }
     return true;
   }
 
-  // --- branches
+  // --- what the kernel makes more of
 
   private branch(parent: number, at: number, token: number | string): void {
-    const { connection } = this.place!;
     const { record } = this;
-    if (!record || this.branching) return;
-    const kept = this.kept;
+    if (!record) return;
     const most = Math.max(record.options.max_tokens ?? 0, at + 1);
-    const job = startJob(connection, id => ({ do: 'branch', id, record: kept, parent, at, token }), {
+    const grown = (tokens: Token[]) => withGrowing(record, parent, at, tokens);
+    this.start(id => ({ do: 'branch', id, record: this.kept, parent, at, token }), most, grown);
+  }
+
+  private more(path: number): void {
+    const { record } = this;
+    if (!record) return;
+    const grown = (tokens: Token[]) => withMore(record, path, tokens);
+    const most = pathTokens(record, path).length;
+    this.start(id => ({ do: 'more', id, record: this.kept, path }), most, grown);
+  }
+
+  private start(order: (id: string) => Order, most: number, grown: (tokens: Token[]) => Rec): void {
+    const { connection } = this.place!;
+    if (this.job) return;
+    const { kept, record } = this;
+    const id = startJob(connection, order, {
       heard: (news, growing, done) => {
         if (news.do === 'failed') {
           done();
-          this.branching = undefined;
-          this.draw(kept, record, undefined);
+          this.job = undefined;
+          this.draw(kept, record!, undefined);
           this.fail(news.what, true);
         } else if (news.do === 'record') {
           done();
-          this.branching = undefined;
+          this.job = undefined;
           this.write(news.bundle);
-        } else if (this.branching && !growing.ended) {
-          this.branching.live.status = undefined;
-          this.drawBranch(kept, record, growing);
+        } else if (this.job && !growing.ended) {
+          const { live } = this.job;
+          live.status = undefined;
+          live.most = growing.most || most;
+          this.draw(kept, grown(growing.tokens), live);
         }
       },
       silent: (what, hint) => {
-        this.branching = undefined;
+        this.job = undefined;
         this.fail(`${what} ${hint}`, true);
         void this.refresh();
       },
     });
-    this.branching = { job, parent, at, live: { most, status: waiting(connection) } };
-    this.drawBranch(kept, record, { tokens: [], most, from: 0, ended: false });
-  }
-
-  private drawBranch(kept: Kept, record: Rec, growing: Growing): void {
-    const { parent, at, live } = this.branching!;
-    this.draw(kept, withGrowing(record, parent, at, growing.tokens), live);
+    this.job = { id, live: { most, status: waiting(connection) }, grown };
+    this.draw(kept, grown([]), this.job.live);
   }
 
   /** Put what the kernel made in the notebook: it is saved with it, and every view of the output shows it. */

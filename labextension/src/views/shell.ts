@@ -25,7 +25,7 @@ export const CONTROLS = `
 .fg2{color:var(--llm-fg2)}
 .banner{border:1px solid var(--llm-error-line);background:var(--llm-error);border-radius:6px;padding:8px 12px;margin:6px 0;display:flex;gap:10px;align-items:center}
 .banner .icon{color:var(--llm-error-text);flex:none}
-.banner.warn{border-color:var(--llm-warn-line);background:var(--llm-warn)}
+.banner.warn{border-color:var(--llm-warn-line);background:var(--llm-warn)}.banner.warn .icon{color:var(--llm-heat-solid)}
 .spoken{position:absolute;top:0;left:0;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 @media (max-width:480px){.segments button,.button,.field{line-height:30px;height:32px}}
 @media print{.row,.button{display:none!important}}`;

@@ -1,6 +1,6 @@
 /** The token strip: text that shows what the model weighed at each of its tokens. */
 
-import { h, perFrame } from '../dom.js';
+import { h, icon, perFrame } from '../dom.js';
 import { count, percent, probability, tokenWord, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import { pathTokens, type Rec, type Token } from '../record.js';
@@ -19,7 +19,7 @@ import { TOOLBAR_STYLE, Toolbar } from './toolbar.js';
 const LONG = 1500; // tokens; more of them scroll in a window of their own
 const OWN_STYLE = `
 .prompt{border-left:2px solid var(--llm-line);padding-left:10px;margin:0 0 10px;color:var(--llm-fg2)}
-.markdown{font-family:var(--llm-text)}.markdown .plain{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
+.markdown{font:var(--jp-content-font-size1,15px)/var(--jp-content-line-height,1.6) var(--llm-text);max-width:41em}.markdown .plain{white-space:pre-wrap;overflow-wrap:anywhere;margin:0}
 .with-rail{display:flex;gap:24px;align-items:flex-start}.with-rail>.main{flex:1;min-width:0}
 @container (max-width:640px){.with-rail{flex-direction:column}.rail{flex-basis:auto;width:100%}}`;
 export const STRIP_STYLE =
@@ -54,6 +54,7 @@ export class Strip {
   private readonly map: Minimap;
   private readonly rail: Rail;
   private readonly rendered = h('div', { class: 'markdown', hidden: true });
+  private readonly note = h('div', { class: 'banner warn', role: 'note', hidden: true });
   private readonly prompt = h('div', { class: 'prompt', hidden: true });
   private readonly summary = h('div', { class: 'summary' });
   private readonly ends = h('div', { class: 'ends', hidden: true });
@@ -108,6 +109,7 @@ export class Strip {
     this.toolbar.element.hidden = !!options.bare;
     this.shell.root.append(
       this.toolbar.element,
+      this.note,
       body,
       this.map.element,
       this.ends,
@@ -204,24 +206,32 @@ export class Strip {
     this.toolbar.show(this.mode);
     // Of an answer that was cut off there may be a text and no tokens.
     const bare = !tokens.length && !live && !!this.record.text;
-    const prose = (this.mode === 'text' || bare) && !live && this.path === 0 && !this.hits.length;
-    if (prose) this.rendered.replaceChildren();
-    const isMarkdown = prose && !!this.host.markdown?.(this.rendered, this.record);
-    if (bare && !isMarkdown) this.rendered.append(h('p', { class: 'plain' }, visible(this.record.text)));
+    const isMarkdown = this.drawMarkdown(bare);
+    if (bare && !isMarkdown)
+      this.rendered.replaceChildren(h('p', { class: 'plain' }, visible(this.record.text)));
     this.rendered.hidden = !isMarkdown && !bare;
     this.text.element.hidden = isMarkdown || bare;
     const { scrollTop } = this.text.element;
     this.text.clear();
     this.text.element.classList.toggle('long', tokens.length > LONG);
+    this.text.element.classList.toggle('prose', this.mode === 'text');
     this.text.element.classList.toggle('finding', this.hits.length > 0);
     this.drawColumns(tokens.length > LONG);
     this.text.append(tokens, this.look(tokens), !!live);
     this.text.element.scrollTop = scrollTop;
     this.rail.show(this.record, this.path);
+    this.drawNote();
     this.drawPrompt();
     this.summaryAt = 0;
     this.drawAround();
     this.mark();
+  }
+
+  /** As text, an answer is Markdown: while it grows by the same rules as at its end. */
+  private drawMarkdown(bare: boolean): boolean {
+    const { tokens, live } = this;
+    const wanted = (this.mode === 'text' || bare) && this.path === 0 && !this.hits.length;
+    return wanted && (!live || tokens.length > 0) && !!this.host.markdown?.(this.rendered, this.record);
   }
 
   /** New tokens at the end. */
@@ -232,6 +242,9 @@ export class Strip {
     element.classList.toggle('long', long);
     this.text.append(this.tokens, this.look(this.tokens), !!this.live);
     if (long && atEnd) element.scrollTop = element.scrollHeight;
+    const isMarkdown = this.drawMarkdown(false);
+    this.rendered.hidden = !isMarkdown;
+    element.hidden = isMarkdown;
     this.rail.show(this.record, this.path);
     this.drawAround();
     this.say();
@@ -256,6 +269,11 @@ export class Strip {
     const { record, tokens, path, live, host } = this;
     const shown = { record, tokens, path, info: this.pathInfo(), live, host };
     this.summary.replaceChildren(...summary(shown, !this.options.bare));
+  }
+
+  private drawNote(): void {
+    this.note.hidden = !this.record.note;
+    this.note.replaceChildren(icon('warning'), visible(this.record.note));
   }
 
   private drawPrompt(): void {

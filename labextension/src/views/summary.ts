@@ -36,6 +36,11 @@ export function summary(shown: Shown, chips: boolean): HTMLElement[] {
       'Stop ',
       h('kbd', {}, 'Esc'),
     );
+  const { more } = host;
+  if (more && !live && tokensCut(shown))
+    dotted.push(
+      h('button', { class: 'button', type: 'button', onclick: () => more(shown.path) }, 'Continue'),
+    );
   const right = live && host.stop ? [stop()] : chips ? tags : [];
   return [...(live ? [h('span', { class: 'dot' })] : []), ...dotted, h('span', { class: 'chips' }, ...right)];
 }
@@ -70,6 +75,9 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
     ...(path && reused && !live ? [part(count(reused), ' tokens reused')] : []),
   ];
 }
+
+const tokensCut = ({ tokens, info }: Shown): boolean =>
+  tokens.length > 0 && (info.stop_reason === 'length' || info.stop_reason === 'interrupted');
 
 function ending({ tokens, info, live }: Shown): HTMLElement[] {
   if (live) return [];

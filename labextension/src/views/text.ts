@@ -21,10 +21,11 @@ const MOST_BOXES = 3;
 
 export const TEXT_STYLE = `
 .pane{position:relative}
-.text{font:15px/27px var(--llm-text);max-width:41em;overflow-wrap:anywhere;white-space:pre-wrap;tab-size:4;cursor:default}
+.text{font:var(--jp-content-font-size1,15px)/27px var(--llm-text);max-width:41em;overflow-wrap:anywhere;white-space:pre-wrap;tab-size:4;cursor:default}
 .text.long{max-height:60vh;max-width:none;overflow-y:auto;overscroll-behavior:contain;border-left:2px solid var(--llm-line);padding-left:12px}
 .text.long .p{max-width:41em}
 .text.long .p{content-visibility:auto;contain-intrinsic-size:auto none auto 108px}
+.text.prose{line-height:var(--jp-content-line-height,1.6)}.prose .g[data-g="⏎"]{display:none}
 .p.code{font:13px/22px var(--llm-code)}
 .t{color:var(--llm-on);border-radius:2px;padding:3px 0 1px;border-bottom:0 solid var(--llm-heat-line);box-decoration-break:clone;-webkit-box-decoration-break:clone}
 .t.s0{color:inherit}

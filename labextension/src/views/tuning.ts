@@ -247,7 +247,7 @@ export class Tuning {
     const notice = banner(
       `Held-out loss has risen for 2 checks: ${fixed(best, 2)} → ${fixed(held.at(-1)!, 2)}.`,
       'It begins to learn the rows by heart.',
-      icon('error'),
+      icon('warning'),
     );
     notice.classList.add('warn');
     notice.setAttribute('role', 'status');
