@@ -33,7 +33,7 @@ export interface Host {
   /** Go on with a path that was cut off; absent where there is no kernel. */
   readonly more?: (path: number) => void;
   /** Look inside: show another view of this record; absent where there is no kernel. */
-  readonly look?: (view: string) => void;
+  readonly look?: (view: string, path: number) => void;
   stop?: () => void;
   /** Another branch is looked at now. */
   walked?: (path: number) => void;

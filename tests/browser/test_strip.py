@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -264,3 +265,115 @@ def test_dark(dark_lab: Open, shot: Any) -> None:
     out.locator(".t.s4").first.hover()
     expect(out.locator(".card")).to_be_visible()
     shot(page, "strip-dark")
+
+
+def test_the_menu_closes_and_is_walked_with_keys(lab: Open) -> None:
+    """A4"""
+    page = lab(notebook(LOAD, "%%llm --tokens -n 12 -t 0\nWhy is the sky blue?", "x = 1"))
+    page.run(0)
+    page.run(1)
+    out, keys = page.output(1), page.page.keyboard
+    more, menu = out.get_by_role("button", name="More"), out.get_by_role("menu")
+    active = """() => {
+      let focused = document.activeElement
+      while (focused.shadowRoot?.activeElement) focused = focused.shadowRoot.activeElement
+      return focused.textContent
+    }"""
+    more.click()
+    expect(menu).to_be_visible()
+    expect(more).to_have_attribute("aria-expanded", "true")
+    assert page.page.evaluate(active) == "Copy text"
+    keys.press("ArrowDown")
+    assert page.page.evaluate(active) == "Copy JSON"
+    keys.press("End")
+    assert page.page.evaluate(active) == "Tokenizer"
+    keys.press("a")
+    keys.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(more).to_be_focused()
+    expect(more).to_have_attribute("aria-expanded", "false")
+    for place in (out.locator(".text"), page.page.locator(".jp-CodeCell").nth(2).locator(".cm-content")):
+        more.click()
+        expect(menu).to_be_visible()
+        place.click()
+        expect(menu).to_be_hidden()
+    more.click()
+    keys.press("Tab")
+    expect(menu).to_be_hidden()
+
+
+def test_escape_gives_the_focus_back_to_the_cell_and_branches_are_reached(lab: Open) -> None:
+    """A17, A6"""
+    page = lab(notebook(LOAD, "%%llm --tokens -n 12 -t 0\nWhy is the sky blue?"))
+    page.run(0)
+    page.run(1)
+    out, keys = page.output(1), page.page.keyboard
+    out.locator(".map").focus()
+    keys.press("Home")
+    for _ in range(3):
+        keys.press("ArrowRight")
+    keys.press("ArrowDown")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    rows = out.locator(".rail [role=treeitem]")
+    expect(rows).to_have_count(2, timeout=20_000)
+    expect(out.locator(".summary .dot")).to_have_count(0, timeout=20_000)
+    expect(rows.nth(1)).to_have_attribute("aria-selected", "true")
+    rows.nth(1).focus()
+    keys.press("ArrowUp")
+    expect(rows.nth(0)).to_be_focused()
+    expect(rows.nth(0)).to_have_attribute("aria-selected", "true")
+    keys.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+
+    # What the menu opens is of the branch that is looked at.
+    words = "".join(out.locator(".two > div").nth(1).locator(".pane").all_inner_texts()).split()
+    out.get_by_role("button", name="More").click()
+    out.get_by_role("menuitem", name="Replay the dice").click()
+    expect(out.locator(".llm-magics-below .strip")).to_be_visible(timeout=60_000)
+    for word in words[:3]:
+        expect(out.locator(".llm-magics-below")).to_contain_text(word)
+
+    out.locator(".map").focus()
+    keys.press("Escape")
+    keys.press("Escape")
+    keys.press("b")
+    expect(page.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(3)
+
+
+def test_a_click_on_a_word_draws_no_ring_and_keys_draw_a_whole_one(lab: Open, shot: Any) -> None:
+    """A17"""
+    page = lab(notebook(LOAD, "%%llm --tokens -n 12 -t 0\nWhy is the sky blue?"))
+    page.run(0)
+    page.run(1)
+    out = page.output(1)
+    style = "element => { const s = getComputedStyle(element); return [s.outlineStyle, s.outlineOffset] }"
+    out.locator(".text .t").first.click()
+    assert out.locator(".map").evaluate(style)[0] == "none"
+    page.page.keyboard.press("ArrowRight")
+    assert out.locator(".map").evaluate(style) == ["solid", "-2px"]
+    shot(page, "strip-ring")
+
+
+def test_a_long_answer_keeps_its_stop_in_sight(lab: Open, shot: Any) -> None:
+    """A22"""
+    page = lab(
+        notebook(LOAD, "%%llm -n 500 -t 0.9\nWrite a very long story."),
+        viewport={"width": 900, "height": 420},
+    )
+    page.run(0)
+    page.run(1, wait=False)
+    out = page.output(1)
+    stop = out.locator(".summary").get_by_role("button", name="Stop")
+    expect(stop).to_be_visible(timeout=60_000)
+    deadline = time.monotonic() + 60
+    while out.locator(".jp-RenderedMarkdown").bounding_box()["height"] < 700:
+        assert time.monotonic() < deadline
+        page.page.wait_for_timeout(100)
+    page.page.wait_for_timeout(200)
+    box = stop.bounding_box()
+    assert 0 < box["y"] < 420 - box["height"]
+    shot(page, "strip-afloat")
+    stop.click()
+    expect(out.locator(".summary")).to_contain_text("stopped", timeout=20_000)
+    assert out.locator(".summary").evaluate("element => element.style.transform") == ""

@@ -203,11 +203,11 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const connection = this.place?.connection;
     const branch = (parent: number, at: number, token: number | string) => this.branch(parent, at, token);
     const more = (path: number) => this.more(path);
-    const look = (view: string) => {
+    const look = (view: string, path: number) => {
       this.below?.dispose();
       this.below = new Below(connection!);
       this.node.append(this.below.node);
-      this.below.open(kept, { do: 'open', view });
+      this.below.open(kept, { do: 'open', view, path });
     };
     return {
       markdown: element => this.markdown(element),

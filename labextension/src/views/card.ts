@@ -7,16 +7,16 @@ import type { Alternative, Rec, Token } from '../record.js';
 export const CARD_STYLE = `
 .card{box-sizing:border-box;width:318px;max-width:calc(100vw - 16px);margin:0;padding:0;position:fixed;inset:auto;border:0;border-radius:6px;background:var(--llm-surface);color:var(--own-fg);box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line);font:12px/1.35 var(--llm-ui);animation:fade 120ms;z-index:1000}
 @keyframes fade{from{opacity:0}}
-.card header{display:flex;gap:8px;align-items:baseline;padding:10px 12px 0;white-space:nowrap}
-.card header b{font:600 14px var(--llm-code);overflow:hidden;text-overflow:ellipsis}
-.card header span,.card .k,.card p,.rest{color:var(--own-fg2)}
-.card header .hex{margin-left:auto;font:11px var(--llm-code);overflow:hidden;text-overflow:ellipsis}
+.card .cap{display:flex;gap:8px;align-items:baseline;padding:10px 12px 0;white-space:nowrap}
+.card .cap b{font:600 14px var(--llm-code);overflow:hidden;text-overflow:ellipsis}
+.card .cap span,.card .k,.card p,.rest{color:var(--own-fg2)}
+.card .cap .hex{margin-left:auto;font:11px var(--llm-code);overflow:hidden;text-overflow:ellipsis}
 .card dl{display:flex;justify-content:space-between;margin:6px 12px}
 .card dt{font-size:11px;color:var(--own-fg2)}.card dd{margin:0;font-weight:600}
 .card p{margin:4px 12px;font-size:11px}
-.others{list-style:none;margin:4px 4px;padding:0}
-.others li{display:flex;align-items:center;gap:8px;height:19px;padding:0 8px;border-radius:4px;font-size:11px;position:relative}
-.others li code{font:11px var(--llm-code);width:96px;padding-left:10px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;background:none;color:inherit}
+.others{margin:4px 4px}.others ul{list-style:none;margin:0;padding:0}
+.others :is(li,.rest){display:flex;align-items:center;gap:8px;height:19px;padding:0 8px;border-radius:4px;font-size:11px;position:relative}
+.others :is(li,.rest) code{font:11px var(--llm-code);width:96px;padding-left:10px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;background:none;color:inherit}
 .others .bar{flex:1;height:8px;background:var(--llm-track);border-radius:1px}
 .others .bar i{display:block;height:100%;background:var(--llm-mass-4);border-radius:1px}
 .others .p{width:52px;text-align:right}
@@ -26,7 +26,7 @@ export const CARD_STYLE = `
 .others .can:hover,.others [aria-selected=true]{background:var(--llm-cell);outline:1px solid var(--llm-line2)}
 .others .rest code{width:auto;flex:1;font:11px var(--llm-ui)}
 .rest .bar{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
-.card footer{display:flex;flex-wrap:wrap;gap:4px 12px;padding:7px 12px;border-top:1px solid var(--own-line);color:var(--own-fg2);font-size:11px}
+.card .keys{display:flex;flex-wrap:wrap;gap:4px 12px;padding:7px 12px;border-top:1px solid var(--own-line);color:var(--own-fg2);font-size:11px}
 kbd{font:10px/14px var(--llm-ui);border:1px solid var(--llm-line2);border-radius:3px;padding:0 4px;margin-right:3px;background:none;color:inherit;box-shadow:none}
 .card form{display:flex;gap:6px;margin:4px 12px 8px}
 @media (prefers-reduced-motion:reduce){.card{animation:none}}
@@ -57,8 +57,8 @@ export class Card {
     element.setAttribute('aria-label', `Token ${place + 1}: ${tokenWord(token.text)}`);
     element.replaceChildren(
       h(
-        'header',
-        {},
+        'div',
+        { class: 'cap' },
         h('b', {}, tokenWord(token.text)),
         h('span', {}, `id ${count(token.id)}`),
         this.hex(record, token),
@@ -130,7 +130,7 @@ export class Card {
         ...this.typing(),
       ];
     const most = Math.max(...shown.map(other => probability(other.logprob)), 1e-9);
-    const list = h('ul', { class: 'others', role: 'listbox', 'aria-label': 'Alternatives' });
+    const list = h('ul', { role: 'listbox', 'aria-label': 'Alternatives' });
     for (const other of shown) {
       const p = probability(other.logprob);
       const is = other.id === token.id;
@@ -159,16 +159,15 @@ export class Card {
     const stripes = h('span', { class: 'bar' });
     stripes.style.flex = `0 0 ${Math.min(1, rest / most) * 112}px`;
     const others = record.vocab_size ? `${count(record.vocab_size - shown.length)} others` : 'all others';
-    list.append(
-      h(
-        'li',
-        { class: 'rest', 'aria-label': `${others}, ${percent(rest)}` },
-        h('code', {}, others),
-        stripes,
-        h('span', { class: 'p', style: 'margin-left:auto' }, percent(rest)),
-      ),
+    // No alternative that can be chosen: it stands below the list.
+    const last = h(
+      'div',
+      { class: 'rest' },
+      h('code', {}, others),
+      stripes,
+      h('span', { class: 'p', style: 'margin-left:auto' }, percent(rest)),
     );
-    return [list, ...this.typing()];
+    return [h('div', { class: 'others' }, list, last), ...this.typing()];
   }
 
   /** One may also go on from what the model did not think of. */
@@ -192,14 +191,21 @@ export class Card {
     const key = (name: string, what: string) => h('span', {}, h('kbd', {}, name), what);
     if (!this.actions.branch)
       return h(
-        'footer',
-        {},
+        'div',
+        { class: 'keys' },
         key('← →', 'step'),
         key('P', 'pin'),
         key('Esc', 'close'),
         'Branching needs a running kernel.',
       );
-    return h('footer', {}, key('⏎', 'branch'), key('← →', 'step'), key('P', 'pin'), key('Esc', 'close'));
+    return h(
+      'div',
+      { class: 'keys' },
+      key('⏎', 'branch'),
+      key('← →', 'step'),
+      key('P', 'pin'),
+      key('Esc', 'close'),
+    );
   }
 
   /** Choose the alternative above or below. */

@@ -11,8 +11,7 @@ const BAR = 2; // px, the narrowest
 const WIDEST = 16;
 
 export const MAP_STYLE = `
-.map{position:relative;margin:8px 0 0;padding-bottom:9px;outline-offset:2px}
-.map:focus-visible{outline:2px solid var(--llm-focus)}
+.map{position:relative;margin:8px 0 0;padding-bottom:9px}
 .map canvas{display:block;width:100%;height:${HEIGHT}px;cursor:pointer}
 .mark{position:absolute;top:${HEIGHT + 1}px;width:0;border:5px solid transparent;border-top:0;border-bottom:7px solid var(--llm-accent);margin-left:-5px;pointer-events:none}
 .window{position:absolute;top:0;height:${HEIGHT}px;background:#8883;border:1px solid var(--llm-line2);box-sizing:border-box;cursor:grab;min-width:6px}

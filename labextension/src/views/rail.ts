@@ -22,11 +22,25 @@ const NAMES = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 /** A is the answer as it was sampled. */
 export const pathName = (path: number): string => NAMES[path] ?? String(path);
 
+/** Which of the branches is shown is chosen with ↑ ↓; it is the one tab stop. */
 export class Rail {
   readonly element = h('div', { class: 'rail', hidden: true });
   private shown = '';
 
-  constructor(private readonly walk: (path: number) => void) {}
+  constructor(private readonly walk: (path: number) => void) {
+    this.element.addEventListener('keydown', event => this.key(event));
+  }
+
+  private key(event: KeyboardEvent): void {
+    const rows = [...this.element.querySelectorAll<HTMLElement>('[role=treeitem]')];
+    const at = rows.findIndex(row => row.getAttribute('aria-selected') === 'true');
+    const to: Record<string, number> = { ArrowUp: at - 1, ArrowDown: at + 1, Home: 0, End: rows.length - 1 };
+    const next = to[event.key];
+    if (next === undefined || !rows[next]) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.walk(next);
+  }
 
   show(record: Rec, chosen: number): void {
     this.element.hidden = !record.branches.length;
@@ -41,10 +55,13 @@ export class Rail {
     this.shown = now;
     const total = lengths.reduce((sum, each) => sum + each, 0);
     const rows = lengths.map((_, path) => this.row(record, path, path === chosen));
+    const focused = this.element.contains((this.element.getRootNode() as ShadowRoot).activeElement);
     this.element.replaceChildren(
       h('div', { class: 'fg2' }, `${count(lengths.length)} branches · ${count(total)} tokens`),
       h('ul', { role: 'tree', 'aria-label': 'Branches' }, ...rows),
+      h('div', { class: 'fg2' }, h('kbd', {}, '↑'), h('kbd', {}, '↓'), 'another branch'),
     );
+    if (focused) rows[chosen]?.focus({ preventScroll: true });
   }
 
   private row(record: Rec, path: number, chosen: boolean): HTMLElement {
@@ -72,6 +89,7 @@ export class Rail {
         role: 'treeitem',
         'aria-selected': String(chosen),
         'aria-level': depth(record, path) + 1,
+        tabindex: chosen ? 0 : -1,
         onclick: () => this.walk(path),
       },
       h(

@@ -22,6 +22,7 @@ export const CONTROLS = `
 .icon{width:14px;height:14px;fill:none;stroke:currentColor;stroke-width:1.4;stroke-linecap:round;stroke-linejoin:round}
 .icon.more{stroke-width:2.4}.icon.stop{fill:currentColor}
 :is(button,input,textarea,select,[tabindex]):focus-visible{outline:2px solid var(--llm-focus);outline-offset:1px}
+div[tabindex]:focus-visible{outline-offset:-2px}.pointed [tabindex]:focus-visible{outline:0}
 .fg2{color:var(--llm-fg2)}
 .banner{border:1px solid var(--llm-error-line);background:var(--llm-error);border-radius:6px;padding:8px 12px;margin:6px 0;display:flex;gap:10px;align-items:center}
 .banner .icon{color:var(--llm-error-text);flex:none}
@@ -65,6 +66,9 @@ export function shell(parent: HTMLElement, style: string): Shell {
   const root = h('div', { class: 'view' });
   host.attachShadow({ mode: 'open' }).append(h('style', {}, COLOURS + CONTROLS + style), root);
   parent.append(host);
+  // What is focused because something in it was clicked shows no ring.
+  root.addEventListener('pointerdown', () => root.classList.add('pointed'), { capture: true });
+  root.addEventListener('keydown', () => root.classList.remove('pointed'), { capture: true });
   const off = [followTheme(host)];
   return {
     root,
@@ -107,6 +111,15 @@ function hash(text: string): number {
   let sum = 0;
   for (let n = 0; n < text.length; n++) sum = (31 * sum + text.charCodeAt(n)) | 0;
   return sum >>> 0;
+}
+
+/** Give the focus back to what the view stands in: in a notebook its cell. */
+export function leave(target: HTMLElement): void {
+  const root = target.getRootNode();
+  const outer = root instanceof ShadowRoot ? root.host : target;
+  const holder = outer.parentElement?.closest<HTMLElement>('[tabindex]');
+  if (holder) holder.focus({ preventScroll: true });
+  else target.blur();
 }
 
 /** A banner with what is wrong and what to do next. */

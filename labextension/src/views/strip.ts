@@ -4,13 +4,14 @@ import { h, icon, perFrame } from '../dom.js';
 import { count, percent, probability, tokenWord, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import { pathTokens, type Rec, type Token } from '../record.js';
+import { keepAfloat } from './afloat.js';
 import { CARD_STYLE, Card } from './card.js';
 import { COLUMNS_STYLE, Columns } from './columns.js';
 import { find } from './find.js';
 import { MAP_STYLE, Minimap } from './minimap.js';
 import { followPointer } from './pointer.js';
 import { pathName, RAIL_STYLE, Rail } from './rail.js';
-import { shell } from './shell.js';
+import { leave, shell } from './shell.js';
 import { MEASURES, MODES, type Mode, stepOf } from './steps.js';
 import { SUMMARY_STYLE, summary } from './summary.js';
 import { type Look, promptText, TEXT_STYLE } from './text.js';
@@ -54,7 +55,7 @@ export class Strip {
   private readonly map: Minimap;
   private readonly rail: Rail;
   private readonly rendered = h('div', { class: 'markdown', hidden: true });
-  private readonly note = h('div', { class: 'banner warn', role: 'note', hidden: true });
+  private readonly note = h('div');
   private readonly prompt = h('div', { class: 'prompt', hidden: true });
   private readonly summary = h('div', { class: 'summary' });
   private readonly ends = h('div', { class: 'ends', hidden: true });
@@ -71,6 +72,7 @@ export class Strip {
   private saidTo = 0;
   private summaryAt = 0;
   private readonly off: (() => void)[] = [];
+  private readonly afloat;
   private readonly scrolled = perFrame(() => this.showWindow());
 
   constructor(
@@ -99,7 +101,7 @@ export class Strip {
         ['Show the prompt', () => this.togglePrompt()],
         ...LOOKS.map(([name, view]): [string, () => void, () => boolean] => [
           name,
-          () => this.host.look?.(view),
+          () => this.host.look?.(view, this.path),
           () => !!this.host.look && !this.live,
         ]),
       ],
@@ -117,6 +119,7 @@ export class Strip {
       this.spoken,
       this.card.element,
     );
+    this.afloat = keepAfloat(this.shell.root, this.summary);
     this.listen();
     this.draw();
   }
@@ -152,6 +155,7 @@ export class Strip {
 
   dispose(): void {
     this.scrolled.cancel();
+    this.afloat.dispose();
     for (const off of this.off.splice(0)) off();
     this.card.hide();
     this.map.dispose();
@@ -269,11 +273,13 @@ export class Strip {
     const { record, tokens, path, live, host } = this;
     const shown = { record, tokens, path, info: this.pathInfo(), live, host };
     this.summary.replaceChildren(...summary(shown, !this.options.bare));
+    this.afloat.update(!!live);
   }
 
   private drawNote(): void {
-    this.note.hidden = !this.record.note;
-    this.note.replaceChildren(icon('warning'), visible(this.record.note));
+    const { note } = this.record;
+    const shown = h('div', { class: 'banner warn', role: 'note' }, icon('warning'), visible(note));
+    this.note.replaceChildren(...(note ? [shown] : []));
   }
 
   private drawPrompt(): void {
@@ -455,7 +461,7 @@ export class Strip {
       Escape: () => {
         if (this.card.open || this.cursor !== undefined) this.close();
         else if (this.live) this.host.stop?.();
-        else if (target instanceof HTMLElement) target.blur();
+        else if (target instanceof HTMLElement) leave(target);
       },
       p: () => {
         this.card.pinned = !this.card.pinned;

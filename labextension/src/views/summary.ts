@@ -9,6 +9,7 @@ export const SUMMARY_STYLE = `
 .summary{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:8px 0 4px;color:var(--llm-fg2)}
 .summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;gap:6px;align-items:center}
 .tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.afloat{position:relative;z-index:5;background:var(--llm-bg);padding:4px 0}
 .dot{width:7px;height:7px;border-radius:4px;background:var(--llm-accent)}`;
 
 /** What the line is about: one path of a record. */

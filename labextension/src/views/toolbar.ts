@@ -2,11 +2,10 @@
 
 import { h, icon } from '../dom.js';
 import { LEGEND_STYLE, legend } from './legend.js';
+import { MENU_STYLE, Menu, type MenuItem } from './menu.js';
 import { MEASURES, MODES, type Mode } from './steps.js';
 
-export const TOOLBAR_STYLE = `${LEGEND_STYLE}
-.menu{position:relative}.menu ul{position:absolute;right:0;top:26px;z-index:20;margin:0;padding:4px;list-style:none;background:var(--llm-surface);color:var(--own-fg);border-radius:6px;box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line);min-width:150px}
-.menu li{padding:4px 10px;border-radius:4px;cursor:pointer;white-space:nowrap}.menu li:hover,.menu li:focus{background:var(--llm-cell)}
+export const TOOLBAR_STYLE = `${LEGEND_STYLE}${MENU_STYLE}
 .find{display:flex;align-items:center;gap:4px}.find .icon{color:var(--llm-fg2)}.find input{width:120px}.find .of{color:var(--llm-fg2)}`;
 
 export interface ToolbarActions {
@@ -15,7 +14,7 @@ export interface ToolbarActions {
   next(by: number): void;
   /** Away from the search. */
   leave(): void;
-  menu: [name: string, act: () => void, can?: () => boolean][];
+  menu: readonly MenuItem[];
 }
 
 export class Toolbar {
@@ -33,7 +32,7 @@ export class Toolbar {
   constructor(private readonly actions: ToolbarActions) {
     this.segments = new Segments(mode => actions.mode(mode));
     const search = h('span', { class: 'find' }, icon('search'), this.field, this.of);
-    const right = h('span', { class: 'right' }, search, this.menu());
+    const right = h('span', { class: 'right' }, search, new Menu(actions.menu).element);
     this.element = h('div', { class: 'row' }, this.segments.element, this.legendBox, right);
     this.field.addEventListener('input', () => actions.search(this.query));
     this.field.addEventListener('keydown', event => this.key(event));
@@ -66,42 +65,6 @@ export class Toolbar {
     } else return;
     event.preventDefault();
     event.stopPropagation();
-  }
-
-  private menu(): HTMLElement {
-    const list = h('ul', { role: 'menu', hidden: true });
-    const asked: [HTMLElement, () => boolean][] = [];
-    for (const [name, act, can] of this.actions.menu) {
-      const run = () => {
-        list.hidden = true;
-        act();
-      };
-      const keyed = (event: KeyboardEvent) => {
-        if (event.key !== 'Enter' && event.key !== ' ') return;
-        event.preventDefault();
-        event.stopPropagation();
-        run();
-      };
-      const item = h('li', { role: 'menuitem', tabindex: 0, onclick: run, onkeydown: keyed }, name);
-      if (can) asked.push([item, can]);
-      list.append(item);
-    }
-    const toggle = () => {
-      for (const [item, can] of asked) item.hidden = !can();
-      list.hidden = !list.hidden;
-    };
-    const more = h(
-      'button',
-      {
-        class: 'button plain',
-        type: 'button',
-        'aria-label': 'More',
-        'aria-haspopup': 'menu',
-        onclick: toggle,
-      },
-      icon('more'),
-    );
-    return h('span', { class: 'menu' }, more, list);
   }
 }
 

@@ -14,7 +14,7 @@ from ...core.records import Generation, ModelInfo, Trace
 from ...errors import Interrupted, UsageError
 from ...views.kept import read_kept
 from ...views.picture import Picture
-from ..channel import Order, Sender
+from ..channel import Order, Sender, whole
 
 if TYPE_CHECKING:
     from ...models.model import Model
@@ -77,6 +77,8 @@ class Looks:
         )
         model = self._models.model_of(source.model)
         if do == "open":
+            if isinstance(source, Generation) and "path" in act:
+                source = source.path(whole(act, "path"))  # the branch that is looked at
             wanted = OPEN.get(str(act.get("view")))
             if wanted is None:
                 raise UsageError(f"there is no view {act.get('view')!r:.40}", hint="load the page again")

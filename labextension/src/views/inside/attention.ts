@@ -38,8 +38,8 @@ export class AttentionView extends InsideView {
   private readonly sheet = h('div', {
     class: 'sheet',
     tabindex: 0,
-    role: 'grid',
-    'aria-label': 'layers by heads',
+    role: 'application',
+    'aria-label': 'layers by heads: arrow keys choose one',
   });
   private readonly matrix = h('div', { class: 'matrix' });
   private readonly side = h('div');
@@ -205,7 +205,7 @@ export class AttentionView extends InsideView {
           'data-layer': layer,
           'data-head': head,
           title: name,
-          role: 'gridcell',
+          role: 'img',
           'aria-label': name,
         });
         canvas.style.width = canvas.style.height = `${size}px`;

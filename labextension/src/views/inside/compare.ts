@@ -338,7 +338,7 @@ export class CompareView extends InsideView {
       h(
         'table',
         {},
-        h('tr', {}, h('th'), h('th', {}, 'A'), h('th', {}, 'B')),
+        h('tr', {}, h('td'), h('th', {}, 'A'), h('th', {}, 'B')),
         row(
           'perplexity',
           numbersIn('perplexity').map(value => fixed(value, 3)),

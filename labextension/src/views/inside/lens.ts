@@ -55,13 +55,13 @@ export class LensView extends InsideView {
   private readonly grid = h('div', {
     class: 'grid',
     tabindex: 0,
-    role: 'grid',
-    'aria-label': 'layers by tokens',
+    role: 'application',
+    'aria-label': 'layers by tokens: arrow keys choose one',
   });
   private readonly plane = h('div', { class: 'plane' });
-  private readonly top = h('div', { class: 'top', role: 'row' });
+  private readonly top = h('div', { class: 'top' });
   private readonly body = h('div', { class: 'body' });
-  private readonly says = h('div', { class: 'says', role: 'row' });
+  private readonly says = h('div', { class: 'says' });
   private readonly labels = h('div', { class: 'labels' });
   private readonly overview = h('canvas', { 'aria-hidden': 'true' });
   private readonly line = h('div', { class: 'line' });
@@ -271,7 +271,7 @@ export class LensView extends InsideView {
     const column = h('div', { class: 'col', style: `left:${LABELS + token * COLUMN}px` });
     for (let layer = 0; layer < this.layers; layer++) {
       const word = tokenWord(this.word(this.best(layer, token)));
-      const cell = h('div', { class: this.colour(layer, token), role: 'gridcell', title: word }, word);
+      const cell = h('div', { class: this.colour(layer, token), title: word }, word);
       cell.addEventListener('click', () => {
         this.go(layer, token);
         this.open();

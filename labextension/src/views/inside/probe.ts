@@ -147,41 +147,45 @@ export class ProbeView extends InsideView {
     const rest = [this.mode === 2 ? 'bits' : 'bits/byte', 'Δ bits', 'share of these'].map(text =>
       h('span', { class: 'n' }, text),
     );
-    this.table.replaceChildren(h('div', { class: 'line head', role: 'row' }, ...labels, ...rest));
+    const head = h('div', { class: 'line head', role: 'row' }, ...labels, ...rest);
+    for (const cell of head.children)
+      cell.setAttribute('role', cell.textContent ? 'columnheader' : 'gridcell');
+    this.table.replaceChildren(head);
     for (const [at, row] of this.rows.entries()) {
       const own = this.measure(row);
       const open = this.open.has(row.text);
       const other = this.mode === 2 ? bits(-row.sum) : bits(-row.sum) / row.bytes;
       const delta = at ? `+${fixed(own - this.measure(first!), 2)}` : '–';
-      this.table.append(
-        h(
-          'div',
-          {
-            class: `line${open ? ' open' : ''}`,
-            role: 'row',
-            'aria-expanded': String(open),
-            'aria-selected': String(at === this.chosen),
-            'aria-label': `${tokenWord(row.text)}, ${percent(probability(row.sum))}`,
-            onclick: () => {
-              this.chosen = at;
-              this.toggle(row);
-            },
+      const line = h(
+        'div',
+        {
+          class: `line${open ? ' open' : ''}`,
+          role: 'row',
+          'aria-expanded': String(open),
+          'aria-selected': String(at === this.chosen),
+          'aria-label': `${tokenWord(row.text)}, ${percent(probability(row.sum))}`,
+          onclick: () => {
+            this.chosen = at;
+            this.toggle(row);
           },
-          h('span', { class: 'tri' }, '▸'),
-          this.pieces(row, at === 0),
-          this.bar(row, scale),
-          h('b', { class: 'n', title: `${fixed(row.sum, 3)} nats` }, fixed(own, 2)),
-          h('span', { class: 'n' }, fixed(other, 2)),
-          h('span', { class: 'n' }, delta),
-          h(
-            'span',
-            { class: 'share' },
-            barOf(odds[at]! / total),
-            h('span', { class: 'n' }, percent(odds[at]! / total)),
-          ),
+        },
+        h('span', { class: 'tri' }, '▸'),
+        this.pieces(row, at === 0),
+        this.bar(row, scale),
+        h('b', { class: 'n', title: `${fixed(row.sum, 3)} nats` }, fixed(own, 2)),
+        h('span', { class: 'n' }, fixed(other, 2)),
+        h('span', { class: 'n' }, delta),
+        h(
+          'span',
+          { class: 'share' },
+          barOf(odds[at]! / total),
+          h('span', { class: 'n' }, percent(odds[at]! / total)),
         ),
       );
-      if (open) this.table.append(this.inside(row));
+      for (const cell of line.children) cell.setAttribute('role', 'gridcell');
+      this.table.append(line);
+      if (open)
+        this.table.append(h('div', { role: 'row' }, h('div', { role: 'gridcell' }, this.inside(row))));
     }
     this.drawHold();
     this.drawNote();

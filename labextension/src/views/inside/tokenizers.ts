@@ -278,8 +278,8 @@ export class TokenizersView extends InsideView {
           h('th', {}, 'bytes'),
           ...this.columns.flatMap(column => [
             h('th', { class: 'l w' }, visible(column.name)),
-            h('th', {}, ''),
-            h('th', {}, ''),
+            h('td', {}, ''),
+            h('td', {}, ''),
           ]),
         ),
         ...rows.map(row => {
