@@ -1,9 +1,11 @@
 /** The JupyterLab plugin; Notebook 7 runs it too. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IEditorExtensionRegistry, IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Connection } from './connection.js';
+import { highlightPrompts } from './highlight.js';
 import { MIME as INSIDE, InsideView } from './inside.js';
 import type { Place } from './place.js';
 import { MIME as PLAYGROUND, PlaygroundView } from './playground.js';
@@ -55,6 +57,15 @@ function addTo(registry: IRenderMimeRegistry, place?: Place): void {
   );
 }
 
+const prompts: JupyterFrontEndPlugin<void> = {
+  id: 'open-llm-magics:prompts',
+  description: 'Shows %%llm cells as prose.',
+  autoStart: true,
+  requires: [IEditorExtensionRegistry, IEditorLanguageRegistry],
+  activate: (_: JupyterFrontEnd, extensions: IEditorExtensionRegistry, languages: IEditorLanguageRegistry) =>
+    highlightPrompts(extensions, languages),
+};
+
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'open-llm-magics:views',
   description: 'Shows the tokens that a language model weighed.',
@@ -71,4 +82,4 @@ const plugin: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default plugin;
+export default [plugin, prompts];
