@@ -11,6 +11,7 @@ export type News =
   | { do: 'end' | 'gone' | 'known'; id: string }
   | { do: 'record'; id: string; bundle: Record<string, unknown> }
   | { do: 'status'; id: string; text: string }
+  | { do: 'stale'; id: string; turn: number }
   | { do: 'failed'; id: string; what: string; hint: string }
   | PlayNews;
 

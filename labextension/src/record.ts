@@ -80,6 +80,22 @@ export interface Rec {
   branches: Branch[];
   /** What the user should know of how it came about. */
   note: string;
+  /** Which turn of which conversation it is; of none where it stands alone. */
+  turn: ConversationTurn | undefined;
+}
+
+export interface ConversationTurn {
+  name: string;
+  /** From 1. */
+  turn: number;
+  /** An earlier turn was answered anew after this one. */
+  stale?: number;
+}
+
+function turnOf(value: unknown): ConversationTurn | undefined {
+  const { name, turn, stale } = (value ?? {}) as Record<string, unknown>;
+  if (typeof name !== 'string' || !isWhole(turn, 1, 1e6)) return undefined;
+  return { name, turn, ...(isWhole(stale, 1, turn - 1) && { stale }) };
 }
 
 /** What a MIME bundle holds under our type. */
@@ -95,6 +111,7 @@ export interface Kept {
   /** How much of the Markdown is the answer itself. */
   prose?: number;
   note?: string;
+  conversation?: unknown;
   run?: { id?: string; timing?: Timing; times?: string; branches?: { timing: Timing }[] };
 }
 
@@ -137,6 +154,7 @@ export function emptyRecord(head: Kept = {}): Rec {
     predicted_from: 0,
     branches: [],
     note: typeof head.note === 'string' ? head.note : '',
+    turn: turnOf(head.conversation),
   };
 }
 

@@ -27,7 +27,7 @@ class CellRequest:
             (inside/verbs.py).
         prompt: the text, its variables expanded; of "help" the verb that is meant.
         options: fields of SamplingOptions that were given.
-        follow: None, or the thread to go on with: empty for that of the last answer.
+        follow: None, or the conversation to go on with: empty for that of the last answer.
         look: the options of a verb that looks inside.
         record: the answer that it looks at, or two to compare; None: the prompt, or the last answer where
             that is empty.
@@ -97,7 +97,7 @@ OPTIONS = (
     Option(
         ("-c", "--continue"),
         "follow",
-        "go on with the last answer's conversation, or with the thread NAME (in a line: -c=NAME)",
+        "go on with the last answer's conversation, or with the conversation NAME (in a line: -c=NAME)",
         sampling=False,
         optional=True,
     ),

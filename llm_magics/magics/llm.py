@@ -14,13 +14,13 @@ from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..sources import catalog
 from ..sources.names import local
 from .cell import LOADING, CellRequest, parse, usage
+from .conversations import Conversations, Turn
 from .expand import note
 from .host import PlaygroundView, caller, cell_of, value_is_used
 from .inside.show import Making
 from .inside.verbs import VERBS
 from .orders import Orders
 from .show import view_for
-from .threads import Threads, Turn
 
 if TYPE_CHECKING:
     from ..core.records import Generation, ModelInfo
@@ -40,7 +40,7 @@ class LLMMagics(Magics):
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self._threads = Threads()
+        self._conversations = Conversations()
         self.playgrounds: dict[str, Playground] = {}  # by the cell that shows it
         self.orders = Orders(self)
         self.lives = self.orders.lives
@@ -104,12 +104,12 @@ class LLMMagics(Magics):
         if request.raw and request.follow is not None:
             raise UsageError("--raw has no conversation to go on with", hint="leave out --raw, or -c")
         place = (
-            self._threads.begin(cell, request.system)
+            self._conversations.begin(cell, request.system)
             if request.follow is None
-            else self._threads.follow(request.follow, cell, request.system)
+            else self._conversations.follow(request.follow, cell, request.system)
         )
         tokens = request.tokens or self._tokens_on
-        view = view_for(self.shell, self.lives, quiet=request.quiet, tokens=tokens)
+        view = view_for(self.shell, self.lives, quiet=request.quiet, tokens=tokens, conversation=place.shown)
         warnings: list[str] = []
         try:
             with view.loading(warnings):
@@ -117,7 +117,7 @@ class LLMMagics(Magics):
         except KeyboardInterrupt:
             raise Interrupted("stopped before the model was loaded") from None
         prompt = place.messages(request.prompt) if place.index else request.prompt
-        stream = model.stream(prompt, system=place.thread.system, raw=request.raw, **request.options)
+        stream = model.stream(prompt, system=place.conversation.system, raw=request.raw, **request.options)
         interrupted = False
         try:
             view.begin(stream, "; ".join(filter(None, [*warnings, request.said, note(request.left)])))
@@ -131,7 +131,11 @@ class LLMMagics(Magics):
         generation = stream.generation
         view.finish(generation, tokens=tokens)
         if generation.text and not request.raw:
-            self._threads.keep(place, Turn(cell, request.prompt, generation.text))
+            turn = Turn(cell, request.prompt, generation.text, view.id)
+            for later in self._conversations.keep(place, turn):
+                if later.view:
+                    stale = {"do": "stale", "id": later.view, "turn": place.index + 1}
+                    self.lives.channel.send(stale)
         if request.out:
             self.shell.user_ns[request.out] = generation
         if interrupted:
@@ -221,7 +225,7 @@ class LLMMagics(Magics):
 
     def grown(self, before: Generation, after: Generation) -> None:
         """Take an answer that a view went on with into its conversation, and into its variable."""
-        self._threads.replace(before.text, after.text)
+        self._conversations.replace(before.text, after.text)
         for name, value in list(self.shell.user_ns.items()):
             if isinstance(value, type(before)) and _same_answer(value, before):
                 self.shell.user_ns[name] = after
@@ -327,7 +331,7 @@ class LLMMagics(Magics):
             if last and last.tokens
             else "nothing generated yet",
             "threads": _threads(model.engine),
-            "conversations": f"{self._threads}; -c goes on with one",
+            "conversations": f"{self._conversations}; -c goes on with one",
         }
         return "\n".join(f"{name:<13} {one_line(value)}" for name, value in rows.items())
 

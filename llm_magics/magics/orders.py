@@ -49,8 +49,13 @@ def _answer_of(order: Order) -> tuple[dict[str, Any], Generation]:
 def _bundle_of(generation: Generation, payload: dict[str, Any]) -> dict[str, Any]:
     """Return the bundle of an answer that takes the place of ``payload`` in the notebook."""
     bundle = tokens_bundle if payload.get("view") == "tokens" else generation_bundle
-    note = payload.get("note")
-    return bundle(generation, note if isinstance(note, str) else "", id=str(payload["run"].get("id", "")))
+    note, conversation = payload.get("note"), payload.get("conversation")
+    return bundle(
+        generation,
+        note if isinstance(note, str) else "",
+        id=str(payload["run"].get("id", "")),
+        conversation=conversation if isinstance(conversation, dict) else None,
+    )
 
 
 class Orders:

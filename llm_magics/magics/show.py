@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +19,7 @@ from ..core import progress
 from ..core.output import Output, is_captured
 from ..core.records import SCHEMA, Generation, Token
 from ..views import fallback, static
-from ..views.bundle import MIME, generation_bundle, noted, tokens_bundle
+from ..views.bundle import MIME, about, generation_bundle, tokens_bundle
 from ..views.markdown import safe, warm
 from ..views.widget import with_view
 from .channel import new_id
@@ -32,6 +33,8 @@ SAVED_S = 0.25  # where a view is sent the tokens, and shows the Markdown of the
 
 
 class View(Protocol):
+    @property
+    def id(self) -> str: ...
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]: ...
     def status(self, text: str) -> None: ...
     def begin(self, stream: Stream, note: str) -> None: ...
@@ -39,27 +42,43 @@ class View(Protocol):
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 
 
-def view_for(ipython: Any, lives: Lives, *, quiet: bool, tokens: bool = False) -> View:
+def view_for(
+    ipython: Any,
+    lives: Lives,
+    *,
+    quiet: bool,
+    tokens: bool = False,
+    conversation: Mapping[str, Any] | None = None,
+) -> View:
     """The view that suits the front end: a kernel's, a terminal's, or none.
 
     Args:
         tokens: show the answer as its tokens.
+        conversation: what is said of the conversation that the answer is a turn of.
     """
     if quiet:
         return Silent()
     if getattr(ipython, "kernel", None) is None:
         return Terminal()
     # What %%capture catches is looked at later: the answer alone, not every frame of it.
-    return Notebook(lives, tokens, frames=not is_captured())
+    return Notebook(lives, tokens, frames=not is_captured(), conversation=conversation)
 
 
 class Notebook:
     """One display, re-rendered in place."""
 
-    def __init__(self, lives: Lives, tokens: bool, *, frames: bool = True) -> None:
+    def __init__(
+        self,
+        lives: Lives,
+        tokens: bool,
+        *,
+        frames: bool = True,
+        conversation: Mapping[str, Any] | None = None,
+    ) -> None:
         # The parser is imported while the model is loaded: the first frame need not wait for it.
         threading.Thread(target=warm, daemon=True).start()
         self._lives, self._tokens, self._frames = lives, tokens, frames
+        self._conversation = conversation
         self._live: Live | None = None
         self._head: dict[str, Any] = {}
         self._output = Output()
@@ -92,7 +111,7 @@ class Notebook:
             "max_tokens": most,
             "model": sound(asdict(stream.generation.model)),
             "run": {"id": self._live.id},
-            **noted(note),
+            **about(note, self._conversation),
         }
         self._show({"text/plain": "…", "text/markdown": "…", **self._headed()})
 
@@ -109,7 +128,9 @@ class Notebook:
             self._next = now + max(pause, 5 * (time.monotonic() - now))
 
     def finish(self, generation: Generation, *, tokens: bool = False) -> None:
-        bundle = (tokens_bundle if tokens else generation_bundle)(generation, self._note, id=self.id)
+        bundle = (tokens_bundle if tokens else generation_bundle)(
+            generation, self._note, id=self.id, conversation=self._conversation
+        )
         if self._live:
             self._live.end(bundle)
         self._show(*(with_view("tokens", bundle, MIME) if tokens else (bundle,)))
@@ -128,6 +149,8 @@ class Notebook:
 
 class Terminal:
     """Plain text, piece by piece."""
+
+    id = ""
 
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return nullcontext()
@@ -151,6 +174,8 @@ class Terminal:
 
 class Silent:
     """Shows nothing."""
+
+    id = ""
 
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return progress.quiet(warnings)

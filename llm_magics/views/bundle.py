@@ -54,29 +54,39 @@ def tokens(record: Generation | Trace) -> Tokens:
     return Tokens(record)
 
 
-def tokens_bundle(record: Generation | Trace, note: str = "", *, id: str = "") -> dict[str, Any]:
-    """The tokens as HTML with no script and as plain text, and the record."""
+def tokens_bundle(
+    record: Generation | Trace, note: str = "", *, id: str = "", conversation: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the tokens as HTML with no script and as plain text, and the record.
+
+    Args:
+        note, id, conversation: as for :func:`generation_bundle`.
+    """
     shown = {"text/plain": fallback.plain(record), "text/html": fallback.html(record)}
     if not isinstance(record, Generation):
         return {**shown, MIME: _payload(record, "tokens", id)}
     words = [word for word in (static.ending(record), note) if word]
     shown["text/plain"] += "".join(f"\n{printable(word)}" for word in words)
     shown["text/html"] += "".join(f"\n<p>{escape(line(word))}</p>" for word in words)
-    bundle = generation_bundle(record, note, id=id)
+    bundle = generation_bundle(record, note, id=id, conversation=conversation)
     bundle[MIME]["view"] = "tokens"
     return {**bundle, **shown}
 
 
-def generation_bundle(generation: Generation, note: str = "", *, id: str = "") -> dict[str, Any]:
-    """text/plain, text/markdown and the whole record (kept.py); ``note`` is one more line below the answer.
+def generation_bundle(
+    generation: Generation, note: str = "", *, id: str = "", conversation: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return text/plain, text/markdown and the whole record (kept.py).
 
     Args:
+        note: one more line, which says what the user should know of how the answer came about.
         id: by which a live view knows that this is what it has been showing.
+        conversation: the name of the answer's conversation, and which turn of it the answer is.
     """
     prose = safe(generation.text)
     payload = _payload(generation, "text", id)
     # What stands below the answer in the Markdown is shown in another way by a view.
-    payload |= {"prose": len(prose.encode("utf-16-le", "replace")) // 2, **noted(note)}
+    payload |= {"prose": len(prose.encode("utf-16-le", "replace")) // 2, **about(note, conversation)}
     return {
         "text/plain": static.plain(generation, note),
         "text/markdown": static.markdown(generation, note),
@@ -84,9 +94,12 @@ def generation_bundle(generation: Generation, note: str = "", *, id: str = "") -
     }
 
 
-def noted(note: str) -> dict[str, str]:
-    """Return the field of a payload that tells what the user should know of how the answer came about."""
-    return {"note": sound(printable(note))} if note else {}
+def about(note: str, conversation: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the fields of a payload that tell how the answer came about."""
+    return {
+        **({"note": sound(printable(note))} if note else {}),
+        **({"conversation": sound(dict(conversation))} if conversation else {}),
+    }
 
 
 def _payload(record: Generation | Trace, view: str, id: str) -> dict[str, Any]:

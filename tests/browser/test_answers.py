@@ -78,3 +78,29 @@ def test_what_was_not_understood_is_said_before_the_answer(lab: Open, shot: Any)
     page.page.reload()
     expect(page.output(1).locator(".banner.warn")).to_contain_text("nobody", timeout=60_000)
     shot(page, "answer-note")
+
+
+def test_a_conversation_tells_its_turns_and_what_is_stale(lab: Open, shot: Any) -> None:
+    """A15"""
+    ask = "%%llm -c trip -t 0 -n 12\n"
+    page = lab(notebook(LOAD, f"{ask}I go to Rome.", f"{ask}What shall I eat?", f"{ask}And see?", "%llm"))
+    for cell in range(5):
+        page.run(cell)
+    for cell in (1, 2, 3):
+        expect(page.output(cell).locator(".summary")).to_contain_text(f"trip · turn {cell}")
+        expect(page.output(cell).locator(".stale")).to_have_count(0)
+    expect(page.output(4)).to_contain_text("trip (3 turns)")
+    page.run(2)
+    expect(page.output(3).locator(".stale")).to_have_count(0)  # the same answer: nothing is stale
+    change = "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model.sharedModel.setSource("
+    page.page.evaluate(f"{change}'%%llm -c trip -t 0 -n 12\\nWhat is dear?')")
+    page.run(2)
+    expect(page.output(3).locator(".stale")).to_contain_text("from an older turn 2")
+    expect(page.output(2).locator(".stale")).to_have_count(0)
+    shot(page, "answer-stale")
+    page.saved()
+    page.page.reload()
+    expect(page.output(3).locator(".stale")).to_contain_text("from an older turn 2", timeout=60_000)
+    page.wait_for_kernel()
+    page.run(3)
+    expect(page.output(3).locator(".stale")).to_have_count(0)

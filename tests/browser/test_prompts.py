@@ -12,8 +12,10 @@ from tests.browser.server import Page, notebook
 Open = Callable[..., Page]
 PROSE = "Tell me for whom the bell tolls in this and is it not so if one thinks about it. " * 4
 # The coloured pieces of each line of a cell.
-PIECES = """n => [...document.querySelectorAll('.jp-Notebook .jp-CodeCell')[n].querySelectorAll('.cm-line')].map(
-  line => [...line.querySelectorAll('span')].map(each => each.textContent))"""
+PIECES = """n => {
+  const lines = document.querySelectorAll('.jp-Notebook .jp-CodeCell')[n].querySelectorAll('.cm-line')
+  return [...lines].map(line => [...line.querySelectorAll('span')].map(each => each.textContent))
+}"""
 
 
 def pieces(page: Page, cell: int) -> list[list[str]]:

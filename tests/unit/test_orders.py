@@ -139,6 +139,7 @@ def test_an_answer_that_was_cut_goes_on_by_order() -> None:
     short = room.model.generate("p", raw=True, max_tokens=4, temperature=0)
     orders = Orders(room)
     orders.channel.send = room.send  # type: ignore[method-assign]
+    orders.channel.heard = True
     record = {**kept(short), "note": "n", "view": "tokens"}
     orders._obey({"do": "more", "id": "j", "record": record, "path": 0})
     made = until(lambda: next((each for each in room.sent if each["do"] == "record"), None))

@@ -31,6 +31,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   /** What the kernel makes more of: with `grown`, what the record is with the tokens so far. */
   private job: { id: string; live: Live; grown: (tokens: Token[]) => Rec } | undefined;
   private shownId = '';
+  private settledId = '';
   private readonly seen: IntersectionObserver;
   private near = false;
   private below: Below | undefined;
@@ -99,7 +100,24 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     if (this.isDisposed || model !== this.model) return; // another came meanwhile
     this.record = record;
     this.job = undefined;
+    this.listenOn(kept.run?.id);
     this.draw(kept, record, undefined);
+  }
+
+  /** Of an answer that is done the kernel says when a turn before it was asked anew. */
+  private listenOn(id: string | undefined): void {
+    if (!this.place || !id || id === this.settledId) return;
+    this.settledId = id;
+    const hear = (news: News) => {
+      const { kept } = this;
+      if (news.do !== 'stale' || kept.run?.id !== id || !this.model || !this.place) return;
+      const conversation = { ...(kept.conversation as object), stale: news.turn };
+      const wanted = () => (this.kept.conversation as { stale?: number } | undefined)?.stale !== news.turn;
+      writeOnce(this.place, wanted, () =>
+        this.write({ ...this.model!.data, [MIME]: { ...kept, conversation } }),
+      );
+    };
+    this.off.push(this.place.connection.answers.listen(id, hear));
   }
 
   /** An answer that is being made. */

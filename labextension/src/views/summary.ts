@@ -3,13 +3,14 @@
 import { h, icon } from '../dom.js';
 import { bitsPerByte, count, fixed, perplexity, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
-import type { Rec, Token } from '../record.js';
+import type { ConversationTurn, Rec, Token } from '../record.js';
 
 export const SUMMARY_STYLE = `
 .summary{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:8px 0 4px;color:var(--llm-fg2)}
 .summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;gap:6px;align-items:center}
 .tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .afloat{position:relative;z-index:5;background:var(--llm-bg);padding:4px 0}
+.tag.stale{border-color:var(--llm-warn-line);background:var(--llm-warn);display:inline-flex;gap:4px;align-items:center}
 .dot{width:7px;height:7px;border-radius:4px;background:var(--llm-accent)}`;
 
 /** What the line is about: one path of a record. */
@@ -42,8 +43,26 @@ export function summary(shown: Shown, chips: boolean): HTMLElement[] {
     dotted.push(
       h('button', { class: 'button', type: 'button', onclick: () => more(shown.path) }, 'Continue'),
     );
+  if (record.turn) tags.unshift(...turnTags(record.turn));
   const right = live && host.stop ? [stop()] : chips ? tags : [];
   return [...(live ? [h('span', { class: 'dot' })] : []), ...dotted, h('span', { class: 'chips' }, ...right)];
+}
+
+/** Which turn of which conversation, and whether it still follows the turns before it. */
+function turnTags({ name, turn, stale }: ConversationTurn): HTMLElement[] {
+  const title = 'This answer goes on with the turns before it (-c).';
+  const words = visible([name, `turn ${turn}`].filter(Boolean).join(' · '));
+  const tags = [h('span', { class: 'tag', title }, words)];
+  if (stale)
+    tags.push(
+      h(
+        'span',
+        { class: 'tag stale', title: `Turn ${stale} was asked anew after this answer: run the cell again.` },
+        icon('warning'),
+        `from an older turn ${stale}`,
+      ),
+    );
+  return tags;
 }
 
 const EMPTY = ['The model gave an empty answer.', 'Stopped before the first token.'];

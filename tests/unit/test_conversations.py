@@ -1,0 +1,126 @@
+"""Conversations across cells."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_magics import UsageError
+from llm_magics.magics.cell import parse
+from llm_magics.magics.conversations import Conversations, Turn
+
+
+def ask(conversations: Conversations, cell: str | None, asked: str, follow: str | None = None) -> list[str]:
+    """What the model would be given; its answer is made of it."""
+    place = conversations.begin(cell, None) if follow is None else conversations.follow(follow, cell, None)
+    given = [message["content"] for message in place.messages(asked)]
+    conversations.keep(place, Turn(cell, asked, f"answer to {asked}"))
+    return given
+
+
+def test_a_cell_goes_on_with_the_last_answer() -> None:
+    conversations = Conversations()
+    assert ask(conversations, "1", "a") == ["a"]
+    assert ask(conversations, "2", "b", "") == ["a", "answer to a", "b"]
+    assert ask(conversations, "3", "c", "") == ["a", "answer to a", "b", "answer to b", "c"]
+    assert ask(conversations, "4", "d") == ["d"]
+    assert ask(conversations, "5", "e", "") == ["d", "answer to d", "e"]
+    assert str(conversations) == "last answer (2 turns)"
+
+
+def test_running_a_cell_again_replaces_its_turn() -> None:
+    conversations = Conversations()
+    ask(conversations, "1", "a"), ask(conversations, "2", "b", ""), ask(conversations, "3", "c", "")
+    assert ask(conversations, "2", "B", "") == ["a", "answer to a", "B"]
+    assert ask(conversations, "3", "c", "") == ["a", "answer to a", "B", "answer to B", "c"]
+    assert ask(conversations, "1", "A") == ["A"]
+    assert ask(conversations, "4", "d", "") == [
+        "A",
+        "answer to A",
+        "B",
+        "answer to B",
+        "c",
+        "answer to c",
+        "d",
+    ]
+
+
+def test_later_turns_are_stale_once_an_earlier_one_is_another() -> None:
+    conversations = Conversations()
+    for cell, asked in zip("123", "abc", strict=True):
+        ask(conversations, cell, asked, None if cell == "1" else "")
+
+    def again(cell: str, asked: str, answer: str) -> list[str]:
+        place = conversations.follow("", cell, None)
+        return [turn.asked for turn in conversations.keep(place, Turn(cell, asked, answer))]
+
+    assert again("2", "b", "answer to b") == []
+    assert again("2", "b", "another answer") == ["c"]
+    assert again("3", "C", "x") == []
+    place = conversations.begin("1", None)
+    assert [turn.asked for turn in conversations.keep(place, Turn("1", "A", "x"))] == ["b", "C"]
+
+
+def test_what_a_record_says_of_its_turn() -> None:
+    conversations = Conversations()
+    assert conversations.begin("1", None).shown == {}
+    ask(conversations, "1", "a")
+    assert conversations.follow("", "2", None).shown == {"name": "", "turn": 2}
+    assert conversations.follow("trip", "3", None).shown == {"name": "trip", "turn": 1}
+
+
+def test_conversations_by_name() -> None:
+    conversations = Conversations()
+    assert ask(conversations, "1", "a", "plan") == ["a"]
+    ask(conversations, "2", "x")
+    assert ask(conversations, "3", "b", "plan") == ["a", "answer to a", "b"]
+    assert ask(conversations, "4", "c", "") == ["a", "answer to a", "b", "answer to b", "c"]
+    assert str(conversations) == "plan (3 turns)"
+
+
+def test_nothing_to_follow() -> None:
+    with pytest.raises(UsageError, match="no answer to follow"):
+        Conversations().follow("", "1", None)
+
+
+def test_without_ids_turns_are_added() -> None:
+    conversations = Conversations()
+    ask(conversations, None, "a"), ask(conversations, None, "b", "")
+    assert ask(conversations, None, "b", "")[-3:] == ["b", "answer to b", "b"]
+
+
+def test_the_system_message_stays_with_the_thread() -> None:
+    conversations = Conversations()
+    place = conversations.begin("1", "be brief")
+    conversations.keep(place, Turn("1", "a", "b"))
+    assert conversations.follow("", "2", None).conversation.system == "be brief"
+    assert conversations.follow("", "2", "be long").conversation.system == "be long"
+
+
+@given(st.lists(st.sampled_from(["1", "2", "3", "4", "5"]), max_size=25))
+def test_no_cell_ever_has_two_turns(order: list[str]) -> None:
+    conversations = Conversations()
+    ask(conversations, "1", "q1")
+    for cell in order:
+        ask(conversations, cell, f"q{cell}", None if cell == "1" else "")
+    given = [ask(conversations, cell, f"q{cell}", None if cell == "1" else "") for cell in "12345"]
+    assert all(len(each) == len({*each}) for each in given) and given[0] == ["q1"]
+    assert set(given[-1]) >= {f"q{cell}" for cell in "15"}
+
+
+@pytest.mark.parametrize(
+    ("line", "cell", "follow", "prompt"),
+    [
+        ("-c", "x", "", "x"),
+        ("-c -t 0", "x", "", "x"),
+        ("-c plan -t 0", "x", "plan", "x"),
+        ("--continue=plan", "x", "plan", "x"),
+        ("-t 0", "x", None, "x"),
+        ("-c and why?", None, "", "and why?"),
+        ("-c=plan and why?", None, "plan", "and why?"),
+    ],
+)
+def test_the_option(line: str, cell: str | None, follow: str | None, prompt: str) -> None:
+    request = parse(line, cell, {})
+    assert (request.follow, request.prompt) == (follow, prompt)
