@@ -25,6 +25,8 @@ export interface TuneRecord {
   state: Stage;
   why: string;
   name: string;
+  /** The name under which the adapter is kept on the disk; empty where it is not. */
+  kept: string;
   model: { name: string; precision: string; licence: string };
   source: string;
   rows: { all: number; train: number; choose: number; final: number };
@@ -54,6 +56,7 @@ const NOTHING: TuneRecord = {
   state: 'interrupted',
   why: '',
   name: '',
+  kept: '',
   model: { name: '', precision: '', licence: '' },
   source: '',
   rows: { all: 0, train: 0, choose: 0, final: 0 },
@@ -135,7 +138,8 @@ function asked(each: Asked): Asked {
 }
 
 export type TuneOrder =
-  | { act: 'stop' | 'pause' | 'go' | 'back' | 'show' | 'ask' }
+  | { act: 'stop' | 'pause' | 'go' | 'back' | 'show' | 'ask' | 'forget' }
+  | { act: 'keep'; name: string }
   | { act: 'more'; steps: number }
   | { act: 'strength'; strength: number };
 

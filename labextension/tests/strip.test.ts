@@ -18,7 +18,7 @@ beforeEach(() => {
 const HOSTILE: string[] = JSON.parse(readFileSync('../tests/hostile_texts.json', 'utf8'));
 /** Elements that the strip makes itself. */
 const OURS = new Set(
-  'DIV SPAN BUTTON INPUT SVG PATH CANVAS UL LI B KBD I SMALL CODE HEADER DL DT DD P FOOTER FORM STYLE'.split(
+  'DETAILS SUMMARY DIV SPAN BUTTON INPUT SVG PATH CANVAS UL LI B KBD I SMALL CODE HEADER DL DT DD P FOOTER FORM STYLE'.split(
     ' ',
   ),
 );

@@ -206,3 +206,28 @@ test('a run that learnt nothing does not say that it is tuned', () => {
   view.update(run({ final: true, state: 'done' }));
   expect(stage()).toBe('Tuned');
 });
+
+test('an adapter is saved under a name, and deleted after a question', () => {
+  const orders: TuneOrder[] = [];
+  const host = { order: (order: TuneOrder) => orders.push(order) };
+  const view = new Tuning(run({ final: true, state: 'done' }), element, host);
+  const root = inside(element);
+  const act = (name: string) => root.querySelector<HTMLButtonElement>(`.kept [data-act=${name}]`)!;
+  const name = root.querySelector<HTMLInputElement>('.kept input')!;
+  name.value = ' pirate ';
+  act('keep').click();
+  expect(orders).toEqual([{ act: 'keep', name: 'pirate' }]);
+  view.update(run({ final: true, state: 'done', kept: 'pirate' }), host);
+  expect(root.querySelector('.kept')!.textContent).toContain('kept as pirate · %%llm -a pirate');
+  act('ask').click();
+  expect(orders.length).toBe(1);
+  act('ask').click();
+  expect(act('really')).toBeNull();
+  act('ask').click();
+  act('really').click();
+  expect(orders[1]).toEqual({ act: 'forget' });
+  view.update(run({ final: true, state: 'done', kept: 'pirate' }));
+  expect(act('ask').disabled).toBe(true);
+  view.update(run({ final: true, state: 'done', adapter_step: 0 }), host);
+  expect(root.querySelector('.kept')!.childElementCount).toBe(0);
+});

@@ -24,7 +24,7 @@ from .options import DEPTH
 from .plan import counted, layers_for, rate_for, steps_for
 from .records import Progress, Sample, TuneStep
 from .rows import Row
-from .save import keep_run
+from .save import KEPT, keep_run
 from .training import machine
 
 if TYPE_CHECKING:
@@ -322,8 +322,7 @@ class Course:
         if not run.keep or self.adapter is None or not self.adapter_step:
             return
         said = keep_run(run, self.adapter, self.adapter_step)
-        if said not in run.notes:
-            run.notes.append(said)
+        run.notes = [*(note for note in run.notes if not note.startswith(KEPT)), said]
 
     def interrupted(self) -> None:
         """Write what was learnt until now under its name."""

@@ -35,6 +35,7 @@ def record_of(run: TuneRun, *, id: str = "", left_s: float | None = None) -> dic
             "state": run.state,
             "why": run.why,
             "name": run.name,
+            "kept": run.kept,
             "model": {"name": info.name, "precision": info.precision, "licence": info.licence},
             "source": run.source,
             "rows": {

@@ -86,6 +86,7 @@ class Progress:
             read.
         state: "training", "paused", …; ``why`` says how it ended.
         keep: whether the adapter is written to ``LLM_MAGICS_HOME/adapters`` under its name at the end.
+        kept: the name under which it is there now; empty as long as it is not.
         id: of this run; the adapter that it wrote before is replaced, one of another run is not.
     """
 
@@ -109,6 +110,7 @@ class Progress:
     split: Split = field(default_factory=Split)
     strength: float = 1.0
     keep: bool = False
+    kept: str = ""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property

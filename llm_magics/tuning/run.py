@@ -14,13 +14,14 @@ from ..core import given
 from ..errors import UsageError
 from ..models.adapter import Adapter
 from ..models.merged import merge
+from ..sources import adapters
 from .checkpoint import Checkpoint
 from .course import Course
 from .examples import Mask, encode_rows, mask_of
 from .options import TuneOptions
 from .records import Comparison, Progress
 from .rows import RowSet
-from .save import save_run
+from .save import KEPT, save_run
 from .script import write_script
 
 if TYPE_CHECKING:
@@ -135,6 +136,32 @@ class TuneRun(Progress):
             UsageError: the folder exists, or nothing was learnt. StoreError: it cannot be written.
         """
         return save_run(self, self.adapter, self.adapter_step, folder)
+
+    def keep_as(self, name: str) -> None:
+        """Write the adapter into ``LLM_MAGICS_HOME/adapters``, where ``%%llm -a NAME`` finds it on another
+        day. An adapter of another run that has the name gets a number.
+
+        Raises:
+            UsageError: the name cannot be one, or nothing was learnt.
+        """
+        adapters.folder_of(given.text(name, "name"))
+        if not (self.adapter and self.adapter_step):
+            raise UsageError("nothing was learnt that could be kept", hint="more steps: resume(more=50)")
+        self.name, self.keep = name, True
+        self._going().keep_named()
+
+    def forget(self) -> None:
+        """Remove what :meth:`keep_as`, or a run with a name, wrote.
+
+        Raises:
+            UsageError: it is not there any more. StoreError: it cannot be removed.
+        """
+        found = adapters.find(self.kept) if self.kept else None
+        if found is None or found.run != self.id:
+            raise UsageError("the adapter of this run is not kept", hint="%llm adapters lists those that are")
+        adapters.remove(self.kept)
+        self.keep, self.kept = False, ""
+        self.notes = [note for note in self.notes if not note.startswith(KEPT)]
 
     def merge(self, folder: str | Path, *, precision: str = "auto") -> Path:
         """Write the model with the adapter in its weights, at this strength, into a new folder, which

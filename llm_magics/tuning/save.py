@@ -17,6 +17,7 @@ from ..sources.catalog import hub_name
 from .checkpoint import data_hash
 from .records import Progress
 
+KEPT = "kept as"  # how the note on a kept adapter begins
 ONNX = "adapter.onnx_adapter"
 # What licences ask of who passes on something that was made from the weights. Not advice: a reminder.
 ASKS = {
@@ -53,8 +54,9 @@ def keep_run(run: Progress, adapter: Adapter, step: int) -> str:
         _, moved = adapters.keep(run.name, run.id, _files(run, adapter, step))
     except (StoreError, UsageError) as error:
         return f"the adapter is not kept on the disk: {error}"
+    run.kept = run.name
     earlier = f"; the earlier adapter of that name is now {moved}" if moved else ""
-    return f"kept as {run.name}: %%llm -a {run.name} uses it, after a restart too{earlier}"
+    return f"{KEPT} {run.name}: %%llm -a {run.name} uses it, after a restart too{earlier}"
 
 
 def _files(run: Progress, adapter: Adapter, step: int) -> Callable[[Path], None]:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.homes import own_home
+
 CLIENTS = {"lab": "/lab/tree/", "notebook": "/notebooks/"}
 
 
@@ -59,7 +61,8 @@ def serve(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.user_settings_dir={settings}",
     ]
-    environment = {**os.environ, "JUPYTERLAB_WORKSPACES_DIR": str(settings / "spaces"), **(env or {})}
+    own = own_home(folder / ".home")
+    environment = {**os.environ, **own, "JUPYTERLAB_WORKSPACES_DIR": str(settings / "spaces"), **(env or {})}
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:

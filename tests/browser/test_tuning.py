@@ -65,7 +65,16 @@ def test_a_run_is_watched_and_steered(lab: Open, shot: Any) -> None:
     page.page.wait_for_timeout(1500)
     out.get_by_role("button", name="Stop and keep").click()
     expect(out.locator(".stage")).to_have_text("Stopped", timeout=60_000)
+    expect(out.locator(".kept")).to_contain_text("kept as hark")
+    out.locator(".kept").get_by_role("button", name="Delete").click()
+    out.locator(".kept").get_by_role("button", name="Delete").click()
+    expect(out.locator(".kept").get_by_role("button", name="Save")).to_be_visible(timeout=20_000)
+    out.locator(".kept input").fill("hark2")
+    out.locator(".kept").get_by_role("button", name="Save").click()
+    expect(out.locator(".kept")).to_contain_text("kept as hark2", timeout=20_000)
+    shot(page, "tuning-kept")
     record = page.saved()["cells"][1]["outputs"][0]["data"][MIME]
+    assert record["kept"] == "hark2"
     assert record["step"] > steps and record["state"] == "stopped" and record["prompts"][1]["after"]
 
 

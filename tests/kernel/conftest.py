@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 from jupyter_client.manager import start_new_kernel
+
+from tests.homes import own_home
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,7 +40,8 @@ class Result:
 class Kernel:
     def __init__(self, **more: str) -> None:
         paths = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        env = {**os.environ, "PYTHONPATH": paths, **more}
+        self.home = tempfile.TemporaryDirectory()
+        env = {**os.environ, "PYTHONPATH": paths, **own_home(Path(self.home.name)), **more}
         self.manager, self.client = start_new_kernel(kernel_name="python3", env=env)
         self.started = time.time()
 
@@ -75,6 +79,7 @@ class Kernel:
     def close(self) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
+        self.home.cleanup()
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from llm_magics.views.bundle import MIME, read_bundle
+from tests.homes import own_home
 from tests.kernel.conftest import Kernel
 
 
@@ -178,10 +179,11 @@ def test_a_model_is_not_pickled(kernel: Kernel) -> None:
     assert "UsageError" in kernel.run("copy.deepcopy(lm.load())").error
 
 
-def test_an_adapter_outlives_the_kernel(default_gguf: Path, home: Path) -> None:
+def test_an_adapter_outlives_the_kernel(default_gguf: Path, tmp_path: Path) -> None:
     """B5"""
     rows = "\n".join(f"what is {n} ⇒ Beep. It is {n}." for n in range(12))
-    day_one = Kernel()
+    home = own_home(tmp_path)
+    day_one = Kernel(**home)
     try:
         assert day_one.run("%load_ext llm_magics").status == "ok"
         tuned = day_one.run(f"%%llm_tune -n robot --depth 2 --steps 4 --max-tokens 8 -p hi\n{rows}")
@@ -189,7 +191,7 @@ def test_an_adapter_outlives_the_kernel(default_gguf: Path, home: Path) -> None:
         said = day_one.run("%llm -a robot -n 8 -t 0 -o a what is 3").data["text/plain"]
     finally:
         day_one.close()
-    day_two = Kernel()
+    day_two = Kernel(**home)
     try:
         day_two.run("%load_ext llm_magics")
         assert "robot" in day_two.run("%llm adapters").stdout

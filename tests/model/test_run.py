@@ -442,6 +442,31 @@ def test_a_named_run_is_kept_on_the_disk(model: Model, home: Path) -> None:
     assert error.value.hint == "kept are: robot, robot-1; or name a folder"
 
 
+def test_a_run_is_kept_and_forgotten_on_demand(model: Model, home: Path) -> None:
+    """What the view's Save and Delete do."""
+    run = run_of(model, steps=3, eval_fraction=0)
+    with pytest.raises(UsageError, match="nothing was learnt"):
+        run.keep_as("mine")
+    watched(run)
+    assert not adapters.entries() and record_of(run)["kept"] == ""
+    with pytest.raises(UsageError, match="cannot be the name"):
+        run.keep_as("../mine")
+    run.keep_as("mine")
+    found = adapters.find("mine")
+    assert found is not None and found.run == run.id and record_of(run)["kept"] == "mine"
+    run.forget()
+    assert not adapters.entries() and record_of(run)["kept"] == ""
+    with pytest.raises(UsageError, match="not kept"):
+        run.forget()
+    run.keep_as("mine")
+    other = run_of(model, steps=3, seed=2, eval_fraction=0)
+    watched(other)
+    other.keep_as("mine")
+    with pytest.raises(UsageError, match="not kept"):
+        run.forget()  # that name is another run's now
+    assert [each.name for each in adapters.entries()] == ["mine", "mine-1"]
+
+
 def test_an_interrupted_run_is_kept_too(model: Model, home: Path) -> None:
     run = TuneRun(model, read_rows(ROWS), tune_options({"steps": 8, "batch": 4}), name="half", keep=True)
     moments = run.go()

@@ -4,10 +4,11 @@ import { h, icon } from '../dom.js';
 import { bitsPerByte, count, fixed, perplexity, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import type { ConversationTurn, Rec, Token } from '../record.js';
+import { ABOUT_STYLE, about } from './about.js';
 
-export const SUMMARY_STYLE = `
+export const SUMMARY_STYLE = `${ABOUT_STYLE}
 .summary{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:8px 0 4px;color:var(--llm-fg2)}
-.summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;gap:6px;align-items:center}
+.summary b{color:var(--llm-fg);font-weight:600}.summary .chips{margin-left:auto;display:flex;flex-wrap:wrap;justify-content:flex-end;gap:6px;align-items:center}
 .tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .afloat{position:relative;z-index:5;background:var(--llm-bg);padding:4px 0}
 .tag.stale{border-color:var(--llm-warn-line);background:var(--llm-warn);display:inline-flex;gap:4px;align-items:center}
@@ -27,9 +28,7 @@ export function summary(shown: Shown, chips: boolean): HTMLElement[] {
   const { record, live, host } = shown;
   const parts = [...numbers(shown), ...ending(shown)];
   const dotted = parts.flatMap((each, n) => (n ? [h('span', {}, '·'), each] : [each]));
-  const { name, precision, licence } = record.model;
-  const words = [name && [name, precision].filter(Boolean).join(' | '), licence].filter(Boolean);
-  const tags = words.map(text => h('span', { class: 'tag', title: visible(text!) }, visible(text!)));
+  const tags = about(record.model);
   const stop = () =>
     h(
       'button',
@@ -65,6 +64,9 @@ function turnTags({ name, turn, stale }: ConversationTurn): HTMLElement[] {
   return tags;
 }
 
+const SURPRISE =
+  'e to the mean surprise of a token in nats: as if each had been one of so many equally likely ones';
+const PER_BYTE = 'the surprise of all tokens, over the bytes of the text: comparable between tokenizers';
 const EMPTY = ['The model gave an empty answer.', 'Stopped before the first token.'];
 
 function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
@@ -85,14 +87,19 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
   const span = tokens.at(-1)!.time - tokens[0]!.time;
   const speed = live ? (tokens.length - 1) / span : info.timing.decode_tokens_per_s;
   const reused = info.timing.cached_tokens;
-  const part = (value: string, after: string, before = '') => h('span', {}, before, h('b', {}, value), after);
+  const part = (value: string, after: string, before = '', title = '') =>
+    h('span', { title: title || undefined }, before, h('b', {}, value), after);
   return [
     part(count(tokens.length), live ? ` of at most ${count(live.most)} tokens` : ' tokens'),
-    ...(Number.isFinite(speed) && speed > 0 ? [part(fixed(speed, 1), ' tok/s')] : []),
+    ...(Number.isFinite(speed) && speed > 0
+      ? [part(fixed(speed, 1), ' tok/s', '', 'tokens a second, after the first')]
+      : []),
     ...(live ? [part(`${fixed(tokens[0]!.time, 2)} s`, '', 'first token ')] : []),
-    ...(read.length ? [part(fixed(perplexity(read), 2), '', 'perplexity ')] : []),
-    ...(read.length && !live ? [part(fixed(bitsPerByte(read), 2), ' bits/byte')] : []),
-    ...(path && reused && !live ? [part(count(reused), ' tokens reused')] : []),
+    ...(read.length ? [part(fixed(perplexity(read), 2), '', 'perplexity ', SURPRISE)] : []),
+    ...(read.length && !live ? [part(fixed(bitsPerByte(read), 2), ' bits/byte', '', PER_BYTE)] : []),
+    ...(path && reused && !live
+      ? [part(count(reused), ' tokens reused', '', 'read from the KV cache, not computed again')]
+      : []),
   ];
 }
 

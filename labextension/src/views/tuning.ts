@@ -3,6 +3,7 @@
 import { h, icon } from '../dom.js';
 import { bytes, count, fixed, visible } from '../format.js';
 import type { TuneHost, TuneRecord } from '../tuning.js';
+import { ABOUT_STYLE, about } from './about.js';
 import { CHART_STYLE, chart } from './chart.js';
 import { banner, type Shell, shell } from './shell.js';
 import { SIDES_STYLE, sides } from './sides.js';
@@ -21,7 +22,7 @@ const REST_MS = 300;
 const MORE = 100;
 const MOST = 1.5;
 
-const STYLE = `${CHART_STYLE}${SIDES_STYLE}
+const STYLE = `${ABOUT_STYLE}${CHART_STYLE}${SIDES_STYLE}
 .tuning{max-width:1190px}
 .head{display:flex;flex-wrap:wrap;gap:8px 10px;align-items:center;margin:4px 0 10px}
 .head .right{margin-left:auto;display:flex;gap:8px;flex-wrap:wrap}
@@ -39,7 +40,8 @@ const STYLE = `${CHART_STYLE}${SIDES_STYLE}
 .samples h4{margin:0;font-size:13px;font-weight:600}.samples select{max-width:min(30em,100%)}
 .slider{margin-left:auto;display:flex;gap:10px;align-items:center}.slider input{width:240px;accent-color:var(--llm-mass-solid)}.slider b{min-width:2.6em}
 .foot{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;border-top:1px solid var(--llm-line);margin-top:14px;padding-top:8px;color:var(--llm-fg2)}
-.foot b{color:var(--llm-fg)}.foot .tag{margin-left:auto}.said{margin:6px 0;color:var(--llm-fg2);max-width:80em;line-height:1.5}
+.kept{display:flex;flex-wrap:wrap;gap:6px 10px;align-items:center;margin:8px 0}.kept:empty{display:none}.kept .field{width:12em}.kept code{font-family:var(--llm-code);background:none;color:inherit;padding:0}
+.foot b{color:var(--llm-fg)}.foot .chips{margin-left:auto}.said{margin:6px 0;color:var(--llm-fg2);max-width:80em;line-height:1.5}
 .banner .right{margin-left:auto}
 @container (max-width:640px){.bars,.pair{grid-template-columns:1fr}.slider{margin-left:0}.slider input{width:150px}.head .right{margin-left:0}}`;
 
@@ -59,6 +61,7 @@ export class Tuning {
     samples: h('div', { class: 'samples' }),
     pair: h('div', { class: 'pair' }),
     said: h('div'),
+    kept: h('div', { class: 'kept' }),
     foot: h('div', { class: 'foot' }),
   };
   private readonly observer: ResizeObserver | undefined;
@@ -71,6 +74,13 @@ export class Tuning {
     oninput: () => this.slid(),
   });
   private readonly amount = h('b');
+  private readonly name = h('input', {
+    class: 'field',
+    type: 'text',
+    placeholder: 'its name',
+    'data-act': 'name',
+  });
+  private deleting = false;
   private width = 0;
 
   constructor(record: TuneRecord, parent: HTMLElement, host: TuneHost = {}) {
@@ -107,6 +117,7 @@ export class Tuning {
     this.drawSamples();
     const said = [record.plan?.reason, ...record.notes, ...endings(record)].filter(Boolean) as string[];
     parts.said.replaceChildren(...said.map(text => h('p', { class: 'said' }, visible(text))));
+    this.keepFocus(parts.kept, () => parts.kept.replaceChildren(...this.keeping()));
     parts.foot.replaceChildren(...this.foot());
   }
 
@@ -330,6 +341,51 @@ export class Tuning {
     this.timer = setTimeout(() => this.host.order?.({ act: 'strength', strength: this.strength! }), REST_MS);
   }
 
+  /** The adapter on the disk: its name and *Delete*, or a name for it and *Save*. */
+  private keeping(): HTMLElement[] {
+    const { record, host } = this;
+    if (!record.final || !record.adapter_step) return [];
+    const button = (act: string, words: string, on: () => void) =>
+      h(
+        'button',
+        { class: 'button', type: 'button', 'data-act': act, disabled: !host.order, onclick: on },
+        words,
+      );
+    if (record.kept) {
+      const ask = () => {
+        this.deleting = !this.deleting;
+        this.update(record, host);
+      };
+      const really = () => {
+        this.deleting = false;
+        host.order?.({ act: 'forget' });
+      };
+      const words = h(
+        'span',
+        {},
+        'kept as ',
+        h('b', {}, visible(record.kept)),
+        ' · ',
+        h('code', {}, `%%llm -a ${visible(record.kept)}`),
+      );
+      return this.deleting
+        ? [
+            words,
+            h('span', {}, 'Delete it from the disk?'),
+            button('really', 'Delete', really),
+            button('ask', 'Keep it', ask),
+          ]
+        : [words, button('ask', 'Delete', ask)];
+    }
+    const save = () => host.order?.({ act: 'keep', name: this.name.value.trim() });
+    this.name.disabled = !host.order;
+    this.name.onkeydown = event => {
+      event.stopPropagation();
+      if (event.key === 'Enter') save();
+    };
+    return [h('label', {}, 'adapter ', this.name), button('keep', 'Save', save)];
+  }
+
   private foot(): HTMLElement[] {
     const { record } = this;
     const { rows, plan, weights } = record;
@@ -341,8 +397,8 @@ export class Tuning {
       add('held-out: ', h('b', {}, count(rows.choose)), ` rows, checked every ${count(plan.every)} steps`);
     if (weights[0])
       add(h('b', {}, count(weights[0])), ` numbers beside ${fixed(weights[1] / 1e6, 1)} M weights`);
-    const { licence } = record.model;
-    return [...parts, ...(licence ? [h('span', { class: 'tag' }, visible(licence))] : [])];
+    const model = { ...record.model, revision: '', fingerprint: '' };
+    return [...parts, h('span', { class: 'chips' }, ...about(model))];
   }
 }
 

@@ -1,4 +1,6 @@
-"""What the view of a run asks of the kernel: stop, pause, more steps, back to the best, another strength."""
+"""What the view of a run asks of the kernel: stop, pause, more steps, back to the best, another strength; and
+to keep the adapter, or to remove it.
+"""
 
 from __future__ import annotations
 
@@ -48,10 +50,22 @@ class Tunes:
             run.stop()
         elif act in ("pause", "go"):
             run.pause(act == "pause")
+        elif act in ("keep", "forget"):
+            self._work(id, lambda: self._keep(view, str(act), order))
         elif act in ("back", "more", "strength"):
             self._work(id, lambda: self._change(view, str(act), order))
         else:
             raise UsageError(f"there is no order {act!r:.40}", hint="load the page again")
+
+    def _keep(self, view: RunView, act: str, order: Order) -> None:
+        """Write the adapter to the disk under a name, or remove it there."""
+        name: Any = order.get("name")
+        with view.going:
+            if act == "keep":
+                view.run.keep_as(name)
+            else:
+                view.run.forget()
+            view.tell(self._channel, now=True)
 
     def _change(self, view: RunView, act: str, order: Order) -> None:
         run = view.run

@@ -1,11 +1,11 @@
 /** What the views of the inside share: choices, sliders, the line below. */
 
 import { h, icon } from '../../dom.js';
-import { visible } from '../../format.js';
 import type { LookHost } from '../../inside.js';
 import type { ModelInfo } from '../../record.js';
+import { ABOUT_STYLE, about } from '../about.js';
 
-export const PARTS_STYLE = `
+export const PARTS_STYLE = `${ABOUT_STYLE}
 .foot{display:flex;flex-wrap:wrap;gap:6px 8px;align-items:center;margin:10px 0 4px;padding-top:8px;border-top:1px solid var(--llm-line);color:var(--llm-fg2)}
 .foot b{color:var(--llm-fg);font-weight:600}.foot .chips{margin-left:auto;display:flex;gap:6px}
 .tag{border:1px solid var(--llm-line2);border-radius:10px;padding:1px 8px;max-width:22em;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
@@ -140,13 +140,7 @@ export function foot(
   return h('div', { class: 'foot' }, ...dotted, ...shown, chips(model));
 }
 
-export function chips(model: ModelInfo): HTMLElement {
-  const words = [model.name && [model.name, model.precision].filter(Boolean).join(' | '), model.licence];
-  const tags = words
-    .filter(Boolean)
-    .map(text => h('span', { class: 'tag', title: visible(text) }, visible(text)));
-  return h('span', { class: 'chips' }, ...tags);
-}
+export const chips = (model: ModelInfo): HTMLElement => h('span', { class: 'chips' }, ...about(model));
 
 export const bold = (value: string, after = '', before = ''): HTMLElement =>
   h('span', {}, before, h('b', {}, value), after);
