@@ -11,6 +11,7 @@ export type News =
   | { do: 'end' | 'gone' | 'known'; id: string }
   | { do: 'record'; id: string; bundle: Record<string, unknown> }
   | { do: 'status'; id: string; text: string }
+  | { do: 'prose'; id: string; text: string }
   | { do: 'stale'; id: string; turn: number }
   | { do: 'failed'; id: string; what: string; hint: string }
   | PlayNews;
@@ -21,6 +22,8 @@ export interface Growing {
   /** From where on tokens are there: more than 0 where the page came too late. */
   from: number;
   ended: boolean;
+  /** What there is as safe Markdown, where it is sent. */
+  prose?: string;
 }
 
 export type Listener = (news: News, growing: Growing) => void;
@@ -64,6 +67,7 @@ export class Answers {
     if (news.do === 'here' || news.do === 'play') return;
     const growing = this.growing(news.id);
     if (news.do === 'tokens' && !this.take(news, growing, buffers)) return;
+    if (news.do === 'prose') growing.prose = news.text;
     if (news.do === 'end' || news.do === 'gone' || news.do === 'failed') growing.ended = true;
     for (const listener of this.listeners.get(news.id) ?? []) listener(news, growing);
   }

@@ -22,6 +22,12 @@ export interface PlayTurn {
   path: number;
   fork: [number, number] | null;
   kept?: Kept | null;
+  /** By which the answer is known, whichever version is looked at. */
+  key: string;
+  /** How many versions there are, and which is looked at. */
+  versions: [number, number];
+  /** The answer as safe Markdown. */
+  markdown?: string;
 }
 
 export interface PlayState {
@@ -36,6 +42,15 @@ export interface PlayState {
   turns: PlayTurn[];
   loading: { what: string; share: number | null } | null;
   failed: string;
+  /** Why a model could not be loaded. */
+  refused: string;
+  adapter: string;
+  /** What was cleared can be brought back. */
+  undo: boolean;
+  /** Tokens of the conversation, and of what the model can read. */
+  context: [number, number] | null;
+  /** The versions that are not looked at: for the kernel alone. */
+  others?: unknown;
 }
 
 export interface ModelRow {
@@ -52,7 +67,10 @@ export interface PlayNews {
   now?: PlayState;
   models?: ModelRow[];
   memory?: { free: number; total: number };
+  adapters?: string[];
   turn?: number;
+  key?: string;
+  markdown?: string;
   kept?: Kept;
   bundle?: Record<string, unknown>;
   cells?: string[];
@@ -65,8 +83,8 @@ export interface PlayNews {
 export interface PlayHost extends Channel {
   answers: Answers;
   onPlay(listener: (news: PlayNews) => void): () => void;
-  /** Put cells below; absent where the host can't. */
-  insertCells?: (sources: string[]) => void;
+  /** Put cells below, and show them; gives what takes them away again. Absent where the host can't. */
+  insertCells?: (sources: string[]) => () => void;
   /** Keep the conversation in the notebook. */
   write?: (bundle: Record<string, unknown>) => void;
 }
@@ -98,25 +116,36 @@ export function readPlay(data: unknown): PlayState {
     set: typeof given.set === 'number' ? given.set : 0,
     system: text(given.system),
     raw: given.raw === true,
-    turns: turns.map(turnOf),
+    turns: turns.map((each, n) => turnOf(each, n)),
     loading:
       typeof loading.what === 'string'
         ? { what: loading.what, share: typeof loading.share === 'number' ? loading.share : null }
         : null,
     failed: text(given.failed),
+    refused: text(given.refused),
+    adapter: text(given.adapter),
+    undo: given.undo === true,
+    context: pair(given.context),
+    others: given.others,
   };
 }
 
-function turnOf(data: unknown): PlayTurn {
+const pair = (value: unknown): [number, number] | null =>
+  Array.isArray(value) && value.length === 2 && value.every(each => Number.isInteger(each))
+    ? [value[0], value[1]]
+    : null;
+
+function turnOf(data: unknown, n: number): PlayTurn {
   const given = fields(data);
-  const fork =
-    Array.isArray(given.fork) && given.fork.every(each => Number.isInteger(each)) ? given.fork : null;
   return {
     asked: text(given.asked),
     live: text(given.live),
     failed: text(given.failed),
     path: Number.isInteger(given.path) && (given.path as number) >= 0 ? (given.path as number) : 0,
-    fork: fork?.length === 2 ? [fork[0], fork[1]] : null,
+    fork: pair(given.fork),
+    key: text(given.key) || `turn ${n}`, // earlier versions wrote none
+    versions: pair(given.versions) ?? [1, 0],
+    markdown: text(given.markdown),
     kept: typeof given.kept === 'object' ? (given.kept as Kept | null) : null,
   };
 }

@@ -12,7 +12,7 @@ from ..views.widget import WidgetChannel, available, beside
 from .channel import whole
 from .live import Lives
 from .orders import Orders
-from .playground import Models, Playground
+from .playground.playground import Models, Playground
 
 _RUNNERS = ("run_line_magic", "run_cell_magic")
 # What follows a call whose value is thrown away, or shown as the cell's last value.

@@ -10,9 +10,10 @@ from typing import Any
 
 from ..core.records import Token
 from ..views.kept import part
+from ..views.markdown import safe
 from .channel import Sender
 
-EVERY_S = 0.05
+EVERY_S, PROSE_S = 0.05, 0.25
 _KEPT = 16  # answers that a view may still ask about
 
 
@@ -23,14 +24,18 @@ class Live:
         id: by which views know it.
         most: it has at most so many tokens.
         stop: ends it, from any thread.
+        prose: send the text as Markdown too, for a view that has no output of its own that is renewed.
 
     Attributes:
         tokens: so far; a view that missed some asks for them again.
         bundle: what the notebook keeps of it; None until it is done.
     """
 
-    def __init__(self, channel: Sender, id: str, most: int, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, channel: Sender, id: str, most: int, stop: Callable[[], None], *, prose: bool = False
+    ) -> None:
         self.id, self.most, self.stop = id, most, stop
+        self._prose, self._next_prose = prose, 0.0
         self.tokens: list[Token] = []
         self.bundle: dict[str, Any] | None = None
         self._channel, self._sent, self._next = channel, 0, 0.0
@@ -47,7 +52,13 @@ class Live:
             if self._channel.heard and self._sent < len(self.tokens):
                 self._send(self._sent)
             self._sent = len(self.tokens)
-            self._next = time.monotonic() + EVERY_S
+            now = time.monotonic()
+            self._next = now + EVERY_S
+            if self._prose and self._channel.heard and now >= self._next_prose:
+                text = safe("".join(token.text for token in self.tokens))
+                self._channel.send({"do": "prose", "id": self.id, "text": text})
+                # A long text takes longer: most of the time stays for the answer.
+                self._next_prose = now + max(PROSE_S, 5 * (time.monotonic() - now))
 
     def again(self, first: int, *, as_text: bool) -> None:
         """Send the tokens from ``first`` on once more."""
@@ -74,8 +85,8 @@ class Lives:
         self.channel = channel
         self._all: OrderedDict[str, Live] = OrderedDict()
 
-    def begin(self, id: str, most: int, stop: Callable[[], None]) -> Live:
-        live = Live(self.channel, id, most, stop)
+    def begin(self, id: str, most: int, stop: Callable[[], None], *, prose: bool = False) -> Live:
+        live = Live(self.channel, id, most, stop, prose=prose)
         self._all[id] = live
         while len(self._all) > _KEPT:
             self._all.popitem(last=False)

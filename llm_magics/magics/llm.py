@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..engine.base import Engine
     from ..models.model import Model
     from ..views.picture import Picture
-    from .playground import Playground
+    from .playground.playground import Playground
 
 LONG_PROMPT = 500  # tokens; reading them takes about a second
 

@@ -16,11 +16,11 @@ from ..core.records import Generation, ModelInfo
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.kept import read_kept
-from . import playground
 from .channel import Channel, Order, whole
 from .inside.orders import Looks
 from .live import Lives
-from .playground import Playground
+from .playground import playground
+from .playground.playground import Playground
 from .tuning.orders import Tunes
 
 if TYPE_CHECKING:

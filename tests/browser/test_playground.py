@@ -54,15 +54,26 @@ def test_a_conversation(either: Open, shot: Any) -> None:
     out.get_by_label("System prompt").press("Tab")
     ask(out, "Why is the sky blue?")
     answered(out, 0)
+    expect(out.get_by_role("radio", name="Text", exact=True)).to_have_attribute("aria-checked", "true")
+    expect(out.locator(".jp-RenderedMarkdown")).to_have_count(1)
     shot(page, "playground")
     ask(out, "And at night?")
     answered(out, 1)
+    expect(out.locator(".meter")).to_contain_text("of 8,192 tokens")
 
     # What is inserted gives what is shown: the cells are run, and their answers compared.
     texts = [out.locator(".turn .text").nth(n).text_content() for n in range(2)]
-    out.get_by_role("button", name="Insert as cell").click()
     cells = page.page.locator(".jp-Notebook .jp-CodeCell")
+    out.get_by_role("button", name="Insert as cell").click()
     expect(cells).to_have_count(4)
+    expect(out.locator(".banner")).to_contain_text("2 cells were added below.")
+    out.locator(".banner").get_by_role("button", name="Undo").click()
+    expect(cells).to_have_count(2)
+    out.get_by_role("button", name="Insert as cell").click()
+    expect(cells).to_have_count(4)
+    expect(cells.nth(2)).to_be_in_viewport()
+    out.get_by_role("button", name="Close this message").click()
+    expect(out.locator(".banner")).to_have_count(0)
     page.run(2)
     page.run(3)
     for number, text in enumerate(texts):
@@ -71,7 +82,8 @@ def test_a_conversation(either: Open, shot: Any) -> None:
     assert sources[2] == '%%llm -s "You are terse." -n 40 --seed 3 --tokens\nWhy is the sky blue?'
     assert sources[3] == "%%llm -c -n 40 --seed 3 --tokens\nAnd at night?"
 
-    # Another token, in the first answer: what followed it goes.
+    # Another token, in the first answer: what followed it stays with the answer that it followed.
+    out.get_by_role("radio", name="Surprisal").click()
     out.locator(".turn").first.locator(".t.s4, .t.s3").first.click()
     out.locator(".card .others .can").first.click()
     expect(out.locator(".rail [role=treeitem]")).to_have_count(2, timeout=20_000)
@@ -85,12 +97,25 @@ def test_a_conversation(either: Open, shot: Any) -> None:
     expect(out.locator(".rail [role=treeitem]")).to_have_count(0, timeout=20_000)
     answered(out, 0)
     expect(out.get_by_label("seed, number")).to_have_value("4")
+    expect(out.locator(".versions")).to_have_text("‹2/2›")
+    out.get_by_role("button", name="Earlier version").click()
+    expect(out.locator(".rail [role=treeitem]")).to_have_count(2, timeout=20_000)
+    expect(out.locator(".versions").first).to_have_text("‹1/2›")
+    out.locator(".rail [role=treeitem]").first.click()
+    expect(out.locator(".turn")).to_have_count(2)  # "And at night?" is there again
+    out.get_by_role("button", name="Later version").click()
+    expect(out.locator(".turn")).to_have_count(1)
     out.locator(".turn").first.hover()
     out.get_by_role("button", name="Edit").click()
     out.get_by_label("Edit the prompt").fill("Name a fruit.")
     out.get_by_label("Edit the prompt").press("Shift+Enter")
     expect(out.locator(".asked")).to_have_text("Name a fruit.")
     answered(out, 0)
+
+    out.get_by_role("button", name="Clear").click()
+    expect(out.locator(".asked")).to_have_count(0)
+    out.locator(".banner").get_by_role("button", name="Undo").click()
+    expect(out.locator(".asked")).to_have_text("Name a fruit.")
 
     # The cell is run again: the conversation stays. It is saved, and shown with no kernel.
     page.run(1)
@@ -126,8 +151,17 @@ def test_it_answers_while_a_cell_runs_and_stops(lab: Open) -> None:
     # A model that does not exist says so, and nothing is lost.
     out.get_by_label("Load a model by name").fill("none/such-model")
     out.get_by_label("Load a model by name").press("Enter")
-    expect(out.locator(".banner")).to_be_visible(timeout=60_000)
+    expect(out.locator(".refused")).to_contain_text("none/such-model", timeout=60_000)
+    expect(out.get_by_label("Load a model by name")).to_have_value("none/such-model")
+    expect(out.locator(".models [aria-selected=true]")).to_have_count(1)
     expect(out.locator(".turn")).to_have_count(1)
+    # What is refused shows what holds, and is not kept.
+    out.get_by_label("temperature, number").fill("99")
+    out.get_by_label("temperature, number").press("Tab")
+    expect(out.locator(".banner")).to_contain_text("temperature")
+    expect(out.get_by_label("temperature, number")).not_to_have_value("99")
+    out.get_by_role("button", name="Close this message").click()
+    expect(out.locator(".banner")).to_have_count(0)
 
 
 def test_raw_text_and_another_session(lab: Open) -> None:
@@ -219,6 +253,7 @@ def test_as_a_widget(without_plugin: Open, shot: Any) -> None:
     set_tokens(out, 40)
     ask(out, "Why is the sky blue?")
     answered(out, 0)
+    out.get_by_role("radio", name="Surprisal").click()
     out.locator(".t.s4, .t.s3").first.click()
     out.locator(".card .others .can").first.click()
     expect(out.locator(".rail [role=treeitem]")).to_have_count(2, timeout=20_000)

@@ -25,7 +25,7 @@ import llm_magics as lm
 from llm_magics import Generation, LLMMagicsError, Model, ModelFileError, ModelInfo, UsageError
 from llm_magics.core.bounded import json_object
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
-from llm_magics.magics.source import branches
+from llm_magics.magics.playground.cells import branches
 from llm_magics.sources import store
 from llm_magics.views.kept import kept, read_kept
 from llm_magics.views.packed import packed, unpacked

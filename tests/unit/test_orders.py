@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from llm_magics.core.columns import unpack
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
 from llm_magics.magics.live import Lives
 from llm_magics.magics.orders import Orders
-from llm_magics.magics.playground import Playground
+from llm_magics.magics.playground.playground import Playground
 from llm_magics.views.kept import kept, read_kept
 from llm_magics.views.playground import MIME
 
@@ -113,9 +114,94 @@ def test_what_cannot_be_done_says_so() -> None:
         play.obey(order)
         assert what in room.sent[-1]["now"]["failed"]
     play.obey({"act": "model", "name": "none/such"})
-    until(lambda: "no such model" in str(room.sent[-1].get("now", {}).get("failed")))
+    until(lambda: "no such model" in str(room.sent[-1].get("now", {}).get("refused")))
+    assert play.model is None  # what answers stays what answered
     play.obey({"act": "nonsense"})
     assert play.state()["settings"]["top_p"] == 0.95
+
+
+def asked(play: Playground, text: str = "", act: str = "send", **order: Any) -> None:
+    play.obey({"act": act, "text": text, **order})
+    until(lambda: all(turn.record for turn in play._turns) and not play._lock.locked())
+
+
+def shown(play: Playground) -> list[tuple[str, str, tuple[int, int]]]:
+    turns = zip(play._turns, play.state()["turns"], strict=True)
+    return [(turn.asked, turn.text, tuple(each["versions"])) for turn, each in turns]
+
+
+def test_nothing_is_lost_by_another_answer_or_question() -> None:
+    """A7: Send again and Regenerate threw away what followed."""
+    room = Room("one.", "two.", "three.", "four.", "five.", "six.")
+    play = playing(room)
+    play.obey({"act": "set", "settings": {"max_tokens": 50, "temperature": 0}, "raw": True})
+    for text in ("a", "b", "c"):
+        asked(play, text)
+    first = shown(play)
+    assert [each[0] for each in first] == ["a", "b", "c"] and {each[2] for each in first} == {(1, 0)}
+    asked(play, act="again", turn=1)
+    second = shown(play)
+    assert [each[0] for each in second] == ["a", "b"] and second[1][2] == (2, 1)
+    asked(play, act="edit", turn=1, text="B")
+    asked(play, "d")
+    third = shown(play)
+    assert [each[0] for each in third] == ["a", "B", "d"] and third[1][2] == (3, 2)
+    room.sent.clear()
+    play.obey({"act": "version", "turn": 1, "version": 0})
+    assert [each[:2] for each in shown(play)] == [each[:2] for each in first]
+    told = [each["turn"] for each in room.sent if "kept" in each]
+    assert told == [0, 1, 2] and room.sent[-1]["bundle"]
+
+    # All of it is in the notebook, and another session has it too.
+    saved = play.bundle()[MIME]
+    assert saved["failed"] == "" and len(saved["others"]) == 6
+    other = playing(Room("none"))
+    other.take(saved)
+    assert shown(other) == shown(play)
+    other.obey({"act": "version", "turn": 1, "version": 2})
+    assert shown(other) == third
+    other.obey({"act": "version", "turn": 1, "version": 7})
+    assert "no version 8" in other.state()["failed"] and other.bundle()[MIME]["failed"] == ""
+
+    play.obey({"act": "clear"})
+    assert play._turns == [] and play.state()["undo"]
+    play.obey({"act": "undo"})
+    assert [each[:2] for each in shown(play)] == [each[:2] for each in first] and not play.state()["undo"]
+
+
+def test_each_branch_has_what_followed_it() -> None:
+    play = playing(Room("abcdef", "xyz", "uvw"))
+    play.obey({"act": "set", "settings": {"max_tokens": 8, "temperature": 0}, "raw": True})
+    asked(play, "p")
+    asked(play, "q")
+    asked(play, act="branch", turn=0, parent=0, at=2, token="Q")
+    until(lambda: play._turns[0].path == 1)
+    assert [turn.asked for turn in play._turns] == ["p"]
+    asked(play, "r")
+    play.obey({"act": "path", "turn": 0, "path": 0})
+    assert [turn.asked for turn in play._turns] == ["p", "q"]
+    other = playing(Room("none"))
+    other.take(play.bundle()[MIME])
+    other.obey({"act": "path", "turn": 0, "path": 1})
+    assert [turn.asked for turn in other._turns] == ["p", "r"]
+
+
+def test_an_adapter_that_is_kept_answers(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room("abc")
+    play = playing(room)
+    play.obey({"act": "adapter", "name": "ghost"})
+    assert "there is no adapter 'ghost'" in play.state()["failed"]
+    folder = home / "adapters" / "robot"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}")
+    with_adapter: list[str] = []
+    monkeypatch.setattr(Model, "with_adapter", lambda self, name: with_adapter.append(name) or self)
+    play.obey({"act": "open"})
+    assert room.sent[-2]["adapters"] == ["robot"]
+    play.obey({"act": "adapter", "name": "robot"})
+    asked(play, "hi")
+    assert with_adapter == ["robot"] and play.cells()[0].startswith("%%llm -a robot")
+    assert play.bundle()[MIME]["adapter"] == "robot"
 
 
 def answered(room: Room) -> Any:
@@ -172,7 +258,20 @@ def test_orders_are_checked(data: st.DataObject) -> None:
         "id": data.draw(st.one_of(st.just("j"), junk)),
         **{
             name: data.draw(junk)
-            for name in ("record", "parent", "path", "at", "token", "act", "turn", "text", "from", "saved")
+            for name in (
+                "record",
+                "parent",
+                "path",
+                "version",
+                "others",
+                "at",
+                "token",
+                "act",
+                "turn",
+                "text",
+                "from",
+                "saved",
+            )
         },
     }
     before = set(threading.enumerate())

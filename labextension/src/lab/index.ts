@@ -43,7 +43,7 @@ function addTo(registry: IRenderMimeRegistry, place?: Place): void {
       safe: true,
       mimeTypes: [PLAYGROUND],
       defaultRank: RANK,
-      createRenderer: () => new PlaygroundView(place),
+      createRenderer: () => new PlaygroundView(place, registry),
     },
     RANK,
   );

@@ -1,10 +1,11 @@
 /** The playground as an output of JupyterLab and Notebook 7. */
 
-import type { IRenderMime } from '@jupyterlab/rendermime';
+import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { type PlayHost, type PlayState, readPlay } from '../play.js';
 import { Playground } from '../views/playground.js';
 import { type Place, writeOutput } from './place.js';
+import { Prose } from './prose.js';
 
 export const MIME = 'application/vnd.llm-magics.playground+json';
 
@@ -13,7 +14,13 @@ export class PlaygroundView extends Widget implements IRenderMime.IRenderer {
   private played = '';
   private model: IRenderMime.IMimeModel | undefined;
 
-  constructor(private readonly place: Place | undefined) {
+  private readonly prose = new Map<HTMLElement, Prose>();
+  private made = 0;
+
+  constructor(
+    private readonly place: Place | undefined,
+    private readonly registry: IRenderMimeRegistry,
+  ) {
     super();
     this.addClass('llm-magics-playground');
   }
@@ -23,13 +30,32 @@ export class PlaygroundView extends Widget implements IRenderMime.IRenderer {
     const state = readPlay(model.data[MIME]);
     if (this.view && state.id === this.played) return; // it knows already: it wrote this itself
     this.view?.dispose();
+    this.discard();
     this.played = state.id;
-    this.view = new Playground(state, this.node, this.place && this.host(this.place));
+    const host = this.place ? this.host(this.place) : undefined;
+    this.view = new Playground(state, this.node, host, (element, text) => this.markdown(element, text));
   }
 
   override dispose(): void {
     this.view?.dispose();
+    this.discard();
     super.dispose();
+  }
+
+  private discard(): void {
+    for (const prose of this.prose.values()) prose.dispose();
+    this.prose.clear();
+  }
+
+  private markdown(element: HTMLElement, text: string): void {
+    for (const [old, prose] of this.prose)
+      if (!old.isConnected) {
+        prose.dispose();
+        this.prose.delete(old);
+      }
+    const prose = this.prose.get(element) ?? new Prose(this.registry, this.node, `turn-${this.made++}`);
+    this.prose.set(element, prose);
+    prose.show(element, text, false); // not trusted: the notebook's file may come from anybody
   }
 
   private host(place: Place): PlayHost {
@@ -49,12 +75,22 @@ export class PlaygroundView extends Widget implements IRenderMime.IRenderer {
         const cells = panel.content.widgets;
         const at = cells.findIndex(cell => cell.node.contains(this.node));
         const shared = panel.content.model?.sharedModel;
-        for (const [n, source] of sources.entries())
-          shared?.insertCell((at < 0 ? cells.length - 1 : at) + 1 + n, {
-            cell_type: 'code',
-            source,
-            metadata: {}, // not trusted: the notebook's file may come from anybody
-          });
+        const first = (at < 0 ? cells.length - 1 : at) + 1;
+        const ids = sources.map(
+          (source, n) =>
+            shared?.insertCell(first + n, {
+              cell_type: 'code',
+              source,
+              metadata: {}, // not trusted: the notebook's file may come from anybody
+            }).id,
+        );
+        panel.content.activeCellIndex = first;
+        const cell = panel.content.widgets[first];
+        if (cell) void panel.content.scrollToCell(cell, 'center');
+        return () => {
+          for (let n = (shared?.cells.length ?? 0) - 1; n >= 0; n--)
+            if (ids.includes(shared!.getCell(n).id)) shared!.deleteCell(n);
+        };
       },
     };
   }

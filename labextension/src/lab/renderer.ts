@@ -20,6 +20,7 @@ import { Strip } from '../views/strip.js';
 import { Below } from './below.js';
 import { SILENCE_MS, startJob, waiting } from './job.js';
 import { type Place, writeOnce, writeOutput } from './place.js';
+import { Prose } from './prose.js';
 
 export const MIME = 'application/vnd.llm-magics.generation+json';
 const QUESTIONS = 3;
@@ -35,8 +36,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   private readonly seen: IntersectionObserver;
   private near = false;
   private below: Below | undefined;
-  private prose: IRenderMime.IRenderer | undefined; // the answer as Markdown
-  private proseText = '';
+  private readonly prose: Prose; // the answer as Markdown
   private off: (() => void)[] = [];
   /** Questions about an answer that was not finished: how many, and whether one is on its way. */
   private asked = 0;
@@ -44,9 +44,10 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
 
   constructor(
     private readonly place: Place | undefined,
-    private readonly registry: IRenderMimeRegistry,
+    registry: IRenderMimeRegistry,
   ) {
     super();
+    this.prose = new Prose(registry, this.node, 'markdown');
     this.addClass('llm-magics-record');
     // All outputs of a notebook are made when it is opened: the work is done for those that are seen.
     this.seen = new IntersectionObserver(entries => entries.some(each => each.isIntersecting) && this.see(), {
@@ -66,7 +67,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     removeEventListener('beforeprint', this.see);
     this.seen.disconnect();
     for (const off of this.off.splice(0)) off();
-    discard(this.prose);
+    this.prose.dispose();
     this.strip?.dispose();
     this.below?.dispose();
     super.dispose();
@@ -249,25 +250,8 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const whole = model?.data[type];
     // What the kernel goes on with has no Markdown before it is done.
     if (!model || typeof whole !== 'string' || whole === '…' || this.job) return false;
-    const text = whole.slice(0, kept.prose); // what stands below it, the view says in its own way
-    let renderer = this.prose;
-    if (!renderer || !element.firstElementChild?.matches('slot')) {
-      discard(renderer);
-      renderer = this.registry.createRenderer(type);
-      this.prose = renderer;
-      this.proseText = '';
-      renderer.node.slot = 'markdown'; // so that the page's own style for Markdown reaches it
-      const holder = this.node.firstElementChild as HTMLElement;
-      // JupyterLab typesets formulas of widgets that are attached; what is appended as a bare node never is.
-      if (holder.isConnected) Widget.attach(renderer, holder);
-      else holder.append(renderer.node);
-      element.replaceChildren(h('slot', { name: 'markdown' }));
-    }
-    if (text !== this.proseText) {
-      this.proseText = text;
-      const { trusted } = model;
-      void renderer.renderModel({ data: { [type]: text }, metadata: {}, trusted, setData() {} });
-    }
+    // What stands below it, the view says in its own way.
+    this.prose.show(element, whole.slice(0, kept.prose), model.trusted);
     return true;
   }
 
@@ -345,12 +329,6 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const text = this.model?.data['text/plain'];
     if (typeof text === 'string') this.node.append(h('pre', {}, text));
   }
-}
-
-/** Dispose of an attached widget, also where its node has left the page already: Lumino insists on detaching. */
-function discard(widget: Widget | undefined): void {
-  if (widget?.isAttached && !widget.node.isConnected) document.body.append(widget.node);
-  widget?.dispose();
 }
 
 function same(one: Kept, other: Kept): boolean {

@@ -1,7 +1,7 @@
 /** The playground: a conversation, its settings, and the strip in every answer. */
 
 import { h, icon } from '../dom.js';
-import { visible } from '../format.js';
+import { count, visible } from '../format.js';
 import { type PlayHost, type PlayNews, type PlayState, type PlayTurn, readPlay } from '../play.js';
 import { type Rec, readKept } from '../record.js';
 import { SETTINGS_STYLE, SettingsRail } from './settings.js';
@@ -12,10 +12,10 @@ import { Segments } from './toolbar.js';
 import { type TurnActions, TurnView } from './turn.js';
 
 const STYLE = `
-.play{display:flex;border:1px solid var(--llm-line);border-radius:6px;height:min(80vh,760px);min-height:420px;overflow:hidden;background:var(--llm-bg);color:var(--own-fg)}
+.play{display:flex;border:1px solid var(--llm-line);border-radius:6px;height:min(720px,70vh);min-height:min(360px,90vh);overflow:hidden;background:var(--llm-bg);color:var(--own-fg)}
 .play>.right{flex:1;min-width:0;display:flex;flex-direction:column}
 .head{display:flex;gap:8px 10px;align-items:center;flex-wrap:wrap;padding:10px 16px;border-bottom:1px solid var(--llm-line)}
-.head h2{font:600 13px var(--llm-ui);margin:0}.head .push{margin-left:auto}
+.head h2{font:600 13px var(--llm-ui);margin:0}.head .meter{margin-left:auto}
 .measures{padding:8px 16px 0}
 .turns{flex:1;overflow-y:auto;padding:12px 16px;overscroll-behavior:contain}
 .turn{margin-bottom:18px}.who{display:flex;gap:8px;align-items:center;font-weight:600;margin:10px 0 2px}
@@ -26,6 +26,8 @@ const STYLE = `
 .ask:focus-within{outline:2px solid var(--llm-focus);outline-offset:-1px}
 .ask textarea,.turn textarea{flex:1;border:0;resize:none;background:none;color:inherit;font:14px/20px var(--llm-text);min-height:22px;max-height:160px;min-width:0}
 .ask textarea:focus-visible{outline:0}
+.versions{display:inline-flex;align-items:center;font-weight:400;color:var(--llm-fg2)}.who .versions .button{opacity:1}.versions .button:disabled{color:var(--llm-fg3)}
+.meter{color:var(--llm-fg2);font-size:11px;white-space:nowrap}.failure .banner{margin:0 16px}.failure .close{margin-left:auto}
 .turn textarea{width:100%;border:1px solid var(--llm-line2);border-radius:4px;padding:6px 8px}
 .empty{color:var(--llm-fg2);padding:24px 0;text-align:center}
 .play .text.long{max-height:40vh}
@@ -35,21 +37,27 @@ const STYLE = `
 
 const SILENCE_MS = 6000;
 /** Orders to which the kernel always says something. */
-const ANSWERED = new Set(['send', 'again', 'edit', 'branch', 'clear', 'model', 'cells']);
+const ANSWERED = new Set([
+  ...['send', 'again', 'edit', 'branch', 'clear', 'undo', 'version', 'model', 'adapter', 'cells'],
+]);
 
 export class Playground {
   private readonly shell: Shell;
   private readonly rail: SettingsRail;
   private readonly turns = h('div', { class: 'turns', role: 'log', 'aria-label': 'Conversation' });
-  private readonly failure = h('div');
+  private readonly failure = h('div', { class: 'failure' });
+  private readonly meter = h('span', { class: 'meter' });
   private readonly prompt = h('textarea', { rows: 1, 'aria-label': 'Prompt' });
   private readonly send: HTMLButtonElement;
   private readonly stop: HTMLButtonElement;
   private readonly play: HTMLElement;
   private readonly segments = new Segments(mode => this.setMode(mode));
   private readonly shown: TurnView[] = [];
-  private readonly records: (Rec | undefined)[] = [];
-  private mode: Mode = 'surprisal';
+  /** Answers by their keys, also of versions that are not looked at. */
+  private readonly records = new Map<string, { record: Rec; markdown: string }>();
+  private dismissed = '';
+  private toldUndo = false;
+  private mode: Mode = 'text';
   private readonly off: (() => void)[] = [];
   private said = false;
   private unknown = false;
@@ -60,11 +68,13 @@ export class Playground {
     private state: PlayState,
     element: HTMLElement,
     private readonly host: PlayHost | undefined,
+    private readonly markdown?: (element: HTMLElement, text: string) => void,
   ) {
     this.shell = shell(element, STRIP_STYLE + SETTINGS_STYLE + STYLE);
     this.rail = new SettingsRail({
       set: (settings, system, raw, set) => this.order('set', { settings, system, raw, set }),
       model: name => this.order('model', { name }),
+      adapter: name => this.order('adapter', { name }),
     });
     this.send = h(
       'button',
@@ -94,7 +104,8 @@ export class Playground {
       { class: 'head' },
       h('h2', {}, 'Playground'),
       fold,
-      h('button', { class: 'button push', type: 'button', onclick: () => this.order('clear') }, 'Clear'),
+      this.meter,
+      h('button', { class: 'button', type: 'button', onclick: () => this.order('clear') }, 'Clear'),
       h(
         'button',
         { class: 'button main', type: 'button', onclick: () => this.order('cells') },
@@ -119,7 +130,7 @@ export class Playground {
     );
     this.shell.root.append(this.play);
     this.listen();
-    for (const [n, turn] of state.turns.entries()) if (turn.kept) void this.keep(n, turn.kept);
+    for (const turn of state.turns) if (turn.kept) void this.keep(turn.key, turn.kept, turn.markdown ?? '');
     this.draw();
     if (host) {
       this.off.push(host.onPlay(news => (!news.id || news.id === state.id) && this.hear(news)));
@@ -161,8 +172,8 @@ export class Playground {
 
   private hear(news: PlayNews): void {
     clearTimeout(this.silence);
-    if (news.models && news.memory) this.rail.have(news.models, news.memory);
-    if (news.kept && news.turn !== undefined) void this.keep(news.turn, news.kept);
+    if (news.models && news.memory) this.rail.have(news.models, news.memory, news.adapters ?? []);
+    if (news.kept && news.key) void this.keep(news.key, news.kept, news.markdown ?? '');
     if (news.bundle) this.host?.write?.(news.bundle);
     if (news.cells) this.insert(news.cells);
     if (news.unknown || news.gone) this.unknown = true;
@@ -170,28 +181,27 @@ export class Playground {
     if (news.now) {
       this.unknown = false;
       this.state = readPlay(news.now);
-      this.records.length = Math.min(this.records.length, news.now.turns.length);
       this.draw();
     }
   }
 
-  private async keep(turn: number, kept: NonNullable<PlayTurn['kept']>): Promise<void> {
-    const asked = this.state.turns[turn]?.asked;
-    let record: Rec;
+  private async keep(key: string, kept: NonNullable<PlayTurn['kept']>, markdown: string): Promise<void> {
     try {
-      record = await readKept(kept);
+      this.records.set(key, { record: await readKept(kept), markdown });
     } catch (error) {
       return this.fail(error instanceof Error ? error.message : String(error));
     }
-    if (this.state.turns[turn]?.asked !== asked) return; // the conversation went another way
-    this.records[turn] = record;
     this.draw();
   }
 
   private insert(cells: string[]): void {
     if (!cells.length) return this.fail('There is nothing to insert yet. Ask something first.');
-    if (this.host?.insertCells) this.host.insertCells(cells);
-    else {
+    if (this.host?.insertCells) {
+      const undo = this.host.insertCells(cells);
+      const words =
+        cells.length === 1 ? '1 cell was added below.' : `${cells.length} cells were added below.`;
+      this.tell(words, 'Undo', undo);
+    } else {
       copy(cells.join('\n\n'));
       this.fail('Copied: this host lets no view insert a cell. Paste it into a new one.', true);
     }
@@ -199,9 +209,36 @@ export class Playground {
 
   private fail(text: string, mild = false): void {
     const [what, ...next] = text.split('\n');
-    const shown = banner(visible(what!), visible(next.join(' ').replace(/^\s*→\s*/, '')), icon('error'));
-    shown.style.margin = '0 16px';
+    const picture = icon(mild ? 'warning' : 'error');
+    const shown = banner(visible(what!), visible(next.join(' ').replace(/^\s*→\s*/, '')), picture);
     if (mild) shown.classList.add('warn');
+    this.say(shown, () => {
+      this.dismissed = this.state.failed;
+    });
+  }
+
+  /** Say what was done, with a way back. */
+  private tell(what: string, back: string, undo: () => void): void {
+    const shown = banner(what, '', icon('info'));
+    shown.classList.add('warn', 'told');
+    shown.setAttribute('role', 'status');
+    const again = () => {
+      undo();
+      this.failure.replaceChildren();
+    };
+    shown.append(h('button', { class: 'button', type: 'button', onclick: again }, back));
+    this.say(shown);
+  }
+
+  private say(shown: HTMLElement, closed: () => void = () => {}): void {
+    const close = () => {
+      closed();
+      this.failure.replaceChildren();
+    };
+    const label = 'Close this message';
+    shown.append(
+      h('button', { class: 'button plain close', type: 'button', 'aria-label': label, onclick: close }, '×'),
+    );
     this.failure.replaceChildren(shown);
   }
 
@@ -220,7 +257,8 @@ export class Playground {
     while (this.shown.length > state.turns.length) this.shown.pop()!.dispose();
     for (const [n, turn] of state.turns.entries()) {
       this.shown[n] ??= new TurnView(this.turns, n, this.actions);
-      this.shown[n].show(turn, this.records[n], this.mode, state);
+      const { record, markdown } = this.records.get(turn.key) ?? {};
+      this.shown[n].show(turn, record, markdown, this.mode, state);
     }
     this.turns.querySelector('.empty')?.remove();
     if (!state.turns.length)
@@ -229,9 +267,20 @@ export class Playground {
       );
     if (grown) this.follow = true;
     this.following();
-    if (state.failed) this.fail(state.failed);
-    else if (this.failure.firstElementChild && !this.failure.querySelector('.warn'))
-      this.failure.replaceChildren();
+    if (state.failed) {
+      if (state.failed !== this.dismissed) this.fail(state.failed);
+    } else {
+      this.dismissed = '';
+      if (this.failure.firstElementChild && !this.failure.querySelector('.warn'))
+        this.failure.replaceChildren();
+    }
+    const undo = state.undo && reach !== 'none';
+    if (undo && !this.toldUndo) this.tell('The conversation is cleared.', 'Undo', () => this.order('undo'));
+    if (!undo && this.toldUndo) this.failure.replaceChildren();
+    this.toldUndo = undo;
+    const { context } = state;
+    this.meter.textContent = context ? `${count(context[0])} of ${count(context[1])} tokens` : '';
+    this.meter.title = context ? 'what the conversation takes of what the model can read' : '';
     this.send.hidden = this.busy;
     this.stop.hidden = !this.busy;
     this.send.disabled = reach === 'none';
@@ -300,6 +349,11 @@ export class Playground {
     path: (turn: number, path: number) => this.order('path', { turn, path }),
     branch: (turn: number, parent: number, at: number, token: number | string) =>
       this.order('branch', { turn, parent, at, token }),
+    version: (turn: number, version: number) => this.order('version', { turn, version }),
+    markdown: (element, text) => {
+      this.markdown?.(element, text);
+      return !!this.markdown;
+    },
     stop: () => this.order('stop'),
     listen: (id: string, grown: () => void) => this.host!.answers.listen(id, grown),
     growing: (id: string) => this.host?.answers.growing(id),

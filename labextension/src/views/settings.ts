@@ -25,6 +25,7 @@ export const SETTINGS_STYLE = `
 .setting input[type=number]{width:100%;text-align:right;border:1px solid transparent;background:none;color:inherit;font:inherit;padding:2px;appearance:textfield;-moz-appearance:textfield}
 .setting input[type=number]:hover,.setting input[type=number]:focus{border-color:var(--llm-line2);border-radius:4px}
 .rail-box textarea{width:100%;min-height:58px;resize:vertical;height:auto;line-height:1.4;padding:6px 8px}
+.refused{font-size:11px;color:var(--llm-fg2);margin-top:4px}.refused:empty{display:none}.refused b{color:var(--llm-error-text);font-weight:600}
 .loading{color:var(--llm-fg2)}.loading progress{width:100%;height:6px;accent-color:var(--llm-mass-solid)}
 details.fold>summary{cursor:pointer;padding:8px 12px;border-bottom:1px solid var(--llm-line)}`;
 
@@ -44,12 +45,21 @@ const FREE = /^(apache|mit|bsd|cc0|cc-by-4|cc-by-sa|isc|unlicense)/i;
 export interface SettingsActions {
   set(settings: Settings, system: string, raw: boolean, set: number): void;
   model(name: string): void;
+  /** The name of a kept adapter; empty for none. */
+  adapter(name: string): void;
 }
 
 export class SettingsRail {
   readonly element = h('aside', { class: 'rail-box', 'aria-label': 'Settings' });
   private readonly models = h('ul', { class: 'models', role: 'listbox', 'aria-label': 'Models' });
   private readonly free = h('small');
+  private readonly name: HTMLInputElement;
+  private readonly refused = h('div', { class: 'refused', role: 'alert' });
+  private readonly adapter: HTMLSelectElement;
+  private readonly adapterBox: HTMLElement;
+  private adapters: string[] = [];
+  private typed = '';
+  private was = false;
   private readonly loading = h('div', { class: 'loading', role: 'status', hidden: true });
   private readonly inputs = new Map<keyof Settings, HTMLInputElement[]>();
   private readonly system: HTMLTextAreaElement;
@@ -69,9 +79,16 @@ export class SettingsRail {
     });
     name.addEventListener('keydown', event => {
       if (event.key !== 'Enter' || !name.value.trim()) return;
-      this.actions.model(name.value.trim());
-      name.value = '';
+      this.typed = name.value.trim();
+      this.actions.model(this.typed);
     });
+    this.name = name;
+    this.adapter = h('select', {
+      class: 'field',
+      'aria-label': 'Adapter',
+      onchange: () => this.actions.adapter(this.adapter.value),
+    });
+    this.adapterBox = h('section', { hidden: true }, h('h3', {}, 'Adapter'), this.adapter);
     this.system = h('textarea', {
       class: 'field',
       placeholder: 'the model’s own',
@@ -86,7 +103,8 @@ export class SettingsRail {
       ),
     );
     this.element.append(
-      h('section', {}, h('h3', {}, 'Model', this.free), name, this.models, this.loading),
+      h('section', {}, h('h3', {}, 'Model', this.free), name, this.refused, this.models, this.loading),
+      this.adapterBox,
       h('section', {}, h('h3', {}, 'Sampling'), ...SLIDERS.map(each => this.slider(each))),
       h('section', {}, h('h3', {}, 'Prompt'), this.raw),
       h('section', {}, h('h3', {}, 'System prompt'), this.system),
@@ -110,11 +128,32 @@ export class SettingsRail {
         h('progress', { max: 1, value: loading.share ?? undefined, 'aria-label': 'Loading' }),
       );
     this.chosen = state.model;
+    const [what, ...next] = state.refused.split('\n');
+    this.refused.replaceChildren(
+      ...(what
+        ? [h('b', {}, visible(what)), h('div', {}, visible(next.join(' ').replace(/^\s*→\s*/, '')))]
+        : []),
+    );
+    // A name that was not found stays, to be mended; one that is loaded has its card.
+    if (this.typed && !loading && !what && this.name.value.trim() === this.typed && this.was)
+      this.name.value = '';
+    this.was = !!loading;
+    this.drawAdapters(state.adapter);
     this.drawModels();
   }
 
-  have(rows: ModelRow[], memory: { free: number; total: number }): void {
+  private drawAdapters(chosen: string): void {
+    const names = chosen && !this.adapters.includes(chosen) ? [...this.adapters, chosen] : this.adapters;
+    this.adapterBox.hidden = !names.length;
+    const options = ['', ...names].map(name => h('option', { value: name }, name ? visible(name) : 'none'));
+    this.adapter.replaceChildren(...options);
+    this.adapter.value = chosen;
+  }
+
+  have(rows: ModelRow[], memory: { free: number; total: number }, adapters: string[]): void {
     this.rows = rows;
+    this.adapters = adapters;
+    this.drawAdapters(this.adapter.value);
     this.memory = memory;
     this.drawModels();
   }

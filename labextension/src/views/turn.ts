@@ -5,10 +5,10 @@ import { visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import type { Growing } from '../live.js';
 import type { PlayState, PlayTurn } from '../play.js';
-import { emptyRecord, type Rec, withGrowing } from '../record.js';
+import { emptyRecord, pathTokens, type Rec, withGrowing } from '../record.js';
 import { banner } from './shell.js';
 import type { Mode } from './steps.js';
-import { Strip } from './strip.js';
+import { copy, Strip } from './strip.js';
 
 /** What a turn asks of its playground. */
 export interface TurnActions {
@@ -16,6 +16,9 @@ export interface TurnActions {
   edit(turn: number, text: string): void;
   path(turn: number, path: number): void;
   branch(turn: number, parent: number, at: number, token: number | string): void;
+  version(turn: number, version: number): void;
+  /** Show an answer's Markdown; false where the host can't. */
+  markdown(element: HTMLElement, text: string): boolean;
   stop(): void;
   listen(id: string, grown: () => void): () => void;
   growing(id: string): Growing | undefined;
@@ -32,11 +35,14 @@ export class TurnView {
   private readonly name = h('span');
   private readonly answer = h('div');
   private readonly failure = h('div');
+  private readonly versions = h('span', { class: 'versions' });
   private strip: Strip | undefined;
   private drawn: unknown[] = [];
   private listening = '';
   private off: (() => void) | undefined;
   private turn: PlayTurn | undefined;
+  private record: Rec | undefined;
+  private markdown: string | undefined;
 
   constructor(
     parent: HTMLElement,
@@ -61,7 +67,9 @@ export class TurnView {
         'div',
         { class: 'who' },
         this.name,
+        this.versions,
         small('Regenerate', 'again', () => this.actions.again(this.number)),
+        small('Copy', 'more', () => this.copy()),
       ),
       this.answer,
       this.failure,
@@ -69,8 +77,17 @@ export class TurnView {
     parent.append(this.element);
   }
 
-  show(turn: PlayTurn, record: Rec | undefined, mode: Mode, state: PlayState): void {
+  show(
+    turn: PlayTurn,
+    record: Rec | undefined,
+    markdown: string | undefined,
+    mode: Mode,
+    state: PlayState,
+  ): void {
     this.turn = turn;
+    this.record = record;
+    this.markdown = markdown;
+    this.drawVersions(!!state.turns.some(each => each.live));
     if (!this.asked.querySelector('textarea')) this.asked.textContent = visible(turn.asked);
     this.name.textContent = visible(record?.model.name || state.model || 'Model');
     this.failure.replaceChildren(
@@ -89,11 +106,50 @@ export class TurnView {
       this.listening = turn.live;
       this.off = turn.live ? this.actions.listen(turn.live, () => this.grow(record, mode)) : undefined;
     }
-    const now = [record, mode, turn.live, turn.path, this.actions.can()];
+    const now = [record, markdown, mode, turn.live, turn.path, this.actions.can()];
     if (now.some((each, n) => each !== this.drawn[n])) {
       this.drawn = now;
       this.grow(record, mode);
     }
+  }
+
+  /** ‹ 2/3 › where there are several answers. */
+  private drawVersions(busy: boolean): void {
+    const [count, at] = this.turn!.versions;
+    const step = (label: string, sign: string, to: number) =>
+      h(
+        'button',
+        {
+          class: 'button plain',
+          type: 'button',
+          'aria-label': label,
+          title: label,
+          disabled: busy || to < 0 || to >= count || !this.actions.can(),
+          onclick: () => this.actions.version(this.number, to),
+        },
+        sign,
+      );
+    const focused = (this.versions.getRootNode() as ShadowRoot).activeElement?.getAttribute('aria-label');
+    this.versions.replaceChildren(
+      ...(count > 1
+        ? [
+            step('Earlier version', '‹', at - 1),
+            h('span', { 'aria-live': 'polite' }, `${at + 1}/${count}`),
+            step('Later version', '›', at + 1),
+          ]
+        : []),
+    );
+    if (focused) this.versions.querySelector<HTMLElement>(`[aria-label="${focused}"]`)?.focus();
+  }
+
+  private copy(): void {
+    const { record, turn } = this;
+    if (!record || !turn) return;
+    const text =
+      pathTokens(record, turn.path)
+        .map(token => token.text)
+        .join('') || record.text;
+    copy(text);
   }
 
   /** The record as it stands, with what is being made. */
@@ -115,7 +171,9 @@ export class TurnView {
       return;
     }
     const { actions } = this;
+    const prose = live ? (turn.fork ? undefined : growing?.prose) : this.markdown;
     const host: Host = {
+      markdown: element => !!prose && actions.markdown(element, prose),
       stop: actions.stop,
       branch: actions.can()
         ? (parent, at, token) => actions.branch(this.number, parent, at, token)

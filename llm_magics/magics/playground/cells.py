@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core.options import SamplingOptions
-from ..core.records import Generation
-from ..errors import UsageError
-from .cell import OPTIONS, parse
+from ...core.options import SamplingOptions
+from ...core.records import Generation
+from ...errors import UsageError
+from ..cell import OPTIONS, parse
+from .versions import Turn, messages
 
 _FLAGS = {option.name: option.flags[0] for option in OPTIONS}
 _BRACES = re.compile(r"(?<!\{)\{(?=[^\W\d])([^{}\n]*)\}(?!\})")
@@ -31,11 +32,46 @@ class _Everything(Mapping[str, Any]):
         return 0
 
 
+def conversation(
+    turns: Sequence[Turn], *, model: str | None, adapter: str, system: str, raw: bool
+) -> list[str]:
+    """Return the sources of cells that give this conversation, one or two a turn."""
+    found: list[str] = []
+    turned = False
+    for number, turn in enumerate(turns):
+        if turn.record is None:
+            continue
+        options = turn.record.options
+        try:
+            if turned:  # an earlier answer was a branch: cells would hold another one
+                raise UsageError("cells that follow one another hold answers as they came", hint="")
+            found.append(
+                magic(
+                    turn.asked,
+                    options,
+                    model=model,
+                    adapter=adapter,
+                    system=(system or None) if number == 0 or raw else None,
+                    raw=raw,
+                    follow=number > 0 and not raw,
+                    out="answer" if turn.path else "",
+                )
+            )
+        except UsageError:
+            prompt = turn.asked if raw else messages(turns, number)
+            found.append(python(prompt, options, model=model, adapter=adapter, system=system or None))
+        if turn.path:
+            found.append(branches(turn.record, turn.path, model=model, adapter=adapter))
+            turned = not raw
+    return found
+
+
 def magic(
     prompt: str,
     options: SamplingOptions,
     *,
     model: str | None = None,
+    adapter: str = "",
     system: str | None = None,
     raw: bool = False,
     follow: bool = False,
@@ -50,6 +86,8 @@ def magic(
     words = [*(["-c"] if follow else []), *(["-o", out] if out else [])]
     if model:
         words += [_FLAGS["model"], _quoted(model)]
+    if adapter:
+        words += [_FLAGS["adapter"], _quoted(adapter)]
     if system:
         words += [_FLAGS["system"], _quoted(_escaped(system))]
     defaults = SamplingOptions()
@@ -78,6 +116,7 @@ def python(
     *,
     model: str | None,
     system: str | None,
+    adapter: str = "",
 ) -> str:
     """The same in Python, where a magic can't say it."""
     defaults = SamplingOptions()
@@ -86,21 +125,31 @@ def python(
     if isinstance(messages, str):
         arguments.append("raw=True")
     arguments += [f"{name}={value!r}" for name, value in given.items()]
-    load = f"lm.load({model!r})" if model else "lm.load()"
-    return f"import llm_magics as lm\n\nanswer = {load}.generate({', '.join(arguments)})\nlm.tokens(answer)"
+    call = f"{_load(model, adapter)}.generate({', '.join(arguments)})"
+    return f"import llm_magics as lm\n\nanswer = {call}\nlm.tokens(answer)"
 
 
-def branches(generation: Generation, path: int, *, model: str | None) -> str:
+def branches(generation: Generation, path: int, *, model: str | None, adapter: str = "") -> str:
     """Python that goes from ``answer`` to one of its branches."""
     steps: list[str] = []
     while path:
         branch = generation.branches[path - 1]
         steps.append(f"answer = model.branch(answer, at={branch.at}, token={branch.tokens[0].id})")
         path = branch.parent
-    load = f"lm.load({model!r})" if model else "lm.load()"
     return "\n".join(
-        ["import llm_magics as lm", "", f"model = {load}", *reversed(steps), "lm.tokens(answer)"]
+        [
+            "import llm_magics as lm",
+            "",
+            f"model = {_load(model, adapter)}",
+            *reversed(steps),
+            "lm.tokens(answer)",
+        ]
     )
+
+
+def _load(model: str | None, adapter: str) -> str:
+    given = [*([repr(model)] if model else []), *([f"adapter={adapter!r}"] if adapter else [])]
+    return f"lm.load({', '.join(given)})"
 
 
 def _escaped(text: str) -> str:

@@ -9,26 +9,24 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..clean import line
-from ..core import progress
-from ..core.columns import MOST_TOKENS
-from ..core.options import sampling_options
-from ..core.records import Generation
-from ..errors import LLMMagicsError, UsageError
-from ..views.kept import kept, read_kept
-from ..views.playground import playground_bundle
-from . import source
-from .channel import Sender, new_id, whole
-from .live import Lives
+from ...clean import line
+from ...core import progress
+from ...core.options import sampling_options
+from ...core.records import Generation
+from ...errors import LLMMagicsError, UsageError
+from ...views.kept import kept
+from ...views.playground import playground_bundle
+from ..channel import Sender, new_id, whole
+from ..live import Lives
+from .cells import conversation
+from .versions import Conversation, Turn, messages
 
 if TYPE_CHECKING:
-    from ..engine.generate import Stream
-    from ..models.model import Model
+    from ...engine.generate import Stream
+    from ...models.model import Model
 
-MOST_TURNS = 200
 SETTINGS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed")
 
 
@@ -40,33 +38,12 @@ class Models(Protocol):
     def use(self, name: str | None) -> Model: ...
 
 
-@dataclass(slots=True)
-class Turn:
-    """What was asked, and the answer so far.
-
-    Attributes:
-        path: the branch that the conversation goes on with.
-        live: the id of the answer that is being made, or of the branch that turns off at ``fork``.
-    """
-
-    asked: str
-    record: Generation | None = None
-    path: int = 0
-    live: str = ""
-    fork: tuple[int, int] | None = None  # parent, place
-    failed: str = ""
-
-    @property
-    def text(self) -> str:
-        return self.record.path(self.path).text if self.record else ""
-
-
 def surroundings(models: Models) -> dict[str, Any]:
     """The models that can be chosen, and the memory that there is."""
     import psutil
 
-    from ..engine.kv import free_bytes
-    from ..sources import catalog
+    from ...engine.kv import free_bytes
+    from ...sources import adapters, catalog
 
     loaded = models.loaded
     rows = [
@@ -76,7 +53,11 @@ def surroundings(models: Models) -> dict[str, Any]:
     if loaded and loaded.name not in catalog.entries():
         licence, size = loaded.info.licence, loaded.memory_bytes
         rows.append({"name": loaded.name, "title": loaded.name, "licence": licence, "bytes": size})
-    return {"models": rows, "memory": {"free": free_bytes(), "total": psutil.virtual_memory().total}}
+    return {
+        "models": rows,
+        "memory": {"free": free_bytes(), "total": psutil.virtual_memory().total},
+        "adapters": [each.name for each in adapters.entries()],
+    }
 
 
 class Playground:
@@ -88,6 +69,7 @@ class Playground:
 
     Attributes:
         model: a name; None takes the one that is loaded, else the default model.
+        adapter: the name of one that is kept; empty for none.
         widget: where it is shown as one.
     """
 
@@ -98,7 +80,10 @@ class Playground:
         self._settings: dict[str, Any] = {}
         self._system, self._raw = "", False
         self._change: Any = 0  # which of the view's changes the settings are
-        self._turns: list[Turn] = []
+        self._conversation = Conversation()
+        self.adapter = ""
+        self._refused = ""  # why a model could not be loaded
+        self._title: tuple[str | None, str] = (None, "")  # a model as it was asked for, and its own name
         self._loading: dict[str, Any] | None = None
         self._failed = ""
         self._stream: Stream | None = None
@@ -110,30 +95,56 @@ class Playground:
     def state(self) -> dict[str, Any]:
         """Everything but the records, as plain JSON."""
         options = sampling_options(self._settings)
-        loaded = self._models.loaded
         return {
             "id": self.id,
-            "model": self.model or (loaded.name if loaded else None),
+            "model": self._model_name(),
+            "adapter": self.adapter,
             "settings": {name: getattr(options, name) for name in SETTINGS},
             "set": self._change,
             "system": self._system,
             "raw": self._raw,
             "turns": [
-                {name: getattr(turn, name) for name in ("asked", "live", "failed", "path", "fork")}
-                for turn in self._turns
+                {name: getattr(turn, name) for name in ("asked", "live", "failed", "path", "fork", "key")}
+                | {"versions": self._conversation.versions(number)}
+                for number, turn in enumerate(self._turns)
             ],
+            "undo": self._conversation.can_undo,
+            "context": self._context(),
             "loading": self._loading,
+            "refused": self._refused,
             "failed": self._failed,
         }
+
+    @property
+    def _turns(self) -> list[Turn]:
+        return self._conversation.turns
+
+    def _model_name(self) -> str | None:
+        """The name that the model has in the list: one that was given by its path has a name of its own."""
+        asked, name = self._title
+        if self.model is not None:
+            return name if asked == self.model else self.model
+        loaded = self._models.loaded
+        return loaded.name if loaded else None
+
+    def _context(self) -> list[int] | None:
+        """Tokens of the conversation, and of what the model can read; None where either is not known."""
+        record = next((turn.record for turn in reversed(self._turns) if turn.record), None)
+        loaded = self._models.loaded
+        if record is None or loaded is None:
+            return None
+        return [record.timing.prompt_tokens + len(record.tokens), loaded.context_length]
 
     def bundle(self) -> dict[str, Any]:
         """What the notebook keeps."""
         state = self.state()
         for shown, turn in zip(state["turns"], self._turns, strict=True):
             shown["kept"] = kept(turn.record) if turn.record else None
+            shown["markdown"] = turn.markdown
             shown["live"] = ""
         records = [(turn.asked, turn.record) for turn in self._turns]
-        return playground_bundle({**state, "loading": None, "set": 0}, records)
+        passing = {"loading": None, "set": 0, "failed": "", "refused": "", "undo": False}
+        return playground_bundle({**state, **passing, "others": self._conversation.others()}, records)
 
     def take(self, saved: Any) -> None:
         """Go on with a conversation that a notebook kept.
@@ -145,24 +156,13 @@ class Playground:
             raise UsageError("there is no conversation to go on with", hint="run the cell again")
         self._set(saved)
         self._take_model(saved.get("model"))
-        turns: list[Turn] = []
-        given, left = saved.get("turns", []), MOST_TOKENS
-        if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-            raise UsageError("the turns of this conversation are none", hint="run the cell again")
-        for each in given[:MOST_TURNS]:
-            kept_one = each.get("kept")
-            record = read_kept(kept_one, most=left) if isinstance(kept_one, dict) else None
-            left -= len(record.tokens) if record is not None else 0
-            if record is not None and not isinstance(record, Generation):
-                raise UsageError("an answer of this conversation is none", hint="run the cell again")
-            path = each.get("path", 0)
-            ends = isinstance(path, int) and record is not None and 0 <= path <= len(record.branches)
-            turns.append(Turn(str(each.get("asked", "")), record, path if ends else 0))
-        self._turns = turns
+        adapter = saved.get("adapter")
+        self.adapter = adapter if isinstance(adapter, str) else ""
+        self._conversation = Conversation.read(saved.get("turns", []), saved.get("others"))
 
     def _take_model(self, name: Any) -> None:
         """A notebook's file may name any model, and is not asked to fetch it."""
-        from ..sources import catalog
+        from ...sources import catalog
 
         loaded = self._models.loaded
         if name in (None, *catalog.entries(), loaded and loaded.name):
@@ -187,6 +187,9 @@ class Playground:
             "path": self._path,
             "stop": lambda _: self._stop(),
             "clear": self._clear,
+            "undo": self._undo,
+            "version": self._version,
+            "adapter": self._adapter,
             "model": self._load,
             "cells": self._cells,
         }
@@ -204,6 +207,10 @@ class Playground:
     def _open(self, order: dict[str, Any]) -> None:
         """A view is there: it is told everything."""
         self._channel.send({"do": "play", "id": self.id, **surroundings(self._models)})
+        self._show()
+
+    def _show(self) -> None:
+        """Tell the view what is looked at, with all answers."""
         self._tell()
         for number, turn in enumerate(self._turns):
             if turn.record:
@@ -215,13 +222,13 @@ class Playground:
         self._tell()
 
     def _set(self, order: dict[str, Any]) -> None:
+        self._change = order.get("set", self._change)  # also of what is refused: the view shows what holds
         given = order.get("settings", {})
         if not isinstance(given, dict):
             raise UsageError("settings are names and values", hint="reload the page")
         settings = {name: value for name, value in given.items() if name in SETTINGS}
         sampling_options(settings)
         self._settings = settings
-        self._change = order.get("set", self._change)
         self._system = str(order.get("system", self._system))
         self._raw = bool(order.get("raw", self._raw))
 
@@ -229,28 +236,34 @@ class Playground:
         asked = str(order.get("text", ""))
         if not asked.strip():
             raise UsageError("there is no prompt", hint="write something below")
-        if len(self._turns) >= MOST_TURNS:
-            raise UsageError(f"a playground keeps {MOST_TURNS} turns", hint="clear it")
         self._idle()
-        self._turns.append(Turn(asked))
-        self._answer(len(self._turns) - 1)
+        self._ask(len(self._turns), asked)
 
-    def _again(self, order: dict[str, Any]) -> None:
-        """Answer the last turn anew, with the next seed."""
-        number = self._number(order)
-        self._idle()
-        del self._turns[number + 1 :]
-        self._settings["seed"] = (sampling_options(self._settings).seed + 1) % 2**32
-        self._turns[number] = Turn(self._turns[number].asked)
+    def _ask(self, number: int, asked: str) -> None:
+        """Ask it as a version of turn ``number``."""
+        self._conversation.add(number, Turn(asked))
         self._answer(number)
 
+    def _again(self, order: dict[str, Any]) -> None:
+        """Answer a turn anew, with the next seed; the answer that is there stays as another version."""
+        number = self._number(order)
+        self._idle()
+        self._settings["seed"] = (sampling_options(self._settings).seed + 1) % 2**32
+        self._ask(number, self._turns[number].asked)
+
     def _edit(self, order: dict[str, Any]) -> None:
-        """Ask something else in a turn's place; what followed it is dropped."""
+        """Ask something else in a turn's place; what was there stays as another version."""
         number, asked = self._number(order), str(order.get("text", ""))
         self._idle()
         if asked.strip():
-            del self._turns[number:]
-            self._send({"text": asked})
+            self._ask(number, asked)
+
+    def _version(self, order: dict[str, Any]) -> None:
+        """Look at another version of a turn, and at what followed that one."""
+        self._idle()
+        self._conversation.choose(self._number(order), whole(order, "version"))
+        self._show()
+        self._keep()
 
     def _branch(self, order: dict[str, Any]) -> None:
         number, token = self._number(order), order.get("token")
@@ -267,16 +280,17 @@ class Playground:
 
         def done(made: Generation) -> None:
             turn.record = record.with_branch(made, at=at, parent=parent)
-            turn.path = len(turn.record.branches)
-            del self._turns[number + 1 :]  # they followed another answer
+            turn.path = len(turn.record.branches)  # what followed stays with the branch that it followed
 
         self._run(number, begin, done, fork=(parent, at))
 
     def _path(self, order: dict[str, Any]) -> None:
         """Go on with another branch of the answer."""
         turn, path = self._turns[self._number(order)], whole(order, "path")
-        if turn.record and 0 <= path <= len(turn.record.branches):
+        if turn.record and 0 <= path <= len(turn.record.branches) and path != turn.path:
+            self._idle()
             turn.path = path
+            self._show()
             self._keep()
 
     def _stop(self) -> None:
@@ -285,20 +299,44 @@ class Playground:
 
     def _clear(self, order: dict[str, Any]) -> None:
         self._stop()
-        self._turns = []
+        self._conversation.clear()
         self._keep()
         self._tell()
+
+    def _undo(self, order: dict[str, Any]) -> None:
+        self._conversation.undo()
+        self._show()
+        self._keep()
+
+    def _adapter(self, order: dict[str, Any]) -> None:
+        """Answer with an adapter that is kept, or without one."""
+        from ...sources import adapters
+
+        name = order.get("name")
+        if not isinstance(name, str) or (name and adapters.find(name) is None):
+            raise adapters.missing(str(name))
+        self._idle()
+        self.adapter = name
+        self._tell()
+        self._keep()
 
     def _load(self, order: dict[str, Any]) -> None:
         name = order.get("name")
         if not isinstance(name, str) or not name.strip():
             return
         self._idle()
-        self.model = name.strip()
+        self._refused = ""
+        before, self.model = self.model, name.strip()
 
         def load() -> None:
-            self._use()
+            try:
+                loaded = self._base()
+            except LLMMagicsError as error:
+                self.model, self._refused = before, str(error)
+                return self._tell()
+            self._title = (self.model, loaded.name)
             self._open({})
+            return None
 
         self._work(load)
 
@@ -307,35 +345,10 @@ class Playground:
         self._channel.send({"do": "play", "id": self.id, "cells": self.cells()})
 
     def cells(self) -> list[str]:
-        """Sources of cells that give this conversation, one or two a turn."""
-        found, turned = [], False
-        system = self._system or None
-        for number, turn in enumerate(self._turns):
-            if turn.record is None:
-                continue
-            options = turn.record.options
-            try:
-                if turned:  # an earlier answer was a branch: a thread of cells would hold another one
-                    raise UsageError("a thread holds answers as they came", hint="")
-                out = "answer" if turn.path else ""
-                found.append(
-                    source.magic(
-                        turn.asked,
-                        options,
-                        model=self.model,
-                        system=system if number == 0 or self._raw else None,
-                        raw=self._raw,
-                        follow=number > 0 and not self._raw,
-                        out=out,
-                    )
-                )
-            except UsageError:
-                prompt = turn.asked if self._raw else self._messages(number)
-                found.append(source.python(prompt, options, model=self.model, system=system))
-            if turn.path:
-                found.append(source.branches(turn.record, turn.path, model=self.model))
-                turned = not self._raw
-        return found
+        """Return the sources of cells that give this conversation, one or two a turn."""
+        return conversation(
+            self._turns, model=self.model, adapter=self.adapter, system=self._system, raw=self._raw
+        )
 
     # --- work
 
@@ -349,21 +362,13 @@ class Playground:
         if self._lock.locked():
             raise UsageError("an answer is being made", hint="stop it first, or wait")
 
-    def _messages(self, number: int) -> list[dict[str, str]]:
-        said = [
-            {"role": role, "content": text}
-            for turn in self._turns[:number]
-            for role, text in (("user", turn.asked), ("assistant", turn.text))
-        ]
-        return [*said, {"role": "user", "content": self._turns[number].asked}]
-
     def _answer(self, number: int) -> None:
         turn = self._turns[number]
 
         def begin(model: Model) -> Stream:
             if self._raw or model.template is None:
                 return model.stream(turn.asked, raw=True, **self._settings)
-            return model.stream(self._messages(number), system=self._system or None, **self._settings)
+            return model.stream(messages(self._turns, number), system=self._system or None, **self._settings)
 
         def done(made: Generation) -> None:
             turn.record, turn.path = made, 0
@@ -389,7 +394,7 @@ class Playground:
             try:
                 stream = self._stream = begin(self._use())
                 most = stream.answer.room + len(stream.generation.tokens)
-                live = self._lives.begin(new_id(), most, stream.close)
+                live = self._lives.begin(new_id(), most, stream.close, prose=fork is None)
                 turn.live, turn.fork = live.id, fork
                 self._tell()
                 live.add(stream.generation.tokens[fork[1] if fork else 0 :])
@@ -409,9 +414,15 @@ class Playground:
         self._work(work)
 
     def _use(self) -> Model:
+        """The model with the adapter."""
+        model = self._base()
+        return model.with_adapter(self.adapter) if self.adapter else model
+
+    def _base(self) -> Model:
         """The model, loaded with progress in the view."""
         loaded = self._models.loaded
-        if loaded and self.model in (None, loaded.name):
+        asked, name = self._title
+        if loaded and self.model in (None, loaded.name, asked if name == loaded.name else None):
             return loaded
 
         def heard(what: str, share: float | None) -> None:
@@ -444,7 +455,8 @@ class Playground:
     def _tell_record(self, number: int, turn: Turn) -> None:
         assert turn.record is not None
         payload = kept(turn.record)
-        self._channel.send({"do": "play", "id": self.id, "turn": number, "kept": payload})
+        news = {"turn": number, "key": turn.key, "kept": payload, "markdown": turn.markdown}
+        self._channel.send({"do": "play", "id": self.id, **news})
 
     def _keep(self) -> None:
         """Let the view put the conversation in the notebook."""

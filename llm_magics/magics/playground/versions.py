@@ -1,0 +1,235 @@
+"""The turns of a playground as a tree: what is asked or answered anew stands beside what was there before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...core.columns import MOST_TOKENS
+from ...core.records import Generation
+from ...errors import UsageError
+from ...views.kept import kept, read_kept
+from ...views.markdown import safe
+from ..channel import new_id
+
+MOST_TURNS = 200  # of a playground, with all versions
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A question, and the answer so far.
+
+    Attributes:
+        path: the branch of the answer that the conversation goes on with.
+        live: the id of the answer that is being made, or of the branch that turns off at ``fork``.
+        key: by which a view knows this turn.
+        after: the branch of the answer before that this turn follows.
+        children: what follows, of which ``chosen`` names one for each branch by its place among those that
+            follow that branch.
+    """
+
+    asked: str
+    record: Generation | None = None
+    path: int = 0
+    live: str = ""
+    fork: tuple[int, int] | None = None  # parent, place
+    failed: str = ""
+    key: str = field(default_factory=new_id)
+    after: int = 0
+    children: list[Turn] = field(default_factory=list)
+    chosen: dict[int, int] = field(default_factory=dict)
+    _markdown: tuple[object, str] = (None, "")
+
+    @property
+    def text(self) -> str:
+        return self.record.path(self.path).text if self.record else ""
+
+    @property
+    def markdown(self) -> str:
+        """The answer as safe Markdown, computed once."""
+        now = (self.record, self.path)
+        if self._markdown[0] != now:
+            self._markdown = (now, safe(self.text))
+        return self._markdown[1]
+
+    @property
+    def following(self) -> list[Turn]:
+        """The versions of the turn that follows this one."""
+        return [child for child in self.children if child.after == self.path]
+
+    @property
+    def next(self) -> Turn | None:
+        """The version that is chosen."""
+        following = self.following
+        return following[min(self.chosen.get(self.path, 0), len(following) - 1)] if following else None
+
+    def add(self, child: Turn) -> None:
+        """Put a version of the next turn, and choose it."""
+        child.after = self.path
+        self.children.append(child)
+        self.chosen[self.path] = len(self.following) - 1
+
+    def all(self) -> Iterator[Turn]:
+        """Walk over this turn's children, and theirs."""
+        waiting = list(self.children)
+        while waiting:
+            turn = waiting.pop()
+            yield turn
+            waiting += turn.children
+
+
+def messages(turns: Sequence[Turn], number: int) -> list[dict[str, str]]:
+    """Return what the model is given for turn ``number``: the turns before it, and what is asked."""
+    said = [
+        {"role": role, "content": text}
+        for turn in turns[:number]
+        for role, text in (("user", turn.asked), ("assistant", turn.text))
+    ]
+    return [*said, {"role": "user", "content": turns[number].asked}]
+
+
+class Conversation:
+    """All versions of a playground's conversation, of which one is looked at."""
+
+    def __init__(self) -> None:
+        self._root = Turn("")
+        self._cleared: Turn | None = None
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns that are looked at, oldest first."""
+        found: list[Turn] = []
+        turn = self._root.next
+        while turn is not None:
+            found.append(turn)
+            turn = turn.next
+        return found
+
+    def before(self, number: int) -> Turn:
+        """Return the turn that turn ``number`` follows: for the first one the root."""
+        return self.turns[number - 1] if number else self._root
+
+    def add(self, number: int, turn: Turn) -> Turn:
+        """Put a version of turn ``number``, and look at it; those that are there stay beside it.
+
+        Raises:
+            UsageError: there are :data:`MOST_TURNS` already.
+        """
+        if sum(1 for _ in self._root.all()) >= MOST_TURNS:
+            raise UsageError(f"a playground keeps {MOST_TURNS} answers", hint="clear it")
+        before = self.before(number)
+        old = before.next
+        if old is not None and old.record is None:  # nothing came of it
+            before.children.remove(old)
+        before.add(turn)
+        return turn
+
+    def versions(self, number: int) -> tuple[int, int]:
+        """Return how many versions turn ``number`` has, and which of them is looked at, from 0."""
+        before = self.before(number)
+        following = before.following
+        return len(following), min(before.chosen.get(before.path, 0), len(following) - 1)
+
+    def choose(self, number: int, version: int) -> None:
+        """Look at another version of turn ``number``.
+
+        Raises:
+            UsageError: there is none of that number.
+        """
+        before = self.before(number)
+        if not 0 <= version < len(before.following):
+            raise UsageError(f"there is no version {version + 1}", hint="load the page again")
+        before.chosen[before.path] = version
+
+    def clear(self) -> None:
+        """Begin anew; :meth:`undo` brings back what was there."""
+        if self._root.children:
+            self._cleared, self._root = self._root, Turn("")
+
+    @property
+    def can_undo(self) -> bool:
+        return self._cleared is not None and not self._root.children
+
+    def undo(self) -> None:
+        """Bring back what was cleared.
+
+        Raises:
+            UsageError: nothing was, or something was asked since.
+        """
+        if self._cleared is None or self._root.children:
+            raise UsageError("there is nothing to bring back", hint="ask something")
+        self._root, self._cleared = self._cleared, None
+
+    # --- in the notebook
+
+    def others(self) -> list[dict[str, Any]]:
+        """Return what is not looked at, as plain JSON: turns that are looked at are named by their number."""
+        shown = {turn.key: number for number, turn in enumerate(self.turns)}
+        places: dict[str, int] = {self._root.key: -1}
+        found: list[dict[str, Any]] = []
+        waiting = [self._root]
+        while waiting:
+            parent = waiting.pop(0)
+            for child in parent.children:
+                if child.record is None:
+                    continue
+                places[child.key] = len(found)
+                same = [each for each in parent.children if each.after == child.after]
+                entry: dict[str, Any] = {"parent": places[parent.key], "after": child.after}
+                entry["chosen"] = parent.chosen.get(child.after, 0) == same.index(child)
+                if child.key in shown:
+                    entry["turn"] = shown[child.key]
+                else:
+                    entry |= {"asked": child.asked, "path": child.path, "kept": kept(child.record)}
+                found.append(entry)
+                waiting.append(child)
+        return found if len(found) > len(shown) else []
+
+    @staticmethod
+    def read(turns: Any, others: Any) -> Conversation:
+        """Read what a notebook's file holds: anybody may have written it.
+
+        Raises:
+            UsageError, ModelFileError: it cannot be read.
+        """
+        left = MOST_TOKENS
+
+        def turn_of(each: dict[str, Any]) -> Turn:
+            nonlocal left
+            payload = each.get("kept")
+            record = read_kept(payload, most=left) if isinstance(payload, dict) else None
+            left -= len(record.tokens) if record is not None else 0
+            if record is not None and not isinstance(record, Generation):
+                raise UsageError("an answer of this conversation is none", hint="run the cell again")
+            path = each.get("path", 0)
+            ends = isinstance(path, int) and record is not None and 0 <= path <= len(record.branches)
+            return Turn(str(each.get("asked", "")), record, path if ends else 0)
+
+        shown = [turn_of(each) for each in _objects(turns)]
+        made = Conversation()
+        places: list[Turn] = []
+        entries = _objects(others) or [{"parent": n - 1, "turn": n} for n in range(len(shown))]
+        for each in entries:
+            number, parent = each.get("turn"), each.get("parent")
+            if not isinstance(parent, int) or not -1 <= parent < len(places):
+                raise UsageError("the versions of this conversation are none", hint="run the cell again")
+            known = isinstance(number, int) and 0 <= number < len(shown)
+            turn = shown[number] if known else turn_of(each)  # type: ignore[index]  # an int, if it is known
+            before = places[parent] if parent >= 0 else made._root
+            after = each.get("after", before.path)
+            turn.after = after if isinstance(after, int) else 0
+            before.children.append(turn)
+            same = [child for child in before.children if child.after == turn.after]
+            if each.get("chosen", True):
+                before.chosen[turn.after] = len(same) - 1
+            places.append(turn)
+        return made
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise UsageError("the turns of this conversation are none", hint="run the cell again")
+    return value[:MOST_TURNS]
