@@ -21,6 +21,8 @@ export interface PlayTurn {
   failed: string;
   path: number;
   fork: [number, number] | null;
+  /** What is being made is added to the answer. */
+  more: boolean;
   kept?: Kept | null;
   /** By which the answer is known, whichever version is looked at. */
   key: string;
@@ -143,6 +145,7 @@ function turnOf(data: unknown, n: number): PlayTurn {
     failed: text(given.failed),
     path: Number.isInteger(given.path) && (given.path as number) >= 0 ? (given.path as number) : 0,
     fork: pair(given.fork),
+    more: given.more === true,
     key: text(given.key) || `turn ${n}`, // earlier versions wrote none
     versions: pair(given.versions) ?? [1, 0],
     markdown: text(given.markdown),

@@ -169,6 +169,18 @@ def test_nothing_is_lost_by_another_answer_or_question() -> None:
     assert [each[:2] for each in shown(play)] == [each[:2] for each in first] and not play.state()["undo"]
 
 
+def test_a_turn_that_was_cut_goes_on() -> None:
+    play = playing(Room("abcdefgh"))
+    play.obey({"act": "set", "settings": {"max_tokens": 4, "temperature": 0}, "raw": True})
+    asked(play, "p")
+    asked(play, "q")
+    short = play._turns[0].text
+    play.obey({"act": "more", "turn": 0})
+    until(lambda: len(play._turns[0].text) > len(short) and not play._lock.locked())
+    assert play._turns[0].text.startswith(short) and len(play._turns) == 2
+    assert play.state()["turns"][0]["more"] is False
+
+
 def test_each_branch_has_what_followed_it() -> None:
     play = playing(Room("abcdef", "xyz", "uvw"))
     play.obey({"act": "set", "settings": {"max_tokens": 8, "temperature": 0}, "raw": True})

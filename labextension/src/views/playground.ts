@@ -38,7 +38,7 @@ const STYLE = `
 const SILENCE_MS = 6000;
 /** Orders to which the kernel always says something. */
 const ANSWERED = new Set([
-  ...['send', 'again', 'edit', 'branch', 'clear', 'undo', 'version', 'model', 'adapter', 'cells'],
+  ...['send', 'again', 'edit', 'branch', 'more', 'clear', 'undo', 'version', 'model', 'adapter', 'cells'],
 ]);
 
 export class Playground {
@@ -349,6 +349,7 @@ export class Playground {
     path: (turn: number, path: number) => this.order('path', { turn, path }),
     branch: (turn: number, parent: number, at: number, token: number | string) =>
       this.order('branch', { turn, parent, at, token }),
+    more: (turn: number) => this.order('more', { turn }),
     version: (turn: number, version: number) => this.order('version', { turn, version }),
     markdown: (element, text) => {
       this.markdown?.(element, text);

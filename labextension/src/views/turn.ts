@@ -5,7 +5,7 @@ import { visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import type { Growing } from '../live.js';
 import type { PlayState, PlayTurn } from '../play.js';
-import { emptyRecord, pathTokens, type Rec, withGrowing } from '../record.js';
+import { emptyRecord, pathTokens, type Rec, withGrowing, withMore } from '../record.js';
 import { banner } from './shell.js';
 import type { Mode } from './steps.js';
 import { copy, Strip } from './strip.js';
@@ -16,6 +16,7 @@ export interface TurnActions {
   edit(turn: number, text: string): void;
   path(turn: number, path: number): void;
   branch(turn: number, parent: number, at: number, token: number | string): void;
+  more(turn: number): void;
   version(turn: number, version: number): void;
   /** Show an answer's Markdown; false where the host can't. */
   markdown(element: HTMLElement, text: string): boolean;
@@ -164,6 +165,8 @@ export class TurnView {
       const tokens = growing?.tokens ?? [];
       if (record && turn.fork) {
         shown = withGrowing(record, ...turn.fork, tokens);
+      } else if (record && turn.more) {
+        shown = withMore(record, turn.path, tokens);
       } else shown = { ...emptyRecord(), tokens };
     } else if (!record) {
       this.strip?.dispose();
@@ -171,13 +174,14 @@ export class TurnView {
       return;
     }
     const { actions } = this;
-    const prose = live ? (turn.fork ? undefined : growing?.prose) : this.markdown;
+    const prose = live ? (turn.fork || turn.more ? undefined : growing?.prose) : this.markdown;
     const host: Host = {
       markdown: element => !!prose && actions.markdown(element, prose),
       stop: actions.stop,
       branch: actions.can()
         ? (parent, at, token) => actions.branch(this.number, parent, at, token)
         : undefined,
+      more: actions.can() ? () => actions.more(this.number) : undefined,
       walked: path => actions.path(this.number, path),
     };
     if (!this.strip) this.strip = new Strip(shown, this.answer, host, live, { mode, bare: true });

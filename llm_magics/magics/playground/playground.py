@@ -104,7 +104,10 @@ class Playground:
             "system": self._system,
             "raw": self._raw,
             "turns": [
-                {name: getattr(turn, name) for name in ("asked", "live", "failed", "path", "fork", "key")}
+                {
+                    name: getattr(turn, name)
+                    for name in ("asked", "live", "failed", "path", "fork", "more", "key")
+                }
                 | {"versions": self._conversation.versions(number)}
                 for number, turn in enumerate(self._turns)
             ],
@@ -184,6 +187,7 @@ class Playground:
             "again": self._again,
             "edit": self._edit,
             "branch": self._branch,
+            "more": self._more,
             "path": self._path,
             "stop": lambda _: self._stop(),
             "clear": self._clear,
@@ -284,6 +288,23 @@ class Playground:
 
         self._run(number, begin, done, fork=(parent, at))
 
+    def _more(self, order: dict[str, Any]) -> None:
+        """Go on with an answer that was cut off."""
+        number = self._number(order)
+        turn = self._turns[number]
+        if turn.record is None:
+            raise UsageError("there is no answer to go on with", hint="ask something")
+        self._idle()
+        record, path = turn.record, turn.path
+
+        def begin(model: Model) -> Stream:
+            return model.stream_more(record.path(path))
+
+        def done(made: Generation) -> None:
+            turn.record = record.with_more(made, path=path)
+
+        self._run(number, begin, done, more=True)
+
     def _path(self, order: dict[str, Any]) -> None:
         """Go on with another branch of the answer."""
         turn, path = self._turns[self._number(order)], whole(order, "path")
@@ -382,11 +403,13 @@ class Playground:
         done: Callable[[Generation], None],
         *,
         fork: tuple[int, int] | None = None,
+        more: bool = False,
     ) -> None:
         """Make an answer in a thread, and tell the view of it.
 
         Args:
             fork: where a branch turns off; the view knows the tokens before.
+            more: whether an answer goes on; the view knows the tokens before.
         """
         turn = self._turns[number]
 
@@ -394,10 +417,11 @@ class Playground:
             try:
                 stream = self._stream = begin(self._use())
                 most = stream.answer.room + len(stream.generation.tokens)
-                live = self._lives.begin(new_id(), most, stream.close, prose=fork is None)
-                turn.live, turn.fork = live.id, fork
+                live = self._lives.begin(new_id(), most, stream.close, prose=not fork and not more)
+                turn.live, turn.fork, turn.more = live.id, fork, more
                 self._tell()
-                live.add(stream.generation.tokens[fork[1] if fork else 0 :])
+                if fork:
+                    live.add(stream.generation.tokens[fork[1] :])
                 for token in stream:
                     live.add([token])
                 live.end(None)
@@ -405,7 +429,7 @@ class Playground:
             except LLMMagicsError as error:
                 turn.failed = str(error)
             finally:
-                turn.live, turn.fork, self._stream = "", None, None
+                turn.live, turn.fork, turn.more, self._stream = "", None, False, None
             if turn.record:
                 self._tell_record(number, turn)
             self._tell()

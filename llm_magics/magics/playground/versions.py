@@ -22,7 +22,8 @@ class Turn:
 
     Attributes:
         path: the branch of the answer that the conversation goes on with.
-        live: the id of the answer that is being made, or of the branch that turns off at ``fork``.
+        live: the id of the answer that is being made, or of the branch that turns off at ``fork``, or of
+            what is added where ``more`` is set.
         key: by which a view knows this turn.
         after: the branch of the answer before that this turn follows.
         children: what follows, of which ``chosen`` names one for each branch by its place among those that
@@ -34,6 +35,7 @@ class Turn:
     path: int = 0
     live: str = ""
     fork: tuple[int, int] | None = None  # parent, place
+    more: bool = False
     failed: str = ""
     key: str = field(default_factory=new_id)
     after: int = 0
