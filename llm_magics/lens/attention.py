@@ -7,7 +7,7 @@ time, every head is kept as a small picture, and whole matrices of as many layer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, earlier_copies, percent, shown
 from .reading.tapped import Tapped
+
+if TYPE_CHECKING:
+    from ..views.drawing import Drawing
 
 Floats = NDArray[np.float32]
 THUMB = 24  # the side of a head's small picture
@@ -42,6 +45,18 @@ class Attention(Picture):
         "triangles": ("u1", 1 / 255),
         "habits": ("f4", 1),
     }
+
+    def telling(self) -> tuple[int, int]:
+        """Return the layer and the head, from 1, that look most at one token which is neither the first nor
+        the last itself: the view opens with it.
+        """
+        heads, best, most = self.arrays["thumbs"].shape[1], (self.head["kept"][-1], 1), -1.0
+        for layer in self.head["kept"]:
+            for head in range(1, heads + 1):
+                row = self.matrix(layer, head)[-1, 1:-1]
+                if len(row) and float(row.max()) > most:
+                    best, most = (layer, head), float(row.max())
+        return best
 
     def matrix(self, layer: int, head: int | str = "mean") -> Floats:
         """The weights of a kept layer, (tokens, tokens) float32: row i says where token i looks.
@@ -71,6 +86,11 @@ class Attention(Picture):
         full = np.zeros((tokens, tokens), np.float32)
         full[np.tril_indices(tokens)] = flat
         return full
+
+    def figure(self) -> Drawing:
+        from . import figures
+
+        return figures.attention(self)
 
     def plain(self) -> str:
         """Where the last token looks, layer by layer."""

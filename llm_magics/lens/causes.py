@@ -8,7 +8,7 @@ model's answer hangs on, not why; of two tokens that say the same, each may seem
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
 from .reading.rows import log_softmax
 
+if TYPE_CHECKING:
+    from ..views.drawing import Drawing
+
 
 class Causes(Picture):
     """How much each token of a text speaks for what follows. Made by :meth:`Model.attribute`.
@@ -34,6 +37,11 @@ class Causes(Picture):
 
     kind = "causes"
     stored: ClassVar[Stored] = {"effect": ("f4", 1)}
+
+    def figure(self) -> Drawing:
+        from . import figures
+
+        return figures.causes(self)
 
     def plain(self) -> str:
         """The tokens that matter most."""

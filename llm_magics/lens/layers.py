@@ -7,7 +7,7 @@ its family. What early layers say this way is read with the last layer's eyes; i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
 from .reading.rows import Reader, log_softmax, rows_for
 from .reading.tapped import Tapped
+
+if TYPE_CHECKING:
+    from ..views.drawing import Drawing
 
 NATS = 1 / 1024
 TOP, MOST_VALUES = 10, 600_000
@@ -59,6 +62,11 @@ class Lens(Picture):
         layers = len(behind)
         last = layers - np.argmax(behind[::-1], axis=0)
         return np.where(behind.any(0), last + 1, 1).tolist()  # type: ignore[no-any-return]
+
+    def figure(self) -> Drawing:
+        from . import figures
+
+        return figures.lens(self)
 
     def plain(self) -> str:
         """The last token's way, and each token's answer."""

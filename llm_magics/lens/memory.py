@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ from ..core.sampling import Weigher
 from ..engine.generate import Runtime, read_all
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
+
+if TYPE_CHECKING:
+    from ..views.drawing import Drawing
 
 SHARE = 4  # the first quarter of a text is given, where nothing else is asked for
 
@@ -34,6 +37,11 @@ class Memory(Picture):
     def run(self) -> int:
         """So many tokens behind those given would have been said word for word."""
         return int(self.head["run"])
+
+    def figure(self) -> Drawing:
+        from . import figures
+
+        return figures.memory(self)
 
     def plain(self) -> str:
         """What was given, what it would have said, and where it parts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
 from .reading import fan
 from .reading.pieces import percent, pieces_of, shown, texts_of, words
+
+if TYPE_CHECKING:
+    from ..views.drawing import Drawing
 
 INSTEAD = 5
 MOST = 5_000
@@ -56,6 +59,11 @@ class Probe(Picture):
 
     def _sum(self, n: int) -> float:
         return float(self.arrays["logprob"][self._slice(n)].sum())
+
+    def figure(self) -> Drawing:
+        from . import figures
+
+        return figures.probe(self)
 
     def plain(self) -> str:
         """A table with bars, the likeliest first."""

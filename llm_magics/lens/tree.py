@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from ..engine.generate import Runtime
 from ..errors import Interrupted, LLMMagicsError
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, texts_of, words
+
+if TYPE_CHECKING:
+    from ..views.drawing import Drawing
 
 MOST, ALTERNATIVES = 512, 5
 ROWS, MEMORY = 32, 160 << 20  # at a time, and bytes of their KV caches
@@ -53,6 +56,11 @@ class Tree(Picture):
             found.append(list(zip(ids, each["texts"], logprobs, strict=True)))
             begin = part.stop
         return found
+
+    def figure(self) -> Drawing:
+        from . import figures
+
+        return figures.tree(self)
 
     def plain(self) -> str:
         """The tree, a fork a line; single ways are cut short."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from .layers import first_of
 from .reading.pieces import Pieces, percent, shown
 from .reading.rows import log_softmax
 
+if TYPE_CHECKING:
+    from ..views.drawing import Drawing
+
 MOST = 8
 
 
@@ -31,6 +34,11 @@ class Watch(Picture):
 
     kind = "watch"
     stored: ClassVar[Stored] = {"logprob": ("u2", -1 / 1024), "rank": ("u4", 1)}
+
+    def figure(self) -> Drawing:
+        from . import figures
+
+        return figures.watch(self)
 
     def plain(self) -> str:
         """Where each string was likeliest, and how it stands at the end."""

@@ -59,7 +59,7 @@ class Mask:
             f"<ins>{escape(printable(text))}</ins>" if learnt else escape(printable(text))
             for text, learnt in pairs
         )
-        return f"<pre>{''.join(shown)}</pre>"
+        return f"<pre><code>{''.join(shown)}</code></pre>"
 
 
 def mask_of(model: Model, example: Example) -> Mask:

@@ -36,7 +36,21 @@ def html(record: Generation | Trace) -> str:
             "".join(_table(tokens, rows)),
             "</details>",
         ]
+    if isinstance(record, Generation):
+        parts += [_branch(record, number) for number in range(1, len(record.branches) + 1)]
     return "\n".join([*parts, f"<p>{escape(summary(record))}</p>"])
+
+
+def _branch(record: Generation, number: int) -> str:
+    """A branch: which token it turns off with, and its text."""
+    branch = record.branches[number - 1]
+    first = branch.tokens[0] if branch.tokens else None
+    word = f"{escape(_shown(first.text))} {percent(_p(first))}" if first else ""
+    text = printable(record.path(number).text)
+    return (
+        f"<details><summary>Branch {number}: <code>{word}</code> at token {branch.at + 1:,}</summary>\n"
+        f"<p>{escape(text)}</p></details>"
+    )
 
 
 def plain(record: Generation | Trace) -> str:
@@ -100,7 +114,7 @@ def _text(tokens: Sequence[Token], first: int) -> str:
         _marked(token) if n >= first else escape(printable(token.text)) for n, token in enumerate(tokens)
     )
     if "```" in whole:  # code keeps its lines
-        return f"<pre>{marked}</pre>"
+        return f"<pre><code>{marked}</code></pre>"
     return "\n".join(f"<p>{part}</p>" for part in marked.split("\n") if part.strip())
 
 

@@ -20,7 +20,7 @@ _PAGE = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'">
+ content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:">
 <title>{title}</title>
 <style>body{{margin:24px auto;max-width:1180px;padding:0 16px;font:15px/1.5 system-ui,sans-serif}}
 @media (prefers-color-scheme:dark){{body{{background:#111;color:#e8e8e8}}}}</style>

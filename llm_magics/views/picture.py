@@ -21,6 +21,8 @@ from .packed import packed, unpacked
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from .drawing import Drawing
+
 MIME = "application/vnd.llm-magics.inside+json"
 SCHEMA = 1
 
@@ -49,6 +51,10 @@ class Picture:
     def plain(self) -> str:
         """What a terminal shows."""
         raise NotImplementedError
+
+    def figure(self) -> Drawing | None:
+        """Return the main figure, for pages where no script runs; None where text says it as well."""
+        return None
 
     def to_pandas(self) -> Any:
         """As a table (pandas.DataFrame)."""
@@ -86,9 +92,11 @@ class Picture:
         return made
 
     def bundle(self) -> dict[str, Any]:
-        """Text, HTML with no script, and the record."""
-        text = repr(self)
-        return {"text/plain": text, "text/html": f"<pre>{escape(text)}</pre>", MIME: self.payload()}
+        """Return text, HTML with no script, and the record."""
+        text, figure = repr(self), self.figure()
+        picture = figure.html() if figure else ""
+        page = f"{picture}<pre><code>{escape(text)}</code></pre>"  # code: some pages set pre in another face
+        return {"text/plain": text, "text/html": page, MIME: self.payload()}
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from .widget import with_view

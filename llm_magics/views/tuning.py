@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from ..clean import line, printable
+from .drawing import MASS_SOLID, QUIET, curves
 
 MIME = "application/vnd.llm-magics.tuning+json"
 _BARS, _WIDE = "▁▂▃▄▅▆▇█", 60
@@ -45,23 +46,35 @@ def plain(record: Record) -> str:
 def html(record: Record) -> str:
     """The same; words that the adapter changed are underlined. Every letter of a text is escaped."""
     parts = [f"<p><b>{escape(headline(record))}</b></p>"]
-    if curves := _curves(record):
-        shown = "\n".join(f"{name:<9}{curve}" for name, curve in curves)
-        parts.append(f"<pre>{escape(shown)}</pre>")
+    if _curves(record):
+        parts.append(_figure(record))
     for each in record["prompts"]:
         after = each["after"][-1] if each["after"] else None
-        cells = [f"<td>{escape(printable(''.join(each['before'])))}</td>"]
+        parts.append(f"<p>{escape(printable(each['prompt']))}</p>")
+        # Not a table: pages that notebooks are exported to align its cells to the right.
+        parts.append(f"<p><b>before</b>: {escape(printable(''.join(each['before'])))}</p>")
         if after:
             marked = "".join(
                 f"<ins>{escape(printable(text))}</ins>" if new else escape(printable(text))
                 for text, new in after["text"]
             )
-            cells.append(f"<td>{marked}</td>")
-        heads = f"<tr><th>before</th>{'<th>after</th>' if after else ''}</tr>"
-        parts.append(
-            f"<p>{escape(printable(each['prompt']))}</p>\n<table>{heads}<tr>{''.join(cells)}</tr></table>"
-        )
+            parts.append(f"<p><b>after</b>: {marked}</p>")
     return "\n".join([*parts, *(f"<p>{escape(fact)}</p>" for fact in facts(record))])
+
+
+def _figure(record: Record) -> str:
+    """The loss of training and of the rows that are held out."""
+    series = [
+        ("train", QUIET, *_numbers(record["loss"])),
+        ("held-out", MASS_SOLID, *_numbers(record["held_out"])),
+    ]
+    words = "; ".join(f"{name} {curve}" for name, curve in _curves(record))
+    return curves(f"loss: {words}", series, unit="loss, nats a token; steps").html()
+
+
+def _numbers(curve: Sequence[Sequence[float | None]]) -> tuple[list[float], list[float]]:
+    steps, values = ([math.nan if each is None else float(each) for each in axis] for axis in curve)
+    return steps, values
 
 
 def headline(record: Record) -> str:

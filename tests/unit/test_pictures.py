@@ -15,6 +15,7 @@ from llm_magics.lens.layers import Lens
 from llm_magics.views import page
 from llm_magics.views.picture import MIME, Picture
 from tests import pictures
+from tests.drawings import without_pictures
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TEXTS: list[str] = json.loads((GOLDEN.parent / "hostile_texts.json").read_text("utf-8"))
@@ -41,11 +42,16 @@ def test_every_kind_shows_itself(kind: str, tmp_path: Path) -> None:
     made = pictures.KINDS[kind]()
     data, _ = made._repr_mimebundle_()
     assert len(data["text/plain"]) > 30 and data[MIME]["view"] == kind
-    assert data["text/html"].startswith("<pre>")
+    rest, drawn = without_pictures(data["text/html"])
+    assert rest.startswith("<pre><code>") and rest.endswith("</code></pre>")
+    assert bool(drawn) == (kind not in ("walk", "replay", "tokenizers"))
     assert len(made.to_pandas()) > 0
     path = made.save_html(tmp_path / "a page.html")
     text = path.read_text("utf-8")
-    assert '"view": "' + kind in text.replace("\\u003c", "<") and "src=" not in text.split("<script>")[0]
+    assert (
+        '"view": "' + kind in text.replace("\\u003c", "<")
+        and "src=" not in without_pictures(text.split("<script>")[0])[0]
+    )
     assert [each.name for each in tmp_path.iterdir()] == ["a page.html"]
 
 
@@ -55,7 +61,8 @@ def test_hostile_texts_stay_text(kind: str, tmp_path: Path) -> None:
         made = pictures.KINDS[kind](text)
         data = made.bundle()
         assert "\x1b" not in data["text/plain"] and "\u202e" not in data["text/plain"]
-        assert "<" not in data["text/html"].removeprefix("<pre>").removesuffix("</pre>")
+        rest, _ = without_pictures(data["text/html"])
+        assert "<" not in rest.removeprefix("<pre><code>").removesuffix("</code></pre>")
         json.dumps(data, allow_nan=False).encode("utf-8")
         record = made.save_html(tmp_path / "a.html").read_text("utf-8")
         inside = record.split('id="record">')[1].split("</script>")[0]
