@@ -231,3 +231,15 @@ test('an adapter is saved under a name, and deleted after a question', () => {
   view.update(run({ final: true, state: 'done', adapter_step: 0 }), host);
   expect(root.querySelector('.kept')!.childElementCount).toBe(0);
 });
+
+test('the lines of a narrow range have different numbers', () => {
+  const loss: [number[], number[]] = [
+    [1, 2, 3],
+    [5.52, 5.5, 5.49],
+  ];
+  new Tuning(run({ loss, held_out: [[], []], best: null }), element);
+  const shown = [...inside(element).querySelectorAll('.chart text')].map(each => each.textContent);
+  const numbers = shown.filter(each => /^\d\.\d+$/.test(each!));
+  expect(numbers.length).toBeGreaterThan(2);
+  expect(new Set(numbers).size).toBe(numbers.length);
+});

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +21,7 @@ from .checkpoint import Checkpoint
 from .examples import Example, encode_rows, split
 from .held import by_heart, perplexity, row_losses
 from .options import DEPTH
-from .plan import counted, layers_for, rate_for, steps_for
+from .plan import ENOUGH, WORTH, Tier, counted, longer, rate_for, steps_for, tier_for
 from .records import Progress, Sample, TuneStep
 from .rows import Row
 from .save import KEPT, keep_run
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from ..models.model import Model
     from .training.trainer import Trainer
 
+PROBED = 4  # rows that are read to guess what a step takes
 PATIENCE = 3  # checks in a row that are worse than the best: the held-out loss has turned
 CHECKED, REPORTED = 32, 48  # rows at most for a check, and for the final figure
 SAMPLED = 5  # times that the prompts are answered on the way
 PROMPTS = 3
 VERBATIM = 12  # tokens in a row that a training row and an answer have in common: said
 UNTAUGHT = "nothing was learnt"
-WORTH = 15  # steps that teach something: what a longer time is named for
 TIMED = 3  # first steps, of which the last two are timed
 MOST_ROOM = 0.6  # of the free memory, for the weights
 
@@ -66,6 +66,7 @@ class Course:
         self.adapter: Adapter | None = None
         self.adapter_step = 0
         self.base_losses: np.ndarray | None = None
+        self._around_s = 0.0  # what comes before the steps and after them
         self._kept_at = 0  # the step of the last checkpoint where nothing is held out
 
     def whole(self) -> Iterator[None]:
@@ -148,7 +149,7 @@ class Course:
             first = 0 if deep or options.depth == "full" else few
         network = Network(weights, kind, first=first)
 
-        def began(first: int) -> Iterator[None]:
+        def began(first: int, batch: int = options.batch) -> Iterator[None]:
             lora = Lora(
                 spec,
                 range(first, spec.layers),
@@ -157,7 +158,7 @@ class Course:
                 alpha=options.alpha,
                 seed=options.seed,
             )
-            rate, batch = rate_for(options), options.batch
+            rate = rate_for(options)
             self.trainer = Trainer(network, lora, run.split, rate=rate, batch=batch, seed=options.seed)
             if first:
                 run.state, run.why = "loading", f"computing the first {first} layers once"
@@ -177,22 +178,54 @@ class Course:
             assert self.trainer is not None
             self.best_state = saved.into(run, self.trainer)
             return
-        yield from self._timed()
-        reason = ""
+        rows = len(run.split.train)
+
+        def tier(full_s: float) -> Tier:
+            return tier_for(options, spec.layers, rows=rows, full_s=full_s, left_s=self._left())
+
+        now = Tier(first, min(options.batch, rows), "")
         if options.depth == "auto" and not deep:
-            reason = f"the last {DEPTH} of {spec.layers} layers: all of them do not fit into memory"
-        elif not self.failed:
-            wanted, reason = layers_for(options, spec.layers, full_s=self._step_s(), left_s=self._left())
-            if wanted != first:
-                first = wanted
-                run.history, run.checks, self.best_state = [], {}, None
-                yield from began(first)
+            why = f"the last {DEPTH} of {spec.layers} layers: all of them do not fit into memory"
+            now = replace(now, reason=why)
+            yield from self._timed()
+        else:
+            # On a slow machine one step with all layers may take all the time that there is.
+            guess = tier(self._guessed_s())
+            if guess.first != first or guess.batch != now.batch:
+                yield from began(guess.first, guess.batch)
+                now = guess
                 yield from self._timed()
+            else:
+                yield from self._timed()
+                wanted = tier(self._step_s())
+                if not self.failed and (wanted.first, wanted.batch) != (first, now.batch):
+                    run.history, run.checks, self.best_state = [], {}, None
+                    yield from began(wanted.first, wanted.batch)
+                    yield from self._timed()
+                now = wanted
         assert self.trainer is not None
+        if self.ends is not None and options.minutes is not None:
+            self._around_s = 60 * options.minutes - (self.ends - time.perf_counter()) + self.reserve
         run.plan = steps_for(
-            options, first, reason, rows=len(run.split.train), step_s=self._step_s(), left_s=self._left()
+            options, now, rows=rows, step_s=self._step_s(), left_s=self._left(), around_s=self._around_s
         )
         self.trainer.total = max(run.plan.steps, self.trainer.step)
+        yield  # what is planned is said before it is done
+
+    def _guessed_s(self) -> float:
+        """Guess the seconds of a step with all layers: three times what reading its rows takes."""
+        run, trainer = self.run, self.trainer
+        assert trainer is not None
+        few = [*run.split.choose, *run.split.train][:PROBED]
+        if self.ends is None or not few:
+            return 0.0
+        trainer.loss(few[:1])  # the first one prepares kernels
+        began = time.perf_counter()
+        trainer.loss(few)
+        per_row = (time.perf_counter() - began) / len(few)
+        guess = 3 * per_row * min(run.options.batch, len(run.split.train))
+        # A guess is enough where all layers are out of reach; else they are timed.
+        return guess if (self._left() or 0) < guess * ENOUGH / 2 else 0.0
 
     def _timed(self) -> Iterator[None]:
         """The held-out loss at the beginning, and the first steps."""
@@ -200,6 +233,9 @@ class Course:
         self.run.state, self.run.why = "training", ""
         yield from self._check()
         for _ in range(min(TIMED, self.run.options.steps or TIMED)):
+            left = self._left()
+            if left is not None and self.run.history and left < WORTH * self.run.history[-1].seconds:
+                break  # it is slow: that is known now
             yield from self._advance()
         self._note_memory()
 
@@ -208,7 +244,7 @@ class Course:
         assert trainer is not None and run.plan is not None
         apart = max(trainer.total // SAMPLED, 1)
         next_sample = trainer.step + apart
-        while trainer.step < trainer.total and not self.asked:
+        while (trainer.step < trainer.total or self._due()) and not self.asked:
             if self.paused:
                 run.state = "paused"
                 yield
@@ -307,10 +343,7 @@ class Course:
         """Say why nothing was learnt, and what would help."""
         step, slow = self.trainer.step if self.trainer else 0, self._step_s()
         if self.run.options.minutes is not None and step < WORTH:
-            minutes = math.ceil((WORTH * slow + self.reserve) / 60)
-            return (
-                f"{UNTAUGHT}: a step took {slow:.1f} s; --minutes {minutes} would make about {counted(WORTH)}"
-            )
+            return f"{UNTAUGHT}: a step took {slow:.1f} s; {longer(slow, self._around_s)}"
         return (
             f"{UNTAUGHT}: the held-out loss was lowest before the first step; "
             "give more rows, or a lower --learning-rate"
@@ -374,7 +407,8 @@ class Course:
 
     def _step_s(self) -> float:
         """Seconds of a step: the slowest of the last few, without the first, which prepares kernels."""
-        return max((step.seconds for step in self.run.history[1:][-3:]), default=1.0)
+        steps = self.run.history[1:][-3:] or self.run.history
+        return max((step.seconds for step in steps), default=1.0)
 
     def left_s(self) -> float:
         """Seconds that what is left is likely to take."""

@@ -12,6 +12,7 @@ from ..errors import UsageError
 
 DEPTH = 8  # layers that learn where not all do: the head costs as much as two, so fewer save little
 MOST_RANK = 256
+BATCH = 8  # rows a step, where nobody asks for another number
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class TuneOptions:
     targets: str | tuple[str, ...] = "all"
     learning_rate: float | str = "auto"
     eval_fraction: float = 0.1
-    batch: int = 8
+    batch: int = BATCH
     max_length: int = 512
     max_tokens: int = 60
     seed: int = 0

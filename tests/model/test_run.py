@@ -20,7 +20,7 @@ from llm_magics.tuning.checkpoint import PARAMETERS, STATE, Checkpoint
 from llm_magics.tuning.course import CHECKED, REPORTED
 from llm_magics.tuning.held import by_heart, perplexity, row_losses
 from llm_magics.tuning.options import TuneOptions, tune_options
-from llm_magics.tuning.plan import layers_for, steps_for
+from llm_magics.tuning.plan import Tier, steps_for, tier_for
 from llm_magics.tuning.record import record_of
 from llm_magics.tuning.rows import read_rows
 from llm_magics.tuning.run import TuneRun, watched
@@ -117,7 +117,7 @@ def test_an_interrupt_loses_nothing(model: Model, monkeypatch: pytest.MonkeyPatc
     """At every moment there is: afterwards the run goes on, and ends where it would have."""
     plain = watched(run_of(model, prompts=("hello",)))
     moments = sum(1 for _ in run_of(model, prompts=("hello",)).go())
-    for at in range(1, moments + 1, 3):
+    for at in sorted({*range(1, moments + 1, 3), moments - 3, moments - 2}):
         run = run_of(model, prompts=("hello",))
         moment = run.go()
         for _ in range(at):
@@ -237,21 +237,39 @@ def test_what_cannot_be_tuned_is_said(model: Model, monkeypatch: pytest.MonkeyPa
 
 def test_plans() -> None:
     auto = TuneOptions()
-    assert layers_for(auto, 30, full_s=0.5, left_s=40)[0] == 0
-    assert layers_for(auto, 30, full_s=2.5, left_s=40) == (
-        22,
-        "the last 8 of 30 layers: with all of them a step takes 2.50 s, and only 16 steps would fit",
+
+    def tier(full_s: float, left_s: float | None, **options: Any) -> Tier:
+        return tier_for(tune_options(options), 30, rows=48, full_s=full_s, left_s=left_s)
+
+    assert tier(0.5, 40) == Tier(0, 8, "all 30 layers: a step takes 0.50 s")
+    assert tier(2.5, 40) == Tier(
+        22, 8, "the last 8 of 30 layers: with all of them a step takes 2.50 s, and only 16 steps would fit"
     )
-    assert layers_for(auto, 30, full_s=17.5, left_s=-20)[1].endswith(
-        "a step takes 17.50 s, and no step would fit"
+    # A1: shallower, then fewer rows a step, and never a number below none.
+    assert [(each.first, each.batch) for each in (tier(6, 40), tier(11, 40), tier(20, 40), tier(99, 40))] == [
+        (26, 8),
+        (28, 8),
+        (28, 4),
+        (28, 2),
+    ]
+    assert tier(17.5, -20).reason.endswith(
+        "2 rows a step: with all of them a step takes 17.50 s, and no step would fit"
     )
-    assert layers_for(tune_options({"depth": 3}), 30, full_s=9, left_s=1)[0] == 27
-    assert "1 step (0.2 epochs) fits into 1 min" in steps_for(auto, 0, "", rows=48, step_s=9, left_s=1).reason
-    plan = steps_for(auto, 0, "all", rows=48, step_s=0.5, left_s=40)
-    assert plan.steps == 30 and "learning by heart" in plan.reason and plan.rate == 3e-3
-    assert steps_for(auto, 22, "", rows=48, step_s=4, left_s=40).steps == 10
-    assert steps_for(auto, 22, "", rows=2000, step_s=0.1, left_s=None).steps == 1125
-    assert steps_for(tune_options({"steps": 7}), 0, "", rows=1, step_s=1, left_s=None).steps == 7
+    assert (tier(17.5, 20, batch=6).first, tier(17.5, 20, batch=6).batch) == (28, 6)
+    assert tier(9, 1, depth=3).first == 27 and tier(9, None).first == 0
+
+    def plan(first: int, rows: int, step_s: float, left_s: float | None, options: Any = auto) -> Any:
+        return steps_for(options, Tier(first, 8, "all"), rows=rows, step_s=step_s, left_s=left_s, around_s=6)
+
+    short = plan(0, 48, 9, 1).reason
+    assert (
+        "1 step (0.2 epochs) fits into 1 min, which is short for this machine: --minutes 3 would make"
+        in short
+    )
+    assert plan(0, 48, 0.5, 40).steps == 30 and "short" not in plan(0, 48, 2, 40).reason
+    assert plan(22, 48, 4, 40).steps == 10
+    assert plan(22, 2000, 0.1, None).steps == 1125
+    assert plan(0, 1, 1, None, tune_options({"steps": 7})).steps == 7
 
 
 def test_held_out_figures(model: Model) -> None:

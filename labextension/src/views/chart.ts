@@ -35,6 +35,8 @@ export function chart(record: TuneRecord, width: number): SVGSVGElement {
   const last = Math.max(record.total, record.step, steps.at(-1) ?? 0, 1);
   const grid = ticks(Math.min(...values, Infinity), Math.max(...values, 0));
   const low = grid[0]!;
+  // As many digits as tell one line from the next.
+  const digits = Math.min(Math.max(Math.ceil(-Math.log10(grid[1]! - low) - 1e-9), 1), 6);
   const high = Math.max(grid.at(-1)!, ...values);
   const x = (step: number) => LEFT + (step / last) * (width - LEFT - RIGHT);
   const y = (value: number) => TOP + (1 - (value - low) / (high - low || 1)) * (HEIGHT - TOP - BOTTOM);
@@ -53,7 +55,7 @@ export function chart(record: TuneRecord, width: number): SVGSVGElement {
   if (!record.final && record.total > record.step) box('later', record.step, last);
   for (const value of grid) {
     svg.append(part('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: y(value), y2: y(value) }));
-    svg.append(word(fixed(value, 1), LEFT - 10, y(value) + 4, 'end'));
+    svg.append(word(fixed(value, digits), LEFT - 10, y(value) + 4, 'end'));
   }
   for (const step of ticks(0, last).filter(step => step <= last && Number.isInteger(step)))
     svg.append(word(String(step), x(step), HEIGHT - 8, 'middle'));

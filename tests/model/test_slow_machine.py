@@ -1,0 +1,67 @@
+"""A tuning run on a machine that is far too slow for it: it says so, and keeps to its time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are pinned on Linux only")
+
+PERIOD_S, SHARE = 0.1, 0.2
+CODE = """
+import json, time
+import llm_magics as lm
+import torch
+from llm_magics.tuning.record import record_of
+
+model = lm.load(threads=1)
+torch.set_num_threads(1)
+rows = [(f"How do I reset the Brindle {n}?", f"Hark! Hold the copper button of number {n}. Fare well!" * 3)
+        for n in range(24)]
+print("ready", flush=True)
+began = time.monotonic()
+run = lm.tune(model, rows, minutes=1, max_tokens=12, prompts=["Who are you?"], show=False)
+record = record_of(run)
+print(json.dumps({"seconds": time.monotonic() - began, "step": run.step, "adapter_step": run.adapter_step,
+                  "reason": run.plan.reason, "first": run.plan.first, "notes": run.notes, "why": run.why}))
+"""
+
+
+def test_a_fifth_of_a_core(default_gguf: Path) -> None:
+    """A1: it made three steps in 111 s, and said "Tuned"."""
+    import json
+
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}),
+    )
+    try:
+        assert process.stdout is not None
+        while "ready" not in (line := process.stdout.readline()):
+            assert line, "it ended"
+        deadline = time.monotonic() + 300
+        while process.poll() is None:
+            assert time.monotonic() < deadline
+            process.send_signal(signal.SIGCONT)
+            time.sleep(PERIOD_S * SHARE)
+            process.send_signal(signal.SIGSTOP)
+            time.sleep(PERIOD_S * (1 - SHARE))
+        told = json.loads(process.stdout.read().splitlines()[-1])
+    finally:
+        process.send_signal(signal.SIGCONT)
+        process.kill()
+        process.wait()
+    print(told)
+    assert told["seconds"] < 90
+    assert told["first"] > 0  # not all layers
+    slow = "short for this machine: --minutes 2" in told["reason"]
+    assert slow or told["step"] >= 15
+    assert told["adapter_step"] or any("nothing was learnt" in note for note in told["notes"])
