@@ -304,7 +304,7 @@ test('attribution: what speaks for it and what against, and another question', a
   const [target, against] = root.querySelectorAll<HTMLInputElement>('.field');
   target!.value = ' sea';
   press(against!, 'Enter');
-  expect(asked).toEqual([{ do: 'why', target: ' sea', against: '' }]);
+  expect(asked).toEqual([{ do: 'why', target: ' sea', against: ' a' }]); // the contrast stays (A12)
 });
 
 test('memorised: how far, and where it would have turned', async () => {

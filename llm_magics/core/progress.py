@@ -17,6 +17,7 @@ from .output import Output, in_notebook
 
 Item = TypeVar("Item")
 Listener = Callable[[str, float | None], None]
+WORTH_SAYING_S = 4.0  # what takes longer says how long
 EVERY_S = 0.25  # how often a line of progress changes: more often nobody can read it
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _warnings: ContextVar[list[str] | None] = ContextVar("warnings", default=None)
@@ -148,7 +149,7 @@ def bar(
             ) as drawn:
                 yield drawn.update
             return
-        done = initial
+        done, began = initial, time.monotonic()
 
         def update(step: int) -> None:
             nonlocal done
@@ -156,6 +157,9 @@ def bar(
             words = (
                 f"{done / 1e6:.0f} of {total / 1e6:.0f} MB" if unit == "B" else f"{done} of {total} {unit}s"
             )
+            left = (time.monotonic() - began) * (total - done) / max(done - initial, 1)
+            if left > WORTH_SAYING_S:
+                words += f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
             listener(f"{what}: {words}", done / max(total, 1))
 
         yield update

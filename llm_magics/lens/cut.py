@@ -96,7 +96,7 @@ def cut(text: str, tokenizers: Mapping[str, Tokenizer], info: ModelInfo) -> Cut:
         raise UsageError(f"{len(text):,} letters are too many for a view", hint=f"at most {MOST:,}")
     columns = []
     for name, tokenizer in tokenizers.items():
-        ids = tokenizer.encode(text, special=False)
+        ids = tokenizer.encode(text, special=False, begin=False)  # the text's own tokens are compared
         columns.append(
             {
                 "name": name,

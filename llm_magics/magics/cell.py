@@ -166,6 +166,7 @@ def usage(word: str = "") -> str:
             "%llm                 the model in use",
             *(f"{line:<20} {words}" for line, words in _WRITTEN.values()),
             *(f"{line:<20} {words}" for line, words in (verb.line for verb in VERBS.values())),
+            "                     where a verb has [TEXT], none is the last answer",
             "%%llm_tune           teach it with the rows in the cell, and see before and after: --help",
             "",
             *listed(OPTIONS),

@@ -193,7 +193,7 @@ def test_a_verb_that_lacks_its_text_says_how_it_is_written(word: str) -> None:
         ("compare --against FILE", "%llm compare [TEXT]"),
         ("walk", "%llm walk TEXT"),
         ("probe The sky is", "%llm probe PROMPT ⇒ A | B"),
-        ("watch The sky is", "%llm watch --watch A TEXT"),
+        ("watch The sky is", "%llm watch --watch A [TEXT]"),
         ("compare apples and oranges, please", "%llm compare [TEXT]"),
     ],
 )

@@ -261,7 +261,9 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
     const { record } = this;
     if (!record) return;
     const most = Math.max(record.options.max_tokens ?? 0, at + 1);
-    const grown = (tokens: Token[]) => withGrowing(record, parent, at, tokens);
+    const known = pathTokens(record, parent)[at]?.alternatives.find(each => each.id === token);
+    const first = known ? [{ ...known, entropy: 0, rank: 0, alternatives: [], time: 0 }] : [];
+    const grown = (tokens: Token[]) => withGrowing(record, parent, at, tokens.length ? tokens : first);
     this.start(id => ({ do: 'branch', id, record: this.kept, parent, at, token }), most, grown);
   }
 

@@ -1,12 +1,11 @@
-/** One bar a token, 0–6 bits; many tokens share a bar, which is the least likely one's. The one tab stop. */
+/** One bar a token, by the measure of the colours; many tokens share a bar, the most unexpected one's. The one
+ * tab stop. */
 
 import { h, perFrame } from '../dom.js';
-import { bits } from '../format.js';
 import type { Token } from '../record.js';
-import { MEASURES, stepOf } from './steps.js';
+import { MEASURES, type Measure, stepOf } from './steps.js';
 
 const HEIGHT = 30;
-const MOST_BITS = 6;
 const BAR = 2; // px, the narrowest
 const WIDEST = 16;
 
@@ -24,6 +23,7 @@ export class Minimap {
   private readonly windowBox = h('div', { class: 'window', hidden: true });
   private tokens: readonly Token[] = [];
   private wanted = 1;
+  private measure: Measure = MEASURES.surprisal;
   private hits: Set<number> | undefined;
   private readonly frame = perFrame(() => this.draw());
   private readonly observer =
@@ -51,7 +51,7 @@ export class Minimap {
     const place = (event: PointerEvent) => {
       const r = this.canvas.getBoundingClientRect();
       const slot = Math.floor(((event.clientX - r.left) / r.width) * this.slots);
-      return this.leastLikely(Math.max(0, Math.min(slot, this.tokens.length - 1)));
+      return this.most(Math.max(0, Math.min(slot, this.tokens.length - 1)));
     };
     this.canvas.addEventListener('pointerdown', event => {
       if (this.tokens.length) pick(place(event));
@@ -83,31 +83,49 @@ export class Minimap {
     return Math.max(1, Math.ceil((this.slots * BAR) / width));
   }
 
-  private leastLikely(place: number): number {
+  private most(place: number): number {
     const begin = Math.floor(place / this.group) * this.group;
-    let least = begin;
+    let found = begin;
     for (let each = begin; each < Math.min(begin + this.group, this.tokens.length); each++)
-      if (this.tokens[each]!.logprob < this.tokens[least]!.logprob) least = each;
-    return least;
+      if (this.height(each) > this.height(found)) found = each;
+    return found;
   }
 
   /** `slots` is how many tokens there may be at the most; `hits` are those that are not pale. */
-  show(tokens: readonly Token[], slots: number, hits?: Set<number>): void {
+  show(tokens: readonly Token[], slots: number, measure: Measure, hits?: Set<number>): void {
     this.tokens = tokens;
+    this.measure = measure;
     this.wanted = Math.max(slots, tokens.length, 1);
     this.hits = hits;
     this.element.setAttribute('aria-valuemax', String(Math.max(tokens.length, 1)));
     this.frame.ask();
   }
 
-  private share(place: number): string {
+  private left(place: number): string {
     return `${(100 * place) / this.slots}%`;
+  }
+
+  private value(place: number): number {
+    return this.measure.of(this.tokens[place]!, place, this.tokens);
+  }
+
+  /** How high a token's bar is, 0 to 1: the more unexpected, by the measure that colours the text. */
+  private height(place: number): number {
+    const { measure } = this;
+    const value = this.value(place);
+    if (!Number.isFinite(value)) return 0;
+    if (measure.falling) return 1 - Math.min(value, 100) / 100;
+    const [first, last] = [measure.edges[0]!, measure.edges[4]!];
+    // Edges that are far apart, as those of ranks and times are: on a log axis.
+    const far = last / first > 20;
+    const share = far ? Math.log1p(value) / Math.log1p(last) : value / last;
+    return Math.max(0, Math.min(share, 1));
   }
 
   mark(place: number | undefined, spoken = ''): void {
     this.marker.hidden = place === undefined;
     if (place === undefined) return;
-    this.marker.style.left = this.share(place + 0.5);
+    this.marker.style.left = this.left(place + 0.5);
     this.element.setAttribute('aria-valuenow', String(place + 1));
     this.element.setAttribute('aria-valuetext', spoken);
   }
@@ -115,8 +133,8 @@ export class Minimap {
   window(range: [number, number] | undefined): void {
     this.windowBox.hidden = !range;
     if (!range) return;
-    this.windowBox.style.left = this.share(range[0]);
-    this.windowBox.style.width = this.share(range[1] - range[0] + 1);
+    this.windowBox.style.left = this.left(range[0]);
+    this.windowBox.style.width = this.left(range[1] - range[0] + 1);
   }
 
   redraw(): void {
@@ -141,13 +159,12 @@ export class Minimap {
     context.globalAlpha = 0.6;
     context.fillRect(0, HEIGHT - 1, width, 1);
     for (let n = 0; n * group < tokens.length; n++) {
-      const token = tokens[this.leastLikely(n * group)]!;
-      const value = bits(-token.logprob);
+      const step = stepOf(this.measure, this.value(this.most(n * group)));
       const hit =
         !this.hits || tokens.slice(n * group, (n + 1) * group).some((_, k) => this.hits!.has(n * group + k));
       context.globalAlpha = hit ? 1 : 0.25;
-      context.fillStyle = ramp[stepOf(MEASURES.surprisal, value)]!;
-      const height = Math.max(2, (Math.min(value, MOST_BITS) / MOST_BITS) * (HEIGHT - 2));
+      context.fillStyle = ramp[step]!;
+      const height = Math.max(2, this.height(this.most(n * group)) * (HEIGHT - 2));
       context.fillRect(n * slot, HEIGHT - height, Math.max(slot - gap, 0.75), height);
     }
   }

@@ -2,7 +2,7 @@
 
 import { h } from '../dom.js';
 import { count, fixed, percent, perplexity, probability, tokenWord } from '../format.js';
-import { pathTokens, type Rec } from '../record.js';
+import { type Branch, pathTokens, type Rec } from '../record.js';
 
 export const RAIL_STYLE = `
 .rail{flex:0 0 216px;font-size:12px}
@@ -69,7 +69,7 @@ export class Rail {
     const tokens = pathTokens(record, path);
     const first = branch?.tokens[0];
     const words = branch
-      ? tokenWord(first?.text || '…')
+      ? tokenWord(typedWords(branch) || first?.text || '…')
       : tokens
           .slice(0, 8)
           .map(token => token.text)
@@ -102,6 +102,16 @@ export class Rail {
     item.style.marginLeft = `${Math.min(depth(record, path), 6) * 12}px`;
     return item;
   }
+}
+
+/** What somebody put there: of a typed branch several tokens, none of which was drawn by a random number. */
+export function typedWords(branch: Branch): string {
+  const drawn = branch.tokens.findIndex(token => token.u !== undefined);
+  const typed = drawn > 0 && Number(branch.options.temperature) !== 0 ? drawn : 1;
+  return branch.tokens
+    .slice(0, typed)
+    .map(token => token.text)
+    .join('');
 }
 
 function depth(record: Rec, path: number): number {

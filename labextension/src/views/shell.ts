@@ -139,6 +139,7 @@ export function say(node: HTMLElement, what: string, next: string): void {
   const { root } = shell(node, '');
   (root.getRootNode() as ShadowRoot).host.classList.add(SAID);
   root.append(banner(what, next, icon('error')));
+  (root.getRootNode() as ShadowRoot).host.scrollIntoView?.({ block: 'nearest' });
 }
 
 /** Remove the errors that were shown. */

@@ -259,7 +259,8 @@ export class Strip {
     // As text it is text: nothing else.
     this.map.element.hidden = this.mode === 'text' || (!tokens.length && !live);
     const hits = this.toolbar.query ? new Set(this.hits) : undefined;
-    this.map.show(tokens.slice(0), Math.max(live?.most ?? 0, tokens.length), hits);
+    const measure = MEASURES[this.mode === 'text' ? 'surprisal' : this.mode];
+    this.map.show(tokens.slice(0), Math.max(live?.most ?? 0, tokens.length), measure, hits);
     this.showWindow();
     const now = performance.now();
     // Numbers that change twenty times a second can't be read.
@@ -300,7 +301,7 @@ export class Strip {
     if (this.ends.hidden) return;
     const middle = [
       view ? `tokens ${count(view[0] + 1)}–${count(view[1] + 1)}` : '',
-      this.map.group > 1 ? `each bar is the least likely of ${this.map.group}` : '',
+      this.map.group > 1 ? `each bar is the most unexpected of ${this.map.group}` : '',
     ];
     this.ends.replaceChildren(
       h('span', {}, '1'),

@@ -64,13 +64,13 @@ OPTIONS = (
 
 VERBS: dict[str, Verb] = {
     "tokenize": Verb(
-        ("%llm tokenize TEXT", "how the text is cut into tokens; --beside MODEL: by another one too"),
+        ("%llm tokenize [TEXT]", "how the text is cut into tokens; --beside MODEL: by another one too"),
         "%llm tokenize Unbelievable!",
         lambda model, text, look: cut(model, text, look.get("beside", ())),
         ("beside",),
     ),
     "lens": Verb(
-        ("%llm lens TEXT", "what the model would say after each layer"),
+        ("%llm lens [TEXT]", "what the model would say after each layer"),
         "%llm lens The capital of Italy is",
         lambda model, text, look: model.lens(text, watch=look.get("watch", ())),
         ("watch",),
@@ -105,7 +105,7 @@ VERBS: dict[str, Verb] = {
     ),
     "attribute": Verb(
         (
-            "%llm attribute TEXT",
+            "%llm attribute [TEXT]",
             "which tokens moved the next one; --target, --against TEXT: why this, and not that",
         ),
         '%llm attribute --against " Paris" The capital of Italy is',
@@ -115,14 +115,14 @@ VERBS: dict[str, Verb] = {
         ("target", "against"),
     ),
     "watch": Verb(
-        ("%llm watch --watch A TEXT", "how likely A would have been at every step"),
+        ("%llm watch --watch A [TEXT]", "how likely A would have been at every step"),
         '%llm watch --watch " Rome" The capital of Italy is',
         lambda model, text, look: model.watch(text, look.get("watch", ())),
         ("watch",),
         fits=lambda text, look: "watch" in look,
     ),
     "memorised": Verb(
-        ("%llm memorised TEXT", "how far it goes on with the text word for word"),
+        ("%llm memorised [TEXT]", "how far it goes on with the text word for word"),
         "%llm memorised We hold these truths to be self-evident",
         lambda model, text, look: model.memorised(text, given=look.get("given")),
         ("given",),
@@ -136,7 +136,7 @@ VERBS: dict[str, Verb] = {
         fits=lambda text, look: bool(text),
     ),
     "attention": Verb(
-        ("%llm attention TEXT", "where each head looks"),
+        ("%llm attention [TEXT]", "where each head looks"),
         "%llm attention The cat sat because it was tired",
         lambda model, text, look: model.attention(text, layers=look.get("layer")),
         ("layer",),

@@ -25,8 +25,9 @@ const STYLE = `
 .rows{position:absolute;left:0;text-align:right;font:12px var(--llm-code);color:var(--llm-fg2)}.rows span{display:block;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;padding-right:8px}
 :is(.rows,.names) .on{color:var(--llm-accent);font-weight:600}
 .cells{position:absolute;pointer-events:none;font:11px/1 var(--llm-ui)}.cells b{position:absolute;display:flex;align-items:center;justify-content:center;font-weight:400;color:var(--llm-on)}
+.some{position:absolute;left:0;top:0;font:11px/14px var(--llm-code);color:var(--llm-fg2)}.some span{position:absolute;right:0;max-width:100%;transform:translateY(-50%);overflow:hidden;text-overflow:ellipsis;white-space:nowrap;background:var(--llm-bg)}.some .on{color:var(--llm-accent);font-weight:600;z-index:1}
 .ring{position:absolute;border:2px solid var(--llm-accent);border-radius:2px;pointer-events:none}
-.arcs{overflow-x:auto}.arcs svg{display:block}.arcs path{fill:none;stroke:var(--llm-mass-4)}.arcs .most{stroke:var(--llm-mass-solid)}
+.arcs{overflow-x:auto;padding-right:4px}.matrix{padding-bottom:4px}.arcs svg{display:block}.arcs path{fill:none;stroke:var(--llm-mass-4)}.arcs .most{stroke:var(--llm-mass-solid)}
 .arcs text{font:14px var(--llm-text);fill:var(--llm-fg2);cursor:pointer}.arcs .lit{fill:var(--llm-fg)}.arcs .from{fill:var(--llm-accent);font-weight:600}.arcs .p{font:11px var(--llm-ui)}
 h3{font:600 14px var(--llm-ui);margin:0 0 4px;display:flex;justify-content:space-between}h3 span{font-weight:400;color:var(--llm-fg2)}
 table{width:100%;border-collapse:collapse;margin-top:12px}td,th{padding:5px 8px;border-bottom:1px solid var(--llm-line);text-align:left;font-weight:400}th{color:var(--llm-fg2);font-size:11px}td:last-child,th:last-child{text-align:right}
@@ -336,6 +337,20 @@ export class AttentionView extends InsideView {
         h('div', { class: 'rows', style: `width:${left}px;top:64px` }, ...rows),
       );
     }
+    if (!few) {
+      // Names of some rows: so many that each can be read.
+      const apart = Math.ceil(14 / cell);
+      const rows = this.texts.map((text, n) =>
+        n % apart && n !== this.from
+          ? ''
+          : h(
+              'span',
+              { class: n === this.from ? 'on' : '', style: `top:${n * cell + cell / 2}px` },
+              tokenWord(text),
+            ),
+      );
+      parts.unshift(h('div', { class: 'some', style: `width:${left - 6}px` }, ...rows.filter(Boolean)));
+    }
     this.matrix.replaceChildren(...parts);
   }
 
@@ -364,6 +379,9 @@ export class AttentionView extends InsideView {
       arcsOver(this.texts, weights, this.from, best, n => this.go(this.layer, this.head, n)),
       this.table(),
     );
+    // The token that looks is at the right end.
+    const arcs = this.side.querySelector('.arcs');
+    if (arcs) arcs.scrollLeft = arcs.scrollWidth;
   }
 
   private table(): HTMLElement {

@@ -48,8 +48,8 @@ export function arcsOver(
   }
   const high = Math.min(150, 30 + x / 5);
   const picture = svg('svg', {
-    viewBox: `0 0 ${Math.max(x, 40)} ${high + 44}`,
-    style: `width:min(100%,${Math.max(x, 40)}px)`,
+    viewBox: `0 0 ${Math.max(x + 24, 40)} ${high + 44}`,
+    style: `width:${Math.max(x + 24, 40)}px`, // wider ones scroll: smaller letters could not be read
     role: 'img',
     'aria-label': `arcs from ${tokenWord(texts[from] ?? '')}`,
   });

@@ -4,7 +4,7 @@ import { h } from '../../dom.js';
 import { count, percent, probability, tokenWord, visible } from '../../format.js';
 import { type Look, type LookHost, numbers, numbersOf, textsOf, wordsOf } from '../../inside.js';
 import { signed } from './compareFigures.js';
-import { bold, field, foot, needsKernel, onKeys, stepAt } from './parts.js';
+import { bold, field, foot, needsKernel, onKeys, reveal, stepAt } from './parts.js';
 import { InsideView } from './view.js';
 
 const MOST = 12;
@@ -24,8 +24,8 @@ export class CausesView extends InsideView {
   private readonly text = h('div', { class: 'text', tabindex: 0, role: 'group', 'aria-label': 'tokens' });
   private readonly say = h('div', { class: 'say', 'aria-live': 'polite' });
   private readonly bars = h('div', { class: 'bars' });
-  private readonly target = field('text', 'why this', 'why this token', () => this.ask());
-  private readonly against = field('text', 'and not that', 'and not that token', () => this.ask());
+  private readonly target = field('text', 'why …', 'why this token', () => this.ask());
+  private readonly against = field('text', 'and not …', 'and not that token', () => this.ask());
   private texts: string[] = [];
   private effect: Float64Array = new Float64Array();
   private word = (id: number) => `#${id}`;
@@ -60,6 +60,9 @@ export class CausesView extends InsideView {
     this.texts = textsOf(look.head.texts);
     this.effect = numbers(look, 'effect', 1).data;
     this.word = wordsOf(look.head.words);
+    const { target, against } = look.head;
+    this.target.value = this.word(Number(target));
+    this.against.value = against === null || against === undefined ? '' : this.word(Number(against));
     this.draw();
   }
 
@@ -154,6 +157,8 @@ export class CausesView extends InsideView {
     this.at = Math.max(0, Math.min(this.texts.length - 1, n));
     for (const span of this.text.querySelectorAll('[data-n]'))
       span.classList.toggle('at', Number((span as HTMLElement).dataset.n) === this.at);
+    const here = this.text.querySelector<HTMLElement>('.at');
+    if (here) reveal(this.text, here);
     const value = this.bits(this.at);
     const target = h('code', {}, tokenWord(this.word(Number(this.look.head.target))));
     this.say.replaceChildren(

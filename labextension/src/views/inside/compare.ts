@@ -145,10 +145,12 @@ export class CompareView extends InsideView {
     this.drawSide();
     this.drawWorst();
     const parted = this.look.head.parted;
-    const notes =
+    const notes: (HTMLElement | string)[] =
       typeof parted === 'number'
         ? [bold(String(parted + 1), '', 'the answers part at token ')]
         : ['the same text read by both'];
+    if (this.texts.length && this.a.every((each, n) => each === this.b[n]))
+      notes.unshift(h('b', {}, 'the same bits: no token differs'));
     const alike = this.look.head.alike ? ' tokens' : ' stretches that both cut alike';
     this.end.replaceChildren(
       foot(
@@ -215,7 +217,7 @@ export class CompareView extends InsideView {
           'B less likely',
           h(
             'span',
-            { class: 'swatches' },
+            { class: 'swatches wide' },
             ...all.map((name, n) => h('i', { class: name, 'data-n': names[n] })),
           ),
           'more likely, bits',

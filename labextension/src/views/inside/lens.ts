@@ -13,37 +13,39 @@ const COLUMN = 52;
 const LABELS = 62;
 const HEAD = 36;
 const SAYS = 24;
-const SHOWN = 24; // rows
+const SHOWN = 32; // rows at most: 512 px of a deep model
+const DEEP = 24; // layers
+const LOW_ROW = 16; // px
 const PROBABILITY = [0.1, 1, 10, 50, 90];
 const RANK = [2, 3, 6, 21, 101];
 const ENTROPY = [1, 2, 3, 5, 7];
 
 const STYLE = `
-.grid{position:relative;overflow:auto;max-height:${HEAD + SHOWN * ROW + SAYS}px;font:12px/20px var(--llm-code);border-bottom:1px solid var(--llm-line2)}
+.grid{position:relative;overflow:auto;max-height:calc(${HEAD + SAYS + 4}px + ${SHOWN} * var(--row));font:12px/20px var(--llm-code);border-bottom:1px solid var(--llm-line2)}
 .plane{position:relative}
 .top,.says{position:sticky;z-index:3;background:var(--llm-bg);height:${HEAD}px;top:0;border-bottom:1px solid var(--llm-line2)}
-.says{top:auto;bottom:0;height:${SAYS}px;border:0;border-top:1px solid var(--llm-line2);font-weight:600;line-height:${SAYS}px}
+.says{top:auto;bottom:0;height:${SAYS}px;border:0;border-top:1px solid var(--llm-line2);font-weight:600;line-height:${SAYS - 2}px}
 .top>span,.says>span{position:absolute;width:${COLUMN - 2}px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .top>span{bottom:0;line-height:16px;white-space:pre-line;color:var(--llm-fg2);cursor:pointer}
 .top>span small{display:block;font-size:10.5px}.top .on{color:var(--llm-accent);font-weight:600;box-shadow:inset 0 -2px var(--llm-accent)}
 .says>span{top:0}.says .on{color:var(--llm-accent)}
 .top .corner,.says .corner,.labels{position:sticky;left:0;width:${LABELS}px;background:var(--llm-bg);z-index:2;color:var(--llm-fg2);font:11px var(--llm-ui)}
-.top .corner,.says .corner{display:block;height:100%;font-weight:400}.top .corner{line-height:${2 * HEAD - 22}px}.says .corner{line-height:${SAYS}px}
+.top .corner,.says .corner{display:block;height:100%;font-weight:400}.top .corner{line-height:${2 * HEAD - 22}px}.says .corner{line-height:${SAYS - 2}px}
 .body{position:relative}.labels{height:100%;top:0;padding-left:14px}
 .labels canvas{position:absolute;left:0;top:0;width:10px;cursor:pointer}
-.labels span{display:block;height:${ROW}px;line-height:${ROW}px;text-align:right;padding-right:10px}
+.labels span{display:block;height:var(--row);line-height:var(--row);text-align:right;padding-right:10px}
 .labels .on{color:var(--llm-accent);font-weight:600}
 .col{position:absolute;top:0;width:${COLUMN - 2}px}
-.col div{height:20px;margin-bottom:2px;padding:0 3px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;cursor:pointer;color:var(--llm-fg2);outline-offset:-1px}
+.col div{height:calc(var(--row) - 2px);line-height:calc(var(--row) - 2px);margin-bottom:2px;padding:0 3px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;cursor:pointer;color:var(--llm-fg2);outline-offset:-1px}
 .col :is(.m1,.m2,.m3,.m4,.m5,.h1,.h2,.h3,.h4,.h5){color:var(--llm-on)}
 .col .same{font-weight:700}.col .here{outline:2px solid var(--llm-accent)}
-.line{position:absolute;left:0;right:0;height:${ROW}px;margin-top:-1px;border:1px solid var(--llm-accent);border-width:1px 0;background:color-mix(in srgb,var(--llm-accent) 6%,transparent);pointer-events:none;z-index:1}
+.line{position:absolute;left:0;right:0;height:var(--row);margin-top:-1px;border:1px solid var(--llm-accent);border-width:1px 0;background:color-mix(in srgb,var(--llm-accent) 6%,transparent);pointer-events:none;z-index:1}
 .curve{position:sticky;right:0;float:right;width:${CHART}px;background:var(--llm-bg);z-index:2}
 .top .curve .of{position:absolute;bottom:2px;white-space:nowrap;color:var(--llm-fg2);font:11px var(--llm-ui)}.curve svg{display:block;font:10.5px var(--llm-ui)}.curve text{fill:var(--llm-fg2)}.curve polyline{fill:none;stroke:var(--llm-mass-solid);stroke-width:2}
 .curve circle{fill:var(--llm-mass-solid)}.curve line{stroke:var(--llm-line)}.curve .now{fill:var(--llm-fg);font-weight:600;font-size:11px}
 .curve .marked{fill:color-mix(in srgb,var(--llm-accent) 6%,transparent);stroke:var(--llm-accent)}.curve .w1{stroke:var(--llm-fg2);stroke-dasharray:4 3}.curve .w2{stroke:var(--llm-heat-solid);stroke-dasharray:2 3}
-.below{display:flex;flex-wrap:wrap;gap:8px 24px;align-items:center;margin-top:10px}
-.ten{margin:8px 0;border:1px solid var(--llm-line);border-radius:6px;background:var(--llm-surface);color:var(--own-fg);padding:8px 12px;max-width:560px}
+.above{display:flex;flex-wrap:wrap;gap:8px 24px;align-items:center;margin:0 0 8px;min-height:36px}.hold{position:relative}.found{color:var(--llm-fg2);align-self:center}
+.ten{position:absolute;z-index:5;right:20px;top:${HEAD + 4}px;border-radius:6px;background:var(--llm-surface);color:var(--own-fg);padding:8px 12px;width:min(460px,90%);box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line)}
 .ten ol{list-style:none;margin:6px 0 0;padding:0;columns:2;column-gap:24px}.ten li{display:grid;grid-template-columns:88px 1fr 56px;gap:8px;align-items:center;height:19px}
 .ten li code{font:11px var(--llm-code);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.ten li span:last-child{text-align:right}
 @container (max-width:640px){.curve{display:none}.ten ol{columns:1}}
@@ -63,12 +65,16 @@ export class LensView extends InsideView {
   private readonly body = h('div', { class: 'body' });
   private readonly says = h('div', { class: 'says' });
   private readonly labels = h('div', { class: 'labels' });
-  private readonly overview = h('canvas', { 'aria-hidden': 'true' });
+  private readonly overview = h('canvas', {
+    'aria-hidden': 'true',
+    title: 'all layers over the whole text: click to go there',
+  });
   private readonly line = h('div', { class: 'line' });
   private readonly curve = h('div', { class: 'curve' });
   private readonly say = h('span', { class: 'say', 'aria-live': 'polite' });
   private readonly ten = h('div', { class: 'ten', hidden: true });
   private readonly legend = h('span');
+  private readonly found = h('span', { class: 'found', 'aria-live': 'polite' });
   private readonly slide;
   private readonly modes;
   private readonly columns = new Map<number, HTMLElement>();
@@ -97,16 +103,22 @@ export class LensView extends InsideView {
       this.find(find.value, event.shiftKey ? -1 : 1),
     );
     this.shell.root.append(
-      h('div', { class: 'row' }, this.modes.element, this.legend, h('span', { class: 'right' }, find)),
+      h(
+        'div',
+        { class: 'row' },
+        this.modes.element,
+        this.legend,
+        h('span', { class: 'right' }, this.found, find),
+      ),
       this.busy,
-      this.grid,
-      h('div', { class: 'below' }, this.slide.element, this.say),
-      this.ten,
+      h('div', { class: 'above' }, this.slide.element, this.say),
+      h('div', { class: 'hold' }, this.grid, this.ten),
     );
+    find.addEventListener('input', () => this.count(find.value));
     this.grid.addEventListener('scroll', () => this.frame.ask());
     this.overview.addEventListener('click', event => {
       const share = event.offsetY / Math.max(this.overview.clientHeight, 1);
-      this.grid.scrollTop = share * this.layers * ROW - this.grid.clientHeight / 2;
+      this.grid.scrollTop = share * this.layers * this.row - this.grid.clientHeight / 2;
     });
     onKeys(this.grid, {
       ArrowUp: () => this.go(this.layer - 1, this.token),
@@ -134,6 +146,11 @@ export class LensView extends InsideView {
       if (reopened) answer();
       reopened = false;
     });
+  }
+
+  /** px: a deep model's rows are lower, so that all of it is in sight. */
+  private get row(): number {
+    return this.layers > DEEP ? LOW_ROW : ROW;
   }
 
   private get layers(): number {
@@ -186,8 +203,9 @@ export class LensView extends InsideView {
 
   private frameUp(): void {
     const wide = this.texts.length * COLUMN;
-    const height = this.layers * ROW;
+    const height = this.layers * this.row;
     const curve = CHART + 24;
+    this.grid.style.setProperty('--row', `${this.row}px`);
     this.plane.style.width = `${LABELS + wide + curve}px`;
     this.body.style.height = `${height}px`;
     this.top.replaceChildren(this.curveHead(), h('span', { class: 'corner' }, 'layer'));
@@ -328,14 +346,14 @@ export class LensView extends InsideView {
     const room = grid.clientWidth - LABELS - (this.curve.offsetWidth || 0) - COLUMN;
     if (left < grid.scrollLeft) grid.scrollLeft = left - COLUMN;
     else if (room > 0 && left > grid.scrollLeft + room) grid.scrollLeft = left - room;
-    const top = this.layer * ROW;
-    const high = grid.clientHeight - HEAD - SAYS - 2 * ROW;
+    const top = this.layer * this.row;
+    const high = grid.clientHeight - HEAD - SAYS - 2 * this.row;
     if (top < grid.scrollTop) grid.scrollTop = top;
     else if (high > 0 && top > grid.scrollTop + high) grid.scrollTop = top - high;
   }
 
   private mark(): void {
-    this.line.style.top = `${this.layer * ROW - 1}px`;
+    this.line.style.top = `${this.layer * this.row - 1}px`;
     for (const [n, label] of [...this.labels.querySelectorAll('span')].entries())
       label.className = n === this.layer ? 'on' : '';
     for (const old of this.body.querySelectorAll('.here')) old.classList.remove('here');
@@ -368,7 +386,9 @@ export class LensView extends InsideView {
     );
     const p = probability(this.a.p.data[this.at(this.layer, this.token)]!);
     const said = `rank ${count(ranks[this.layer]!)} · ${percent(p)}`;
-    this.curve.replaceChildren(curveFigure(ranks, this.watched(), this.layer, said, name, this.axis));
+    this.curve.replaceChildren(
+      curveFigure(ranks, this.watched(), this.layer, said, name, this.axis, this.row),
+    );
     const watch = this.watchNames().map((text, n) => `${n ? ',' : ' ·'} ${n ? '┈' : '╌'} ${tokenWord(text)}`);
     const words = h('span', { class: 'of' }, 'rank of ', h('b', {}, name), ' by layer', ...watch);
     this.top.querySelector('.curve')?.replaceChildren(words);
@@ -393,10 +413,10 @@ export class LensView extends InsideView {
   private drawOverview(): void {
     const { overview } = this;
     const tokens = Math.min(this.texts.length, 10);
-    const height = this.layers * ROW;
+    const height = this.layers * this.row;
     overview.width = 10;
     overview.height = this.layers * 4;
-    overview.style.height = `${Math.min(height, SHOWN * ROW)}px`;
+    overview.style.height = `${Math.min(height, SHOWN * this.row)}px`;
     overview.style.position = 'sticky';
     overview.style.top = `${HEAD}px`;
     overview.style.float = 'left';
@@ -447,15 +467,29 @@ export class LensView extends InsideView {
     this.ten.hidden = true;
   }
 
-  private find(words: string, by: number): void {
+  /** The tokens that hold the words, or that say them in the end. */
+  private hits(words: string): number[] {
     const wanted = words.trim().toLowerCase();
-    if (!wanted) return;
-    const many = this.texts.length;
-    for (let n = 1; n <= many; n++) {
-      const token = (((this.token + by * n) % many) + many) % many;
-      const here = `${this.texts[token]} ${this.word(this.answer(token))}`.toLowerCase();
-      if (here.includes(wanted)) return this.go(this.layer, token);
-    }
+    if (!wanted) return [];
+    return this.texts
+      .map((_, n) => n)
+      .filter(n => `${this.texts[n]} ${this.word(this.answer(n))}`.toLowerCase().includes(wanted));
+  }
+
+  private count(words: string): void {
+    const many = this.hits(words).length;
+    this.found.textContent = words.trim() ? (many ? `${count(many)} found` : 'none') : '';
+  }
+
+  private find(words: string, by: number): void {
+    const hits = this.hits(words);
+    if (!hits.length) return;
+    const next =
+      by > 0
+        ? (hits.find(n => n > this.token) ?? hits[0]!)
+        : (hits.filter(n => n < this.token).at(-1) ?? hits.at(-1)!);
+    this.go(this.layer, next);
+    this.found.textContent = `${hits.indexOf(next) + 1} of ${count(hits.length)}`;
   }
 }
 

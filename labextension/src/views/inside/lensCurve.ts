@@ -37,9 +37,10 @@ export function curveFigure(
   said: string,
   name: string,
   axis: RankAxis,
+  row: number,
 ): SVGSVGElement {
-  const height = ranks.length * ROW;
-  const ys = ranks.map((_, n) => n * ROW + 10);
+  const height = ranks.length * row;
+  const ys = ranks.map((_, n) => n * row + row / 2 - 1);
   const picture = svg('svg', {
     width: CHART,
     height,
@@ -54,7 +55,7 @@ export function curveFigure(
         ys,
       ),
     });
-  const marked = { x: -2, y: layer * ROW - 0.5, width: CHART + 4, height: ROW - 1 };
+  const marked = { x: -2, y: layer * row - 0.5, width: CHART + 4, height: row - 1 };
   picture.append(svg('rect', { class: 'marked', ...marked }));
   for (const [, x] of axis.marks()) picture.append(svg('line', { x1: x, x2: x, y1: 0, y2: height }));
   for (const [n, each] of watched.entries()) picture.append(line(each, `w${n + 1}`));

@@ -15,6 +15,7 @@ code,.mono{font-family:var(--llm-code);background:none;color:inherit;padding:0}
 .legend{display:inline-flex;gap:8px;font-size:11px;color:var(--llm-fg2);min-height:28px}.legend .swatches{display:flex}
 .legend i{display:block;width:30px;height:12px;box-sizing:border-box;position:relative;font-style:normal}
 .legend i[data-n]::before{content:attr(data-n);position:absolute;left:-15px;width:30px;top:13px;text-align:center;line-height:13px}
+.swatches.wide i{width:42px}.swatches.wide i[data-n]::before{left:-21px;width:42px}
 .none{border:1px solid var(--llm-line2)}
 .m1{background:var(--llm-mass-1)}.m2{background:var(--llm-mass-2)}.m3{background:var(--llm-mass-3)}.m4{background:var(--llm-mass-4)}.m5{background:var(--llm-mass-5)}
 .h1{background:var(--llm-heat-1)}.h2{background:var(--llm-heat-2)}.h3{background:var(--llm-heat-3)}.h4{background:var(--llm-heat-4)}.h5{background:var(--llm-heat-5)}
@@ -210,6 +211,15 @@ export function field(
     if (event.key === 'Enter') enter(event);
   });
   return element;
+}
+
+/** Scroll a box, and nothing around it, so that what is in it can be seen. */
+export function reveal(box: HTMLElement, inside: HTMLElement): void {
+  if (box.scrollHeight <= box.clientHeight) return;
+  const outer = box.getBoundingClientRect();
+  const inner = inside.getBoundingClientRect();
+  if (inner.top < outer.top) box.scrollTop += inner.top - outer.top - 20;
+  else if (inner.bottom > outer.bottom) box.scrollTop += inner.bottom - outer.bottom + 20;
 }
 
 /** Lets a control be used where a kernel can do what it asks for, and says why it cannot. */

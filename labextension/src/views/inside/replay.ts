@@ -1,7 +1,7 @@
 /** The sampler's choices again: what each rule removes, where the dice fell, what other settings would have done. */
 
 import { h, icon, perFrame } from '../../dom.js';
-import { count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
+import { count, fixed, percent, probability, specialWord, tokenWord, visible } from '../../format.js';
 import { type Look, type LookHost, numbers, numbersOf, textsOf, wordsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
 import { type Candidate, type Decided, decide, type Rules, rulesOf } from '../../sampler.js';
@@ -13,8 +13,9 @@ const ROW = 26;
 
 const STYLE = `
 .line{white-space:pre;overflow:hidden;font:15px/27px var(--llm-text);color:var(--llm-fg2);text-align:center;mask-image:linear-gradient(90deg,transparent,#000 8%,#000 92%,transparent)}
+.line .chip{font:11px/16px var(--llm-ui);border:1px solid var(--llm-line2);border-radius:4px;padding:0 5px;margin:0 2px}
 .line b{font-weight:400;color:var(--llm-fg);border:2px solid var(--llm-accent);border-radius:4px;padding:0 2px}
-.strip svg{display:block;width:100%;height:86px}.strip .now{fill:var(--llm-mass-4)}.strip .was{fill:var(--llm-track)}.strip .none{fill:var(--llm-line2)}.strip .other{fill:var(--llm-heat-solid)}.strip .at{fill:none;stroke:var(--llm-accent);stroke-width:2}
+.strip{padding:0 6px}.strip svg{display:block;width:100%;height:86px;overflow:visible}.set{padding:0 8px}.strip .now{fill:var(--llm-mass-4)}.strip .was{fill:var(--llm-track)}.strip .none{fill:var(--llm-line2)}.strip .other{fill:var(--llm-heat-solid)}.strip .at{fill:none;stroke:var(--llm-accent);stroke-width:2}
 .key{display:flex;flex-wrap:wrap;gap:4px 14px;font-size:11px;color:var(--llm-fg2)}.key span:first-child{margin-right:auto}.key i{display:inline-block;width:12px;height:10px;margin-right:4px}
 .three{display:grid;grid-template-columns:minmax(0,1.5fr) minmax(170px,.8fr) 230px;gap:8px 24px;margin-top:12px}
 .head,.cand{display:grid;grid-template-columns:14px 92px 1fr 58px 62px;gap:8px;align-items:center;height:${ROW}px}.head{color:var(--llm-fg2);font-size:11px;height:34px}
@@ -32,6 +33,15 @@ const STYLE = `
 
 const NAMES = ['temperature', 'top_k', 'top_p', 'min_p', 'repetition_penalty'] as const;
 
+/** A text on one line, with special tokens as outlined words. */
+function withSpecials(text: string): (HTMLElement | string)[] {
+  return text
+    .replace(/^[\w ]*\|>/, '') // the end of one that is cut
+    .replace(/\n/g, '⏎')
+    .split(/(<\|[^|<>]*\|>)/)
+    .map((part, n) => (n % 2 ? h('span', { class: 'chip' }, specialWord(part)) : visible(part)));
+}
+
 export class ReplayView extends InsideView {
   private readonly steps = picker('step', n => this.go(this.listed[n] ?? 0));
   private readonly only = h('input', { type: 'checkbox' });
@@ -44,6 +54,11 @@ export class ReplayView extends InsideView {
   private readonly warn = h('div');
   private readonly slides = new Map<string, Slide>();
   private readonly frame = perFrame(() => this.draw());
+  private readonly copied = h(
+    'button',
+    { class: 'button', type: 'button', onclick: () => this.copy() },
+    'Copy as options',
+  );
   private readonly go_on = h('button', { class: 'button main', type: 'button' });
   private texts: string[] = [];
   private chosen: number[] = [];
@@ -239,7 +254,7 @@ export class ReplayView extends InsideView {
         {},
         h('button', { class: 'button', type: 'button', onclick: () => this.reset() }, 'Reset'),
         ' ',
-        h('button', { class: 'button', type: 'button', onclick: () => this.copy() }, 'Copy as options'),
+        this.copied,
       ),
       this.words,
       this.go_on,
@@ -266,6 +281,10 @@ export class ReplayView extends InsideView {
     const { temperature, top_k, top_p, min_p, repetition_penalty } = this.rules;
     const text = `-t ${temperature} --top-k ${top_k} --top-p ${top_p} --min-p ${min_p} --repetition-penalty ${repetition_penalty}`;
     void navigator.clipboard?.writeText(text);
+    this.copied.textContent = 'Copied';
+    setTimeout(() => {
+      this.copied.textContent = 'Copy as options';
+    }, 2000);
   }
 
   private goOn(): void {
@@ -278,9 +297,11 @@ export class ReplayView extends InsideView {
   private draw(): void {
     if (!this.texts.length) return;
     const { listed } = this;
+    const none = !listed.length;
+    this.steps.element.disabled = none;
     this.steps.set(
-      listed.map(n => `${n + 1} of ${this.texts.length}`),
-      listed.indexOf(this.at),
+      none ? ['none'] : listed.map(n => `${n + 1} of ${this.texts.length}`),
+      none ? 0 : listed.indexOf(this.at),
     );
     for (const name of NAMES) {
       const value = this.rules[name];
@@ -288,20 +309,14 @@ export class ReplayView extends InsideView {
       const before = name === 'top_k' ? this.was[name] || 'off' : fixed(this.was[name], 2);
       this.slides
         .get(name)!
-        .set(this.placeOf(name), value === this.was[name] ? shown : `was ${before}  ${shown}`);
+        .set(this.placeOf(name), value === this.was[name] ? shown : `${before} → ${shown}`);
     }
-    const before = (String(this.look.head.tail ?? '') + this.texts.slice(0, this.at).join(''))
-      .slice(-70)
-      .replace(/\n/g, '⏎');
-    const after = this.texts
-      .slice(this.at + 1)
-      .join('')
-      .slice(0, 70)
-      .replace(/\n/g, '⏎');
+    const before = String(this.look.head.tail ?? '') + this.texts.slice(0, this.at).join('');
+    const after = this.texts.slice(this.at + 1).join('');
     this.line.replaceChildren(
-      visible(before),
+      ...withSpecials(before.slice(-70)),
       h('b', {}, visible(this.texts[this.at]!.replace(/\n/g, '⏎')) || '▯'),
-      visible(after),
+      ...withSpecials(after.slice(0, 70)),
     );
     const now = this.now[this.at]!;
     const recorded = this.chosen[this.at]!;

@@ -79,9 +79,9 @@ export class TreeView extends InsideView {
         this.modes.element,
         this.fold.element,
         this.more,
+        this.busy, // in the row: the picture below does not move
         h('span', { class: 'right' }, this.find),
       ),
-      this.busy,
       this.wood,
       h('div', { class: 'below' }, this.left, this.fork),
       this.end,
@@ -179,7 +179,7 @@ export class TreeView extends InsideView {
           this.band(picture, labels, node, arm, at, thick, wide);
           this.arms(picture, strand, inner.placed, arm + wide, at);
           if (node.samples.some(sample => sample.n === this.chosen))
-            this.strandOf(strand, node, arm, at, wide);
+            this.strandOf(strand, arm, at, wide, thick);
           placed.push({ node, x: arm, y: at, height: thick });
           y += height + GAP;
         } else {
@@ -188,7 +188,7 @@ export class TreeView extends InsideView {
           this.band(picture, labels, node, arm, y, height, wide, query);
           if (!node.folded) this.order.push(node.samples[0]!);
           if (!node.folded && node.samples.some(sample => sample.n === this.chosen))
-            this.strandOf(strand, node, arm, y, wide);
+            this.strandOf(strand, arm, y, wide, height);
           placed.push({ node, x: arm, y, height });
           y += height + GAP;
         }
@@ -252,7 +252,6 @@ export class TreeView extends InsideView {
     picture.append(rect);
     const middle = y + height / 2 + 4;
     labels.append(svg('text', { class: 'p', x: x - 6, y: middle, 'text-anchor': 'end' }, percent(node.p)));
-    if (height < 9) return;
     if (node.folded) {
       labels.append(svg('text', { x: x + 8, y: middle, class: 'rest' }, `▸ +${node.folded.length} others`));
       const firsts = node.folded.map(each => tokenWord(each.samples[0]!.texts[each.depth] ?? '')).join('  ');
@@ -298,12 +297,10 @@ export class TreeView extends InsideView {
     }
   }
 
-  private strandOf(strand: SVGGElement, node: Node, x: number, y: number, wide: number): void {
-    const own = node.children.length && !this.mode ? this.thick(node, 1) : 13;
-    const tall = Math.min(this.unit, own);
-    strand.append(
-      svg('rect', { class: 'strand', x, y: y + (Math.max(own, 13) - tall) / 2, width: wide, height: tall }),
-    );
+  /** The chosen sample's way through a band: along its middle. */
+  private strandOf(strand: SVGGElement, x: number, y: number, wide: number, height: number): void {
+    const tall = Math.min(this.unit, height);
+    strand.append(svg('rect', { class: 'strand', x, y: y + (height - tall) / 2, width: wide, height: tall }));
   }
 
   // --- the sample that is read

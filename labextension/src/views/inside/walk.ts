@@ -175,31 +175,32 @@ export class WalkView extends InsideView {
         ? 'Done'
         : 'Walk the next token'
       : `Next: ${STATIONS[this.step + 1]!.toLowerCase()}`;
+    const nav = h(
+      'div',
+      { class: 'nav' },
+      h(
+        'button',
+        {
+          class: 'button',
+          type: 'button',
+          disabled: this.step === 0,
+          onclick: () => this.go(this.way.token, this.step - 1),
+        },
+        '◂ Back',
+      ),
+      h(
+        'button',
+        { class: 'button main', type: 'button', disabled: done, onclick: () => this.next() },
+        label,
+        done ? '' : ' ▸',
+      ),
+      this.link(this.step),
+    );
     this.main.replaceChildren(
       h('div', { class: 'path', role: 'tablist', 'aria-label': 'stations' }, ...path),
+      nav, // where the stations are: at the same height in each of them
       h('p', { class: 'one', 'aria-live': 'polite' }, ...this.way.sentence(this.step)),
       ...this.figures.figure(this.step),
-      h(
-        'div',
-        { class: 'nav' },
-        h(
-          'button',
-          {
-            class: 'button',
-            type: 'button',
-            disabled: this.step === 0,
-            onclick: () => this.go(this.way.token, this.step - 1),
-          },
-          '◂ Back',
-        ),
-        h(
-          'button',
-          { class: 'button main', type: 'button', disabled: done, onclick: () => this.next() },
-          label,
-          done ? '' : ' ▸',
-        ),
-        this.link(this.step),
-      ),
     );
   }
 

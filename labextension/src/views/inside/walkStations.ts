@@ -369,7 +369,7 @@ export class Stations {
           h(
             'p',
             { class: 'fg2' },
-            `The same seed gives the same numbers, so the same text: this walk has seed ${String(seed ?? '–')}.${this.way.thrown ? ` Seed ${(this.way.thrown - 1) % 100} throws ${fixed(this.way.u, 3)} here.` : ''}`,
+            `The same seed gives the same numbers, so the same text: this walk has seed ${String(seed ?? '–')}.${this.way.thrown ? ` Seed ${this.way.thrownSeed} throws ${fixed(this.way.u, 3)} here.` : ''}`,
           ),
         ),
       ),

@@ -7,6 +7,8 @@ import { type Candidate, type Decided, decide, type Rules, rulesOf } from '../..
 import { ordinal } from './lens.js';
 import type { Numbered } from './walkParts.js';
 
+const THROWS = 100; // seeds 0 to 99
+
 export class Way {
   look!: Look;
   all: Numbered[] = [];
@@ -135,9 +137,14 @@ export class Way {
   /** The dice of this token: the record's, or thrown again. */
   get u(): number {
     const thrown = this.row('throws');
-    return this.thrown
-      ? (thrown[(this.thrown - 1) % thrown.length] ?? Number.NaN)
-      : this.data('u')[this.token]!;
+    return this.thrown ? (thrown[this.thrownSeed] ?? Number.NaN) : this.data('u')[this.token]!;
+  }
+
+  /** The seed of the dice as they are thrown now: the first throw is not the walk's own once more. */
+  get thrownSeed(): number {
+    const { seed } = (this.look.head.options ?? {}) as { seed?: unknown };
+    const own = typeof seed === 'number' && seed >= 0 && seed < THROWS ? seed : -1;
+    return (own + this.thrown) % THROWS;
   }
 
   leads(): number {
