@@ -51,7 +51,7 @@ def main() -> None:
         for _ in range(TOKENS):
             cache.extend([7])
         spent = (time.perf_counter() - start) / TOKENS
-        events = json.loads(Path(engine._session.end_profiling()).read_text())
+        events = json.loads(Path(engine.session.end_profiling()).read_text())
     runs = [event for event in events if event.get("name") == "model_run"][-TOKENS:]
     begin = runs[0]["ts"]
     times: dict[str, float] = defaultdict(float)

@@ -23,6 +23,7 @@ def main() -> int:
         notebook,
         timeout=600,
         kernel_name="python3",
+        extra_arguments=["--log-level=ERROR"],  # not its warning about a local port
         resources={"metadata": {"path": str(ROOT / "notebooks")}},
     )
     try:

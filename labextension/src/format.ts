@@ -7,12 +7,15 @@ export function percent(p: number): string {
   if (!Number.isFinite(value)) return '–';
   if (value < 0.01) return '<0.01 %';
   if (value >= 99.5) return value >= 99.95 ? '100 %' : `${value.toFixed(1)} %`;
-  return `${value.toFixed(value >= 9.95 ? 0 : value >= 0.995 ? 1 : 2)} %`;
+  return `${value.toFixed(value >= 9.95 ? 0 : value >= 0.995 ? 1 : value >= 0.0995 ? 2 : 3)} %`;
 }
 
 export function fixed(value: number, digits: number): string {
   return Number.isFinite(value) ? value.toFixed(digits).replace('-', '−') : '–';
 }
+
+/** "1 token", "3 tokens": the words behind a number. */
+export const plural = (value: number, noun: string): string => ` ${noun}${value === 1 ? '' : 's'}`;
 
 export function count(value: number): string {
   return Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '–';

@@ -275,7 +275,7 @@ test('tokenizers: the same stretch in all of them, and what a language costs', a
   const marked = () => [...root.querySelectorAll('.text .same')].map(span => span.textContent);
   press(root.querySelector('.cols')!, 'ArrowRight');
   expect(marked()).toEqual(['é', '▯', 'é']);
-  expect(root.querySelector('.detail')!.textContent).toContain('é 1 letters, 2 bytes c3 a9');
+  expect(root.querySelector('.detail')!.textContent).toContain('é 1 letter, 2 bytes c3 a9');
   press(root.querySelector('.cols')!, 'ArrowRight');
   expect(marked()).toEqual([' ok', ' ', 'o', 'k']);
   expect([...root.querySelectorAll('.x')].map(cell => cell.textContent)).toEqual(['1', '1', '×2.0', '×1.2']);

@@ -129,7 +129,7 @@ def lens(
         "watch_rank": np.zeros((len(watch), layers, tokens), np.uint32),
     }
     size = rows_for(tapped.spec.vocab)
-    with progress.bar("reading layers", layers * tokens, unit="token") as step:
+    with progress.bar("reading layers", layers * tokens, unit="cell") as step:
         for stretch in tapped.read(pieces.ids, residuals=True):
             for begin in range(stretch.begin, stretch.end, size):
                 here = slice(begin, min(begin + size, stretch.end))

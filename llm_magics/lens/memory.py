@@ -93,6 +93,8 @@ def memory(runtime: Runtime, info: ModelInfo, pieces: Pieces, *, given: int | No
         UsageError: the text is too short. ContextOverflow: it is too long.
     """
     ids = list(pieces.ids)
+    if len(ids) < 2:
+        raise UsageError("one token is too short to go on with", hint="give a sentence, or more")
     if given is None:
         given = max(1, len(ids) // SHARE)
     given = whole(given, "given", 1, len(ids) - 1, hint="so many tokens are the prompt")

@@ -159,7 +159,8 @@ class LLMMagics(Magics):
             text = request.record or request.prompt or model.last
             if text is None:
                 raise UsageError(
-                    f"there is nothing for {request.verb} to look at", hint=f"for example: {VERBS[request.verb].example}"
+                    f"there is nothing for {request.verb} to look at",
+                    hint=f"for example: {VERBS[request.verb].example}",
                 )
             try:
                 picture = VERBS[request.verb].make(model, text, look)

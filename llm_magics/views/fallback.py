@@ -96,7 +96,8 @@ def percent(p: float) -> str:
         return "<0.01 %"
     if value >= 99.5:
         return "100 %" if value >= 99.95 else f"{value:.1f} %"
-    return f"{value:.0f} %" if value >= 9.95 else f"{value:.1f} %" if value >= 0.995 else f"{value:.2f} %"
+    digits = 0 if value >= 9.95 else 1 if value >= 0.995 else 2 if value >= 0.0995 else 3
+    return f"{value:.{digits}f} %"
 
 
 def _weighed(record: Generation | Trace) -> tuple[Sequence[Token], int]:

@@ -181,7 +181,8 @@ def test_the_namesake_on_the_index_is_noticed(tmp_path: Path, code: str) -> None
 
 
 def test_hints_name_the_right_package() -> None:
-    for path in [*ROOT.rglob("*.py"), ROOT.parent / "README.md", ROOT.parent / "pyproject.toml"]:
+    papers = [ROOT.parent / name for name in ("README.md", "docs/reference.md", "pyproject.toml")]
+    for path in [*ROOT.rglob("*.py"), *papers]:
         for line in path.read_text("utf-8").splitlines():
             if "pip install" in line or "llm-magics[" in line:
                 assert not re.search(r"(?<!open-)llm-magics", line) or "uninstall -y llm-magics" in line, (

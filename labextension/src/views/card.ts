@@ -24,11 +24,10 @@ export const CARD_STYLE = `
 .others .chosen::before{content:"";position:absolute;left:4px;width:7px;height:7px;border-radius:4px;background:var(--llm-heat-solid)}
 .others .can{cursor:pointer}
 .others .can:hover,.others [aria-selected=true]{background:var(--llm-cell);outline:1px solid var(--llm-line2)}
-.others .rest code{width:auto;flex:1;font:11px var(--llm-ui)}
-.rest .bar{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
+.others .rest code{font:11px var(--llm-ui)}.others .bar .hatched{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
 .card .keys{display:flex;flex-wrap:wrap;gap:4px 12px;padding:7px 12px;border-top:1px solid var(--own-line);color:var(--own-fg2);font-size:11px}
 kbd{font:10px/14px var(--llm-ui);border:1px solid var(--llm-line2);border-radius:3px;padding:0 4px;margin-right:3px;background:none;color:inherit;box-shadow:none}
-.card form{display:flex;gap:6px;margin:4px 12px 8px}
+.card form .field{flex:1}.card form{display:flex;gap:6px;margin:4px 12px 8px}
 @media (prefers-reduced-motion:reduce){.card{animation:none}}
 @media print{.card{display:none}}`;
 
@@ -129,7 +128,10 @@ export class Card {
         ),
         ...this.typing(),
       ];
-    const most = Math.max(...shown.map(other => probability(other.logprob)), 1e-9);
+    const sum = shown.reduce((all, other) => all + probability(other.logprob), 0);
+    const rest = Math.max(0, 1 - sum);
+    // One scale for all bars, that of what is left too.
+    const most = Math.max(...shown.map(other => probability(other.logprob)), rest, 1e-9);
     const list = h('ul', { role: 'listbox', 'aria-label': 'Alternatives' });
     for (const other of shown) {
       const p = probability(other.logprob);
@@ -154,18 +156,16 @@ export class Card {
       this.rows.push({ element, other });
       list.append(element);
     }
-    const sum = shown.reduce((all, other) => all + probability(other.logprob), 0);
-    const rest = Math.max(0, 1 - sum);
-    const stripes = h('span', { class: 'bar' });
-    stripes.style.flex = `0 0 ${Math.min(1, rest / most) * 112}px`;
+    const stripes = h('i', { class: 'hatched' });
+    stripes.style.width = `${Math.min(100, (100 * rest) / most)}%`;
     const others = record.vocab_size ? `${count(record.vocab_size - shown.length)} others` : 'all others';
     // No alternative that can be chosen: it stands below the list.
     const last = h(
       'div',
       { class: 'rest' },
       h('code', {}, others),
-      stripes,
-      h('span', { class: 'p', style: 'margin-left:auto' }, percent(rest)),
+      h('span', { class: 'bar' }, stripes),
+      h('span', { class: 'p' }, percent(rest)),
     );
     return [h('div', { class: 'others' }, list, last), ...this.typing()];
   }

@@ -12,7 +12,7 @@ export const SETTINGS_STYLE = `
 .models{list-style:none;margin:6px 0 0;padding:0}
 .models li{padding:6px 8px;border:1px solid transparent;border-radius:4px;cursor:pointer}
 .models li[aria-selected=true]{background:var(--llm-accent-soft);border-color:var(--llm-accent)}
-.models li[aria-disabled=true]{opacity:.6;cursor:default}
+.models li[aria-disabled=true]{color:var(--llm-fg2);border:1px dashed var(--llm-line2);cursor:default}
 .models .top,.models .size{display:flex;justify-content:space-between;gap:8px;align-items:center}
 .models .tag{flex:none}.models b{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
 .models .size{color:var(--llm-fg2);font-size:11px;margin-top:3px}
@@ -40,7 +40,7 @@ const SLIDERS: { name: keyof Settings; label: string; min: number; max: number; 
   { name: 'seed', label: 'seed', min: 0, max: 1000, step: 1 },
 ];
 /** Licences that ask for more than a notice. */
-const FREE = /^(apache|mit|bsd|cc0|cc-by-4|cc-by-sa|isc|unlicense)/i;
+const FREE = /^(apache|mit|bsd|cc0|cc-by-4|isc|unlicense)/i;
 
 export interface SettingsActions {
   set(settings: Settings, system: string, raw: boolean, set: number): void;

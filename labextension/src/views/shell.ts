@@ -15,9 +15,9 @@ export const CONTROLS = `
 .segments button[aria-checked=true]{background:var(--llm-accent-soft);color:var(--llm-accent)}
 .button,.field{font:12px/22px var(--llm-ui);height:24px;border:1px solid var(--llm-line2);border-radius:4px;background:var(--llm-bg);color:var(--own-fg);padding:0 8px}
 .button{cursor:pointer;display:inline-flex;align-items:center;gap:5px;white-space:nowrap}
-.button:disabled{opacity:.5;cursor:default}
+.button:disabled{border-style:dashed;color:var(--llm-fg2);background:none;cursor:default}
 .button.plain{border-color:transparent;background:none;color:var(--llm-fg2);padding:0 4px}
-.button.main{background:var(--llm-mass-solid);border-color:transparent;color:var(--llm-accent-on)}
+.button.main:not(:disabled){background:var(--llm-accent);border-color:transparent;color:var(--llm-accent-on)}
 .field{min-width:0}
 .icon{width:14px;height:14px;fill:none;stroke:currentColor;stroke-width:1.4;stroke-linecap:round;stroke-linejoin:round}
 .icon.more{stroke-width:2.4}.icon.stop{fill:currentColor}
@@ -28,7 +28,7 @@ div[tabindex]:focus-visible{outline-offset:-2px}.pointed [tabindex]:focus-visibl
 .banner .icon{color:var(--llm-error-text);flex:none}
 .banner.warn{border-color:var(--llm-warn-line);background:var(--llm-warn)}.banner.warn .icon{color:var(--llm-heat-solid)}
 .spoken{position:absolute;top:0;left:0;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media (max-width:480px){.segments button,.button,.field{line-height:30px;height:32px}}
+@container (max-width:480px){.segments button,.button,.field{line-height:30px;height:32px}}
 @media print{.row,.button{display:none!important}}`;
 
 export interface Shell {

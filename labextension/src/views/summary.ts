@@ -1,7 +1,7 @@
 /** The one line below the tokens: how many, how fast, how surprising, and which model it was. */
 
 import { h, icon } from '../dom.js';
-import { bitsPerByte, count, fixed, perplexity, visible } from '../format.js';
+import { bitsPerByte, count, fixed, perplexity, plural, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import type { ConversationTurn, Rec, Token } from '../record.js';
 import { ABOUT_STYLE, about } from './about.js';
@@ -90,7 +90,10 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
   const part = (value: string, after: string, before = '', title = '') =>
     h('span', { title: title || undefined }, before, h('b', {}, value), after);
   return [
-    part(count(tokens.length), live ? ` of at most ${count(live.most)} tokens` : ' tokens'),
+    part(
+      count(tokens.length),
+      live ? ` of at most ${count(live.most)} tokens` : plural(tokens.length, 'token'),
+    ),
     ...(Number.isFinite(speed) && speed > 0
       ? [part(fixed(speed, 1), ' tok/s', '', 'tokens a second, after the first')]
       : []),
@@ -98,7 +101,14 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
     ...(read.length ? [part(fixed(perplexity(read), 2), '', 'perplexity ', SURPRISE)] : []),
     ...(read.length && !live ? [part(fixed(bitsPerByte(read), 2), ' bits/byte', '', PER_BYTE)] : []),
     ...(path && reused && !live
-      ? [part(count(reused), ' tokens reused', '', 'read from the KV cache, not computed again')]
+      ? [
+          part(
+            count(reused),
+            `${plural(reused, 'token')} reused`,
+            '',
+            'read from the KV cache, not computed again',
+          ),
+        ]
       : []),
   ];
 }

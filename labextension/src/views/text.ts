@@ -33,7 +33,7 @@ export const TEXT_STYLE = `
 .s3{background:var(--llm-heat-3);border-bottom-width:1px}.s4{background:var(--llm-heat-4);border-bottom-width:2px}
 .s5{background:var(--llm-heat-5);border-bottom-width:3px}
 .g{color:var(--llm-fg3);user-select:none;-webkit-user-select:none}
-.g::after{content:attr(data-g)}
+.t.g{color:var(--llm-fg2)}.g::after{content:attr(data-g)}
 .chip{font:11px/16px var(--llm-ui);border:1px solid var(--llm-line2);border-radius:4px;padding:0 5px;margin:0 2px;color:var(--llm-fg2);user-select:none;-webkit-user-select:none;white-space:nowrap;vertical-align:1px}
 .caret{display:inline-block;width:7px;height:17px;margin-left:1px;vertical-align:-3px;background:var(--llm-accent);animation:blink 1s steps(1) infinite}
 @keyframes blink{50%{opacity:0}}

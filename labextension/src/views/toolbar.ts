@@ -6,7 +6,7 @@ import { MENU_STYLE, Menu, type MenuItem } from './menu.js';
 import { MEASURES, MODES, type Mode } from './steps.js';
 
 export const TOOLBAR_STYLE = `${LEGEND_STYLE}${MENU_STYLE}
-.find{display:flex;align-items:center;gap:4px}.find .icon{color:var(--llm-fg2)}.find input{width:120px}.find .of{color:var(--llm-fg2)}`;
+.find{display:flex;align-items:center;gap:4px}.find .icon{color:var(--llm-fg2)}.find input{width:140px}.find .of{color:var(--llm-fg2)}`;
 
 export interface ToolbarActions {
   mode(mode: Mode): void;

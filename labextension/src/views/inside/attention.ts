@@ -1,7 +1,7 @@
 /** Attention: every head as a small picture, one as a matrix and as arcs over the text. */
 
 import { h } from '../../dom.js';
-import { count, percent, tokenWord } from '../../format.js';
+import { count, percent, plural, tokenWord } from '../../format.js';
 import { type Look, type LookHost, numbers, numbersOf, textsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
 import { parseColour } from '../../theme.js';
@@ -234,7 +234,10 @@ export class AttentionView extends InsideView {
     }
     this.end.replaceChildren(
       foot(
-        [bold(count(this.layerCount * this.headCount), ' heads'), bold(count(this.texts.length), ' tokens')],
+        [
+          bold(count(this.layerCount * this.headCount), ' heads'),
+          bold(count(this.texts.length), plural(this.texts.length, 'token')),
+        ],
         [
           ['← →', 'layer'],
           ['↑ ↓', 'head'],

@@ -1,7 +1,7 @@
 /** The logit lens: layers × tokens, what the model would say if it ended there. */
 
 import { h, perFrame } from '../../dom.js';
-import { bits, count, fixed, percent, probability, tokenWord } from '../../format.js';
+import { bits, count, fixed, percent, plural, probability, tokenWord } from '../../format.js';
 import { type Look, type LookHost, numbers, textsOf, wordsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
 import { svg } from '../../svg.js';
@@ -22,7 +22,7 @@ const ENTROPY = [1, 2, 3, 5, 7];
 
 const STYLE = `
 .grid{position:relative;overflow:auto;max-height:calc(${HEAD + SAYS + 4}px + ${SHOWN} * var(--row));font:12px/20px var(--llm-code);border-bottom:1px solid var(--llm-line2)}
-.plane{position:relative}
+.plane{position:relative;overflow:clip}
 .top,.says{position:sticky;z-index:3;background:var(--llm-bg);height:${HEAD}px;top:0;border-bottom:1px solid var(--llm-line2)}
 .says{top:auto;bottom:0;height:${SAYS}px;border:0;border-top:1px solid var(--llm-line2);font-weight:600;line-height:${SAYS - 2}px}
 .top>span,.says>span{position:absolute;width:${COLUMN - 2}px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
@@ -226,7 +226,7 @@ export class LensView extends InsideView {
       foot(
         [
           bold(`${this.layers}`, ' layers'),
-          bold(count(this.texts.length), ' tokens'),
+          bold(count(this.texts.length), plural(this.texts.length, 'token')),
           'bold: already the final answer',
           bold(String(leads), '', `${tokenWord(this.word(this.answer(this.token)))} leads from layer `),
         ],

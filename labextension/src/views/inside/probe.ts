@@ -1,7 +1,7 @@
 /** Probe: whole strings behind one prompt, as bars that add up token by token. */
 
 import { h, icon } from '../../dom.js';
-import { bits, count, fixed, percent, probability, tokenWord, visible } from '../../format.js';
+import { bits, count, fixed, percent, plural, probability, tokenWord, visible } from '../../format.js';
 import { type Look, type LookHost, numbers, numbersOf, textsOf, wordsOf } from '../../inside.js';
 import type { Numbers } from '../../packed.js';
 import { barOf, bold, Choice, field, foot, needsKernel, onKeys, stepAt, swatches } from './parts.js';
@@ -16,8 +16,8 @@ const STYLE = `
 .line>.tri{color:var(--llm-fg2);transition:none}.line.open .tri{transform:rotate(90deg)}
 .line[aria-selected=true]{box-shadow:inset 2px 0 var(--llm-accent)}
 .pieces{display:flex;flex-wrap:wrap;gap:2px 4px;min-width:0}.pieces span{font:13px var(--llm-code);overflow-wrap:anywhere}
-.pieces i{font-style:normal;background:#f1f2f4;border-radius:2px;padding:0 2px}.pieces span:nth-child(even) i{background:#e4e7eb}
-:host([data-llm-theme=dark]) .pieces i{background:#1c1e21}:host([data-llm-theme=dark]) .pieces span:nth-child(even) i{background:#2a2e33}
+.pieces i{font-style:normal;background:var(--llm-piece-1);border-radius:2px;padding:0 2px}.pieces span:nth-child(even) i{background:var(--llm-piece-2)}
+
 .pieces small{display:block;font:10.5px var(--llm-ui);color:var(--llm-fg2)}
 .axis{position:relative;height:20px;background-repeat:repeat-x}.axis .seg{position:absolute;top:1px;height:18px;overflow:hidden;white-space:nowrap;font:11px/18px var(--llm-code);padding-left:3px;box-sizing:border-box;border-right:1px solid var(--llm-bg)}
 .axis .seg.h0{background:var(--llm-line2)}.axis .p{position:absolute;top:3px;white-space:nowrap;color:var(--llm-fg2);font-size:11px;padding-left:6px}
@@ -194,7 +194,7 @@ export class ProbeView extends InsideView {
       : [];
     this.end.replaceChildren(
       foot(
-        [bold(count(this.rows.length), ' strings'), ...delta],
+        [bold(count(this.rows.length), plural(this.rows.length, 'string')), ...delta],
         [
           ['↑ ↓', 'string'],
           ['⏎', 'open'],

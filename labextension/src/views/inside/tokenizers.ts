@@ -1,13 +1,13 @@
 /** Tokenizers side by side: where each cuts, and what a language costs. */
 
 import { h } from '../../dom.js';
-import { count, fixed, visible } from '../../format.js';
+import { count, fixed, plural, visible } from '../../format.js';
 import { type Look, type LookHost, numbersOf, textsOf } from '../../inside.js';
 import { bold, Choice, field, foot, needsKernel, onKeys } from './parts.js';
 import { InsideView } from './view.js';
 
 const STYLE = `
-:host{--a:#f1f2f4;--b:#e4e7eb}:host([data-llm-theme=dark]){--a:#1c1e21;--b:#2a2e33}
+:host{--a:var(--llm-piece-1);--b:var(--llm-piece-2)}
 .cols{display:grid;grid-template-columns:repeat(var(--n),minmax(0,1fr));gap:20px 34px}
 .cols h3{font:600 13px var(--llm-ui);margin:0;padding-bottom:6px;border-bottom:1px solid var(--llm-line2);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.cols h3 span{font-weight:400;color:var(--llm-fg2)}
 .total{display:grid;grid-template-columns:auto auto 1fr auto;gap:8px;align-items:center;margin:6px 0}.total b{font:600 17px var(--llm-ui)}
@@ -250,7 +250,7 @@ export class TokenizersView extends InsideView {
         'p',
         { style: 'margin:0 0 6px' },
         h('span', { class: 'name' }, visible(words.replace(/ /g, '␣').replace(/\n/g, '⏎'))),
-        ` ${count([...words].length)} letters, ${count(data.length)} bytes `,
+        ` ${count([...words].length)}${plural([...words].length, 'letter')}, ${count(data.length)}${plural(data.length, 'byte')} `,
         h('code', {}, hex + (data.length > 24 ? ' …' : '')),
       ),
       row,
@@ -266,8 +266,11 @@ export class TokenizersView extends InsideView {
     }));
     const english = rows[0]?.counts ?? [];
     const most = Math.max(...rows.flatMap(row => row.counts), 1);
-    this.costs.replaceChildren(
-      h('p', { class: 'fg2', style: 'margin:8px 0 0' }, 'what a language costs · tokens, and times English'),
+    const was = this.costs.querySelector('details')?.open;
+    const folded = h(
+      'details',
+      { class: 'folded' },
+      h('summary', { class: 'fg2' }, 'what a language costs: tokens, and times English'),
       h(
         'table',
         {},
@@ -306,5 +309,7 @@ export class TokenizersView extends InsideView {
         }),
       ),
     );
+    if (was) folded.open = true;
+    this.costs.replaceChildren(folded);
   }
 }

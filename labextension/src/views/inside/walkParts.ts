@@ -8,8 +8,8 @@ import { signed } from './compareFigures.js';
 import { barOf } from './parts.js';
 
 export const FIGURES_STYLE = `
-.pieces{display:flex;flex-wrap:wrap;gap:4px 0}.pieces span{text-align:center;font:19px/34px var(--llm-text)}.pieces b{display:block;font-weight:400;background:#f1f2f4;padding:0 3px}.pieces span:nth-child(even) b{background:#e4e7eb}
-:host([data-llm-theme=dark]) .pieces b{background:#1c1e21}:host([data-llm-theme=dark]) .pieces span:nth-child(even) b{background:#2a2e33}
+.pieces{display:flex;flex-wrap:wrap;gap:4px 0}.pieces span{text-align:center;font:19px/34px var(--llm-text)}.pieces b{display:block;font-weight:400;background:var(--llm-piece-1);padding:0 3px}.pieces span:nth-child(even) b{background:var(--llm-piece-2)}
+
 .pieces small{display:block;font:11px/20px var(--llm-ui);color:var(--llm-fg2);padding:0 3px}.pieces .on b,.pieces .on small{color:var(--llm-accent)}.pieces .on b{font-weight:600}
 .fig{display:block;width:100%;font:10.5px var(--llm-ui);margin:6px 0}.fig text{fill:var(--llm-fg2)}.fig .mono{font-family:var(--llm-code);font-size:12px}.fig .on{fill:var(--llm-accent)}.fig .dark{fill:var(--llm-fg);font-weight:600}
 .fig .axis{stroke:var(--llm-line2)}.fig .tick{stroke:var(--llm-fg);stroke-width:2}.fig .tick.on{stroke:var(--llm-accent)}

@@ -1,7 +1,7 @@
 /** Watch: chosen strings followed through a text, as lines over its tokens. */
 
 import { h } from '../../dom.js';
-import { count, percent, probability, tokenWord, visible } from '../../format.js';
+import { count, percent, plural, probability, tokenWord, visible } from '../../format.js';
 import { type Look, numbers, textsOf } from '../../inside.js';
 import { points, svg } from '../../svg.js';
 import { bold, Choice, foot, onKeys, placeAt } from './parts.js';
@@ -80,7 +80,11 @@ export class WatchView extends InsideView {
       .map(each => `${tokenWord(each.text)} by its first token ${tokenWord(each.first)}`);
     this.end.replaceChildren(
       foot(
-        [bold(count(this.watched.length), ' strings'), bold(count(this.texts.length), ' tokens'), ...longer],
+        [
+          bold(count(this.watched.length), plural(this.watched.length, 'string')),
+          bold(count(this.texts.length), plural(this.texts.length, 'token')),
+          ...longer,
+        ],
         [
           ['← →', 'token'],
           ['1 2', 'measure'],
@@ -118,7 +122,7 @@ export class WatchView extends InsideView {
     for (const [name, at] of ticks)
       this.plot.append(
         svg('line', { x1: 0, x2: WIDE, y1: at, y2: at }),
-        svg('text', { x: 2, y: at - 3 }, name),
+        svg('text', { x: 2, y: Math.max(at - 3, 10) }, name),
       );
     for (const [n] of this.watched.entries()) {
       const all = Array.from({ length: many }, (_, at) => at);
@@ -132,6 +136,9 @@ export class WatchView extends InsideView {
         }),
       );
     }
+    if (many === 1)
+      for (const [n] of this.watched.entries())
+        this.plot.append(svg('circle', { class: `k${n % 8}`, cx: x(0), cy: y(n, 0), r: 4 }));
     this.plot.append(svg('line', { class: 'here', x1: 0, x2: 0, y1: 0, y2: HIGH + 12 }));
     this.plot.setAttribute(
       'aria-label',
