@@ -12,6 +12,7 @@ from ..core.given import whole
 from ..core.records import ModelInfo
 from ..core.sampling import Weigher
 from ..engine.generate import Runtime, read_all
+from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
 from .reading.pieces import Pieces, percent, shown, words
 
