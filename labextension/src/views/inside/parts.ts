@@ -12,7 +12,7 @@ export const PARTS_STYLE = `${ABOUT_STYLE}
 .keys{white-space:nowrap}kbd{font:10px/14px var(--llm-ui);border:1px solid var(--llm-line2);border-radius:3px;padding:0 4px;margin-right:3px;background:none;color:inherit;box-shadow:none}
 code,.mono{font-family:var(--llm-code);background:none;color:inherit;padding:0}
 .say{font-size:13px;color:var(--llm-fg2);min-height:18px}.say code,.say b{color:var(--llm-fg)}
-.legend{display:inline-flex;gap:8px;font-size:11px;color:var(--llm-fg2);min-height:28px}.legend .swatches{display:flex}
+.legend{display:inline-flex;flex-wrap:wrap;gap:0 8px;font-size:11px;color:var(--llm-fg2);min-height:28px}.legend .swatches{display:flex}
 .legend i{display:block;width:30px;height:12px;box-sizing:border-box;position:relative;font-style:normal}
 .legend i[data-n]::before{content:attr(data-n);position:absolute;left:-15px;width:30px;top:13px;text-align:center;line-height:13px}
 .swatches.wide i{width:42px}.swatches.wide i[data-n]::before{left:-21px;width:42px}
