@@ -75,6 +75,8 @@ class LLMMagics(Magics):
             elif request.verb == "playground":
                 from IPython.display import display
 
+                if getattr(self.shell, "kernel", None) is None:
+                    raise UsageError("a playground needs a notebook", hint="run it in JupyterLab")
                 display(self.playground())  # type: ignore[no-untyped-call]  # IPython has no types for it
             elif request.verb == "status":
                 say(self._status(request))

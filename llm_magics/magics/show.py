@@ -24,6 +24,7 @@ from ..views.markdown import safe, warm
 from ..views.widget import with_view
 from .channel import new_id
 from .live import Live, Lives
+from .terminal import Writer
 
 if TYPE_CHECKING:
     from ..engine.generate import Stream
@@ -59,7 +60,7 @@ def view_for(
     if quiet:
         return Silent()
     if getattr(ipython, "kernel", None) is None:
-        return Terminal()
+        return Terminal(tokens=tokens)
     # What %%capture catches is looked at later: the answer alone, not every frame of it.
     return Notebook(lives, tokens, frames=not is_captured(), conversation=conversation)
 
@@ -148,9 +149,13 @@ class Notebook:
 
 
 class Terminal:
-    """Plain text, piece by piece."""
+    """Plain text, word by word."""
 
     id = ""
+
+    def __init__(self, *, tokens: bool) -> None:
+        self._writer = Writer(tokens=tokens)
+        self._streamed = False
 
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return nullcontext()
@@ -163,13 +168,17 @@ class Terminal:
             say(printable(note), file=sys.stderr, flush=True)
 
     def add(self, token: Token) -> None:
-        say(printable(token.text), end="", flush=True)
+        self._streamed = True
+        self._writer.add(token)
 
     def finish(self, generation: Generation, *, tokens: bool = False) -> None:
+        self._writer.flush()
+        lines = [static.ending(generation)]
         if tokens:
-            say("\n\n" + fallback.plain(generation), end="")
-        ending = static.ending(generation)
-        say(f"\n{ending}" if ending else "", flush=True)
+            lines.append(fallback.plain(generation, text=not self._streamed))
+        elif sys.stdout.isatty():
+            lines.append(fallback.summary(generation))
+        say("".join(f"\n{each}" for each in lines if each), flush=True)
 
 
 class Silent:

@@ -53,10 +53,15 @@ def _branch(record: Generation, number: int) -> str:
     )
 
 
-def plain(record: Generation | Trace) -> str:
-    """The same for a terminal."""
+def plain(record: Generation | Trace, *, text: bool = True) -> str:
+    """Return the same for a terminal.
+
+    Args:
+        text: whether the text itself is in it: not where it stands above already.
+    """
     tokens, first = _weighed(record)
-    lines = [printable("".join(token.text for token in tokens)), "", _bars(tokens[first:])]
+    whole = [printable("".join(token.text for token in tokens)), ""] if text else []
+    lines = [*whole, _bars(tokens[first:])]
     for place in _least_likely(tokens, first):
         token = tokens[place]
         others = ", ".join(f"{_shown(text)} {percent(p)}" for text, p in _likelier(token))
