@@ -47,8 +47,8 @@ print(f"{said}, peak {peak[0] / 1000:.0f} MB")
 """
 
 
-# torch maps more addresses than it uses: of this lesson the memory that is really used counts.
-BY_USE = ("05_teach_it.ipynb",)
+# torch, and weights in fp32, map more addresses than they use: here the memory that is really used counts.
+BY_USE = ("04_inside.ipynb", "05_teach_it.ipynb")
 
 
 def main() -> int:
