@@ -137,8 +137,10 @@ class Adapter:
         Raises:
             UsageError: it exists and is not empty. StoreError: it cannot be written.
         """
-        from safetensors.numpy import save
-
+        try:
+            from safetensors.numpy import save
+        except ImportError:
+            raise UsageError("an adapter's file needs safetensors", hint="pip install safetensors") from None
         path = given.path(folder, "the folder")
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise UsageError(f"{path} exists already", hint="choose a new folder")

@@ -23,7 +23,11 @@ class Screen(io.StringIO):
 
 
 def written(
-    monkeypatch: pytest.MonkeyPatch, *texts: str, tty: bool = True, tokens: bool = False, logprob: float = -0.1
+    monkeypatch: pytest.MonkeyPatch,
+    *texts: str,
+    tty: bool = True,
+    tokens: bool = False,
+    logprob: float = -0.1,
 ) -> str:
     screen = Screen(tty)
     monkeypatch.setattr(sys, "stdout", screen)
@@ -37,7 +41,8 @@ def written(
 
 
 def test_words_are_not_broken_at_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = written(monkeypatch, "light", " scatters", " sp", "ecific", "ally", " in\nthe", " air", " ", "x" * 30)
+    texts = ["light", " scatters", " sp", "ecific", "ally", " in\nthe", " air", " ", "x" * 30]
+    shown = written(monkeypatch, *texts)
     assert shown == "light scatters \nspecifically in\nthe air \n" + "x" * 30
     assert all(len(line.rstrip()) <= 20 or " " not in line.rstrip() for line in shown.split("\n"))
 
