@@ -310,7 +310,7 @@ test('attribution: what speaks for it and what against, and another question', a
 test('memorised: how far, and where it would have turned', async () => {
   const root = await open(GOLDEN.memory!);
   expect(root.querySelector('.lead')!.textContent).toBe(
-    'Given the first 1 tokens it goes on word for word for 2 of 3.',
+    'Given the first token it goes on word for word for 2 of 3.',
   );
   expect(root.querySelector('.say')!.textContent).toBe('␣is (4): 1.8 %, rank 8, where it would say ␣in');
   expect(root.querySelectorAll('.text .run')).toHaveLength(2);

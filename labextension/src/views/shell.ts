@@ -96,7 +96,11 @@ function watchColours(host: Element, draw: () => void): () => void {
           connected = host.isConnected;
         });
   size?.observe(host);
+  // Paper is white: what was painted for a dark page is painted anew.
+  const paper = window.matchMedia?.('print');
+  paper?.addEventListener('change', draw);
   return () => {
+    paper?.removeEventListener('change', draw);
     frame.cancel();
     colours.disconnect();
     size?.disconnect();

@@ -64,7 +64,9 @@ export class MemoryView extends InsideView {
     const first = rank.subarray(given).filter(each => each === 0).length;
     const [, longest] = (Array.isArray(look.head.longest) ? look.head.longest : []).map(Number);
     this.lead.replaceChildren(
-      `Given the first ${count(given)} tokens it goes on word for word for `,
+      given === 1
+        ? 'Given the first token it goes on word for word for '
+        : `Given the first ${count(given)} tokens it goes on word for word for `,
       h('b', {}, count(run)),
       ` of ${count(behind)}${run === behind ? ': the whole text' : ''}.`,
     );
