@@ -21,7 +21,7 @@ const STYLE = `
 .pieces small{display:block;font:10.5px var(--llm-ui);color:var(--llm-fg2)}
 .axis{position:relative;height:20px;background-repeat:repeat-x}.axis .seg{position:absolute;top:1px;height:18px;overflow:hidden;white-space:nowrap;font:11px/18px var(--llm-code);padding-left:3px;box-sizing:border-box;border-right:1px solid var(--llm-bg)}
 .axis .seg.h0{background:var(--llm-line2)}.axis .p{position:absolute;top:3px;white-space:nowrap;color:var(--llm-fg2);font-size:11px;padding-left:6px}
-.axis .tick{position:absolute;transform:translateX(-50%);font-size:10.5px;bottom:0}.axis .tick:first-of-type{transform:none}
+.axis .tick{white-space:nowrap;position:absolute;transform:translateX(-50%);font-size:10.5px;bottom:0}.axis .tick:first-of-type{transform:none}
 .share{display:grid;grid-template-columns:1fr 50px;gap:8px;align-items:center}.share .n{text-align:right}
 .inner{background:var(--llm-cell);padding:4px 12px 10px 30px;border-bottom:1px solid var(--llm-line)}
 .inner table{border-collapse:collapse;width:100%}.inner td,.inner th{padding:4px 8px;border-bottom:1px solid var(--llm-line);font-weight:400;text-align:right;white-space:nowrap}

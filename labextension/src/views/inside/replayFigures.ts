@@ -70,7 +70,12 @@ export function candidateRows(
 ): HTMLElement[] {
   const survivors = now.shares.filter(share => share > 0).length;
   const shown = Math.min(now.order.length, Math.max(survivors, 1) + FALLEN, Math.max(SHOWN, survivors));
-  const most = Math.max(...now.order.map(each => probability(each.logprob)), ...now.shares, 1e-9);
+  const rest = Math.max(
+    0,
+    1 - now.order.slice(0, shown).reduce((sum, each) => sum + probability(each.logprob), 0),
+  );
+  // One scale for all bars, that of what is left too.
+  const most = Math.max(...now.order.map(each => probability(each.logprob)), ...now.shares, rest, 1e-9);
   const rows = Array.from({ length: shown }, (_, n) => {
     const each = now.order[n]!;
     const p = probability(each.logprob);
@@ -98,15 +103,12 @@ export function candidateRows(
       h('span', { class: 'n' }, after),
     );
   });
-  const rest = Math.max(
-    0,
-    1 - now.order.slice(0, shown).reduce((sum, each) => sum + probability(each.logprob), 0),
-  );
   const others = h(
     'div',
     { class: 'cand' },
     h('i'),
-    h('span', { class: 'fg2', style: 'grid-column:2/4' }, `${count(vocab - shown)} others`),
+    h('span', { class: 'fg2 others' }, `${count(vocab - shown)} others`),
+    h('span', { class: 'two' }, h('i', { class: 'hatched', style: `width:${(100 * rest) / most}%` })),
     h('span', { class: 'n' }, percent(rest)),
     h('span'),
   );
