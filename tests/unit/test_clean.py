@@ -49,7 +49,7 @@ def test_the_bundle_drives_no_terminal() -> None:
 
 
 def test_the_terminal_is_not_driven(capsys: pytest.CaptureFixture[str]) -> None:
-    view = Terminal()
+    view = Terminal(tokens=False)
     for piece in DIRTY:
         view.add(Token(1, piece, 0.0, 0.0, 0))
     view.status(DIRTY)

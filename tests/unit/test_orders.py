@@ -341,6 +341,7 @@ def test_a_saved_playground_is_read_when_it_is_used() -> None:
     assert made.playgrounds["p"].state()["turns"] == []
     made.channel.obey({"do": "play", "id": "p", "act": "send", "text": "hi"})
     until(lambda: made.playgrounds["p"]._turns[-1].record)
+    quiet(made.playgrounds["p"])  # all news of that answer are sent
     room.sent.clear()
     made.channel.obey({"do": "play", "id": "p", "act": "open"})
     assert room.sent[1]["now"]["turns"][0]["asked"] == "hi"
