@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,8 +61,7 @@ def test_a_fifth_of_a_core(default_gguf: Path) -> None:
         process.kill()
         process.wait()
     print(told)
-    assert told["seconds"] < 90
-    assert told["first"] > 0  # not all layers
-    slow = "short for this machine: --minutes 2" in told["reason"]
-    assert slow or told["step"] >= 15
+    assert told["seconds"] < 105
+    slow = re.search(r"short for this machine: --minutes [2-9]", told["reason"])
+    assert told["step"] >= 15 or (slow and told["first"] > 0)  # enough, or not all layers and it says so
     assert told["adapter_step"] or any("nothing was learnt" in note for note in told["notes"])
