@@ -34,13 +34,11 @@ def violations(page: Page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_saved_views(lab: Open, theme: str) -> None:
+@pytest.mark.parametrize("theme", ["lab", "dark_lab"])
+def test_saved_views(request: pytest.FixtureRequest, theme: str) -> None:
     content, names = everything()
-    page = lab(content, kernel=False, viewport={"width": 1100, "height": 9000})
-    page.page.evaluate(
-        f"() => window.jupyterapp.commands.execute('apputils:change-theme', {{theme: 'JupyterLab {theme}'}})"
-    )
+    open: Open = request.getfixturevalue(theme)  # a theme of its own: one that is changed stays so
+    page = open(content, kernel=False, viewport={"width": 1100, "height": 9000})
     page.page.wait_for_timeout(2500)
     assert page.page.locator("[data-llm-view]").count() >= len(names)
     assert violations(page) == []
