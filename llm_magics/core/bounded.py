@@ -29,7 +29,7 @@ def json_object(path: Path, most: int = SMALL) -> dict[str, Any]:
 
 
 def stays_inside(name: str) -> bool:
-    """Whether a file's name, as a manifest, an index or a server gives it, stays in its folder everywhere."""
+    """Return whether a file's name, as a manifest, an index or a server gives it, stays in its folder."""
     path = PurePosixPath(name)
     return bool(path.parts) and not (path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name)
 

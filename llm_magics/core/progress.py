@@ -31,12 +31,12 @@ def listening(listener: Listener, warnings: list[str] | None = None) -> Iterator
         listener: is called with the words and a share from 0 to 1, or None where that is unknown.
         warnings: takes what :func:`warn` says; None leaves it on stderr.
     """
-    token, kept = _listener.set(listener), _warnings.set(warnings)
+    token, earlier = _listener.set(listener), _warnings.set(warnings)
     try:
         yield
     finally:
         _listener.reset(token)
-        _warnings.reset(kept)
+        _warnings.reset(earlier)
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def displayed() -> Iterator[None]:
 
     Nothing changes where somebody listens already, or where there is no notebook.
     """
-    if _listener.get() is not None or not in_notebook():
+    if listened_to() or not in_notebook():
         yield
         return
     output = Output()

@@ -200,14 +200,13 @@ class Generation:
         if path == 0:
             return replace(other, branches=self.branches, pieces=pieces, specials=specials)
         old = self.branches[path - 1]
-        new = Branch(
-            old.parent,
-            old.at,
-            other.text,
-            other.tokens[old.at :],
-            other.stop_reason,
-            other.options,
-            other.timing,
+        new = replace(
+            old,
+            text=other.text,
+            tokens=other.tokens[old.at :],
+            stop_reason=other.stop_reason,
+            options=other.options,
+            timing=other.timing,
         )
         branches = (*self.branches[: path - 1], new, *self.branches[path:])
         return replace(self, branches=branches, pieces=pieces, specials=specials)

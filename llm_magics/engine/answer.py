@@ -165,7 +165,7 @@ class Answer:
 
 
 def _drawn(tokens: Sequence[Token]) -> int:
-    """How many tokens at the end were chosen by a random number each."""
+    """Count the tokens at the end that were chosen by a random number each."""
     return next((n for n, token in enumerate(reversed(tokens)) if token.u is None), len(tokens))
 
 

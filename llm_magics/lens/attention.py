@@ -7,7 +7,7 @@ time, every head is kept as a small picture, and whole matrices of as many layer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,9 @@ from ..core import given, progress
 from ..core.records import ModelInfo
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .reading.pieces import Pieces, earlier_copies, percent, shown
 from .reading.tapped import Tapped
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 Floats = NDArray[np.float32]
 THUMB = 24  # the side of a head's small picture
@@ -40,6 +38,7 @@ class Attention(Picture):
     """
 
     kind = "attention"
+    figure = figures.attention
     stored: ClassVar[Stored] = {
         "thumbs": ("u1", 1 / 255),
         "triangles": ("u1", 1 / 255),
@@ -50,13 +49,18 @@ class Attention(Picture):
         """Return the layer and the head, from 1, that look most at one token which is neither the first nor
         the last itself: the view opens with it.
         """
-        heads, best, most = self.arrays["thumbs"].shape[1], (self.head["kept"][-1], 1), -1.0
-        for layer in self.head["kept"]:
-            for head in range(1, heads + 1):
-                row = self.matrix(layer, head)[-1, 1:-1]
-                if len(row) and float(row.max()) > most:
-                    best, most = (layer, head), float(row.max())
-        return best
+        looks = self._last_rows()[..., 1:-1]
+        if not looks.shape[-1]:
+            return self.head["kept"][-1], 1
+        most = looks.max(-1)
+        layer, head = np.unravel_index(int(most.argmax()), most.shape)
+        return self.head["kept"][layer], int(head) + 1
+
+    def _last_rows(self) -> Floats:
+        """Return where the last token looks: (kept layers, heads, tokens) float32."""
+        # A triangle holds one row after the other; behind the heads stands the rollout.
+        rows: Floats = self.arrays["triangles"][:, :-1, -len(self.head["ids"]) :]
+        return rows
 
     def matrix(self, layer: int, head: int | str = "mean") -> Floats:
         """The weights of a kept layer, (tokens, tokens) float32: row i says where token i looks.
@@ -87,18 +91,13 @@ class Attention(Picture):
         full[np.tril_indices(tokens)] = flat
         return full
 
-    def figure(self) -> Drawing:
-        from . import figures
-
-        return figures.attention(self)
-
     def plain(self) -> str:
         """Where the last token looks, layer by layer."""
         layers, heads = self.arrays["thumbs"].shape[:2]
         texts, tokens = self.head["texts"], len(self.head["ids"])
         lines = [f"{layers} layers × {heads} heads over {tokens:,} tokens"]
-        for layer in self.head["kept"][-8:]:
-            rows = np.stack([self.matrix(layer, n + 1)[-1] for n in range(heads)])
+        for layer, last in [*zip(self.head["kept"], self._last_rows(), strict=True)][-8:]:
+            rows = last.copy()
             if tokens > 2:
                 rows[:, 0] = 0  # most weight rests on the first token, whatever it is
             n, at = np.unravel_index(int(rows.argmax()), rows.shape)

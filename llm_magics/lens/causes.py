@@ -8,7 +8,7 @@ model's answer hangs on, not why; of two tokens that say the same, each may seem
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,9 @@ from ..engine.base import check_fits
 from ..engine.generate import Runtime, read
 from ..errors import Interrupted
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .reading.pieces import Pieces, percent, shown, words
 from .reading.rows import log_softmax
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 
 class Causes(Picture):
@@ -36,12 +34,8 @@ class Causes(Picture):
     """
 
     kind = "causes"
+    figure = figures.causes
     stored: ClassVar[Stored] = {"effect": ("f4", 1)}
-
-    def figure(self) -> Drawing:
-        from . import figures
-
-        return figures.causes(self)
 
     def plain(self) -> str:
         """The tokens that matter most."""

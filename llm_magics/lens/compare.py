@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from ..core.records import Generation, Token, Trace
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .reading.pieces import percent, shown
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 RESAMPLES = 2_000
 Record = Trace | Generation
@@ -33,6 +31,7 @@ class Comparison(Picture):
     """
 
     kind = "compare"
+    figure = figures.compare
     stored: ClassVar[Stored] = {"logprob_a": ("f4", 1), "logprob_b": ("f4", 1), "same": ("u1", 1)}
 
     @property
@@ -47,11 +46,6 @@ class Comparison(Picture):
     def mean(self) -> float:
         """Bits a token; NaN where nothing could be compared."""
         return float(self.head["mean"])
-
-    def figure(self) -> Drawing | None:
-        from . import figures
-
-        return figures.compare(self)
 
     def plain(self) -> str:
         """The figures, and where B loses most."""

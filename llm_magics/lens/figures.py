@@ -1,11 +1,14 @@
-"""What the views show, as pictures for exported pages (views/drawing.py): the main figure of each kind."""
+"""Draw the main figure of each view, for pages where no script runs (views/drawing.py)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..views.drawing import (
     HEAT,
@@ -32,7 +35,7 @@ _LINES = (MASS_SOLID, HEAT_SOLID, "#2e7d32", "#6a1b9a", "#616161")
 
 
 def lens(record: Record) -> Drawing:
-    """Layers by tokens: the likeliest word, on how likely the answer is there."""
+    """Draw the likeliest word of each layer and token, on how likely the answer is there."""
     a, texts, words = record.arrays, record.head["texts"], record.head["words"]
     layers, tokens = a["rank"].shape
     first = max(tokens - _TOKENS, 0)
@@ -56,7 +59,7 @@ def lens(record: Record) -> Drawing:
 
 
 def attention(record: Record) -> Drawing:
-    """One head: where each token looks. The first token, on which heads rest, is left out."""
+    """Draw where each token looks in one head. The first token, on which heads rest, is left out."""
     texts = record.head["texts"]
     tokens = min(len(texts), 40)
     layer, head = record.telling()
@@ -78,45 +81,46 @@ def attention(record: Record) -> Drawing:
 
 
 def causes(record: Record) -> Drawing:
-    """The tokens that matter most, in the order of the text."""
-    effect = record.arrays["effect"].astype(np.float64) / np.log(2)
-    known = np.flatnonzero(np.isfinite(effect))
-    places = sorted(known[np.argsort(-np.abs(effect[known]), kind="stable")][:_ROWS].tolist())
-    most = max((abs(effect[n]) for n in places), default=1.0) or 1.0
-    rows = [
-        (
-            shown(record.head["texts"][n]),
-            float(effect[n] / most),
-            f"{effect[n]:+.2f} bits",
-            MASS[4] if effect[n] > 0 else HEAT[4],
-        )
-        for n in places
-    ]
+    """Draw by how many bits each of the tokens that matter most speaks for the target."""
     target = shown(record.head["words"][str(record.head["target"])])
-    return bars(f"what speaks for {target}", rows)
+    return _differences(
+        f"what speaks for {target}",
+        record.head["texts"],
+        record.arrays["effect"].astype(np.float64) / np.log(2),
+    )
 
 
 def compare(record: Record) -> Drawing | None:
-    """Where the two differ most, in the order of the text."""
-    delta, texts = record.delta, record.head["texts"]
-    if not len(delta):
-        return None
-    places = sorted(np.argsort(-np.abs(delta), kind="stable")[:_ROWS].tolist())
-    most = float(np.abs(delta[places]).max()) or 1.0
-    rows = [
-        (
-            shown(texts[n]),
-            float(delta[n]) / most,
-            f"{delta[n]:+.2f} bits",
-            MASS[4] if delta[n] > 0 else HEAT[4],
-        )
-        for n in places
-    ]
-    return bars("by how many bits B finds a token likelier than A", rows)
+    """Draw where the two differ most."""
+    title = "by how many bits B finds a token likelier than A"
+    return _differences(title, record.head["texts"], record.delta) if len(record.delta) else None
+
+
+def _differences(title: str, texts: Sequence[str], bits: NDArray[np.float64]) -> Drawing:
+    """Draw the largest of these differences, in the order of the text.
+
+    Args:
+        bits: of each text; NaN where it is not known.
+    """
+    known = np.flatnonzero(np.isfinite(bits))
+    places = sorted(known[np.argsort(-np.abs(bits[known]), kind="stable")][:_ROWS].tolist())
+    most = max((abs(float(bits[n])) for n in places), default=0.0) or 1.0
+    return bars(
+        title,
+        [
+            (
+                shown(texts[n]),
+                float(bits[n]) / most,
+                f"{bits[n]:+.2f} bits",
+                MASS[4] if bits[n] > 0 else HEAT[4],
+            )
+            for n in places
+        ],
+    )
 
 
 def watch(record: Record) -> Drawing:
-    """The probability of each watched string behind each token."""
+    """Draw the probability of each watched string behind each token."""
     p = 100 * np.exp(record.arrays["logprob"].astype(np.float64))
     series = [
         (shown(each["text"]), _LINES[n % len(_LINES)], list(range(1, p.shape[1] + 1)), p[n].tolist())
@@ -126,7 +130,7 @@ def watch(record: Record) -> Drawing:
 
 
 def probe(record: Record) -> Drawing:
-    """Bits of each string: longer is less likely."""
+    """Draw the bits of each string: a longer bar is less likely."""
     bits = {text: -value / math.log(2) for text, value in record.logprobs.items()}
     most = max((each for each in bits.values() if math.isfinite(each)), default=1.0) or 1.0
     rows = [
@@ -137,15 +141,14 @@ def probe(record: Record) -> Drawing:
 
 
 def tree(record: Record) -> Drawing:
-    """The first words of each sample, those that begin alike under one another."""
+    """Draw the first words of each sample, those that begin alike under one another."""
     samples = sorted(record.head["samples"], key=lambda each: each["texts"])[:_ROWS]
     wide = 92
     drawing = Drawing(24 + wide * 8, 24 * len(samples) + 16, "samples, by how they begin")
     before: list[str] = []
     for n, each in enumerate(samples):
         texts = each["texts"][:8]
-        alike = next((k for k, (a, b) in enumerate(zip(texts, before, strict=False)) if a != b), None)
-        alike = min(len(texts), len(before)) if alike is None else alike
+        alike = sum(1 for _ in takewhile(lambda both: both[0] == both[1], zip(texts, before, strict=False)))
         for k, text in enumerate(texts):
             x, y = 12 + wide * k, 8 + 24 * n
             if k >= alike:
@@ -158,7 +161,7 @@ def tree(record: Record) -> Drawing:
 
 
 def memory(record: Record) -> Drawing:
-    """How surprising each true token was."""
+    """Draw how surprising each true token was."""
     begin = record.head["given"]
     bits = -record.arrays["logprob"].astype(np.float64)[begin:] / np.log(2)
     places = list(range(begin + 1, begin + 1 + len(bits)))

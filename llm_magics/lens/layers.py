@@ -7,7 +7,7 @@ its family. What early layers say this way is read with the last layer's eyes; i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,10 @@ from ..core.records import ModelInfo
 from ..engine.base import Tokenizer
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .reading.pieces import Pieces, percent, shown, words
 from .reading.rows import Reader, log_softmax, rows_for
 from .reading.tapped import Tapped
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 NATS = 1 / 1024
 TOP, MOST_VALUES = 10, 600_000
@@ -39,6 +37,7 @@ class Lens(Picture):
     """
 
     kind = "lens"
+    figure = figures.lens
     stored: ClassVar[Stored] = {
         "top_ids": ("u4", 1),
         "top_logprobs": ("u2", -NATS),
@@ -62,11 +61,6 @@ class Lens(Picture):
         layers = len(behind)
         last = layers - np.argmax(behind[::-1], axis=0)
         return np.where(behind.any(0), last + 1, 1).tolist()  # type: ignore[no-any-return]
-
-    def figure(self) -> Drawing:
-        from . import figures
-
-        return figures.lens(self)
 
     def plain(self) -> str:
         """The last token's way, and each token's answer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,8 @@ from ..core.sampling import Weigher
 from ..engine.generate import Runtime, read_all
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .reading.pieces import Pieces, percent, shown, words
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 SHARE = 4  # the first quarter of a text is given, where nothing else is asked for
 
@@ -32,17 +30,13 @@ class Memory(Picture):
     """
 
     kind = "memory"
+    figure = figures.memory
     stored: ClassVar[Stored] = {"rank": ("u4", 1), "logprob": ("f4", 1), "best": ("u4", 1)}
 
     @property
     def run(self) -> int:
         """So many tokens behind those given would have been said word for word."""
         return int(self.head["run"])
-
-    def figure(self) -> Drawing:
-        from . import figures
-
-        return figures.memory(self)
 
     def plain(self) -> str:
         """What was given, what it would have said, and where it parts."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,9 @@ from ..core.sampling import Weigher
 from ..engine.generate import Runtime
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .reading import fan
 from .reading.pieces import percent, pieces_of, shown, texts_of, words
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 INSTEAD = 5
 MOST = 5_000
@@ -35,6 +33,7 @@ class Probe(Picture):
     """
 
     kind = "probe"
+    figure = figures.probe
     stored: ClassVar[Stored] = {
         "logprob": ("f8", 1),
         "rank": ("u4", 1),
@@ -59,11 +58,6 @@ class Probe(Picture):
 
     def _sum(self, n: int) -> float:
         return float(self.arrays["logprob"][self._slice(n)].sum())
-
-    def figure(self) -> Drawing:
-        from . import figures
-
-        return figures.probe(self)
 
     def plain(self) -> str:
         """A table with bars, the likeliest first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,8 @@ from ..engine.batch import Batch, Request
 from ..engine.generate import Runtime
 from ..errors import Interrupted, LLMMagicsError
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .reading.pieces import Pieces, percent, shown, texts_of, words
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 MOST, ALTERNATIVES = 512, 5
 ROWS, MEMORY = 32, 160 << 20  # at a time, and bytes of their KV caches
@@ -35,6 +33,7 @@ class Tree(Picture):
     """
 
     kind = "tree"
+    figure = figures.tree
     stored: ClassVar[Stored] = {
         "token": ("u4", 1),
         "logprob": ("u2", -1 / 1024),
@@ -56,11 +55,6 @@ class Tree(Picture):
             found.append(list(zip(ids, each["texts"], logprobs, strict=True)))
             begin = part.stop
         return found
-
-    def figure(self) -> Drawing:
-        from . import figures
-
-        return figures.tree(self)
 
     def plain(self) -> str:
         """The tree, a fork a line; single ways are cut short."""

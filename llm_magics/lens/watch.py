@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,10 @@ from ..engine.base import check_fits
 from ..engine.generate import Runtime, read_all
 from ..errors import UsageError
 from ..views.picture import Picture, Stored, table
+from . import figures
 from .layers import first_of
 from .reading.pieces import Pieces, percent, shown
 from .reading.rows import log_softmax
-
-if TYPE_CHECKING:
-    from ..views.drawing import Drawing
 
 MOST = 8
 
@@ -33,12 +31,8 @@ class Watch(Picture):
     """
 
     kind = "watch"
+    figure = figures.watch
     stored: ClassVar[Stored] = {"logprob": ("u2", -1 / 1024), "rank": ("u4", 1)}
-
-    def figure(self) -> Drawing:
-        from . import figures
-
-        return figures.watch(self)
 
     def plain(self) -> str:
         """Where each string was likeliest, and how it stands at the end."""

@@ -90,7 +90,7 @@ class Notebook:
         if not self._frames:
             return
         if self._head:
-            self._show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})
+            self._output.show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})
         else:
             self._output.status(text)
 
@@ -114,7 +114,7 @@ class Notebook:
             "run": {"id": self._live.id},
             **about(note, self._conversation),
         }
-        self._show({"text/plain": "…", "text/markdown": "…", **self._headed()})
+        self._output.show({"text/plain": "…", "text/markdown": "…", **self._headed()})
 
     def add(self, token: Token) -> None:
         if self._live:
@@ -123,7 +123,7 @@ class Notebook:
         now = time.monotonic()
         if self._frames and self._text.strip() and now >= self._next:
             frame = {"text/plain": printable(self._text), "text/markdown": safe(self._text)}
-            self._show({**frame, **self._headed()})
+            self._output.show({**frame, **self._headed()})
             # A long text takes longer to show: most of the time stays for the answer.
             pause = SAVED_S if self._live else FRAME_S
             self._next = now + max(pause, 5 * (time.monotonic() - now))
@@ -134,7 +134,7 @@ class Notebook:
         )
         if self._live:
             self._live.end(bundle)
-        self._show(*(with_view("tokens", bundle, MIME) if tokens else (bundle,)))
+        self._output.show(*(with_view("tokens", bundle, MIME) if tokens else (bundle,)))
 
     @property
     def id(self) -> str:
@@ -143,9 +143,6 @@ class Notebook:
 
     def _headed(self, **more: Any) -> dict[str, Any]:
         return {MIME: {**self._head, **more}} if self._head else {}
-
-    def _show(self, bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
-        self._output.show(bundle, metadata)
 
 
 class Terminal:

@@ -23,7 +23,6 @@ class Writer:
         self._tty = sys.stdout.isatty()
         self._colours = tokens and self._tty and "NO_COLOR" not in os.environ
         self._column, self._word, self._width = 0, "", 0
-        self._style = ""
 
     def add(self, token: Token) -> None:
         text = printable(token.text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import given
 from ..core.options import SamplingOptions
-from ..core.progress import bar
+from ..core.progress import bar, quiet
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
 from ..engine.generate import Runtime
@@ -77,11 +77,11 @@ def map_prompts(
 
     batch = Batch(runtime, requests(), model=info, rows=max(min(rows, len(asked)), 1))
     try:
-        with bar("answering", len(asked), unit="prompt", leave=True) if progress else nullcontext() as step:
+        shown = nullcontext() if progress else quiet()
+        with shown, bar("answering", len(asked), unit="prompt", leave=True) as step:
             for number, result in batch:
                 answers[number] = result
-                if step:
-                    step(1)
+                step(1)
     finally:
         batch.close()
         for number, result in batch.results.items():

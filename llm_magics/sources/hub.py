@@ -15,7 +15,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path, PurePosixPath
@@ -268,12 +268,8 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
     done, total = 0, sum(missing.values())
     blobs = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
     for name, size in sizes.items():
-        if name in missing:
-            telling: AbstractContextManager[None] = watched(blobs, f"{repository}: {name}", done, total)
-            done += size
-        else:
-            telling = nullcontext()
-        with telling:
+        told = watched(blobs, f"{repository}: {name}", done, total) if name in missing else nullcontext()
+        with told:
             path = Path(
                 _asked(
                     lambda name=name: hf_hub_download(  # type: ignore[misc]  # bound here, called at once
@@ -288,6 +284,7 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
                     commit,
                 )
             )
+        done += missing.get(name, 0)
         if size and (found := path.stat().st_size) != size:
             with suppress(OSError):  # huggingface_hub from 1.0 on keeps what was cut short
                 path.resolve().unlink(missing_ok=True)

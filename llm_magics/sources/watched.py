@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core import progress
+from ..errors import Interrupted
 
 EVERY_S = 0.5
 
@@ -35,26 +36,26 @@ def watched(blobs: Path, words: str, done: int, total: int) -> Iterator[None]:
         return
     ended = threading.Event()
 
-    def tell() -> None:
-        while True:
-            now = done + _incomplete(blobs)
-            progress.tell(f"{words}: {now / 1e6:.0f} of {total / 1e6:.0f} MB", now / max(total, 1))
-            if ended.wait(EVERY_S):
-                return
+    def tell(now: int) -> None:
+        progress.tell(f"{words}: {now / 1e6:.0f} of {total / 1e6:.0f} MB", now / max(total, 1))
 
-    # The context tells where progress is shown. A listener that wants to stop says so in its own thread.
     def run() -> None:
-        with suppress(Exception):
-            tell()
+        with suppress(Exception, Interrupted):  # who wants to stop is heard before the next file
+            while not ended.wait(EVERY_S):
+                tell(done + _incomplete(blobs))
 
+    tell(done)  # in this thread: a listener that wants to stop raises, and nothing is fetched
     switched = not are_progress_bars_disabled()
     if switched:
         disable_progress_bars()
-    threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
+    # The context tells where progress is shown.
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
+        thread.join()  # nothing is shown after the end
         if switched:
             enable_progress_bars()
 
