@@ -1,8 +1,8 @@
-"""What a conversation may hold."""
+"""The messages of a conversation: how turns become messages, and which messages there may be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.given import shown
@@ -10,6 +10,21 @@ from ..core.guard import check_sound
 from ..errors import UsageError
 
 ROLES = ("system", "user", "assistant", "tool")
+
+
+def as_messages(said: Iterable[tuple[str, str]], asked: str) -> list[dict[str, str]]:
+    """Return the messages of a conversation.
+
+    Args:
+        said: what was asked and answered before.
+        asked: what is asked now.
+    """
+    earlier = [
+        {"role": role, "content": text}
+        for turn in said
+        for role, text in zip(("user", "assistant"), turn, strict=True)
+    ]
+    return [*earlier, {"role": "user", "content": asked}]
 
 
 def check_messages(messages: Sequence[Mapping[str, Any]]) -> None:

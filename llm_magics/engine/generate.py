@@ -89,6 +89,12 @@ class Stream:
         with suppress(ValueError):  # another thread is in the middle of it, and will see that it is closed
             self._loop.close()
 
+    def to_end(self) -> Generation:
+        """Make all of it, and return it."""
+        for _ in self:
+            pass
+        return self.generation
+
     @property
     def generation(self) -> Generation:
         return self.answer.generation

@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..chat.messages import as_messages
 from ..errors import UsageError
 
 _KEPT = 50  # conversations without a name
@@ -45,12 +46,8 @@ class Place:
 
     def messages(self, asked: str) -> list[dict[str, str]]:
         """The turns before this one, and what is asked now."""
-        said = [
-            {"role": role, "content": text}
-            for turn in self.conversation.turns[: self.index]
-            for role, text in (("user", turn.asked), ("assistant", turn.answer))
-        ]
-        return [*said, {"role": "user", "content": asked}]
+        before = self.conversation.turns[: self.index]
+        return as_messages(((turn.asked, turn.answer) for turn in before), asked)
 
     @property
     def shown(self) -> dict[str, Any]:
@@ -122,12 +119,24 @@ class Conversations:
             self._all.remove(conversation)
         return turns[place.index + 1 :] if changed else []
 
-    def replace(self, before: str, after: str) -> None:
-        """Replace an answer, wherever it stands, with a longer one."""
-        for conversation in self._all:
-            for turn in conversation.turns:
-                if turn.answer == before:
-                    turn.answer = after
+    def lengthen(self, view: str, before: str, after: str) -> tuple[int, list[Turn]]:
+        """Replace an answer with a longer one.
+
+        Args:
+            view: by which the page knows the answer. Where it has none, the one turn with the text
+                ``before`` is meant; of several, none.
+
+        Returns:
+            The number of the turn, from 1, and the later turns, which followed the shorter answer.
+        """
+        all_turns = [(each, n) for each in self._all for n in range(len(each.turns))]
+        meant = [(each, n) for each, n in all_turns if view and each.turns[n].view == view]
+        meant = meant or [(each, n) for each, n in all_turns if each.turns[n].answer == before]
+        if len(meant) != 1:
+            return 0, []
+        ((conversation, n),) = meant
+        conversation.turns[n].answer = after
+        return n + 1, conversation.turns[n + 1 :]
 
     def _of(self, cell: str | None) -> Conversation | None:
         """The unnamed conversation in which the cell has a turn that follows another, else the last one."""

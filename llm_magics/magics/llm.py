@@ -134,10 +134,7 @@ class LLMMagics(Magics):
         view.finish(generation, tokens=tokens)
         if generation.text and not request.raw:
             turn = Turn(cell, request.prompt, generation.text, view.id)
-            for later in self._conversations.keep(place, turn):
-                if later.view:
-                    stale = {"do": "stale", "id": later.view, "turn": place.index + 1}
-                    self.lives.channel.send(stale)
+            self._mark_stale(place.index + 1, self._conversations.keep(place, turn))
         if request.out:
             self.shell.user_ns[request.out] = generation
         if interrupted:
@@ -226,9 +223,15 @@ class LLMMagics(Magics):
         assert self._model is not None
         return self._model.variant(info.fingerprint) or self._model
 
-    def grown(self, before: Generation, after: Generation) -> None:
+    def _mark_stale(self, number: int, later: list[Turn]) -> None:
+        """Tell the views of these turns that turn ``number`` is another one now."""
+        for turn in later:
+            if turn.view:
+                self.lives.channel.send({"do": "stale", "id": turn.view, "turn": number})
+
+    def grown(self, view: str, before: Generation, after: Generation) -> None:
         """Take an answer that a view went on with into its conversation, and into its variable."""
-        self._conversations.replace(before.text, after.text)
+        self._mark_stale(*self._conversations.lengthen(view, before.text, after.text))
         for name, value in list(self.shell.user_ns.items()):
             if isinstance(value, type(before)) and _same_answer(value, before):
                 self.shell.user_ns[name] = after

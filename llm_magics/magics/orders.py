@@ -18,7 +18,7 @@ from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.kept import read_kept
 from .channel import Channel, Order, whole
 from .inside.orders import Looks
-from .live import Lives
+from .live import Live, Lives
 from .playground import playground
 from .playground.playground import Playground
 from .tuning.orders import Tunes
@@ -34,7 +34,7 @@ class Models(playground.Models, Protocol):
     """Where the model comes from."""
 
     def model_of(self, info: ModelInfo) -> Model: ...
-    def grown(self, before: Generation, after: Generation) -> None: ...
+    def grown(self, view: str, before: Generation, after: Generation) -> None: ...
 
 
 def _answer_of(order: Order) -> tuple[dict[str, Any], Generation]:
@@ -46,6 +46,11 @@ def _answer_of(order: Order) -> tuple[dict[str, Any], Generation]:
     return payload, generation
 
 
+def _id_of(payload: dict[str, Any]) -> str:
+    """Return the id by which the page knows an answer; empty where it has none."""
+    return str(payload["run"].get("id", ""))
+
+
 def _bundle_of(generation: Generation, payload: dict[str, Any]) -> dict[str, Any]:
     """Return the bundle of an answer that takes the place of ``payload`` in the notebook."""
     bundle = tokens_bundle if payload.get("view") == "tokens" else generation_bundle
@@ -53,7 +58,7 @@ def _bundle_of(generation: Generation, payload: dict[str, Any]) -> dict[str, Any
     return bundle(
         generation,
         note if isinstance(note, str) else "",
-        id=str(payload["run"].get("id", "")),
+        id=_id_of(payload),
         conversation=conversation if isinstance(conversation, dict) else None,
     )
 
@@ -131,9 +136,7 @@ class Orders:
         for each in stream:
             live.add([each])
         tree = generation.with_branch(stream.generation, at=at, parent=parent)
-        made = _bundle_of(tree, payload)
-        live.end(made)
-        self.channel.send({"do": "record", "id": id, "bundle": made})
+        self._give(live, tree, payload)
 
     def _more(self, id: str, order: Order) -> None:
         """Go on with an answer, or a branch of it, that was cut off; and send the answer with what is new."""
@@ -146,10 +149,14 @@ class Orders:
             live.add([each])
         whole_answer = generation.with_more(stream.generation, path=path)
         if path == 0:
-            self._models.grown(generation, whole_answer)
-        made = _bundle_of(whole_answer, payload)
-        live.end(made)
-        self.channel.send({"do": "record", "id": id, "bundle": made})
+            self._models.grown(_id_of(payload), generation, whole_answer)
+        self._give(live, whole_answer, payload)
+
+    def _give(self, live: Live, answer: Generation, payload: dict[str, Any]) -> None:
+        """End what is made, and send the answer that takes the place of ``payload`` in the notebook."""
+        bundle = _bundle_of(answer, payload)
+        live.end(bundle)
+        self.channel.send({"do": "record", "id": live.id, "bundle": bundle})
 
     def _work(self, id: str, work: Callable[[], None]) -> None:
         """Do it in a thread; an error is told to the view.

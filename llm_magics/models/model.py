@@ -214,10 +214,7 @@ class Model(Inside):
 
         A KeyboardInterrupt goes through; what was made until then is in :attr:`last`.
         """
-        stream = self.stream(prompt, system=system, raw=raw, speculate=speculate, **options)
-        for _ in stream:
-            pass
-        return stream.generation
+        return self.stream(prompt, system=system, raw=raw, speculate=speculate, **options).to_end()
 
     def stream_branch(
         self, generation: Generation, at: int, token: str | int, *, speculate: bool = True, **options: Any
@@ -245,10 +242,7 @@ class Model(Inside):
 
     def branch(self, generation: Generation, at: int, token: str | int, **options: Any) -> Generation:
         """As :meth:`stream_branch`, to its end."""
-        stream = self.stream_branch(generation, at, token, **options)
-        for _ in stream:
-            pass
-        return stream.generation
+        return self.stream_branch(generation, at, token, **options).to_end()
 
     def stream_more(
         self, generation: Generation, tokens: int | None = None, *, speculate: bool = True
@@ -271,10 +265,7 @@ class Model(Inside):
 
     def extend(self, generation: Generation, tokens: int | None = None) -> Generation:
         """As :meth:`stream_more`, to its end."""
-        stream = self.stream_more(generation, tokens)
-        for _ in stream:
-            pass
-        return stream.generation
+        return self.stream_more(generation, tokens).to_end()
 
     def with_adapter(
         self, adapter: Adapter | str | Path, strength: float | None = None, *, name: str = ""

@@ -62,6 +62,22 @@ def test_later_turns_are_stale_once_an_earlier_one_is_another() -> None:
     assert [turn.asked for turn in conversations.keep(place, Turn("1", "A", "x"))] == ["b", "C"]
 
 
+def test_a_longer_answer_goes_to_its_own_turn() -> None:
+    """Several conversations may have the same answer: that of the view is meant."""
+    conversations = Conversations()
+    for cell, view in (("1", "v1"), ("2", "v2")):
+        conversations.keep(conversations.begin(cell, None), Turn(cell, "q", "Yes", view))
+    conversations.keep(conversations.follow("", "3", None), Turn("3", "why", "So", "v3"))
+    number, later = conversations.lengthen("v2", "Yes", "Yes, it is")
+    assert number == 1 and [turn.view for turn in later] == ["v3"]
+    assert [message["content"] for message in conversations.follow("", "4", None).messages("x")] == [
+        *("q", "Yes, it is", "why", "So", "x")
+    ]
+    assert conversations.lengthen("", "Yes", "Yes.") == (1, [])  # one has that text still
+    conversations.keep(conversations.begin("5", None), Turn("5", "q", "Yes.", "v5"))
+    assert conversations.lengthen("", "Yes.", "Yes!") == (0, [])  # either could be meant
+
+
 def test_what_a_record_says_of_its_turn() -> None:
     conversations = Conversations()
     assert conversations.begin("1", None).shown == {}

@@ -50,7 +50,7 @@ class Room:
     def model_of(self, info: ModelInfo) -> Model:
         return self.model
 
-    def grown(self, before: Any, after: Any) -> None:
+    def grown(self, view: str, before: Any, after: Any) -> None:
         self.more.append((before, after))
 
     def send(self, message: dict[str, Any], data: Any = (), *, as_text: bool = False) -> None:
@@ -179,6 +179,36 @@ def test_a_turn_that_was_cut_goes_on() -> None:
     until(lambda: len(play._turns[0].text) > len(short) and not play._lock.locked())
     assert play._turns[0].text.startswith(short) and len(play._turns) == 2
     assert play.state()["turns"][0]["more"] is False
+
+
+def test_a_turn_that_failed_keeps_what_follows_it() -> None:
+    """Where there were versions, the notebook lost what was asked after an answer that failed."""
+    play = playing(Room("one.", "two.", "three."))
+    play.obey({"act": "set", "settings": {"max_tokens": 50, "temperature": 0}, "raw": True})
+    asked(play, "a")
+    asked(play, act="again", turn=0)
+    asked(play, "b")
+    play._turns[1].record, play._turns[1].failed = None, "it failed"
+    play.obey({"act": "send", "text": "c"})
+    until(lambda: play._turns[2].record and not play._lock.locked())
+    other = playing(Room("none"))
+    other.take(play.bundle()[MIME])
+    assert shown(other) == shown(play) and [each[0] for each in shown(other)] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [{"parent": -1, "turn": 0}, {"parent": 0, "turn": 0}],  # it follows itself: there would be no end
+        [{"parent": 0, "turn": 0}],
+        [{"parent": -1, "turn": 9}],
+        [{"parent": -1, "turn": "0"}],
+    ],
+)
+def test_versions_that_cannot_be(others: Any) -> None:
+    saved = {"turns": [{"asked": "a"}], "others": others}
+    with pytest.raises(UsageError, match="versions"):
+        playing(Room("a")).take(saved)
 
 
 def test_each_branch_has_what_followed_it() -> None:

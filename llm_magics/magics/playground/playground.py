@@ -108,8 +108,8 @@ class Playground:
                     name: getattr(turn, name)
                     for name in ("asked", "live", "failed", "path", "fork", "more", "key")
                 }
-                | {"versions": self._conversation.versions(number)}
-                for number, turn in enumerate(self._turns)
+                | {"versions": versions}
+                for turn, versions in zip(self._turns, self._conversation.versions, strict=True)
             ],
             "undo": self._conversation.can_undo,
             "context": self._context(),

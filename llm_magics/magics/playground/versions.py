@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...chat.messages import as_messages
 from ...core.columns import MOST_TOKENS
 from ...core.records import Generation
 from ...errors import UsageError
@@ -26,8 +27,7 @@ class Turn:
             what is added where ``more`` is set.
         key: by which a view knows this turn.
         after: the branch of the answer before that this turn follows.
-        children: what follows, of which ``chosen`` names one for each branch by its place among those that
-            follow that branch.
+        children: what follows, all versions of it; ``chosen`` has one of them for each branch.
     """
 
     asked: str
@@ -40,7 +40,7 @@ class Turn:
     key: str = field(default_factory=new_id)
     after: int = 0
     children: list[Turn] = field(default_factory=list)
-    chosen: dict[int, int] = field(default_factory=dict)
+    chosen: dict[int, Turn] = field(default_factory=dict)
     _markdown: tuple[object, str] = (None, "")
 
     @property
@@ -63,14 +63,13 @@ class Turn:
     @property
     def next(self) -> Turn | None:
         """The version that is chosen."""
-        following = self.following
-        return following[min(self.chosen.get(self.path, 0), len(following) - 1)] if following else None
+        return self.chosen.get(self.path)
 
     def add(self, child: Turn) -> None:
         """Put a version of the next turn, and choose it."""
         child.after = self.path
         self.children.append(child)
-        self.chosen[self.path] = len(self.following) - 1
+        self.chosen[self.path] = child
 
     def all(self) -> Iterator[Turn]:
         """Walk over this turn's children, and theirs."""
@@ -83,12 +82,7 @@ class Turn:
 
 def messages(turns: Sequence[Turn], number: int) -> list[dict[str, str]]:
     """Return what the model is given for turn ``number``: the turns before it, and what is asked."""
-    said = [
-        {"role": role, "content": text}
-        for turn in turns[:number]
-        for role, text in (("user", turn.asked), ("assistant", turn.text))
-    ]
-    return [*said, {"role": "user", "content": turns[number].asked}]
+    return as_messages(((turn.asked, turn.text) for turn in turns[:number]), turns[number].asked)
 
 
 class Conversation:
@@ -112,7 +106,7 @@ class Conversation:
         """Return the turn that turn ``number`` follows: for the first one the root."""
         return self.turns[number - 1] if number else self._root
 
-    def add(self, number: int, turn: Turn) -> Turn:
+    def add(self, number: int, turn: Turn) -> None:
         """Put a version of turn ``number``, and look at it; those that are there stay beside it.
 
         Raises:
@@ -125,13 +119,13 @@ class Conversation:
         if old is not None and old.record is None:  # nothing came of it
             before.children.remove(old)
         before.add(turn)
-        return turn
 
-    def versions(self, number: int) -> tuple[int, int]:
-        """Return how many versions turn ``number`` has, and which of them is looked at, from 0."""
-        before = self.before(number)
-        following = before.following
-        return len(following), min(before.chosen.get(before.path, 0), len(following) - 1)
+    @property
+    def versions(self) -> list[tuple[int, int]]:
+        """How many versions each of the turns has, and which of them it is, from 0."""
+        turns = self.turns
+        followed = ([self._root, *turns][number].following for number in range(len(turns)))
+        return [(len(each), each.index(turn)) for each, turn in zip(followed, turns, strict=True)]
 
     def choose(self, number: int, version: int) -> None:
         """Look at another version of turn ``number``.
@@ -142,7 +136,7 @@ class Conversation:
         before = self.before(number)
         if not 0 <= version < len(before.following):
             raise UsageError(f"there is no version {version + 1}", hint="load the page again")
-        before.chosen[before.path] = version
+        before.chosen[before.path] = before.following[version]
 
     def clear(self) -> None:
         """Begin anew; :meth:`undo` brings back what was there."""
@@ -174,16 +168,17 @@ class Conversation:
         while waiting:
             parent = waiting.pop(0)
             for child in parent.children:
-                if child.record is None:
-                    continue
                 places[child.key] = len(found)
-                same = [each for each in parent.children if each.after == child.after]
-                entry: dict[str, Any] = {"parent": places[parent.key], "after": child.after}
-                entry["chosen"] = parent.chosen.get(child.after, 0) == same.index(child)
+                entry: dict[str, Any] = {
+                    "parent": places[parent.key],
+                    "after": child.after,
+                    "chosen": parent.chosen.get(child.after) is child,
+                }
                 if child.key in shown:
                     entry["turn"] = shown[child.key]
                 else:
-                    entry |= {"asked": child.asked, "path": child.path, "kept": kept(child.record)}
+                    entry |= {"asked": child.asked, "path": child.path}
+                    entry["kept"] = kept(child.record) if child.record else None
                 found.append(entry)
                 waiting.append(child)
         return found if len(found) > len(shown) else []
@@ -208,7 +203,7 @@ class Conversation:
             ends = isinstance(path, int) and record is not None and 0 <= path <= len(record.branches)
             return Turn(str(each.get("asked", "")), record, path if ends else 0)
 
-        shown = [turn_of(each) for each in _objects(turns)]
+        shown = dict(enumerate(turn_of(each) for each in _objects(turns)))
         made = Conversation()
         places: list[Turn] = []
         entries = _objects(others) or [{"parent": n - 1, "turn": n} for n in range(len(shown))]
@@ -216,15 +211,18 @@ class Conversation:
             number, parent = each.get("turn"), each.get("parent")
             if not isinstance(parent, int) or not -1 <= parent < len(places):
                 raise UsageError("the versions of this conversation are none", hint="run the cell again")
-            known = isinstance(number, int) and 0 <= number < len(shown)
-            turn = shown[number] if known else turn_of(each)  # type: ignore[index]  # an int, if it is known
+            if number is None:
+                turn = turn_of(each)
+            elif isinstance(number, int) and number in shown:
+                turn = shown.pop(number)  # once: a turn that followed itself would have no end
+            else:
+                raise UsageError("the versions of this conversation are none", hint="run the cell again")
             before = places[parent] if parent >= 0 else made._root
             after = each.get("after", before.path)
             turn.after = after if isinstance(after, int) else 0
             before.children.append(turn)
-            same = [child for child in before.children if child.after == turn.after]
-            if each.get("chosen", True):
-                before.chosen[turn.after] = len(same) - 1
+            if each.get("chosen", True) or turn.after not in before.chosen:
+                before.chosen[turn.after] = turn
             places.append(turn)
         return made
 
