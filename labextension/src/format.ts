@@ -17,6 +17,12 @@ export function fixed(value: number, digits: number): string {
 /** "1 token", "3 tokens": the words behind a number. */
 export const plural = (value: number, noun: string): string => ` ${noun}${value === 1 ? '' : 's'}`;
 
+/** An error of the kernel: what is wrong, and what to do next. */
+export function errorParts(text: string): [what: string, hint: string] {
+  const [what = '', ...rest] = text.split('\n');
+  return [visible(what), visible(rest.join(' ').replace(/^\s*→\s*/, ''))];
+}
+
 export function count(value: number): string {
   return Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '–';
 }

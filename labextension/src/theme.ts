@@ -15,7 +15,7 @@ const DARK = `
 
 /** Custom properties for a shadow root; the host's own where the design says so. */
 export const COLOURS = `
-:host{${LIGHT}
+:host{${LIGHT}--llm-hatched:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px);
 --llm-fg:var(--vscode-editor-foreground,var(--jp-content-font-color1,var(--own-fg)));
 --llm-fg2:var(--vscode-descriptionForeground,var(--own-fg2));--llm-line:var(--jp-border-color2,var(--own-line));
 --llm-focus:var(--vscode-focusBorder,var(--jp-brand-color1,var(--llm-accent)));

@@ -42,9 +42,9 @@ async function promptLanguage(languages: IEditorLanguageRegistry): Promise<Exten
         name: 'LLMLine',
         before: 'IndentedCode',
         parse(context, line) {
-          const found = (context as { lineStart?: number }).lineStart === 0 && HEAD.exec(line.text);
-          if (!found) return false;
-          const begin = found[0].length;
+          const match = (context as { lineStart?: number }).lineStart === 0 && HEAD.exec(line.text);
+          if (!match) return false;
+          const begin = match[0].length;
           const parts = [context.elt('LLMMagic', 0, begin)];
           for (const word of line.text.slice(begin).matchAll(/\S+/g)) {
             const from = begin + word.index;
@@ -66,8 +66,8 @@ async function promptLanguage(languages: IEditorLanguageRegistry): Promise<Exten
           // {{ is a brace.
           if (context.char(at + 1) === BRACE)
             return at + 2 <= context.end ? context.addElement(context.elt('Escape', at, at + 2)) : -1;
-          const found = FIELD.exec(context.slice(at, Math.min(context.end, at + LONGEST)));
-          return found ? context.addElement(context.elt('LLMField', at, at + found[0].length)) : -1;
+          const match = FIELD.exec(context.slice(at, Math.min(context.end, at + LONGEST)));
+          return match ? context.addElement(context.elt('LLMField', at, at + match[0].length)) : -1;
         },
       },
     ],
@@ -85,7 +85,7 @@ export function highlightPrompts(
   extensions: IEditorExtensionRegistry,
   languages: IEditorLanguageRegistry,
 ): void {
-  let made: Extension | undefined;
+  let prompt: Extension | undefined;
   let ready: Promise<Extension> | undefined;
   const none: Extension = [];
   extensions.addExtension({
@@ -96,28 +96,28 @@ export function highlightPrompts(
       const wanted = (first: string) => isPrompt(first, model.mimeType);
       // The languages are fetched for the first prompt there is.
       const load = (view: EditorView) => {
-        ready ??= promptLanguage(languages).then(found => {
-          made = found;
-          return found;
+        ready ??= promptLanguage(languages).then(extension => {
+          prompt = extension;
+          return extension;
         });
-        void ready.then(found => {
+        void ready.then(extension => {
           if (slot.get(view.state) === none && wanted(view.state.doc.line(1).text))
-            view.dispatch({ effects: slot.reconfigure(found) });
+            view.dispatch({ effects: slot.reconfigure(extension) });
         });
       };
       const own = [
         Prec.highest(slot.of(none)),
         EditorState.transactionExtender.of(change => {
-          if (!change.docChanged || !made) return null;
+          if (!change.docChanged || !prompt) return null;
           const was = slot.get(change.startState) !== none;
           const now = wanted(change.newDoc.line(1).text);
-          return was === now ? null : { effects: slot.reconfigure(now ? made : none) };
+          return was === now ? null : { effects: slot.reconfigure(now ? prompt : none) };
         }),
         ViewPlugin.define(view => {
           if (wanted(view.state.doc.line(1).text)) load(view);
           return {
             update: ({ docChanged, state, view }) => {
-              if (docChanged && !made && wanted(state.doc.line(1).text)) load(view);
+              if (docChanged && !prompt && wanted(state.doc.line(1).text)) load(view);
             },
           };
         }),

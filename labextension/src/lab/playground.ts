@@ -15,7 +15,7 @@ export class PlaygroundView extends Widget implements IRenderMime.IRenderer {
   private model: IRenderMime.IMimeModel | undefined;
 
   private readonly prose = new Map<HTMLElement, Prose>();
-  private made = 0;
+  private slots = 0;
 
   constructor(
     private readonly place: Place | undefined,
@@ -53,7 +53,7 @@ export class PlaygroundView extends Widget implements IRenderMime.IRenderer {
         prose.dispose();
         this.prose.delete(old);
       }
-    const prose = this.prose.get(element) ?? new Prose(this.registry, this.node, `turn-${this.made++}`);
+    const prose = this.prose.get(element) ?? new Prose(this.registry, this.node, `turn-${this.slots++}`);
     this.prose.set(element, prose);
     prose.show(element, text, false); // not trusted: the notebook's file may come from anybody
   }

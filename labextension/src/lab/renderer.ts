@@ -3,6 +3,7 @@
 import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { h, icon } from '../dom.js';
+import { errorParts } from '../format.js';
 import type { Host, Live, Order } from '../host.js';
 import type { Growing, News } from '../live.js';
 import {
@@ -316,8 +317,7 @@ export class RecordView extends Widget implements IRenderMime.IRenderer {
   private fail(what: string, keep = false): void {
     const element = h('div');
     const { root } = shell(element, '');
-    const [first, ...rest] = what.split('\n');
-    root.append(banner(first!, rest.join(' ').replace(/^\s*→\s*/, ''), icon('error')));
+    root.append(banner(...errorParts(what), icon('error')));
     for (const old of this.node.querySelectorAll(':scope > .llm-magics-failure')) old.remove();
     element.className = 'llm-magics-failure';
     if (keep) {

@@ -24,7 +24,7 @@ export const CARD_STYLE = `
 .others .chosen::before{content:"";position:absolute;left:4px;width:7px;height:7px;border-radius:4px;background:var(--llm-heat-solid)}
 .others .can{cursor:pointer}
 .others .can:hover,.others [aria-selected=true]{background:var(--llm-cell);outline:1px solid var(--llm-line2)}
-.others .rest code{font:11px var(--llm-ui)}.others .bar .hatched{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
+.others .rest code{font:11px var(--llm-ui)}.others .bar .hatched{background:var(--llm-hatched)}
 .card .keys{display:flex;flex-wrap:wrap;gap:4px 12px;padding:7px 12px;border-top:1px solid var(--own-line);color:var(--own-fg2);font-size:11px}
 kbd{font:10px/14px var(--llm-ui);border:1px solid var(--llm-line2);border-radius:3px;padding:0 4px;margin-right:3px;background:none;color:inherit;box-shadow:none}
 .card form .field{flex:1}.card form{display:flex;gap:6px;margin:4px 12px 8px}

@@ -85,10 +85,10 @@ export class Minimap {
 
   private most(place: number): number {
     const begin = Math.floor(place / this.group) * this.group;
-    let found = begin;
+    let highest = begin;
     for (let each = begin; each < Math.min(begin + this.group, this.tokens.length); each++)
-      if (this.height(each) > this.height(found)) found = each;
-    return found;
+      if (this.height(each) > this.height(highest)) highest = each;
+    return highest;
   }
 
   /** `slots` is how many tokens there may be at the most; `hits` are those that are not pale. */

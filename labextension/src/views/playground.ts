@@ -1,7 +1,7 @@
 /** The playground: a conversation, its settings, and the strip in every answer. */
 
 import { h, icon } from '../dom.js';
-import { count, visible } from '../format.js';
+import { count, errorParts } from '../format.js';
 import { type PlayHost, type PlayNews, type PlayState, type PlayTurn, readPlay } from '../play.js';
 import { type Rec, readKept } from '../record.js';
 import { SETTINGS_STYLE, SettingsRail } from './settings.js';
@@ -208,9 +208,7 @@ export class Playground {
   }
 
   private fail(text: string, mild = false): void {
-    const [what, ...next] = text.split('\n');
-    const picture = icon(mild ? 'warning' : 'error');
-    const shown = banner(visible(what!), visible(next.join(' ').replace(/^\s*→\s*/, '')), picture);
+    const shown = banner(...errorParts(text), icon(mild ? 'warning' : 'error'));
     if (mild) shown.classList.add('warn');
     this.say(shown, () => {
       this.dismissed = this.state.failed;

@@ -1,7 +1,7 @@
 /** The playground's rail: model, sampling, system prompt. */
 
 import { h } from '../dom.js';
-import { bytes, visible } from '../format.js';
+import { bytes, errorParts, visible } from '../format.js';
 import type { ModelRow, PlayState, Settings } from '../play.js';
 
 export const SETTINGS_STYLE = `
@@ -128,12 +128,8 @@ export class SettingsRail {
         h('progress', { max: 1, value: loading.share ?? undefined, 'aria-label': 'Loading' }),
       );
     this.chosen = state.model;
-    const [what, ...next] = state.refused.split('\n');
-    this.refused.replaceChildren(
-      ...(what
-        ? [h('b', {}, visible(what)), h('div', {}, visible(next.join(' ').replace(/^\s*→\s*/, '')))]
-        : []),
-    );
+    const [what, hint] = errorParts(state.refused);
+    this.refused.replaceChildren(...(what ? [h('b', {}, what), h('div', {}, hint)] : []));
     // A name that was not found stays, to be mended; one that is loaded has its card.
     if (this.typed && !loading && !what && this.name.value.trim() === this.typed && this.was)
       this.name.value = '';

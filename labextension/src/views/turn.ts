@@ -1,7 +1,7 @@
 /** One question of a playground, and its answer. */
 
 import { h, icon } from '../dom.js';
-import { visible } from '../format.js';
+import { errorParts, visible } from '../format.js';
 import type { Host, Live } from '../host.js';
 import type { Growing } from '../live.js';
 import type { PlayState, PlayTurn } from '../play.js';
@@ -91,17 +91,8 @@ export class TurnView {
     this.drawVersions(!!state.turns.some(each => each.live));
     if (!this.asked.querySelector('textarea')) this.asked.textContent = visible(turn.asked);
     this.name.textContent = visible(record?.model.name || state.model || 'Model');
-    this.failure.replaceChildren(
-      ...(turn.failed
-        ? [
-            banner(
-              visible(turn.failed.split('\n')[0]!),
-              visible(turn.failed.split('\n').slice(1).join(' ')),
-              icon('error'),
-            ),
-          ]
-        : []),
-    );
+    const failed = turn.failed && banner(...errorParts(turn.failed), icon('error'));
+    this.failure.replaceChildren(...(failed ? [failed] : []));
     if (turn.live !== this.listening) {
       this.off?.();
       this.listening = turn.live;

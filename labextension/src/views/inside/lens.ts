@@ -44,7 +44,7 @@ const STYLE = `
 .top .curve .of{position:absolute;bottom:2px;white-space:nowrap;color:var(--llm-fg2);font:11px var(--llm-ui)}.curve svg{display:block;font:10.5px var(--llm-ui)}.curve text{fill:var(--llm-fg2)}.curve polyline{fill:none;stroke:var(--llm-mass-solid);stroke-width:2}
 .curve circle{fill:var(--llm-mass-solid)}.curve line{stroke:var(--llm-line)}.curve .now{fill:var(--llm-fg);font-weight:600;font-size:11px}
 .curve .marked{fill:color-mix(in srgb,var(--llm-accent) 6%,transparent);stroke:var(--llm-accent)}.curve .w1{stroke:var(--llm-fg2);stroke-dasharray:4 3}.curve .w2{stroke:var(--llm-heat-solid);stroke-dasharray:2 3}
-.above{display:flex;flex-wrap:wrap;gap:8px 24px;align-items:center;margin:0 0 8px;min-height:36px}.hold{position:relative}.found{color:var(--llm-fg2);align-self:center}
+.above{display:flex;flex-wrap:wrap;gap:8px 24px;align-items:center;margin:0 0 8px;min-height:36px}.hold{position:relative}.matches{color:var(--llm-fg2);align-self:center}
 .ten{position:absolute;z-index:5;right:20px;top:${HEAD + 4}px;border-radius:6px;background:var(--llm-surface);color:var(--own-fg);padding:8px 12px;width:min(460px,90%);box-shadow:var(--llm-shadow),0 0 0 1px var(--own-line)}
 .ten ol{list-style:none;margin:6px 0 0;padding:0;columns:2;column-gap:24px}.ten li{display:grid;grid-template-columns:88px 1fr 56px;gap:8px;align-items:center;height:19px}
 .ten li code{font:11px var(--llm-code);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.ten li span:last-child{text-align:right}
@@ -74,7 +74,7 @@ export class LensView extends InsideView {
   private readonly say = h('span', { class: 'say', 'aria-live': 'polite' });
   private readonly ten = h('div', { class: 'ten', hidden: true });
   private readonly legend = h('span');
-  private readonly found = h('span', { class: 'found', 'aria-live': 'polite' });
+  private readonly matches = h('span', { class: 'matches', 'aria-live': 'polite' });
   private readonly slide;
   private readonly modes;
   private readonly columns = new Map<number, HTMLElement>();
@@ -108,7 +108,7 @@ export class LensView extends InsideView {
         { class: 'row' },
         this.modes.element,
         this.legend,
-        h('span', { class: 'right' }, this.found, find),
+        h('span', { class: 'right' }, this.matches, find),
       ),
       this.busy,
       h('div', { class: 'above' }, this.slide.element, this.say),
@@ -478,7 +478,7 @@ export class LensView extends InsideView {
 
   private count(words: string): void {
     const many = this.hits(words).length;
-    this.found.textContent = words.trim() ? (many ? `${count(many)} found` : 'none') : '';
+    this.matches.textContent = words.trim() ? (many ? `${count(many)} found` : 'none') : '';
   }
 
   private find(words: string, by: number): void {
@@ -489,7 +489,7 @@ export class LensView extends InsideView {
         ? (hits.find(n => n > this.token) ?? hits[0]!)
         : (hits.filter(n => n < this.token).at(-1) ?? hits.at(-1)!);
     this.go(this.layer, next);
-    this.found.textContent = `${hits.indexOf(next) + 1} of ${count(hits.length)}`;
+    this.matches.textContent = `${hits.indexOf(next) + 1} of ${count(hits.length)}`;
   }
 }
 

@@ -27,7 +27,7 @@ code,.mono{font-family:var(--llm-code);background:none;color:inherit;padding:0}
 .busy::before{content:"";width:44px;height:3px;background:linear-gradient(90deg,var(--llm-mass-solid) 50%,var(--llm-track) 50%)}
 .bar{display:block;height:8px;background:var(--llm-track);border-radius:1px}.bar i{display:block;height:100%;background:var(--llm-mass-4);border-radius:1px}
 .bar.chosen i{background:var(--llm-heat-solid)}
-.hatched{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
+.hatched{background:var(--llm-hatched)}
 @media print{.slider,.keys{display:none!important}}`;
 
 /** A few choices, of which one is taken: a radiogroup. */

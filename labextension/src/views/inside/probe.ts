@@ -27,7 +27,7 @@ const STYLE = `
 .inner table{border-collapse:collapse;width:100%}.inner td,.inner th{padding:4px 8px;border-bottom:1px solid var(--llm-line);font-weight:400;text-align:right;white-space:nowrap}
 .inner :is(td,th):first-child,.inner :is(td,th):last-child{text-align:left}.inner td:last-child{white-space:normal;color:var(--llm-fg2);font:11px var(--llm-code)}.inner th{color:var(--llm-fg2);font-size:11px}
 .hold{display:flex;gap:14px;align-items:center;margin:12px 0 4px;color:var(--llm-fg2)}.hold .strip{flex:1;display:flex;height:14px}.hold .strip i{display:block;height:100%;border-right:1px solid var(--llm-bg);background:var(--llm-mass-4)}.hold .strip i:nth-child(even){background:var(--llm-mass-3)}
-.hold .strip i.hatched{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)}
+.hold .strip i.hatched{background:var(--llm-hatched)}
 .note{color:var(--llm-fg2);margin:6px 0}
 @container (max-width:640px){.line{grid-template-columns:14px minmax(110px,1.4fr) 60px 60px}.line>:nth-child(3),.line>:nth-child(5),.line>.share{display:none}.line>:nth-child(6){display:none}}`;
 

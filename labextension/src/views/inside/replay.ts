@@ -20,7 +20,7 @@ const STYLE = `
 .three{display:grid;grid-template-columns:minmax(0,1.5fr) minmax(170px,.8fr) 230px;gap:8px 24px;margin-top:12px}
 .head,.cand{display:grid;grid-template-columns:14px 92px 1fr 58px 62px;gap:8px;align-items:center;height:${ROW}px}.head{color:var(--llm-fg2);font-size:11px;height:34px}
 .cand code{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}.cand .n,.head .n{text-align:right}
-.cand .others{font-size:11px;white-space:nowrap}.cand .two .hatched{background:repeating-linear-gradient(135deg,var(--llm-line2) 0 2px,transparent 2px 5px)!important}.cand .two i{display:block;height:6px;margin:1px 0;background:var(--llm-mass-3);border-radius:1px}.cand .two i+i{background:var(--llm-mass-solid)}
+.cand .others{font-size:11px;white-space:nowrap}.cand .two i{display:block;height:6px;margin:1px 0;border-radius:1px}.cand .two i:where(:not(.hatched)){background:var(--llm-mass-3)}.cand .two i+i{background:var(--llm-mass-solid)}
 .cand.now{font-weight:600}.cand.now .two i+i{background:var(--llm-heat-solid)}.cand.gone code{text-decoration:line-through;color:var(--llm-fg2)}
 .mark{display:block;width:9px;height:9px;border-radius:5px;border:2px solid transparent}.now .mark{background:var(--llm-heat-solid)}.rec .mark{border-color:var(--llm-fg2)}.now.rec .mark{border-color:var(--llm-heat-solid)}
 .rule{border:1px solid var(--llm-line2);border-radius:9px;padding:0 7px;font-size:11px;white-space:nowrap}
