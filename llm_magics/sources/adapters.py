@@ -148,7 +148,7 @@ def _old(folder: Path) -> Path:
 
 
 def _half_done(folder: Path) -> bool:
-    """Whether a kill, or another process now, left the folder between two names."""
+    """Tell whether a kill, or another process now, left the folder between two names."""
     return _old(folder).is_dir() and not folder.exists()
 
 

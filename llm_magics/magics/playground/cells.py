@@ -36,7 +36,7 @@ def conversation(
     turns: Sequence[Turn], *, model: str | None, adapter: str, system: str, raw: bool
 ) -> list[str]:
     """Return the sources of cells that give this conversation, one or two a turn."""
-    found: list[str] = []
+    cells: list[str] = []
     turned = False
     for number, turn in enumerate(turns):
         if turn.record is None:
@@ -45,7 +45,7 @@ def conversation(
         try:
             if turned:  # an earlier answer was a branch: cells would hold another one
                 raise UsageError("cells that follow one another hold answers as they came", hint="")
-            found.append(
+            cells.append(
                 magic(
                     turn.asked,
                     options,
@@ -59,11 +59,11 @@ def conversation(
             )
         except UsageError:
             prompt = turn.asked if raw else messages(turns, number)
-            found.append(python(prompt, options, model=model, adapter=adapter, system=system or None))
+            cells.append(python(prompt, options, model=model, adapter=adapter, system=system or None))
         if turn.path:
-            found.append(branches(turn.record, turn.path, model=model, adapter=adapter))
+            cells.append(branches(turn.record, turn.path, model=model, adapter=adapter))
             turned = not raw
-    return found
+    return cells
 
 
 def magic(
@@ -91,12 +91,12 @@ def magic(
     if system:
         words += [_FLAGS["system"], _quoted(_escaped(system))]
     defaults = SamplingOptions()
-    given = {
+    settings = {
         name: value
         for name, value in options.given().items()
         if name in _FLAGS and value != getattr(defaults, name)
     }
-    for name, value in given.items():
+    for name, value in settings.items():
         each = (
             [value] if name != "stop" else [text.replace("\n", "\\n").replace("\t", "\\t") for text in value]
         )
@@ -105,7 +105,7 @@ def magic(
     words += [*(["--raw"] if raw else []), *(["--tokens"] if tokens else [])]
     line, body = " ".join(words), _escaped(prompt)
     read = parse(line, body + "\n", _Everything())
-    if (read.prompt, read.system or None, read.options) != (prompt, system or None, given) or "\n" in line:
+    if (read.prompt, read.system or None, read.options) != (prompt, system or None, settings) or "\n" in line:
         raise UsageError("this prompt can't be written as a cell", hint="copy its text instead")
     return f"%%llm {line}".rstrip() + f"\n{body}"
 
@@ -120,11 +120,11 @@ def python(
 ) -> str:
     """The same in Python, where a magic can't say it."""
     defaults = SamplingOptions()
-    given = {name: value for name, value in options.given().items() if value != getattr(defaults, name)}
+    settings = {name: value for name, value in options.given().items() if value != getattr(defaults, name)}
     arguments = [repr(messages), *([f"system={system!r}"] if system else [])]
     if isinstance(messages, str):
         arguments.append("raw=True")
-    arguments += [f"{name}={value!r}" for name, value in given.items()]
+    arguments += [f"{name}={value!r}" for name, value in settings.items()]
     call = f"{_load(model, adapter)}.generate({', '.join(arguments)})"
     return f"import llm_magics as lm\n\nanswer = {call}\nlm.tokens(answer)"
 
@@ -148,8 +148,8 @@ def branches(generation: Generation, path: int, *, model: str | None, adapter: s
 
 
 def _load(model: str | None, adapter: str) -> str:
-    given = [*([repr(model)] if model else []), *([f"adapter={adapter!r}"] if adapter else [])]
-    return f"lm.load({', '.join(given)})"
+    arguments = [*([repr(model)] if model else []), *([f"adapter={adapter!r}"] if adapter else [])]
+    return f"lm.load({', '.join(arguments)})"
 
 
 def _escaped(text: str) -> str:

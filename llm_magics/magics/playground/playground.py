@@ -227,10 +227,10 @@ class Playground:
 
     def _set(self, order: dict[str, Any]) -> None:
         self._change = order.get("set", self._change)  # also of what is refused: the view shows what holds
-        given = order.get("settings", {})
-        if not isinstance(given, dict):
+        settings = order.get("settings", {})
+        if not isinstance(settings, dict):
             raise UsageError("settings are names and values", hint="reload the page")
-        settings = {name: value for name, value in given.items() if name in SETTINGS}
+        settings = {name: value for name, value in settings.items() if name in SETTINGS}
         sampling_options(settings)
         self._settings = settings
         self._system = str(order.get("system", self._system))
@@ -282,8 +282,8 @@ class Playground:
         def begin(model: Model) -> Stream:
             return model.stream_branch(base, at, token)
 
-        def done(made: Generation) -> None:
-            turn.record = record.with_branch(made, at=at, parent=parent)
+        def done(generation: Generation) -> None:
+            turn.record = record.with_branch(generation, at=at, parent=parent)
             turn.path = len(turn.record.branches)  # what followed stays with the branch that it followed
 
         self._run(number, begin, done, fork=(parent, at))
@@ -300,8 +300,8 @@ class Playground:
         def begin(model: Model) -> Stream:
             return model.stream_more(record.path(path))
 
-        def done(made: Generation) -> None:
-            turn.record = record.with_more(made, path=path)
+        def done(generation: Generation) -> None:
+            turn.record = record.with_more(generation, path=path)
 
         self._run(number, begin, done, more=True)
 
@@ -391,8 +391,8 @@ class Playground:
                 return model.stream(turn.asked, raw=True, **self._settings)
             return model.stream(messages(self._turns, number), system=self._system or None, **self._settings)
 
-        def done(made: Generation) -> None:
-            turn.record, turn.path = made, 0
+        def done(generation: Generation) -> None:
+            turn.record, turn.path = generation, 0
 
         self._run(number, begin, done)
 

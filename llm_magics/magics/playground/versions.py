@@ -23,7 +23,7 @@ class Turn:
 
     Attributes:
         path: the branch of the answer that the conversation goes on with.
-        live: the id of the answer that is being made, or of the branch that turns off at ``fork``, or of
+        live: the id of the answer that is being written, or of the branch that turns off at ``fork``, or of
             what is added where ``more`` is set.
         key: by which a view knows this turn.
         after: the branch of the answer before that this turn follows.
@@ -94,13 +94,13 @@ class Conversation:
 
     @property
     def turns(self) -> list[Turn]:
-        """The turns that are looked at, oldest first."""
-        found: list[Turn] = []
+        """List the turns that are looked at, oldest first."""
+        turns: list[Turn] = []
         turn = self._root.next
         while turn is not None:
-            found.append(turn)
+            turns.append(turn)
             turn = turn.next
-        return found
+        return turns
 
     def before(self, number: int) -> Turn:
         """Return the turn that turn ``number`` follows: for the first one the root."""
@@ -122,7 +122,7 @@ class Conversation:
 
     @property
     def versions(self) -> list[tuple[int, int]]:
-        """How many versions each of the turns has, and which of them it is, from 0."""
+        """Count the versions of each turn that is looked at, and tell which of them it is, from 0."""
         turns = self.turns
         followed = ([self._root, *turns][number].following for number in range(len(turns)))
         return [(len(each), each.index(turn)) for each, turn in zip(followed, turns, strict=True)]
@@ -163,12 +163,12 @@ class Conversation:
         """Return what is not looked at, as plain JSON: turns that are looked at are named by their number."""
         shown = {turn.key: number for number, turn in enumerate(self.turns)}
         places: dict[str, int] = {self._root.key: -1}
-        found: list[dict[str, Any]] = []
+        entries: list[dict[str, Any]] = []
         waiting = [self._root]
         while waiting:
             parent = waiting.pop(0)
             for child in parent.children:
-                places[child.key] = len(found)
+                places[child.key] = len(entries)
                 entry: dict[str, Any] = {
                     "parent": places[parent.key],
                     "after": child.after,
@@ -179,9 +179,9 @@ class Conversation:
                 else:
                     entry |= {"asked": child.asked, "path": child.path}
                     entry["kept"] = kept(child.record) if child.record else None
-                found.append(entry)
+                entries.append(entry)
                 waiting.append(child)
-        return found if len(found) > len(shown) else []
+        return entries if len(entries) > len(shown) else []
 
     @staticmethod
     def read(turns: Any, others: Any) -> Conversation:
@@ -192,39 +192,39 @@ class Conversation:
         """
         left = MOST_TOKENS
 
-        def turn_of(each: dict[str, Any]) -> Turn:
+        def turn_of(saved: dict[str, Any]) -> Turn:
             nonlocal left
-            payload = each.get("kept")
+            payload = saved.get("kept")
             record = read_kept(payload, most=left) if isinstance(payload, dict) else None
             left -= len(record.tokens) if record is not None else 0
             if record is not None and not isinstance(record, Generation):
                 raise UsageError("an answer of this conversation is none", hint="run the cell again")
-            path = each.get("path", 0)
+            path = saved.get("path", 0)
             ends = isinstance(path, int) and record is not None and 0 <= path <= len(record.branches)
-            return Turn(str(each.get("asked", "")), record, path if ends else 0)
+            return Turn(str(saved.get("asked", "")), record, path if ends else 0)
 
         shown = dict(enumerate(turn_of(each) for each in _objects(turns)))
-        made = Conversation()
+        conversation = Conversation()
         places: list[Turn] = []
         entries = _objects(others) or [{"parent": n - 1, "turn": n} for n in range(len(shown))]
-        for each in entries:
-            number, parent = each.get("turn"), each.get("parent")
+        for entry in entries:
+            number, parent = entry.get("turn"), entry.get("parent")
             if not isinstance(parent, int) or not -1 <= parent < len(places):
                 raise UsageError("the versions of this conversation are none", hint="run the cell again")
             if number is None:
-                turn = turn_of(each)
+                turn = turn_of(entry)
             elif isinstance(number, int) and number in shown:
                 turn = shown.pop(number)  # once: a turn that followed itself would have no end
             else:
                 raise UsageError("the versions of this conversation are none", hint="run the cell again")
-            before = places[parent] if parent >= 0 else made._root
-            after = each.get("after", before.path)
+            before = places[parent] if parent >= 0 else conversation._root
+            after = entry.get("after", before.path)
             turn.after = after if isinstance(after, int) else 0
             before.children.append(turn)
-            if each.get("chosen", True) or turn.after not in before.chosen:
+            if entry.get("chosen", True) or turn.after not in before.chosen:
                 before.chosen[turn.after] = turn
             places.append(turn)
-        return made
+        return conversation
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
