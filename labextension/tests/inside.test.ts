@@ -66,6 +66,11 @@ test('lens: the slider, the keys, the top ten', async () => {
   const grid = root.querySelector('.grid')!;
   const say = () => root.querySelector('.say')!.textContent;
   expect(say()).toContain('after layer 3, at ␣is (4), it would say ␣a 50 %, its final answer');
+  // The slider and the sentence stand above the picture, the ten best over it.
+  const [above, hold] = [root.querySelector('.above')!, root.querySelector('.hold')!];
+  expect(above.compareDocumentPosition(hold) & Node.DOCUMENT_POSITION_FOLLOWING).toBeTruthy();
+  expect(above.querySelector('.slider')).not.toBeNull();
+  expect([...hold.children].map(child => child.className.split(' ')[0])).toEqual(['grid', 'ten']);
   press(grid, 'ArrowUp');
   expect(say()).toContain('after layer 2');
   expect(root.querySelector('.labels .on')!.textContent).toBe('2');
@@ -251,6 +256,27 @@ test('tree: a click on a path reads it; what is rare is folded', async () => {
   const bands = () => [...root.querySelectorAll('.wood rect[role=treeitem]')];
   const title = (n: number) => bands()[n]!.querySelector('title')!.textContent;
   expect(bands().map((_, n) => title(n)!.split('\n')[0])).toContain(' w8 w9');
+  // Every band has its share, and the chosen way lies inside the bands.
+  const wood = root.querySelector('.wood')!;
+  expect(wood.querySelectorAll('text.p[x]')).toHaveLength(bands().length);
+  const box = (rect: Element) =>
+    ['x', 'y', 'width', 'height'].map(name => Number(rect.getAttribute(name))) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+  const strands = [...wood.querySelectorAll('rect.strand')].map(box);
+  expect(strands.length).toBeGreaterThan(1);
+  for (const [x, y, wide, tall] of strands)
+    expect(
+      bands()
+        .map(box)
+        .some(
+          ([left, top, width, height]) =>
+            left <= x && top <= y && x + wide <= left + width && y + tall <= top + height,
+        ),
+    ).toBe(true);
   bands()
     .find((_, n) => title(n)!.startsWith(' w8 w9'))!
     .dispatchEvent(new MouseEvent('click'));
@@ -359,6 +385,9 @@ test('walk: station by station with the keys, to the next token, and to the full
   expect(one()).toBe('A random number decides: 0.250 lies in the piece of ␣w3, one of 4.');
   press(main, 't');
   expect(root.querySelector('.said')!.textContent).toContain('w3');
+  // The first throw is another one: not that of the walk's own seed once more.
+  const [, own, other] = /this walk has seed (\S+)\. Seed (\d+) throws/.exec(one() + main.textContent)!;
+  expect(other).not.toBe(own);
   press(main, 'ArrowRight');
   expect([now(), root.querySelector('.foot')!.textContent!.includes('token 2 of 2')]).toEqual([
     'Pieces',

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
 import { visible } from '../src/format.js';
+import type { Branch } from '../src/record.js';
 import { Columns } from '../src/views/columns.js';
 import { find } from '../src/views/find.js';
-import { MEASURES, stepOf } from '../src/views/steps.js';
+import { typedWords } from '../src/views/rail.js';
+import { barHeight, MEASURES, stepOf } from '../src/views/steps.js';
 import { Strip } from '../src/views/strip.js';
 import type { Look } from '../src/views/text.js';
 import { inside, record, token } from './helpers.js';
@@ -27,6 +29,26 @@ test('steps begin where the design says', () => {
   expect([0.99, 1, 2, 3, 5, 8].map(bits => stepOf(MEASURES.surprisal, bits))).toEqual([0, 1, 2, 3, 4, 5]);
   expect([50, 49, 24, 9, 2, 0.2].map(p => stepOf(MEASURES.probability, p))).toEqual([0, 1, 2, 3, 4, 5]);
   expect(stepOf(MEASURES.entropy, Number.NaN)).toBe(0);
+});
+
+test('a bar is higher for what is less expected, in every measure', () => {
+  const heights = (name: keyof typeof MEASURES, ...values: number[]) =>
+    values.map(value => Math.round(100 * barHeight(MEASURES[name], value)));
+  expect(heights('surprisal', 0, 4, 8, 20, Number.NaN)).toEqual([0, 50, 100, 100, 0]);
+  expect(heights('probability', 100, 75, 0)).toEqual([0, 25, 100]);
+  expect(heights('rank', 1, 10, 101)).toEqual([15, 52, 100]);
+  expect(heights('time', 0, 22, 500)).toEqual([0, 50, 100]);
+});
+
+test('a branch is named by the words that were typed, else by its first token', () => {
+  const branch = (temperature: number, ...drawn: (number | undefined)[]): Branch => ({
+    ...{ parent: 0, at: 0, text: '', stop_reason: 'length', timing: record().timing },
+    tokens: drawn.map((u, n) => ({ ...token(` w${n}`), u })),
+    options: { ...record().options, temperature },
+  });
+  expect(typedWords(branch(0.8, undefined, undefined, 0.5))).toBe(' w0 w1');
+  expect(typedWords(branch(0.8, undefined, undefined))).toBe(' w0');
+  expect(typedWords(branch(0, undefined, undefined, 0.5))).toBe(' w0');
 });
 
 test('an expected token has no element; spaces are never coloured; breaks are signs that are not copied', () => {

@@ -3,7 +3,7 @@
 
 import { h, perFrame } from '../dom.js';
 import type { Token } from '../record.js';
-import { MEASURES, type Measure, stepOf } from './steps.js';
+import { barHeight, MEASURES, type Measure, stepOf } from './steps.js';
 
 const HEIGHT = 30;
 const BAR = 2; // px, the narrowest
@@ -109,17 +109,8 @@ export class Minimap {
     return this.measure.of(this.tokens[place]!, place, this.tokens);
   }
 
-  /** How high a token's bar is, 0 to 1: the more unexpected, by the measure that colours the text. */
   private height(place: number): number {
-    const { measure } = this;
-    const value = this.value(place);
-    if (!Number.isFinite(value)) return 0;
-    if (measure.falling) return 1 - Math.min(value, 100) / 100;
-    const [first, last] = [measure.edges[0]!, measure.edges[4]!];
-    // Edges that are far apart, as those of ranks and times are: on a log axis.
-    const far = last / first > 20;
-    const share = far ? Math.log1p(value) / Math.log1p(last) : value / last;
-    return Math.max(0, Math.min(share, 1));
+    return barHeight(this.measure, this.value(place));
   }
 
   mark(place: number | undefined, spoken = ''): void {

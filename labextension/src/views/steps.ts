@@ -66,3 +66,14 @@ export function stepOf(measure: Measure, value: number): number {
   while (step < 5 && (measure.falling ? value < measure.edges[step]! : value >= measure.edges[step]!)) step++;
   return step;
 }
+
+/** How high a token's bar is, 0 to 1: the more unexpected, the higher. */
+export function barHeight(measure: Measure, value: number): number {
+  if (!Number.isFinite(value)) return 0;
+  if (measure.falling) return 1 - Math.min(value, 100) / 100;
+  const [first, last] = [measure.edges[0]!, measure.edges[4]!];
+  // Edges that are far apart, as those of ranks and times are: on a log axis.
+  const far = last / first > 20;
+  const share = far ? Math.log1p(value) / Math.log1p(last) : value / last;
+  return Math.max(0, Math.min(share, 1));
+}
