@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -272,7 +272,8 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
         with told:
             path = Path(
                 _asked(
-                    lambda name=name: hf_hub_download(  # type: ignore[misc]  # bound here, called at once
+                    partial(
+                        hf_hub_download,
                         repository,
                         name,
                         revision=commit,

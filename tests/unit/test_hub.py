@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
+from huggingface_hub.utils import are_progress_bars_disabled as disabled
 
 import llm_magics as lm
 from llm_magics.core import progress
+from llm_magics.errors import Interrupted
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
 from llm_magics.sources import hub as hub_module
@@ -131,6 +133,18 @@ def test_progress_is_told_where_somebody_listens(hub: Hub) -> None:
     shares = [share for _, share in files if share is not None]
     assert shares == sorted(shares) and shares[-1] < 1
     assert any(what.startswith("converting") for what, _ in told)
+
+
+def test_who_stops_at_a_file_fetches_it_not(hub: Hub) -> None:
+    def listener(what: str, share: float | None) -> None:
+        if "model.safetensors" in what:
+            raise Interrupted("stopped")
+
+    with progress.listening(listener), pytest.raises(Interrupted):
+        lm.load(REPO)
+    weights = [path for method, path, _ in hub.requests if method == "GET" and "model.safetensors" in path]
+    assert weights == [] and not disabled()
+    assert lm.load(REPO).generate("hello", max_tokens=5).tokens
 
 
 def test_the_second_time_takes_one_question_and_offline_none(
