@@ -1,10 +1,11 @@
-# make demo · make frontend · make test · make lab · make bench · make lint · make binder-check · make clean
+# `make` lists the targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 PY := .venv/bin/python
 PY5 := .venvs/transformers5/bin/python
+NEWER := ministral3 or mistral_3 or qwen3.5 or qwen3_5 or recurrent or lfm2-moe
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --no-warn-script-location
 STAMP := .venv/.installed
 
@@ -57,13 +58,25 @@ lint: $(STAMP)-test labextension/node_modules/.bin/vitest ## ruff, mypy, biome a
 	$(PY) -m mypy
 	cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent lint
 
-test: $(STAMP)-test lint frontend ## set up and pass every test there is
+unit: $(STAMP)-test ## the unit tests: no model, no browser
+	$(PY) -m pytest -q -n auto tests/unit
+
+vitest: labextension/node_modules/.bin/vitest
 	cd labextension && PATH="$(CURDIR)/.venv/bin:$$PATH" npm run --silent test
-	$(PY) -m pytest tests/unit tests/kernel tests/model
+
+quick: lint unit vitest ## lint, unit tests and the front end's tests
+
+test-model: $(STAMP)-test frontend ## the tests in kernels and on the real model
+	$(PY) -m pytest -n 2 --dist loadfile tests/kernel tests/model
 	$(PY5) -m pytest tests/unit/test_hostile_servers.py tests/model/test_adapter.py tests/model/test_saved_run.py tests/model/test_trainer.py
+	$(PY5) -m pytest -q tests/model/test_families.py tests/model/test_taps.py tests/model/test_network.py tests/model/test_slots.py tests/model/test_multimodal.py tests/model/test_recurrent.py -k "$(NEWER)"
+
+test-browser: $(STAMP)-test frontend ## the tests in JupyterLab and Notebook, and the notebooks
 	$(PY) tools/browser.py
 	$(PY) -m pytest tests/browser
 	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
+
+test: frontend quick test-model test-browser ## set up and pass every test there is
 
 bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes minutes
 	$(PY) benchmarks/start.py
@@ -80,4 +93,4 @@ clean: ## remove what was built here; the model cache stays
 	rm -rf .venv .venvs build dist labextension/node_modules labextension/lib labextension/build llm_magics/static llm_magics/labextension .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 
-.PHONY: help demo frontend lab lint test bench binder-check clean
+.PHONY: help demo frontend lab lint unit vitest quick test-model test-browser test bench binder-check clean

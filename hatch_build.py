@@ -104,7 +104,8 @@ class CustomBuildHook(BuildHookInterface):
                 )
         if self.target_name == "wheel" and (LAB / "package.json").exists():
             build_data["shared_data"][str(LAB)] = SHARE
-            build_data["shared_data"][str(SOURCE / "install.json")] = f"{SHARE}/install.json"
+            if not (LAB / "install.json").exists():  # `make frontend` writes it for development
+                build_data["shared_data"][str(SOURCE / "install.json")] = f"{SHARE}/install.json"
 
 
 def main() -> None:

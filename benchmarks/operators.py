@@ -15,7 +15,7 @@ import onnxruntime as ort
 
 import llm_magics as lm
 from llm_magics.engine.ort import OrtEngine
-from llm_magics.models.convert import Converted
+from llm_magics.models.loading.convert import ConvertedModel
 
 TOKENS = 64
 
@@ -25,10 +25,10 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--context", type=int, default=100)
-    given = parser.parse_args()
-    model = lm.load(given.model, precision=given.precision)
+    args = parser.parse_args()
+    model = lm.load(args.model, precision=args.precision)
     assert model.folder is not None
-    spec = Converted.read(model.folder).spec
+    spec = ConvertedModel.read(model.folder).spec
     with tempfile.TemporaryDirectory() as place:
         original = ort.InferenceSession
 
@@ -41,10 +41,10 @@ def main() -> None:
             model.folder / "decoder.onnx",
             vocab_size=spec.vocab,
             context_length=spec.context,
-            cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
+            cache_shape=spec.cache_shape,
         )
         cache = engine.cache()
-        cache.extend(list(range(100, 100 + given.context)))
+        cache.extend(list(range(100, 100 + args.context)))
         cache.extend([5])
         time.sleep(0.01)
         start = time.perf_counter()
@@ -63,7 +63,7 @@ def main() -> None:
             times[op] += event["dur"] / TOKENS
             counts[op] += 1
     print(
-        f"{model.name} ({model.info.precision}), {given.context} tokens of context: {spent * 1e3:.2f} ms a "
+        f"{model.name} ({model.info.precision}), {args.context} tokens of context: {spent * 1e3:.2f} ms a "
         f"token while profiled"
     )
     for op, spent_us in sorted(times.items(), key=lambda item: -item[1]):

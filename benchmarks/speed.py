@@ -86,7 +86,7 @@ def pairs(rounds: int, one: Callable[[], int], other: Callable[[], int]) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
+    args = parser.parse_args()
     model = lm.load()
 
     def answer(prompt: str, **options: Any) -> int:
@@ -106,17 +106,17 @@ def main() -> None:
 
     rows = {}
     rows["record: the whole record against the bare engine"] = pairs(
-        2 * given.rounds, lambda: answer(PROMPT, raw=True, max_tokens=200, speculate=False), bare
+        2 * args.rounds, lambda: answer(PROMPT, raw=True, max_tokens=200, speculate=False), bare
     )
     rows["record: ten alternatives against none"] = pairs(
-        2 * given.rounds,
+        2 * args.rounds,
         lambda: answer(PROMPT, raw=True, max_tokens=200, speculate=False),
         lambda: answer(PROMPT, raw=True, max_tokens=200, speculate=False, alternatives=0),
     )
     for name, prompts in (("rewrite with one change", REWRITES), ("elsewhere", OTHERS)):
         each = {
             prompt: pairs(
-                given.rounds,
+                args.rounds,
                 lambda prompt=prompt: answer(prompt, max_tokens=160),
                 lambda prompt=prompt: answer(prompt, max_tokens=160, speculate=False),
             )

@@ -19,8 +19,8 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--precision", default="auto")
-    given = parser.parse_args()
-    model = lm.load(precision=given.precision)
+    args = parser.parse_args()
+    model = lm.load(precision=args.precision)
 
     def after_each_other() -> None:
         for prompt in PROMPTS:
@@ -40,7 +40,7 @@ def main() -> None:
     ways: tuple[Callable[[], None], ...] = (after_each_other, in_turns, gathered)
     times: dict[str, list[float]] = {way.__name__: [] for way in ways}
     after_each_other()
-    for _ in range(given.rounds):
+    for _ in range(args.rounds):
         for way in ways:
             model.pool.clear()
             began = time.perf_counter()

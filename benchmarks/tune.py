@@ -1,4 +1,4 @@
-"""Tuning: ours beside transformers + PEFT, on the same rows, rank and targets; fresh processes, in turns.
+"""Tuning: ours next to transformers + PEFT, on the same rows, rank and targets; fresh processes, in turns.
 
     python benchmarks/tune.py [--rounds 3] [--minute]
 
@@ -42,9 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minute", action="store_true")
-    given = parser.parse_args()
+    args = parser.parse_args()
     found: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
-    for n in range(given.rounds):
+    for n in range(args.rounds):
         for side in (*SIDES[n % len(SIDES) :], *SIDES[: n % len(SIDES)]):
             found[side].append(measured(side, 0))
     print(f"{'':<18}{'tok/s':>8}{'s/step':>8}{'peak MB':>9}")
@@ -58,7 +58,7 @@ def main() -> None:
             print(
                 f"ours {ours} / peft {kind} full: {speed[f'ours {ours}'] / speed[f'peft {kind} full']:.1f} x"
             )
-    if given.minute:
+    if args.minute:
         for side in ("ours full", "ours last 8", "peft bf16 full", "peft fp32 full"):
             run = measured(side, 60)
             print(

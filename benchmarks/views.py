@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import llm_magics as lm  # noqa: E402
-from llm_magics.views.bundle import MIME, tokens_bundle  # noqa: E402
+from llm_magics.views.bundle import tokens_bundle  # noqa: E402
+from llm_magics.views.mime import GENERATION_MIME  # noqa: E402
 from tools.browser import found  # noqa: E402
 
 TOKENS, RUNS = 8_000, 5
@@ -82,9 +83,9 @@ def main() -> None:
 
     for length in (60, 250):
         answer = lm.load().generate("Why is the sky blue?", max_tokens=length, temperature=0.9, seed=3)
-        size, made = len(json.dumps(tokens_bundle(answer)[MIME])), len(answer.tokens)
+        size, made = len(json.dumps(tokens_bundle(answer)[GENERATION_MIME])), len(answer.tokens)
         print(f"record of {made} tokens: {size / made:.0f} bytes a token, 10 alternatives each")
-    payload = tokens_bundle(record())[MIME]
+    payload = tokens_bundle(record())[GENERATION_MIME]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 900})

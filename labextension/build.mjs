@@ -1,16 +1,27 @@
 // What is shipped: an ES module for anywidget, a script for pages of their own, JupyterLab's prebuilt extension.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { build } from 'esbuild';
 
-for (const [name, format] of [
-  ['widget', 'esm'],
-  ['page', 'iife'],
+// esbuild leaves template strings as they are; style sheets need no line breaks.
+const styles = {
+  name: 'styles',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\.css\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace(/css`[^`]*`/g, rules => rules.replace(/\s+/g, ' ')),
+      loader: 'ts',
+    })),
+};
+
+for (const [host, name, format] of [
+  ['anywidget', 'widget', 'esm'],
+  ['page', 'page', 'iife'],
 ])
   await build({
-    entryPoints: [`src/hosts/${name}.ts`],
+    entryPoints: [`src/hosts/${host}.ts`],
     bundle: true,
     minify: true,
+    plugins: [styles],
     format,
     target: 'es2022',
     legalComments: 'none',

@@ -18,7 +18,7 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from . import namesake
+from . import package_conflict
 
 if TYPE_CHECKING:
     from .core.options import SamplingOptions
@@ -37,20 +37,25 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .magics import load_ipython_extension, unload_ipython_extension
-    from .magics.host import playground
+    from .magics.playground_view import playground
     from .magics.tuning.magic import tune
-    from .models.adapter import Adapter, load_adapter
-    from .models.beside import compare, tokenizers
+    from .models.adapters.lora import Adapter, load_adapter
+    from .models.batch_generate import BatchAnswers
+    from .models.catalog.card import ModelCard, card
+    from .models.catalog.fit import Fit, fit
+    from .models.catalog.hub_search import HubModel, search
+    from .models.catalog.model_table import ModelTable, list_models
+    from .models.catalog.notebook_licenses import licenses
+    from .models.compare import compare, compare_tokenizers
     from .models.fidelity import Fidelity
-    from .models.load import list_models, load
-    from .models.map import Answers
+    from .models.loading.load import load
     from .models.model import Model
     from .tuning.run import TuneRun
-    from .views.bundle import tokens
+    from .views.bundle import read_output, show_tokens
 
 __version__ = "0.1.0"
 
-namesake.warn()
+package_conflict.warn()
 
 # ONNX Runtime sends telemetry by default since 1.29. This must be set before it is imported, by whomever.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -73,33 +78,42 @@ _HOMES = {
         "UsageError",
     ),
     "magics": ("load_ipython_extension", "unload_ipython_extension"),
-    "magics.host": ("playground",),
+    "magics.playground_view": ("playground",),
     "magics.tuning.magic": ("tune",),
-    "models.adapter": ("Adapter", "load_adapter"),
-    "models.beside": ("compare", "tokenizers"),
+    "models.adapters.lora": ("Adapter", "load_adapter"),
+    "models.compare": ("compare", "compare_tokenizers"),
     "models.fidelity": ("Fidelity",),
-    "models.load": ("list_models", "load"),
-    "models.map": ("Answers",),
+    "models.catalog.fit": ("Fit", "fit"),
+    "models.catalog.card": ("ModelCard", "card"),
+    "models.catalog.notebook_licenses": ("licenses",),
+    "models.loading.load": ("load",),
+    "models.catalog.model_table": ("ModelTable", "list_models"),
+    "models.batch_generate": ("BatchAnswers",),
     "models.model": ("Model",),
+    "models.catalog.hub_search": ("HubModel", "search"),
     "tuning.run": ("TuneRun",),
-    "views.bundle": ("tokens",),
+    "views.bundle": ("read_output", "show_tokens"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Adapter",
     "Alternative",
-    "Answers",
+    "BatchAnswers",
     "ContextOverflow",
     "FetchError",
     "Fidelity",
+    "Fit",
     "Generation",
+    "HubModel",
     "Interrupted",
     "LLMMagicsError",
     "Model",
+    "ModelCard",
     "ModelFileError",
     "ModelInfo",
     "ModelNotFound",
+    "ModelTable",
     "SamplingOptions",
     "StoreError",
     "Stream",
@@ -111,14 +125,19 @@ __all__ = [
     "UnsupportedModel",
     "UsageError",
     "__version__",
+    "card",
     "compare",
+    "compare_tokenizers",
+    "fit",
+    "licenses",
     "list_models",
     "load",
     "load_adapter",
     "load_ipython_extension",
     "playground",
-    "tokenizers",
-    "tokens",
+    "read_output",
+    "search",
+    "show_tokens",
     "tune",
     "unload_ipython_extension",
 ]

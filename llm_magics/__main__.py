@@ -1,4 +1,4 @@
-"""``python -m llm_magics pull [NAME]``: fetch and convert a model, so that the first cell answers at once."""
+"""``python -m llm_magics pull [NAME]`` downloads and converts a model; ``doctor`` checks the installation."""
 
 from __future__ import annotations
 
@@ -11,24 +11,29 @@ from .errors import LLMMagicsError
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m llm_magics")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    pull = verbs.add_parser("pull", help="fetch and convert a model")
+    pull = verbs.add_parser("pull", help="download and convert a model")
     pull.add_argument(
-        "name", nargs="?", help="a catalogue name, org/name on the Hub, or a path; default model if left out"
+        "name", nargs="?", help="a catalogue name, org/name on the Hub, or a path (the default model)"
     )
     pull.add_argument("--precision", default="auto")
+    verbs.add_parser("doctor", help="check the installation")
     arguments = parser.parse_args()
-    from .clean import line
-    from .models.load import load
+    if arguments.verb == "doctor":
+        from . import doctor
+
+        results = doctor.run_checks()
+        print(doctor.report(results))
+        return int(any(result.level == "wrong" for result in results))
+    from .models.loading.load import load
+    from .sanitize import single_line
 
     try:
         model = load(arguments.name, precision=arguments.precision)
     except LLMMagicsError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
-    print(
-        f"{line(model.name)} is ready: {model.info.precision}, {model.weights_bytes / 1e6:.0f} MB, licence "
-        f"{model.info.licence}"
-    )
+    size = f"{model.weights_bytes / 1e6:.0f} MB"
+    print(f"{single_line(model.name)} is ready: {model.info.precision}, {size}, licence {model.info.license}")
     return 0
 
 

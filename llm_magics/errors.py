@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import sys
 
-from .clean import encodable, printable
+from .sanitize import encodable, printable
 
 LONGEST = 2_000  # letters of a message that are shown: parts of it come from model files
 
@@ -38,6 +38,15 @@ __all__ = [
 ]
 
 
+# Hints for situations that many places share.
+REDOWNLOAD = "Download the file again: it is damaged."
+RELOAD_PAGE = "Reload the page."
+RUN_CELL = "Run the cell again."
+NEED_GENERATION = "Pass the result of model.generate(…)."
+CHOOSE_MODEL = "Choose another model."
+CHOOSE_COPY = "Choose another copy of the model."
+
+
 class _Explained(BaseException):
     """What is wrong and what to do, as one short block."""
 
@@ -51,7 +60,7 @@ class _Explained(BaseException):
         return f"{message}\n  → {hint}" if hint else message
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of a traceback; the cell still counts as failed."""
+        """Return what IPython shows in place of a traceback; the cell still counts as failed."""
         return [encodable(f"{type(self).__name__}: {self}", sys.stdout)]
 
 

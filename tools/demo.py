@@ -10,7 +10,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from llm_magics.views.bundle import MIME, read_bundle
+from llm_magics.views.bundle import read_output
+from llm_magics.views.mime import GENERATION_MIME
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,8 +40,8 @@ def main() -> int:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if data.get(MIME, {}).get("kind") == "generation":
-                generation = read_bundle(data)
+            if data.get(GENERATION_MIME, {}).get("kind") == "generation":
+                generation = read_output(data)
                 speeds.append(generation.timing.decode_tokens_per_s)
                 print(f"\n{cell.source.strip()}\n  ⟶ " + data["text/plain"].strip().replace("\n", "\n    "))
     if not speeds:

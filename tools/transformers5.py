@@ -21,7 +21,7 @@ def main() -> None:
     done = FOLDER / f".transformers-{VERSION}"
     if done.is_file():
         return
-    print(f"installing transformers {VERSION} beside the other …", flush=True)
+    print(f"installing transformers {VERSION} next to the other …", flush=True)
     venv.create(FOLDER, clear=True)
     place = sysconfig.get_path("purelib", vars={"base": str(FOLDER), "platbase": str(FOLDER)})
     (Path(place) / "usual.pth").write_text(sysconfig.get_path("purelib") + "\n", "utf-8")

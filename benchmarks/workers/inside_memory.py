@@ -1,4 +1,4 @@
-"""What one view of 1,000 tokens takes beside the model: peak resident memory, in MB, and seconds.
+"""What one view of 1,000 tokens takes next to the model: peak resident memory, in MB, and seconds.
 
 python inside_memory.py VIEW
 """
@@ -8,7 +8,7 @@ import sys
 import time
 
 import llm_magics as lm
-from llm_magics.models.fidelity import prose
+from llm_magics.models.fidelity import sample_text
 
 
 def peak_mb() -> float:
@@ -17,20 +17,20 @@ def peak_mb() -> float:
 
 def main() -> None:
     model = lm.load()
-    ids = (model.tokenizer.encode(prose()) * 2)[:1000]
+    ids = (model.tokenizer.encode(sample_text()) * 2)[:1000]
     text = model.tokenizer.decode(ids)
     model.generate("Hi", max_tokens=4)
     looks = {
         "score": lambda: model.score(text),
-        "lens": lambda: model.lens(text),
+        "lens": lambda: model.logit_lens(text),
         "attention": lambda: model.attention(text),
         "probe": lambda: model.probe(text, [" and so on", " but not this", " end"]),
         "compare": lambda: lm.compare(model.score(text), model.score(text)),
-        "watch": lambda: model.watch(text, [" the"]),
-        "memorised": lambda: model.memorised(text),
-        "tree": lambda: model.tree(text, samples=8, max_tokens=8),
-        "attribute": lambda: model.attribute(ids[:100]),
-        "walk": lambda: model.walk(ids[:500]),
+        "watch": lambda: model.track(text, [" the"]),
+        "memorised": lambda: model.memorization(text),
+        "tree": lambda: model.sample_tree(text, samples=8, max_tokens=8),
+        "attribute": lambda: model.attribution(ids[:100]),
+        "walk": lambda: model.walkthrough(ids[:500]),
         "replay": lambda: model.replay(model.generate(text[:2000], max_tokens=200, raw=True)),
         "tokenize": lambda: model.tokenize(text),
     }

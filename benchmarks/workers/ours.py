@@ -32,7 +32,7 @@ if asked["logits"]:
 
     cache = model.engine.cache()
     prose = asked["prose"]
-    parts = [cache.extend(prose[at : at + 64], every=True).copy() for at in range(0, len(prose), 64)]
+    parts = [cache.extend(prose[at : at + 64], all_logits=True).copy() for at in range(0, len(prose), 64)]
     np.save(asked["logits"], np.concatenate(parts))
 answer(
     load_s=load_s,

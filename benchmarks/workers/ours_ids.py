@@ -18,7 +18,7 @@ def step(ids: list[int], state: object) -> tuple[int, object]:
 
 
 def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
-    cache.rewind(0)
+    cache.truncate(0)
     return greedy(step, ids, new)
 
 

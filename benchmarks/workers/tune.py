@@ -15,12 +15,12 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 import llm_magics as lm  # noqa: E402
-from llm_magics.models.convert import weights_of  # noqa: E402
-from llm_magics.models.places import chosen  # noqa: E402
+from llm_magics.models.adapters.targets import resolve_targets  # noqa: E402
+from llm_magics.models.loading.convert import weights_of  # noqa: E402
+from llm_magics.tuning.dataset import read_rows  # noqa: E402
 from llm_magics.tuning.examples import Example, encode_rows, split  # noqa: E402
 from llm_magics.tuning.plan import RATE  # noqa: E402
-from llm_magics.tuning.rows import read_rows  # noqa: E402
-from llm_magics.tuning.training import machine  # noqa: E402
+from llm_magics.tuning.training import hardware  # noqa: E402
 from llm_magics.tuning.training.trainer import BETAS, CLIP, LAST_RATE, WARM_UP  # noqa: E402
 
 BATCH, RANK, ALPHA = 8, 8, 16
@@ -32,13 +32,13 @@ def main() -> None:
     model = lm.load()
     examples, _ = encode_rows(model, read_rows(ROOT / "notebooks" / "data" / "brindle.jsonl").rows)
     found = split(examples, fraction=0.2)
-    source = model.source()
+    source = model.origin.source()
     del model
     make = Ours if side.startswith("ours") else Peft
     each = make(source, found.train, last=side.endswith("last 8"), bf16="bf16" in side)
     out: dict[str, float] = {}
     if seconds:
-        out["begun"] = best = each.loss([*found.choose, *found.final])
+        out["begun"] = best = each.loss([*found.validation, *found.test])
         each.step()  # the first prepares kernels
         began = time.perf_counter()
         each.step()
@@ -47,7 +47,7 @@ def main() -> None:
         for n in range(min(total, 150)):
             each.step()
             if n % 5 == 4:
-                best = min(best, each.loss([*found.choose, *found.final]))
+                best = min(best, each.loss([*found.validation, *found.test]))
         out |= {"held_out": best, "steps": total}
     else:
         times, tokens = [], []
@@ -66,18 +66,20 @@ class Ours:
     total = 40
 
     def __init__(self, source: Path, train: list[Example], *, last: bool, bf16: bool) -> None:
-        machine.torch()
+        hardware.import_torch()
         from llm_magics.tuning.examples import Split
-        from llm_magics.tuning.training.lora import Lora
-        from llm_magics.tuning.training.network import Network
+        from llm_magics.tuning.training.lora import LoraParameters
+        from llm_magics.tuning.training.model import TrainableModel
         from llm_magics.tuning.training.trainer import Trainer
 
         weights = weights_of(source)
         first = weights.spec.layers - 8 if last else 0
-        network = Network(weights, machine.faster(), first=first)
+        network = TrainableModel(weights, hardware.fastest_dtype(), first=first)
         weights.release()
         layers = range(first, weights.spec.layers)
-        lora = Lora(weights.spec, layers, chosen(weights.spec, "all"), rank=RANK, alpha=ALPHA, seed=0)
+        lora = LoraParameters(
+            weights.spec, layers, resolve_targets(weights.spec, "all"), rank=RANK, alpha=ALPHA, seed=0
+        )
         rate = RATE
         self.trainer = Trainer(network, lora, Split(train=train), rate=rate, batch=BATCH, seed=0)
         if last:
@@ -99,7 +101,7 @@ class Peft:
     total = 40
 
     def __init__(self, source: Path, train: list[Example], *, last: bool, bf16: bool) -> None:
-        machine.torch()  # the same settings of torch as ours
+        hardware.import_torch()  # the same settings of torch as ours
         import torch
         from peft import LoraConfig, get_peft_model
         from transformers import AutoModelForCausalLM
@@ -131,7 +133,7 @@ class Peft:
             return [*values, *[fill] * (longest - len(values))]
 
         labels = [
-            [id if learnt else -100 for id, learnt in zip(example.ids, example.learnt, strict=True)]
+            [id if learnt else -100 for id, learnt in zip(example.ids, example.loss_mask, strict=True)]
             for example in examples
         ]
         return {

@@ -1,4 +1,5 @@
-import { emptyRecord, type Rec, type Token } from '../src/record.js';
+import { emptyRecord, type GenerationRecord } from '../src/protocol/record.js';
+import type { Token } from '../src/protocol/token.js';
 
 /** A token with two alternatives; the first is its own. */
 export function token(text: string, logprob = -0.5, id = text.length + 1): Token {
@@ -9,8 +10,8 @@ export function token(text: string, logprob = -0.5, id = text.length + 1): Token
   return { id, text, logprob, entropy: 1, rank: 0, alternatives, time: 0 };
 }
 
-export function record(...tokens: Token[]): Rec {
-  const text = tokens.map(each => each.text).join('');
+export function record(...tokens: Token[]): GenerationRecord {
+  const text = tokens.map(item => item.text).join('');
   return { ...emptyRecord(), tokens, text, stop_reason: 'length', prompt: 'p', vocab_size: 49152 };
 }
 

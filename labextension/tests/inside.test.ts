@@ -1,13 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test, vi } from 'vitest';
-import type { KeptLook, LookHost } from '../src/inside.js';
-import { readLook } from '../src/inside.js';
-import { decide, type Rules } from '../src/sampler.js';
-import { Opened } from '../src/views/inside/open.js';
+import type { InspectionHost } from '../src/inspect/inspectionView.js';
+import { InspectionMount } from '../src/inspect/registry.js';
+import { decide, type Rules } from '../src/inspect/replay/sampler.js';
+import type { InspectionPayload } from '../src/protocol/inspection.js';
+import { readInspection } from '../src/protocol/inspection.js';
 import { inside } from './helpers.js';
 
-const GOLDEN: Record<string, KeptLook> = JSON.parse(readFileSync('../tests/golden/inside-1.json', 'utf8'));
-const HOSTILE: Record<string, KeptLook> = JSON.parse(
+const GOLDEN: Record<string, InspectionPayload> = JSON.parse(
+  readFileSync('../tests/golden/inside-1.json', 'utf8'),
+);
+const HOSTILE: Record<string, InspectionPayload> = JSON.parse(
   readFileSync('../tests/golden/inside-1-hostile.json', 'utf8'),
 );
 
@@ -18,8 +21,8 @@ beforeEach(() => {
   document.body.append(element);
 });
 
-async function open(kept: KeptLook, host: LookHost = {}): Promise<ShadowRoot> {
-  await new Opened(element, () => 'as text').show(kept, host);
+async function open(payload: InspectionPayload, host: InspectionHost = {}): Promise<ShadowRoot> {
+  await new InspectionMount(element, () => 'as text').show(payload, host);
   return inside(element);
 }
 
@@ -47,13 +50,23 @@ test.each(Object.keys(GOLDEN))('a damaged %s says so, and keeps the text', async
   expect(element.querySelector('pre')!.textContent).toBe('as text');
 });
 
+test('a view is kept when the kernel comes, and when its record is replaced', async () => {
+  const mount = new InspectionMount(element, () => '');
+  await mount.show(GOLDEN.lens!, {});
+  const view = inside(element).querySelector('.view');
+  await mount.show(GOLDEN.lens!, { ask: () => {} });
+  expect(inside(element).querySelector('.view')).toBe(view);
+  await mount.show({ ...GOLDEN.lens!, data: `${GOLDEN.lens!.data}\n` }, {}); // another text of the same record
+  expect(inside(element).querySelector('.view')).toBe(view);
+});
+
 test('an unknown view says so', async () => {
   const root = await open({ ...GOLDEN.lens!, view: '__proto__' });
   expect(root.querySelector('.banner')!.textContent).toContain('no view called __proto__');
 });
 
 test('arrays come back as Python wrote them', async () => {
-  const { arrays, head } = await readLook(GOLDEN.lens!);
+  const { arrays, head } = await readInspection(GOLDEN.lens!);
   const rank = arrays.get('rank')!;
   expect(rank.shape).toEqual([3, 4]);
   expect([...rank.data.slice(8)]).toEqual([0, 0, 0, 0]);
@@ -113,18 +126,18 @@ test('attention: a head is picked, by click and by keys', async () => {
 
 test('attention: a layer that was not kept needs the kernel', async () => {
   const asked: unknown[] = [];
-  const { readLook: read } = await import('../src/inside.js');
-  const look = await read(GOLDEN.attention!);
-  look.head.kept = [1];
-  look.arrays.get('triangles')!.shape = [1, 3, 10];
-  const { AttentionView } = await import('../src/views/inside/attention.js');
-  const view = new AttentionView(look, element, { ask: act => asked.push(act) });
+  const { readInspection: read } = await import('../src/protocol/inspection.js');
+  const inspection = await read(GOLDEN.attention!);
+  inspection.head.kept = [1];
+  inspection.arrays.get('triangles')!.shape = [1, 3, 10];
+  const { AttentionView } = await import('../src/inspect/attention/attentionView.js');
+  const view = new AttentionView(inspection, element, { ask: act => asked.push(act) });
   const root = inside(element);
   press(root.querySelector('.sheet')!, 'ArrowRight');
   expect(root.querySelector('.matrix')!.textContent).toContain('the record holds layer 1 whole');
   root.querySelector<HTMLButtonElement>('.matrix .button')!.click();
-  expect(asked).toEqual([{ do: 'layer', layer: 2 }]);
-  view.update(look, {});
+  expect(asked).toEqual([{ type: 'inspection.layer', layer: 2 }]);
+  view.update(inspection, {});
   expect(root.querySelector('.matrix')!.textContent).toContain('needs a running kernel');
 });
 
@@ -157,8 +170,8 @@ test('probe: sorted by the measure, opened, and what they hold together', async 
   field.value = ' Nice';
   press(field, 'Enter');
   expect(asked).toEqual([
-    { do: 'add', text: ' Rome' },
-    { do: 'add', text: ' Nice' },
+    { type: 'inspection.add', text: ' Rome' },
+    { type: 'inspection.add', text: ' Nice' },
   ]);
 });
 
@@ -181,7 +194,7 @@ test('compare: the worst, the search, and the other way round', async () => {
   expect(root.querySelectorAll('.text .hit')).toHaveLength(2);
   find.value = 'flips';
   find.dispatchEvent(new Event('input'));
-  expect([...root.querySelectorAll('.text .hit')].map(each => each.textContent)).toEqual(['wide']);
+  expect([...root.querySelectorAll('.text .hit')].map(item => item.textContent)).toEqual(['wide']);
   [...root.querySelectorAll('button')].find(button => button.textContent!.includes('swap'))!.click();
   expect(texts()).toEqual(['−0.26']);
   expect(root.querySelector('aside .mean')!.textContent).toBe('+1.000');
@@ -201,14 +214,14 @@ interface SamplerCase {
 
 test('the sampler decides as in Python', () => {
   const cases: SamplerCase[] = JSON.parse(readFileSync('../tests/golden/sampler-1.json', 'utf8'));
-  for (const each of cases) {
-    const given = each.ids.map((id, n) => ({ id, logprob: each.logprobs[n]!, seen: each.seen[n]! > 0 }));
-    const found = decide(given, each.log_total, each.u, each.rules, each.rest);
-    expect(found.order.map(one => one.id)).toEqual(each.made.order);
-    expect(found.removed).toEqual(each.made.removed);
-    expect(found.order[found.chosen]!.id).toBe(each.made.chosen);
-    expect(found.lacks).toBeCloseTo(each.made.lacks, 12);
-    for (const [n, share] of found.shares.entries()) expect(share).toBeCloseTo(each.made.shares[n]!, 10);
+  for (const item of cases) {
+    const candidates = item.ids.map((id, n) => ({ id, logprob: item.logprobs[n]!, seen: item.seen[n]! > 0 }));
+    const decision = decide(candidates, item.log_total, item.u, item.rules, item.rest);
+    expect(decision.order.map(one => one.id)).toEqual(item.made.order);
+    expect(decision.removed).toEqual(item.made.removed);
+    expect(decision.order[decision.chosen]!.id).toBe(item.made.chosen);
+    expect(decision.lacks).toBeCloseTo(item.made.lacks, 12);
+    for (const [n, share] of decision.shares.entries()) expect(share).toBeCloseTo(item.made.shares[n]!, 10);
   }
 });
 
@@ -216,7 +229,7 @@ test('replay: sliders show what the same dice would have done', async () => {
   const asked: unknown[] = [];
   const root = await open(GOLDEN.replay!, { ask: act => asked.push(act) });
   const foot = () => root.querySelector('.foot')!.textContent;
-  const shown = () => [...root.querySelectorAll('.cand code')].map(each => each.textContent);
+  const shown = () => [...root.querySelectorAll('.cand code')].map(item => item.textContent);
   // It opens on the first step that had a choice, and replayed it gives the record.
   expect(root.querySelector('.line b')!.textContent).toBe(' sea');
   expect(root.querySelector('.cand.now.rec code')!.textContent).toBe('␣w4');
@@ -233,7 +246,7 @@ test('replay: sliders show what the same dice would have done', async () => {
   vi.useRealTimers();
   await new Promise(done => setTimeout(done, 50));
   expect(shown().length).toBe(4);
-  expect([...root.querySelectorAll('.cand.gone .rule')].map(each => each.textContent)).toEqual([
+  expect([...root.querySelectorAll('.cand.gone .rule')].map(item => item.textContent)).toEqual([
     'top-p',
     'top-p',
     'top-p',
@@ -241,7 +254,7 @@ test('replay: sliders show what the same dice would have done', async () => {
   expect(root.querySelector('.cand.now code')!.textContent).toBe('␣w3');
   expect(foot()).toContain('1 other tokens, the first at 2');
   root.querySelector<HTMLButtonElement>('.button.main')!.click();
-  expect(asked).toEqual([{ do: 'open', view: 'branch', at: 1, token: 3 }]);
+  expect(asked).toEqual([{ type: 'inspection.open', view: 'branch', at: 1, token: 3 }]);
   press(root.querySelector('.strip')!, 'r');
   expect(foot()).not.toContain('other tokens');
   press(root.querySelector('.strip')!, 'ArrowRight');
@@ -251,8 +264,8 @@ test('replay: sliders show what the same dice would have done', async () => {
 test('tree: a click on a path reads it; what is rare is folded', async () => {
   const asked: unknown[] = [];
   const root = await open(GOLDEN.tree!, { ask: act => asked.push(act) });
-  const told = () => root.querySelector('.told')!.textContent;
-  expect(told()).toBe('The cap of is w3 w4 w5 …');
+  const status = () => root.querySelector('.told')!.textContent;
+  expect(status()).toBe('The cap of is w3 w4 w5 …');
   const bands = () => [...root.querySelectorAll('.wood rect[role=treeitem]')];
   const title = (n: number) => bands()[n]!.querySelector('title')!.textContent;
   expect(bands().map((_, n) => title(n)!.split('\n')[0])).toContain(' w8 w9');
@@ -280,10 +293,10 @@ test('tree: a click on a path reads it; what is rare is folded', async () => {
   bands()
     .find((_, n) => title(n)!.startsWith(' w8 w9'))!
     .dispatchEvent(new MouseEvent('click'));
-  expect(told()).toBe('The cap of is w8 w9 …');
+  expect(status()).toBe('The cap of is w8 w9 …');
   expect(root.querySelector('.fork')!.textContent).toContain('the model, and the 5 samples');
   press(root.querySelector('.wood')!, 'ArrowUp');
-  expect(told()).toContain('w3');
+  expect(status()).toContain('w3');
   press(root.querySelector('.wood')!, 'ArrowRight');
   expect(root.querySelector('.told .at')!.textContent).toBe(
     root.querySelectorAll('.told [data-n]')[1]!.textContent,
@@ -291,7 +304,7 @@ test('tree: a click on a path reads it; what is rare is folded', async () => {
   root.querySelector<HTMLInputElement>('.slider input')!.value = '8';
   root.querySelector('.slider input')!.dispatchEvent(new Event('input'));
   [...root.querySelectorAll('button')].find(button => button.textContent === '5 more')!.click();
-  expect(asked).toEqual([{ do: 'more', samples: 5 }]);
+  expect(asked).toEqual([{ type: 'inspection.extend', samples: 5 }]);
   expect(root.querySelector('.foot')!.textContent).toContain('5 samples, 4 different·2 first tokens');
 });
 
@@ -310,14 +323,14 @@ test('tokenizers: the same stretch in all of them, and what a language costs', a
   const field = root.querySelector<HTMLInputElement>('.field')!;
   field.value = 'org/name';
   press(field, 'Enter');
-  expect(asked).toEqual([{ do: 'beside', name: 'org/name' }]);
+  expect(asked).toEqual([{ type: 'inspection.add', name: 'org/name' }]);
 });
 
 test('attribution: what speaks for it and what against, and another question', async () => {
   const asked: unknown[] = [];
   const root = await open(GOLDEN.causes!, { ask: act => asked.push(act) });
   expect(root.querySelector('.why')!.textContent).toBe('Why ␣the (61 %) and not ␣a (5.0 %)?');
-  expect([...root.querySelectorAll('.bars b')].map(each => each.textContent)).toEqual([
+  expect([...root.querySelectorAll('.bars b')].map(item => item.textContent)).toEqual([
     '+2.89',
     '−1.44',
     '+0.14',
@@ -330,7 +343,7 @@ test('attribution: what speaks for it and what against, and another question', a
   const [target, against] = root.querySelectorAll<HTMLInputElement>('.field');
   target!.value = ' sea';
   press(against!, 'Enter');
-  expect(asked).toEqual([{ do: 'why', target: ' sea', against: ' a' }]); // the contrast stays (A12)
+  expect(asked).toEqual([{ type: 'inspection.target', target: ' sea', against: ' a' }]); // the contrast stays (A12)
 });
 
 test('memorised: how far, and where it would have turned', async () => {
@@ -396,11 +409,11 @@ test('walk: station by station with the keys, to the next token, and to the full
   press(main, ',');
   root.querySelectorAll<HTMLButtonElement>('.segments button')[1]!.click();
   expect(root.querySelectorAll('.all .no')).toHaveLength(7);
-  expect(asked).toEqual([{ do: 'open', view: 'attention', upto: 4, layer: 2, token: 0 }]);
+  expect(asked).toEqual([{ type: 'inspection.open', view: 'attention', upto: 4, layer: 2, token: 0 }]);
 });
 
 test('as a widget, where our plugin is not', async () => {
-  const { default: widget } = await import('../src/hosts/widget.js');
+  const { default: widget } = await import('../src/hosts/anywidget.js');
   const model = {
     get: (name: string) => ({ kind: 'inside', payload: GOLDEN.lens })[name],
     send: () => {},

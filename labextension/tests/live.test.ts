@@ -1,10 +1,10 @@
 /** A stub host that loses buffers, messages, or the beginning. */
 
 import { expect, test } from 'vitest';
-import type { Order } from '../src/host.js';
-import { Answers, type News } from '../src/live.js';
+import type { KernelMessage, ViewMessage } from '../src/protocol/messages.js';
+import { StreamStore } from '../src/protocol/streams.js';
 
-/** Bytes of core/columns.py for tokens without alternatives. */
+/** Bytes of core/token_columns.py for tokens without alternatives. */
 function packed(texts: string[], first: number): [Uint8Array, Uint8Array] {
   const n = texts.length;
   const ids = texts.map((_, k) => first + k + 1);
@@ -54,17 +54,17 @@ function packed(texts: string[], first: number): [Uint8Array, Uint8Array] {
   ];
 }
 
-const news = (texts: string[], from: number): [News, [Uint8Array, Uint8Array]] => [
-  { do: 'tokens', id: 'a', from, most: 9 },
+const tokensMessage = (texts: string[], from: number): [KernelMessage, [Uint8Array, Uint8Array]] => [
+  { type: 'tokens', id: 'a', from, most: 9 },
   packed(texts, from),
 ];
 
 function host() {
-  const orders: Order[] = [];
-  const answers = new Answers({ send: order => orders.push(order) });
+  const orders: ViewMessage[] = [];
+  const answers = new StreamStore({ send: order => orders.push(order) });
   const text = () =>
     answers
-      .growing('a')
+      .stream('a')
       .tokens.map(token => token.text)
       .join('');
   return { orders, answers, text };
@@ -85,42 +85,40 @@ for (const [name, form] of Object.entries(FORMS))
     const { answers, text } = host();
     let calls = 0;
     answers.listen('a', () => calls++);
-    for (const [message, data] of [news(['The', ' cat'], 0), news([' sat'], 2)])
-      answers.hear(message, data.map(form));
+    for (const [message, data] of [tokensMessage(['The', ' cat'], 0), tokensMessage([' sat'], 2)])
+      answers.onMessage(message, data.map(form));
     expect([text(), calls]).toEqual(['The cat sat', 2]);
-    expect(answers.growing('a').tokens.map(token => Math.round(token.time * 1e6))).toEqual([
-      1000, 2000, 3000,
-    ]);
+    expect(answers.stream('a').tokens.map(token => Math.round(token.time * 1e6))).toEqual([1000, 2000, 3000]);
   });
 
 test('a host that loses buffers is sent text', () => {
   const { answers, orders, text } = host();
-  const [message, data] = news(['The', ' cat'], 0);
-  answers.hear(message, undefined);
-  expect(orders).toEqual([{ do: 'again', id: 'a', from: 0, text: true }]);
-  const base64 = data.map(each => btoa(String.fromCharCode(...each)));
-  answers.hear({ ...(message as object), data: base64 } as News, undefined);
+  const [message, data] = tokensMessage(['The', ' cat'], 0);
+  answers.onMessage(message, undefined);
+  expect(orders).toEqual([{ type: 'stream.resend', id: 'a', from: 0, text: true }]);
+  const base64 = data.map(item => btoa(String.fromCharCode(...item)));
+  answers.onMessage({ ...(message as object), data: base64 } as KernelMessage, undefined);
   expect(text()).toBe('The cat');
 });
 
 test('a host that loses a message: what is missing is asked for, once more is no harm', () => {
   const { answers, orders, text } = host();
-  const parts = [news(['The'], 0), news([' cat'], 1), news([' sat'], 2)] as const;
-  answers.hear(...parts[0]);
-  answers.hear(...parts[2]);
+  const parts = [tokensMessage(['The'], 0), tokensMessage([' cat'], 1), tokensMessage([' sat'], 2)] as const;
+  answers.onMessage(...parts[0]);
+  answers.onMessage(...parts[2]);
   expect(text()).toBe('The');
-  expect(orders).toEqual([{ do: 'again', id: 'a', from: 1, text: false }]);
-  answers.hear(...news([' cat', ' sat'], 1));
-  answers.hear(...parts[1]);
-  answers.hear(...parts[2]);
+  expect(orders).toEqual([{ type: 'stream.resend', id: 'a', from: 1, text: false }]);
+  answers.onMessage(...tokensMessage([' cat', ' sat'], 1));
+  answers.onMessage(...parts[1]);
+  answers.onMessage(...parts[2]);
   expect(text()).toBe('The cat sat');
 });
 
 test('a page that comes in the middle shows what comes, then the whole', () => {
   const { answers, orders, text } = host();
-  answers.hear(...news([' sat'], 2));
-  expect([text(), answers.growing('a').from]).toEqual([' sat', 2]);
-  expect(orders).toEqual([{ do: 'again', id: 'a', from: 0, text: false }]);
-  answers.hear(...news(['The', ' cat', ' sat'], 0));
-  expect([text(), answers.growing('a').from]).toEqual(['The cat sat', 0]);
+  answers.onMessage(...tokensMessage([' sat'], 2));
+  expect([text(), answers.stream('a').from]).toEqual([' sat', 2]);
+  expect(orders).toEqual([{ type: 'stream.resend', id: 'a', from: 0, text: false }]);
+  answers.onMessage(...tokensMessage(['The', ' cat', ' sat'], 0));
+  expect([text(), answers.stream('a').from]).toEqual(['The cat sat', 0]);
 });

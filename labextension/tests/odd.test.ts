@@ -3,19 +3,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { deflateSync, inflateSync } from 'node:zlib';
 import { beforeEach, expect, test } from 'vitest';
-import { countOf } from '../src/checks.js';
-import type { KeptLook } from '../src/inside.js';
-import { readPacked } from '../src/packed.js';
-import { readPlay } from '../src/play.js';
-import { type Kept, readKept } from '../src/record.js';
-import { readTuning } from '../src/tuning.js';
-import { ticks } from '../src/views/chart.js';
-import { Opened } from '../src/views/inside/open.js';
-import { Strip } from '../src/views/strip.js';
-import { Tuning } from '../src/views/tuning.js';
+import { InspectionMount } from '../src/inspect/registry.js';
+import { readPacked } from '../src/protocol/arrays.js';
+import { countOf } from '../src/protocol/checks.js';
+import type { InspectionPayload } from '../src/protocol/inspection.js';
+import { readPlayground } from '../src/protocol/playground.js';
+import { type RecordPayload, readRecord } from '../src/protocol/record.js';
+import { readTuning } from '../src/protocol/tuning.js';
+import { Strip } from '../src/strip/strip.js';
+import { ticks } from '../src/tuning/lossChart.js';
+import { Tuning } from '../src/tuning/tuningView.js';
 
 type Json = Record<string, unknown>;
-const GOLDEN: Record<string, KeptLook> = JSON.parse(readFileSync('../tests/golden/inside-1.json', 'utf8'));
+const GOLDEN: Record<string, InspectionPayload> = JSON.parse(
+  readFileSync('../tests/golden/inside-1.json', 'utf8'),
+);
 const ODD = [
   null,
   true,
@@ -73,10 +75,10 @@ function put(root: Json, path: (string | number)[], value: unknown): void {
   Object.defineProperty(at, path.at(-1)!, { value, enumerable: true, configurable: true, writable: true });
 }
 
-async function draws(kept: KeptLook): Promise<void> {
+async function draws(payload: InspectionPayload): Promise<void> {
   const began = performance.now();
-  const opened = new Opened(element, () => 'text');
-  await opened.show(kept, { ask: () => {} });
+  const opened = new InspectionMount(element, () => 'text');
+  await opened.show(payload, { ask: () => {} });
   expect(element.childNodes.length).toBeGreaterThan(0);
   expect(element.querySelector('script,img,iframe')).toBeNull();
   opened.dispose();
@@ -86,14 +88,14 @@ async function draws(kept: KeptLook): Promise<void> {
 test.each(Object.keys(GOLDEN))(
   '%s with odd values in its head',
   async name => {
-    const kept = GOLDEN[name]!;
+    const payload = GOLDEN[name]!;
     let head: Json = {};
-    changed(kept.data!, each => {
-      head = each;
+    changed(payload.data!, item => {
+      head = item;
     });
     for (const path of places(head))
       for (const odd of ODD)
-        await draws({ ...kept, data: changed(kept.data!, each => put(each, path, odd)) });
+        await draws({ ...payload, data: changed(payload.data!, item => put(item, path, odd)) });
   },
   240_000,
 );
@@ -101,14 +103,14 @@ test.each(Object.keys(GOLDEN))(
 test.each(Object.keys(GOLDEN))(
   '%s with odd arrays',
   async name => {
-    const kept = GOLDEN[name]!;
+    const payload = GOLDEN[name]!;
     let count = 0;
-    changed(kept.data!, head => {
+    changed(payload.data!, head => {
       count = (head.arrays as unknown[]).length;
     });
     for (let n = 0; n < count; n++) {
       const array = (change: (one: unknown[]) => void) =>
-        draws({ ...kept, data: changed(kept.data!, head => change((head.arrays as unknown[][])[n]!)) });
+        draws({ ...payload, data: changed(payload.data!, head => change((head.arrays as unknown[][])[n]!)) });
       for (const shape of SHAPES) await array(one => one.splice(3, 1, shape));
       for (const step of STEPS) await array(one => one.splice(2, 1, step));
       for (const kind of ['u1', 'f8', 'x', null]) await array(one => one.splice(1, 1, kind));
@@ -116,9 +118,9 @@ test.each(Object.keys(GOLDEN))(
     }
     for (const byte of [0, 0xff, 0x7f, 0x80])
       await draws({
-        ...kept,
+        ...payload,
         data: changed(
-          kept.data!,
+          payload.data!,
           () => {},
           rest => Buffer.alloc(rest.length, byte),
         ),
@@ -127,25 +129,25 @@ test.each(Object.keys(GOLDEN))(
   240_000,
 );
 
-const ANSWERS: Kept[] = readdirSync('../tests/golden')
+const ANSWERS: RecordPayload[] = readdirSync('../tests/golden')
   .filter(name => name.startsWith('schema-'))
   .flatMap(name => Object.values(JSON.parse(readFileSync(`../tests/golden/${name}`, 'utf8')).bundle ?? {}))
-  .filter((each): each is Kept => typeof each === 'object');
+  .filter((item): item is RecordPayload => typeof item === 'object');
 
 test('there are answers to change', () => expect(ANSWERS.length).toBeGreaterThan(0));
 
 test('answers with odd values in their heads', async () => {
-  for (const kept of ANSWERS.filter(each => (each.schema ?? 1) > 1)) {
+  for (const payload of ANSWERS.filter(item => (item.schema ?? 1) > 1)) {
     let head: Json = {};
-    changed(kept.data!, each => {
-      head = each;
+    changed(payload.data!, item => {
+      head = item;
     });
     for (const path of places(head))
       for (const odd of ODD) {
         const began = performance.now();
-        const record = await readKept({
-          ...kept,
-          data: changed(kept.data!, each => put(each, path, odd)),
+        const record = await readRecord({
+          ...payload,
+          data: changed(payload.data!, item => put(item, path, odd)),
         }).catch((error: Error) => error.message);
         if (typeof record === 'string') expect(record).toMatch(/^This record/);
         else new Strip(record, element).dispose();
@@ -155,11 +157,11 @@ test('answers with odd values in their heads', async () => {
 }, 240_000);
 
 test('what an answer claims is bounded before it is made', async () => {
-  const kept = ANSWERS.find(each => (each.schema ?? 1) > 1)!;
+  const payload = ANSWERS.find(item => (item.schema ?? 1) > 1)!;
   const words = { 4000000000: 'x' };
-  const record = await readKept({
-    ...kept,
-    data: changed(kept.data!, head => put(head, ['prompt_words'], words)),
+  const record = await readRecord({
+    ...payload,
+    data: changed(payload.data!, head => put(head, ['prompt_words'], words)),
   });
   expect(record.prompt_texts.length).toBeLessThan(1000);
   const branch = { parent: 0, at: 0, tokens: 0, text: '', stop_reason: 'stop', options: {} };
@@ -171,10 +173,10 @@ test('what an answer claims is bounded before it is made', async () => {
     [{ ...branch, at: 1e9 }],
   ])
     await expect(
-      readKept({ ...kept, data: changed(kept.data!, head => put(head, ['branches'], branches)) }),
+      readRecord({ ...payload, data: changed(payload.data!, head => put(head, ['branches'], branches)) }),
     ).rejects.toThrow(/can't be read/);
   const bomb = deflateSync(Buffer.alloc(300 << 20)).toString('base64');
-  await expect(readKept({ ...kept, data: bomb })).rejects.toThrow('more than 64 MB');
+  await expect(readRecord({ ...payload, data: bomb })).rejects.toThrow('more than 64 MB');
   await expect(readPacked(bomb)).rejects.toThrow('more than 256 MB');
 }, 60_000);
 
@@ -236,12 +238,12 @@ test('conversations with odd values are read or left out', () => {
     for (const odd of [...ODD, Number.NaN]) {
       const data = structuredClone(whole);
       put(data, path, odd);
-      const state = readPlay(data);
+      const state = readPlayground(data);
       expect(typeof state.id).toBe('string');
       expect(Object.values(state.settings).every(Number.isFinite)).toBe(true);
       expect(state.turns.every(turn => typeof turn.asked === 'string' && Number.isInteger(turn.path))).toBe(
         true,
       );
     }
-  expect(readPlay({ turns: Array(1e5).fill({}) }).turns.length).toBe(200);
+  expect(readPlayground({ turns: Array(1e5).fill({}) }).turns.length).toBe(200);
 });

@@ -1,7 +1,7 @@
 /** Which output is written, and by whom. */
 
 import { expect, test, vi } from 'vitest';
-import { type Place, writeOnce, writeOutput } from '../src/lab/place.js';
+import { type NotebookContext, writeOnce, writeOutput } from '../src/jupyterlab/notebookOutput.js';
 
 const output = (id: string) => ({ data: { id }, toJSON: () => ({ output_type: 'display_data' }) });
 
@@ -9,7 +9,7 @@ function place(
   outputs: object[][],
   clientID = 1,
   clients = [clientID],
-): { place: Place; written: unknown[] } {
+): { place: NotebookContext; written: unknown[] } {
   const written: unknown[] = [];
   const widgets = outputs.map((list, cell) => ({
     model: {
@@ -20,13 +20,13 @@ function place(
       },
     },
   }));
-  const awareness = { clientID, getStates: () => new Map(clients.map(each => [each, {}])) };
+  const awareness = { clientID, getStates: () => new Map(clients.map(item => [item, {}])) };
   const panel = {
     content: { widgets },
     context: { model: { sharedModel: { awareness } } },
     isDisposed: false,
   };
-  return { place: { panel, connection: {} } as unknown as Place, written };
+  return { place: { panel, connection: {} } as unknown as NotebookContext, written };
 }
 
 test("a view's own output goes before one that is alike", () => {

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { pathTokens, RecordError, readKept, type Token, unpack } from '../src/record.js';
+import { RecordError } from '../src/protocol/checks.js';
+import { unpack } from '../src/protocol/columns.js';
+import { pathTokens, readRecord } from '../src/protocol/record.js';
+import type { Token } from '../src/protocol/token.js';
 
 const GOLDEN = '../tests/golden';
 const MIME = 'application/vnd.llm-magics.generation+json';
@@ -13,10 +16,10 @@ const row = (token: Token) => [
   token.alternatives.map(other => other.id),
 ];
 
-for (const name of readdirSync(GOLDEN).filter(each => each.startsWith('schema'))) {
+for (const name of readdirSync(GOLDEN).filter(item => item.startsWith('schema'))) {
   test(`${name} reads as in Python`, async () => {
     const golden = JSON.parse(readFileSync(`${GOLDEN}/${name}`, 'utf8'));
-    const record = await readKept(golden.bundle[MIME]);
+    const record = await readRecord(golden.bundle[MIME]);
     expect(record.tokens.map(row)).toEqual(golden.tokens);
     expect([record.text, record.stop_reason]).toEqual([golden.text, golden.stop_reason]);
     expect(record.model.fingerprint).toBe(golden.fingerprint);
@@ -38,8 +41,8 @@ for (const name of readdirSync(GOLDEN).filter(each => each.startsWith('schema'))
 }
 
 test('a later schema says so, and damage is one clear error', async () => {
-  await expect(readKept({ schema: 4 })).rejects.toThrow(/has schema 4; this view reads up to 3/);
-  for (const kept of [{}, { schema: 2 }, { schema: 2, data: 'AAAA' }, { schema: 2, data: '???' }])
-    await expect(readKept(kept)).rejects.toThrow(RecordError);
+  await expect(readRecord({ schema: 4 })).rejects.toThrow(/has schema 4; this view reads up to 3/);
+  for (const payload of [{}, { schema: 2 }, { schema: 2, data: 'AAAA' }, { schema: 2, data: '???' }])
+    await expect(readRecord(payload)).rejects.toThrow(RecordError);
   expect(() => unpack(new Uint8Array([200, 0, 0, 0]), [])).toThrow();
 });

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
-import { visible } from '../src/format.js';
-import type { Branch } from '../src/record.js';
-import { Columns } from '../src/views/columns.js';
-import { find } from '../src/views/find.js';
-import { typedWords } from '../src/views/rail.js';
-import { barHeight, MEASURES, stepOf } from '../src/views/steps.js';
-import { Strip } from '../src/views/strip.js';
-import type { Look } from '../src/views/text.js';
+import type { Branch } from '../src/protocol/record.js';
+import { typedWords } from '../src/strip/branchTree.js';
+import { search } from '../src/strip/search.js';
+import { SplitText } from '../src/strip/splitText.js';
+import { Strip } from '../src/strip/strip.js';
+import type { TokenStyle } from '../src/strip/tokenText.js';
+import { visible } from '../src/ui/format.js';
+import { barHeight, MEASURES, stepOf } from '../src/ui/measures.js';
 import { inside, record, token } from './helpers.js';
 
 let element: HTMLElement;
@@ -55,12 +55,12 @@ test('an expected token has no element; spaces are never coloured; breaks are si
   new Strip(record(token('The'), token(' cat', -6), token(' sat\n', -0.1), token('\tdown', -4)), element);
   const text = inside(element).querySelector('.text')!;
   expect(text.textContent).toBe('The cat sat\n\tdown');
-  const coloured = [...text.querySelectorAll('.t')].map(each => [each.textContent, each.className]);
+  const coloured = [...text.querySelectorAll('.t')].map(item => [item.textContent, item.className]);
   expect(coloured).toEqual([
     ['cat', 't s5'],
     ['down', 't s4'],
   ]);
-  expect([...text.querySelectorAll('.g')].map(each => (each as HTMLElement).dataset.g)).toEqual(['⏎', '⇥']);
+  expect([...text.querySelectorAll('.g')].map(item => (item as HTMLElement).dataset.g)).toEqual(['⏎', '⇥']);
 });
 
 test('half a character and special tokens are signs', () => {
@@ -75,10 +75,10 @@ test('half a character and special tokens are signs', () => {
 
 test('what stands is not touched when tokens come', () => {
   const first = record(token('The', -3));
-  const strip = new Strip(first, element, {}, { most: 9 });
+  const strip = new Strip(first, element, {}, { maxTokens: 9 });
   const text = inside(element).querySelector('.text')!;
   const stands = text.querySelector('.t');
-  strip.update(record(token('The', -3), token(' cat', -3)), { most: 9 });
+  strip.update(record(token('The', -3), token(' cat', -3)), { maxTokens: 9 });
   expect(text.querySelector('.t')).toBe(stands);
   expect(text.textContent).toBe('The cat');
   expect(inside(element).querySelector('.caret')).not.toBeNull();
@@ -88,22 +88,22 @@ test('what stands is not touched when tokens come', () => {
 
 test('words and thresholds are found', () => {
   const tokens = [token('The', -0.1), token(' Scr', -3), token('ubber', -0.2), token('.', -6)];
-  expect(find('scrub', tokens)).toEqual([1, 2]);
-  expect(find('< 10 %', tokens)).toEqual([1, 3]);
-  expect(find('> 5 bits', tokens)).toEqual([3]);
-  expect(find('rank = 1', tokens)).toEqual([0, 1, 2, 3]);
-  expect(find('nothing', tokens)).toEqual([]);
+  expect(search('scrub', tokens)).toEqual([1, 2]);
+  expect(search('< 10 %', tokens)).toEqual([1, 3]);
+  expect(search('> 5 bits', tokens)).toEqual([3]);
+  expect(search('rank = 1', tokens)).toEqual([0, 1, 2, 3]);
+  expect(search('nothing', tokens)).toEqual([]);
 });
 
 test.each(HOSTILE.map((text, n) => [n, text] as const))('hostile text %i stays text', (_, text) => {
-  const made = record(token(text, -3), token(text), token('\n'), token(text, -9));
-  made.prompt = text;
-  made.model = { ...made.model, name: text, licence: text, precision: text };
-  new Strip(made, element);
+  const answer = record(token(text, -3), token(text), token('\n'), token(text, -9));
+  answer.prompt = text;
+  answer.model = { ...answer.model, name: text, licence: text, precision: text };
+  new Strip(answer, element);
   const root = inside(element);
-  for (const each of root.querySelectorAll('*')) {
-    expect(OURS.has(each.tagName.toUpperCase()), each.tagName).toBe(true);
-    for (const name of each.getAttributeNames()) expect(name.startsWith('on')).toBe(false);
+  for (const item of root.querySelectorAll('*')) {
+    expect(OURS.has(item.tagName.toUpperCase()), item.tagName).toBe(true);
+    for (const name of item.getAttributeNames()) expect(name.startsWith('on')).toBe(false);
   }
   const shown = root.querySelector('.text')!.textContent!;
   expect(shown).toBe(visible(text + text + '\n' + text));
@@ -118,12 +118,12 @@ test('100,000 letters without a space', () => {
 });
 
 test('a coloured word in the branch beside speaks of its own token', () => {
-  const columns = new Columns();
-  const look: Look = { step: () => 3, hit: () => false, special: () => undefined };
+  const columns = new SplitText();
+  const style: TokenStyle = { step: () => 3, hit: () => false, special: () => undefined };
   const [a, b, c, d] = ['a ', 'b ', 'c ', 'd '].map(text => token(text));
   document.body.append(columns.element);
-  columns.split(2, ['A', 'B'], [a!, b!, c!], look);
-  columns.append([a!, b!, d!, c!], look, false);
+  columns.split(2, ['A', 'B'], [a!, b!, c!], style);
+  columns.append([a!, b!, d!, c!], style, false);
   const words = [...columns.element.querySelectorAll<HTMLElement>('[data-i]')];
   const places = words.map(word => columns.pointed(false).at(0, 0, word));
   expect(places).toEqual([0, 1, null, 2, 3]);

@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { beforeEach, expect, test } from 'vitest';
-import { MIME, TuneView } from '../src/lab/tuning.js';
-import { Answers } from '../src/live.js';
-import { readTuning, type TuneOrder, type TuneRecord } from '../src/tuning.js';
-import { smooth, ticks } from '../src/views/chart.js';
-import { duration, Tuning } from '../src/views/tuning.js';
+import { TuningRenderer } from '../src/jupyterlab/tuningRenderer.js';
+import { TUNING_MIME } from '../src/protocol/mime.js';
+import { StreamStore } from '../src/protocol/streams.js';
+import { readTuning, type TuningCommand, type TuningRecord } from '../src/protocol/tuning.js';
+import { smooth, ticks } from '../src/tuning/lossChart.js';
+import { duration, Tuning } from '../src/tuning/tuningView.js';
 import { inside } from './helpers.js';
 
 let element: HTMLElement;
@@ -16,7 +17,7 @@ beforeEach(() => {
 
 const HOSTILE: string[] = JSON.parse(readFileSync('../tests/hostile_texts.json', 'utf8'));
 
-function run(more: Partial<TuneRecord> = {}): TuneRecord {
+function run(more: Partial<TuningRecord> = {}): TuningRecord {
   return readTuning({
     id: 'x',
     final: false,
@@ -66,7 +67,7 @@ function run(more: Partial<TuneRecord> = {}): TuneRecord {
 }
 
 test('a run is told in words, bars, curves and answers', () => {
-  const orders: TuneOrder[] = [];
+  const orders: TuningCommand[] = [];
   const view = new Tuning(run(), element, { order: order => orders.push(order) });
   const root = inside(element);
   const text = root.querySelector('.tuning')!.textContent!;
@@ -82,13 +83,18 @@ test('a run is told in words, bars, curves and answers', () => {
     'best 2.00 at 4',
     'held-out 2.20',
     'train 2.00',
-    '921,600 numbers beside 134.5 M weights',
+    '921,600 trainable of 134.5 M parameters',
   ])
     expect(text).toContain(words);
-  expect([...root.querySelectorAll('.gone')].map(each => each.textContent)).toEqual(['I', 'one']);
-  expect([...root.querySelectorAll('.come')].map(each => each.textContent)).toEqual(['Arr,']);
+  expect([...root.querySelectorAll('.gone')].map(item => item.textContent)).toEqual(['I', 'one']);
+  expect([...root.querySelectorAll('.come')].map(item => item.textContent)).toEqual(['Arr,']);
   for (const button of [...root.querySelectorAll('button')]) button.click();
-  expect(orders.map(each => each.act)).toEqual(['pause', 'stop', 'more', 'back']);
+  expect(orders.map(item => item.type)).toEqual([
+    'tuning.pause',
+    'tuning.stop',
+    'tuning.extend',
+    'tuning.revert',
+  ]);
   expect(root.querySelector('.banner')).toBeNull(); // the last one closes it
   view.update(run({ state: 'paused' }), { order: order => orders.push(order) });
   expect(root.querySelector('[data-act=go]')).not.toBeNull();
@@ -101,7 +107,7 @@ test('with no kernel it can be read, and nothing can be asked', () => {
     ...inside(element).querySelectorAll<HTMLButtonElement>('.head button, .warn .button:not(.plain)'),
   ];
   expect(buttons.length).toBe(2);
-  expect(buttons.every(each => each.disabled)).toBe(true);
+  expect(buttons.every(item => item.disabled)).toBe(true);
   expect(inside(element).querySelector<HTMLInputElement>('input')!.disabled).toBe(true);
   expect(inside(element).textContent).toContain('a manner, not facts');
 });
@@ -151,45 +157,45 @@ test('ticks are round, the mean is over what there is', () => {
 });
 
 test('a run that the kernel has lost takes no orders', async () => {
-  const answers = new Answers({ send: () => {} } as never);
+  const answers = new StreamStore({ send: () => {} } as never);
   const sent: unknown[] = [];
   const connection = {
     answers,
-    reach: 'ready',
+    availability: 'ready',
     send: (order: unknown) => sent.push(order),
-    onReach: () => () => {},
+    onAvailability: () => () => {},
     onLoad: () => () => {},
   };
   const panel = { sessionContext: { session: { kernel: { status: 'idle' } } } };
-  const hear = (news: unknown) => answers.hear(news as never, undefined);
-  const view = new TuneView({ panel, connection } as never);
+  const hear = (message: unknown) => answers.onMessage(message as never, undefined);
+  const view = new TuningRenderer({ panel, connection } as never);
   const record = run({ final: true, state: 'stopped', rising: false });
-  await view.renderModel({ data: { [MIME]: record } } as never);
+  await view.renderModel({ data: { [TUNING_MIME]: record } } as never);
   const root = () => inside(view.node);
   const more = () => root().querySelector<HTMLButtonElement>('[data-act=more]')!;
   const slider = () => root().querySelector<HTMLInputElement>('.slider input')!;
   expect([more().disabled, slider().disabled]).toEqual([true, true]); // nobody knows yet
-  expect(sent).toEqual([{ do: 'tune', id: 'x', act: 'ask' }]);
-  hear({ do: 'known', id: 'x' });
+  expect(sent).toEqual([{ type: 'tuning.query', id: 'x' }]);
+  hear({ type: 'known', id: 'x' });
   expect([more().disabled, slider().disabled]).toEqual([false, false]);
   more().click();
-  hear({ do: 'gone', id: 'x' });
+  hear({ type: 'gone', id: 'x' });
   expect([more().disabled, slider().disabled]).toEqual([true, true]);
   // A banner without a shadow root has no style, and its icon no size.
-  const said = view.node.querySelector('.llm-magics-said')!;
-  expect(said.shadowRoot!.querySelector('.banner')!.textContent).toContain('no longer has this run');
+  const announcement = view.node.querySelector('.llm-magics-said')!;
+  expect(announcement.shadowRoot!.querySelector('.banner')!.textContent).toContain('no longer has this run');
   expect(view.node.querySelector('svg')).toBeNull();
 });
 
 test('the way back to the best step is offered whenever the adapter is another one', () => {
-  const orders: TuneOrder[] = [];
-  const host = { order: (order: TuneOrder) => orders.push(order) };
+  const orders: TuningCommand[] = [];
+  const host = { order: (order: TuningCommand) => orders.push(order) };
   const ended = { final: true, state: 'stopped', rising: false } as const;
   const view = new Tuning(run(ended), element, host);
   const back = () => inside(element).querySelector<HTMLButtonElement>('[data-act=back]');
   expect(back()!.textContent).toBe('Go back to step 4');
   back()!.click();
-  expect(orders).toEqual([{ act: 'back' }]);
+  expect(orders).toEqual([{ type: 'tuning.revert' }]);
   view.update(run({ ...ended, adapter_step: 4 }), host);
   expect(back()).toBeNull();
   view.update(run({ ...ended, rising: true }), host); // the banner has it
@@ -208,15 +214,15 @@ test('a run that learnt nothing does not say that it is tuned', () => {
 });
 
 test('an adapter is saved under a name, and deleted after a question', () => {
-  const orders: TuneOrder[] = [];
-  const host = { order: (order: TuneOrder) => orders.push(order) };
+  const orders: TuningCommand[] = [];
+  const host = { order: (order: TuningCommand) => orders.push(order) };
   const view = new Tuning(run({ final: true, state: 'done' }), element, host);
   const root = inside(element);
   const act = (name: string) => root.querySelector<HTMLButtonElement>(`.kept [data-act=${name}]`)!;
   const name = root.querySelector<HTMLInputElement>('.kept input')!;
   name.value = ' pirate ';
   act('keep').click();
-  expect(orders).toEqual([{ act: 'keep', name: 'pirate' }]);
+  expect(orders).toEqual([{ type: 'tuning.save', name: 'pirate' }]);
   view.update(run({ final: true, state: 'done', kept: 'pirate' }), host);
   expect(root.querySelector('.kept')!.textContent).toContain('kept as pirate · %%llm -a pirate');
   act('ask').click();
@@ -225,7 +231,7 @@ test('an adapter is saved under a name, and deleted after a question', () => {
   expect(act('really')).toBeNull();
   act('ask').click();
   act('really').click();
-  expect(orders[1]).toEqual({ act: 'forget' });
+  expect(orders[1]).toEqual({ type: 'tuning.delete' });
   view.update(run({ final: true, state: 'done', kept: 'pirate' }));
   expect(act('ask').disabled).toBe(true);
   view.update(run({ final: true, state: 'done', adapter_step: 0 }), host);
@@ -238,8 +244,8 @@ test('the lines of a narrow range have different numbers', () => {
     [5.52, 5.5, 5.49],
   ];
   new Tuning(run({ loss, held_out: [[], []], best: null }), element);
-  const shown = [...inside(element).querySelectorAll('.chart text')].map(each => each.textContent);
-  const numbers = shown.filter(each => /^\d\.\d+$/.test(each!));
+  const shown = [...inside(element).querySelectorAll('.chart text')].map(item => item.textContent);
+  const numbers = shown.filter(item => /^\d\.\d+$/.test(item!));
   expect(numbers.length).toBeGreaterThan(2);
   expect(new Set(numbers).size).toBe(numbers.length);
 });

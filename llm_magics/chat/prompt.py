@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from ..errors import TemplateError
-from . import helper
+from . import template_process
 from .messages import check_messages
 
 MAX_TEMPLATE = 64 << 10  # characters
@@ -22,9 +22,13 @@ def render(
     eos_token: str = "",
     now: datetime | None = None,
 ) -> str:
-    """The prompt's text up to where the model answers, as transformers' ``apply_chat_template`` makes it.
+    """Return the prompt up to where the model answers, as transformers' ``apply_chat_template`` does.
 
     Args:
+        messages: messages with ``role`` and ``content``.
+        template: the Jinja chat template.
+        bos_token: the text of the BOS token.
+        eos_token: the text of the EOS token.
         now: what time it is, for templates that write it; None asks the clock.
 
     Raises:
@@ -35,7 +39,7 @@ def render(
     if len(template) > MAX_TEMPLATE:
         raise TemplateError(
             f"the chat template has {len(template):,} characters",
-            hint=f"at most {MAX_TEMPLATE:,} are accepted",
+            hint=f"Use a template with at most {MAX_TEMPLATE:,} characters.",
         )
     context = {
         "tools": None,  # transformers defines both, and templates ask whether they are none
@@ -44,4 +48,6 @@ def render(
         "eos_token": eos_token,
         "add_generation_prompt": True,
     }
-    return helper.run(template, [dict(message) for message in messages], context, now or datetime.now())
+    return template_process.run(
+        template, [dict(message) for message in messages], context, now or datetime.now()
+    )

@@ -10,9 +10,11 @@ from types import FrameType
 
 
 @contextmanager
-def whole() -> Iterator[None]:
-    """Delay an interrupt until the block is done. Use it for a few milliseconds of work. Only the main thread
-    receives signals; elsewhere the block runs as it is.
+def delay_interrupt() -> Iterator[None]:
+    """Postpone an interrupt until the block is done.
+
+    Use it for a few milliseconds of work. Only the main thread receives signals; elsewhere the block runs as
+    is.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

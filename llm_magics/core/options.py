@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from ..errors import UsageError
-from .given import as_whole, number, shown, whole
+from .validation import as_int, format_value, require_float, require_int
 
 MAX_ALTERNATIVES = 100
 
@@ -21,7 +21,7 @@ class SamplingOptions:
         max_tokens: at most this many new tokens, ≥ 1.
         temperature: 0 is greedy; otherwise logits are divided by it, ≤ 10.
         top_k: keep the k likeliest tokens; 0 keeps all.
-        top_p: keep the smallest set whose probability reaches p, in (0, 1] (Holtzman et al. 2020,
+        top_p: keep the smallest set with a probability of at least p, in (0, 1] (Holtzman et al. 2020,
             arXiv:1904.09751).
         min_p: keep tokens with at least min_p × the likeliest one's probability, in [0, 1]
             (arXiv:2407.01082).
@@ -29,7 +29,7 @@ class SamplingOptions:
             (Keskar et al. 2019, arXiv:1909.05858).
         seed: the same seed gives the same text.
         stop: strings that end the text; they are not part of it.
-        alternatives: how many of the likeliest tokens to record beside each chosen one, 0 to 100.
+        alternatives: how many of the likeliest tokens to record next to each chosen one, 0 to 100.
     """
 
     max_tokens: int = 256
@@ -43,44 +43,52 @@ class SamplingOptions:
     alternatives: int = 10
 
     def __post_init__(self) -> None:
-        given: object = self.stop
-        stop = (given,) if isinstance(given, str) else () if given is None else given
+        stop_strings: object = self.stop
+        stop = (
+            (stop_strings,) if isinstance(stop_strings, str) else () if stop_strings is None else stop_strings
+        )
         if not isinstance(stop, Iterable):
-            raise UsageError(f"stop takes strings, got {shown(stop)}", hint='for example stop=["\\n"]')
+            raise UsageError(
+                f"stop must be a string or a list of strings, got {format_value(stop)}",
+                hint='Use for example stop=["\\n"].',
+            )
         object.__setattr__(self, "stop", tuple(stop))
         # pandas and NumPy have numbers of their own.
         for name in ("max_tokens", "top_k", "seed", "alternatives"):
-            if (count := as_whole(getattr(self, name))) is not None:
+            if (count := as_int(getattr(self, name))) is not None:
                 object.__setattr__(self, name, count)
         for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
             value = getattr(self, name)
             if isinstance(value, Real) and not isinstance(value, (bool, int, float)):
                 object.__setattr__(self, name, float(value))
-        whole(self.max_tokens, "max_tokens", 1, hint="for example max_tokens=1")
-        number(self.temperature, "temperature", 0, 10, hint="for example temperature=0.7")
-        whole(self.top_k, "top_k", 0, hint="for example top_k=1")
-        number(self.top_p, "top_p", 0, 1, hint="for example top_p=0.7")
+        require_int(self.max_tokens, "max_tokens", 1, hint="Use for example max_tokens=256.")
+        require_float(self.temperature, "temperature", 0, 10, hint="Use for example temperature=0.7.")
+        require_int(self.top_k, "top_k", 0, hint="Use for example top_k=40.")
+        require_float(self.top_p, "top_p", 0, 1, hint="Use for example top_p=0.95.")
         if self.top_p == 0:
-            raise UsageError("top_p must be above 0, got 0", hint="for greedy decoding set temperature=0")
-        number(self.min_p, "min_p", 0, 1, hint="for example min_p=0.7")
-        number(
+            raise UsageError("top_p must be above 0, got 0", hint="Set temperature=0 for greedy decoding.")
+        require_float(self.min_p, "min_p", 0, 1, hint="Use for example min_p=0.05.")
+        require_float(
             self.repetition_penalty,
             "repetition_penalty",
             0.01,
             100,
-            hint="for example repetition_penalty=0.7",
+            hint="Use for example repetition_penalty=1.1.",
         )
-        whole(self.seed, "seed", 0, 2**64 - 1, hint="for example seed=1")
-        whole(self.alternatives, "alternatives", 0, MAX_ALTERNATIVES, hint="for example alternatives=1")
+        require_int(self.seed, "seed", 0, 2**64 - 1, hint="Use for example seed=0.")
+        require_int(
+            self.alternatives, "alternatives", 0, MAX_ALTERNATIVES, hint="Use for example alternatives=10."
+        )
         for text in self.stop:
             if not isinstance(text, str) or not text:
                 raise UsageError(
-                    f"a stop string must be a non-empty text, got {shown(text)}", hint="leave it out instead"
+                    f"a stop string must be a non-empty string, got {format_value(text)}",
+                    hint="Omit empty stop strings.",
                 )
 
-    def given(self) -> dict[str, Any]:
-        """The fields by name, as they are."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, without conversion."""
+        return {item.name: getattr(self, item.name) for item in fields(self)}
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "stop": list(self.stop)}
@@ -91,16 +99,16 @@ class SamplingOptions:
         return cls(**{key: value for key, value in data.items() if key in known})
 
 
-def sampling_options(given: Mapping[str, Any]) -> SamplingOptions:
+def sampling_options(values: Mapping[str, Any]) -> SamplingOptions:
     """Check option names, with a near match for a wrong one."""
     from difflib import get_close_matches
 
     known = SamplingOptions.__dataclass_fields__
-    for name in given:
+    for name in values:
         if name not in known:
             near = get_close_matches(name, known, 1)
             raise UsageError(
-                f"there is no option {name!r}",
-                hint=f"did you mean {near[0]}?" if near else "one of " + ", ".join(known),
+                f"unknown option {name!r}",
+                hint=f"Did you mean {near[0]}?" if near else "Choose one of " + ", ".join(known) + ".",
             )
-    return SamplingOptions(**given)
+    return SamplingOptions(**values)

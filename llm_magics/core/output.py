@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..clean import line
+from ..sanitize import single_line
+from .interrupt import delay_interrupt
 
 
 def in_notebook() -> bool:
@@ -33,7 +34,9 @@ class Output:
         from IPython.display import display
 
         if self._handle is None:
-            self._handle = display(bundle, metadata=metadata or {}, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types for it
+            # Shown without a handle, an output could not be updated: the next one would appear beside it.
+            with delay_interrupt():
+                self._handle = display(bundle, metadata=metadata or {}, raw=True, display_id=True)  # type: ignore[no-untyped-call]  # IPython has no types for it
         else:
             self._handle.update(bundle, metadata=metadata or {}, raw=True)
 
@@ -41,10 +44,13 @@ class Output:
         """Show what is being done, in one quiet line."""
         if is_captured():
             return
-        words = line(words)
+        words = single_line(words)
         self.show({"text/plain": words, "text/markdown": f"*{words}*"})
 
     def clear(self) -> None:
-        """Leave nothing to see. Jupyter has no message that removes one output, so an empty one stays."""
+        """Clear what is shown.
+
+        Jupyter has no message that removes one output, so an empty one stays.
+        """
         if self._handle is not None:
             self.show({"text/plain": "", "text/html": ""})

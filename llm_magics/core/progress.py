@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from ..clean import say as say_line
+from ..sanitize import safe_print as say_line
 from .output import Output, in_notebook
 
 Item = TypeVar("Item")
@@ -55,7 +55,7 @@ def shown_in(output: Output, warnings: list[str] | None = None) -> Iterator[None
         warnings: as for :func:`listening`.
     """
     try:
-        with listening(seldom(output.status), warnings):
+        with listening(throttled(output.status), warnings):
             yield
     except BaseException:
         output.clear()
@@ -77,8 +77,8 @@ def displayed() -> Iterator[None]:
     output.clear()
 
 
-def say(text: str) -> None:
-    """Say in one line what is done now."""
+def message(text: str) -> None:
+    """Report the current activity in one line."""
     listener = _listener.get()
     if listener is None:
         say_line(text, file=sys.stderr, flush=True)
@@ -87,7 +87,7 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Say what the user should know afterwards too."""
+    """Report something that the user should also know afterwards."""
     warnings = _warnings.get()
     if warnings is None:
         say_line(text, file=sys.stderr, flush=True)
@@ -100,13 +100,13 @@ def listened_to() -> bool:
     return _listener.get() is not None
 
 
-def tell(what: str, share: float | None) -> None:
+def report(what: str, share: float | None) -> None:
     """Tell whoever listens. Nothing is drawn on stderr: another library draws its own bar there."""
     if listener := _listener.get():
         listener(what, share)
 
 
-def seldom(show: Callable[[str], object]) -> Listener:
+def throttled(show: Callable[[str], object]) -> Listener:
     """Return a listener that shows at most four lines a second.
 
     What has no share is said once, and is shown at once. Of the rest nothing is shown in the beginning, so
@@ -124,13 +124,16 @@ def seldom(show: Callable[[str], object]) -> Listener:
 
 
 @contextmanager
-def bar(
+def progress_bar(
     what: str, total: int, *, unit: str, initial: int = 0, leave: bool = False
 ) -> Iterator[Callable[[int], object]]:
     """Yield the function that is told of each step.
 
     Args:
-        unit: a noun whose plural has an s, or "B" for bytes.
+        what: the activity, for the user.
+        total: the value at the end, where it is known.
+        unit: a noun with a plural in s, or "B" for bytes.
+        initial: the value at the start.
         leave: leave the full bar on stderr.
     """
     with displayed():
@@ -165,9 +168,9 @@ def bar(
         yield update
 
 
-def each(items: Iterable[Item], what: str, total: int, *, unit: str) -> Iterator[Item]:
+def iterate(items: Iterable[Item], what: str, total: int, *, unit: str) -> Iterator[Item]:
     """Yield the items, and count them."""
-    with bar(what, total, unit=unit) as update:
+    with progress_bar(what, total, unit=unit) as update:
         for item in items:
             yield item
             update(1)

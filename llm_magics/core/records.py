@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..errors import ModelFileError, UsageError
-from .checks import MOST_BRANCHES, check_generation, check_trace
+from ..errors import RUN_CELL, ModelFileError, UsageError
 from .options import SamplingOptions
+from .record_checks import MOST_BRANCHES, check_generation, check_trace
 
 SCHEMA = 3
 StopReason = Literal["stop", "length", "interrupted"]
@@ -83,7 +83,19 @@ class ModelInfo:
     revision: str = ""
     fingerprint: str = ""
     precision: str = ""
-    licence: str = ""
+    license: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """Return JSON of the saved format, in which the license is spelled ``licence``."""
+        data = asdict(self)
+        data["licence"] = data.pop("license")
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ModelInfo:
+        """Read what :meth:`to_dict` wrote; the first versions call the fingerprint ``sha256``."""
+        known = {"fingerprint": data.get("sha256", ""), "license": data.get("licence", ""), **data}
+        return cls(**_check_fields(cls, known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +160,7 @@ class Generation:
         return hash((self.text, self.prompt, self.model, tuple(token.id for token in self.tokens)))
 
     def path(self, number: int) -> Generation:
-        """The answer itself (0), or its branch of that number as an answer of its own, without branches.
+        """Return the answer itself (0) or a branch (by its number) as an answer without branches.
 
         Raises:
             UsageError: there is no such branch.
@@ -156,7 +168,9 @@ class Generation:
         if number == 0:
             return replace(self, branches=())
         if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= len(self.branches):
-            raise UsageError(f"there is no branch {number!r}", hint=f"0 to {len(self.branches)}")
+            raise UsageError(
+                f"branch {number!r} does not exist", hint=f"Use a number from 0 to {len(self.branches)}."
+            )
         branch = self.branches[number - 1]
         return replace(
             self,
@@ -169,15 +183,20 @@ class Generation:
         )
 
     def with_branch(self, other: Generation, *, at: int, parent: int = 0) -> Generation:
-        """This answer with ``other``, which turns off at token ``at`` of the path ``parent``, kept in it.
+        """Return this answer with a branch that leaves the path ``parent`` at token ``at``.
 
         Raises:
             UsageError: it has :data:`MOST_BRANCHES` already, or ``parent`` is none of its paths.
         """
         if len(self.branches) >= MOST_BRANCHES:
-            raise UsageError(f"an answer keeps {MOST_BRANCHES} branches", hint="branch from another answer")
+            raise UsageError(
+                f"this answer already has {MOST_BRANCHES} branches, the maximum",
+                hint="Branch from another answer.",
+            )
         if not 0 <= parent <= len(self.branches):
-            raise UsageError(f"there is no branch {parent!r}", hint=f"0 to {len(self.branches)}")
+            raise UsageError(
+                f"branch {parent!r} does not exist", hint=f"Use a number from 0 to {len(self.branches)}."
+            )
         branch = Branch(
             parent, at, other.text, other.tokens[at:], other.stop_reason, other.options, other.timing
         )
@@ -195,7 +214,9 @@ class Generation:
             UsageError: ``path`` is none of its paths.
         """
         if not 0 <= path <= len(self.branches):
-            raise UsageError(f"there is no branch {path!r}", hint=f"0 to {len(self.branches)}")
+            raise UsageError(
+                f"branch {path!r} does not exist", hint=f"Use a number from 0 to {len(self.branches)}."
+            )
         pieces, specials = {**self.pieces, **other.pieces}, {**self.specials, **other.specials}
         if path == 0:
             return replace(other, branches=self.branches, pieces=pieces, specials=specials)
@@ -221,7 +242,7 @@ class Generation:
             "prompt": self.prompt,
             "options": self.options.to_dict(),
             "timing": asdict(self.timing),
-            "model": asdict(self.model),
+            "model": self.model.to_dict(),
             "prompt_ids": list(self.prompt_ids),
             "vocab_size": self.vocab_size,
             "pieces": {str(id): data.hex() for id, data in self.pieces.items()},
@@ -247,14 +268,14 @@ class Generation:
             stop_reason=data["stop_reason"],
             prompt=data["prompt"],
             options=SamplingOptions.from_dict(data["options"]),
-            timing=Timing(**_known(Timing, data["timing"])),
-            model=_model_info(data["model"]),
+            timing=Timing(**_check_fields(Timing, data["timing"])),
+            model=ModelInfo.from_dict(data["model"]),
             prompt_ids=tuple(data.get("prompt_ids", ())),
             vocab_size=int(data.get("vocab_size", 0)),
             pieces={int(id): bytes.fromhex(text) for id, text in data.get("pieces", {}).items()},
             prompt_texts=tuple(data.get("prompt_texts", ())),
             specials={int(id): str(text) for id, text in data.get("specials", {}).items()},
-            branches=tuple(_branch(n, each) for n, each in enumerate(data.get("branches", ()), 1)),
+            branches=tuple(_branch(n, item) for n, item in enumerate(data.get("branches", ()), 1)),
         )
         check_generation(record)
         return record
@@ -281,7 +302,7 @@ class Trace:
 
     @property
     def perplexity(self) -> float:
-        """exp(−mean logprob) over the predicted tokens; NaN when none was."""
+        """Return exp(−mean logprob) over the predicted tokens; NaN when none was."""
         read = self.tokens[self.predicted_from :]
         return math.exp(-sum(token.logprob for token in read) / len(read)) if read else math.nan
 
@@ -291,7 +312,7 @@ class Trace:
             "kind": "trace",
             "text": self.text,
             "tokens": _columns(self.tokens),
-            "model": asdict(self.model),
+            "model": self.model.to_dict(),
             "predicted_from": self.predicted_from,
         }
 
@@ -301,7 +322,7 @@ class Trace:
         record = cls(
             text=data["text"],
             tokens=_tokens(data["tokens"]),
-            model=_model_info(data["model"]),
+            model=ModelInfo.from_dict(data["model"]),
             predicted_from=data["predicted_from"],
         )
         check_trace(record)
@@ -331,7 +352,9 @@ def _columns(tokens: tuple[Token, ...]) -> dict[str, list[Any]]:
 
 def _branch(number: int, data: dict[str, Any]) -> Branch:
     if not 0 <= data["parent"] < number:  # a parent comes before its branch: a path never leads in a circle
-        raise ModelFileError("a branch begins at none before it", hint="run the cell again")
+        raise ModelFileError(
+            "the saved branches are in the wrong order: a branch refers to a later one", hint=RUN_CELL
+        )
     return Branch(
         data["parent"],
         data["at"],
@@ -339,12 +362,12 @@ def _branch(number: int, data: dict[str, Any]) -> Branch:
         _tokens(data["tokens"]),
         data["stop_reason"],
         SamplingOptions.from_dict(data["options"]),
-        Timing(**_known(Timing, data["timing"])),
+        Timing(**_check_fields(Timing, data["timing"])),
     )
 
 
 def _tokens(columns: dict[str, list[Any]] | tuple[Token, ...]) -> tuple[Token, ...]:
-    """Of columns, or tokens that came another way."""
+    """Build tokens from columns; tokens that are already built pass through."""
     if isinstance(columns, tuple):
         return columns
     none = [None] * len(columns["id"])  # what records before the third schema have of the last two
@@ -359,25 +382,25 @@ def _tokens(columns: dict[str, list[Any]] | tuple[Token, ...]) -> tuple[Token, .
     )
 
 
-def _model_info(data: dict[str, Any]) -> ModelInfo:
-    """Records of the first versions call the fingerprint sha256."""
-    return ModelInfo(**_known(ModelInfo, {"fingerprint": data.get("sha256", ""), **data}))
-
-
-def _known(kind: type, data: dict[str, Any]) -> dict[str, Any]:
-    """Only the fields this version knows: a newer minor writer may add some."""
+def _check_fields(kind: type, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields that this version knows: a newer minor version may write more."""
     names = {item.name for item in fields(kind)}
     return {key: value for key, value in data.items() if key in names}
 
 
 def check_schema(data: Mapping[str, Any], kind: str) -> None:
-    """Raises: ModelFileError: it is no record of that kind, or of a later schema."""
+    """Check the kind and the schema of a saved record.
+
+    Raises:
+        ModelFileError: the kind is another one, or the schema is newer than this version.
+    """
     if data.get("kind") != kind or not isinstance(data.get("schema"), int):
         raise ModelFileError(
-            f"not a {kind} record: kind is {data.get('kind')!r}", hint="pass what to_dict() gave"
+            f"not a {kind} record: kind is {data.get('kind')!r}",
+            hint="Pass a dictionary that to_dict() returned.",
         )
     if data["schema"] > SCHEMA:
         raise ModelFileError(
             f"this {kind} record has schema {data['schema']}; this version reads up to {SCHEMA}",
-            hint="upgrade: pip install -U open-llm-magics",
+            hint="Upgrade with pip install -U open-llm-magics.",
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _EXP_RANGE = 60.0  # e**60 times a million still fits float32
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class TokenStats:
     """A token with its place in the model's own distribution (temperature 1, nothing removed).
 
     ``logprob`` and ``entropy`` in nats; ``rank`` 0 is the likeliest; ``top_ids`` and ``top_logprobs`` best
@@ -38,9 +39,18 @@ class Weighed:
     log_total: float | None = None
 
 
-def top(logits: Floats, k: int) -> NDArray[np.intp]:
-    """The indices of the k largest of ``logits`` (vocab,), largest first; of equal ones the lower index comes
-    first.
+def log_softmax(logits: Floats, dtype: type[Any] = np.float32) -> NDArray[Any]:
+    """Return logits (…, vocab) as logprobs in nats, computed in ``dtype``."""
+    result = logits.astype(dtype)
+    result -= result.max(-1, keepdims=True)
+    result -= np.log(np.exp(result).sum(-1, keepdims=True))
+    return result
+
+
+def top_k_indices(logits: Floats, k: int) -> NDArray[np.intp]:
+    """Return the indices of the k largest of ``logits`` (vocab,), largest first.
+
+    Of equal ones the lower index comes first.
 
     The k-th largest of the block maxima bounds the k-th largest of all from below, so only what reaches it is
     sorted. A block is a column of the reshaped array: maxima of columns are taken by whole rows, eight times
@@ -55,30 +65,30 @@ def top(logits: Floats, k: int) -> NDArray[np.intp]:
     return reached[(-logits[reached]).argsort(kind="stable")[:k]]
 
 
-class Weigher:
+class TokenScorer:
     """Describes tokens under softmax(logits).
 
     Between two tokens the caches are cold, so what counts is how little memory and code is touched: one
-    scratch array that is kept, few passes, and no BLAS, whose threads would have to be woken.
+    scratch array that is kept, few passes, and no BLAS: its threads would have to be woken.
     """
 
     def __init__(self, vocab_size: int) -> None:
-        self._odds = np.empty(vocab_size, np.float32)
+        self._probabilities = np.empty(vocab_size, np.float32)
 
-    def weigh(self, logits: Floats, id: int, alternatives: int, u: float | None = None) -> Weighed:
+    def score(self, logits: Floats, id: int, alternatives: int, u: float | None = None) -> TokenStats:
         """Describe token ``id``, which ``u`` decided on; logits float32 (vocab,)."""
-        best, shift = top(logits, max(alternatives, 1)), 0.0
+        best, shift = top_k_indices(logits, max(alternatives, 1)), 0.0
         if not -_EXP_RANGE < logits[best[0]] < _EXP_RANGE:  # softmax does not change when all move alike
             shift = float(logits[best[0]])
             logits = logits - logits[best[0]]
-        odds = np.exp(logits, out=self._odds)
+        odds = np.exp(logits, out=self._probabilities)
         total = float(odds.sum())
         log_total = math.log(total)
         entropy = log_total - float(np.einsum("i,i->", odds, logits)) / total
         own, values = logits[id], logits[best]
         # Whatever is larger than one of the best is among the best itself.
         larger = values if own >= values[-1] else logits
-        return Weighed(
+        return TokenStats(
             id=id,
             logprob=float(own) - log_total,
             entropy=max(entropy, 0.0),
@@ -99,19 +109,18 @@ class Sampler:
         self._random = np.random.Generator(np.random.PCG64(options.seed))
 
     def skip(self, tokens: int) -> None:
-        """Leave out the random numbers of so many tokens, which were chosen before."""
+        """Skip the random numbers of tokens that were sampled before."""
         if self._options.temperature:
             self._random.random(tokens)
 
     def choose(self, logits: Floats, seen: Sequence[int]) -> int:
-        """The next id from logits (vocab,); ``seen`` are prompt and answer so far, for the repetition
-        penalty.
+        """Sample the next id from logits (vocab,); ``seen`` is prompt and answer, for the repetition penalty.
 
         The order is that of transformers: penalty, temperature, top-k, top-p, min-p.
         """
         options = self._options
         if options.repetition_penalty != 1.0:
-            logits = penalised(logits, seen, options.repetition_penalty)
+            logits = apply_repetition_penalty(logits, seen, options.repetition_penalty)
         self.u = None
         if options.temperature == 0:
             id = int(logits.argmax())
@@ -129,13 +138,13 @@ def check_finite(most: float) -> None:
     """Raise ModelFileError where the largest logit is no number: NaN, or infinite."""
     if not math.isfinite(most):
         raise ModelFileError(
-            f"the model computes {most} where a probability should be",
-            hint="its weights, or an adapter's, are damaged or too large: choose another copy",
+            f"the model computes {most} instead of a probability",
+            hint="Load another copy of the model or of the adapter: the weights are damaged or too large.",
         )
 
 
-def penalised(logits: Floats, seen: Sequence[int], penalty: float) -> Floats:
-    """A copy with the logits of ``seen`` divided by the penalty when positive, multiplied when negative."""
+def apply_repetition_penalty(logits: Floats, seen: Sequence[int], penalty: float) -> Floats:
+    """Return a copy of the logits with the penalty of CTRL (Keskar et al. 2019) on ``seen``."""
     ids = np.unique(np.asarray(seen, np.intp))
     out = logits.copy()
     values = out[ids]
@@ -144,31 +153,37 @@ def penalised(logits: Floats, seen: Sequence[int], penalty: float) -> Floats:
 
 
 def candidates(logits: Floats, options: SamplingOptions) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """The ids that survive top-k, top-p and min-p, with unnormalised probabilities."""
+    """Return the ids that pass top-k, top-p and min-p, with unnormalized probabilities."""
     # The largest is taken off first: a very small temperature must not make all of them infinite.
     most = logits.max()
     check_finite(most)
     odds = np.exp((logits - most).astype(np.float64) / max(options.temperature, 1e-290))
     if options.top_k:
-        ids = top(logits, options.top_k)
+        ids = top_k_indices(logits, options.top_k)
         total = odds[ids].sum()
     else:
         total = odds.sum()
-        ids = _holding(logits, odds, options.top_p * total) if options.top_p < 1 else np.arange(len(logits))
-    kept = odds[ids]
+        ids = (
+            _top_p_superset(logits, odds, options.top_p * total)
+            if options.top_p < 1
+            else np.arange(len(logits))
+        )
+    remaining = odds[ids]
     if options.top_p < 1:
-        above = np.cumsum(kept) - kept  # the token that crosses top_p stays, and so the first always does
-        ids, kept = ids[above < options.top_p * total], kept[above < options.top_p * total]
+        above = (
+            np.cumsum(remaining) - remaining
+        )  # the token that crosses top_p stays, and so the first always does
+        ids, remaining = ids[above < options.top_p * total], remaining[above < options.top_p * total]
     if options.min_p > 0:
-        likely = kept >= options.min_p * kept.max()
-        ids, kept = ids[likely], kept[likely]
-    return ids, kept
+        likely = remaining >= options.min_p * remaining.max()
+        ids, remaining = ids[likely], remaining[likely]
+    return ids, remaining
 
 
-def _holding(logits: Floats, odds: NDArray[np.float64], mass: float) -> NDArray[np.intp]:
-    """At least so many of the likeliest ids, likeliest first, that they hold ``mass``."""
+def _top_p_superset(logits: Floats, odds: NDArray[np.float64], mass: float) -> NDArray[np.intp]:
+    """Return enough of the most likely ids, most likely first, to cover the probability ``mass``."""
     for k in (64, 1024):
-        ids = top(logits, k)
+        ids = top_k_indices(logits, k)
         if odds[ids].sum() >= mass:
             return ids
-    return top(logits, len(logits))
+    return top_k_indices(logits, len(logits))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from ..errors import ModelFileError
-from .bounded import json_object
+from ..errors import CHOOSE_MODEL, REDOWNLOAD, ModelFileError
+from .files import json_object
 
 INDEX = "model.safetensors.index.json"
 MAX_BYTES, MAX_SHARDS = 64 << 20, 1_000
 
 
 def read_index(path: Path) -> dict[str, str]:
-    """The ``weight_map`` of an index: tensor → file beside it.
+    """Return the ``weight_map`` of an index: tensor → file next to it.
 
     Raises:
         ModelFileError: it is damaged, or names a file elsewhere.
@@ -23,11 +23,11 @@ def read_index(path: Path) -> dict[str, str]:
         if not names or len(names) > MAX_SHARDS or not all(isinstance(name, str) for name in names):
             raise ValueError("its weight_map is not valid")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelFileError(f"{path} is damaged: {error}", hint="fetch the file again") from error
+        raise ModelFileError(f"{path} is damaged: {error}", hint=REDOWNLOAD) from error
     for name in names:
         if PurePosixPath(name).name != name or "\\" in name or not name.endswith(".safetensors"):
             raise ModelFileError(
                 f"{INDEX} names {name!r:.80}, which is not a .safetensors file of its folder",
-                hint="choose another model",
+                hint=CHOOSE_MODEL,
             )
     return dict(places)

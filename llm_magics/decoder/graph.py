@@ -2,10 +2,14 @@
 
 Inputs:  ``input_ids`` int64 (B, S); ``seqlens_k`` int32 (B,) = tokens cached after this call, less one;
          ``total_length`` int32 () = the largest of these and one; ``logits_at`` int64 (n,) = positions within
-         S whose logits are wanted; ``past_key.i``, ``past_value.i`` float32 (B, KV heads, capacity,
-         cache_dim).
+         S that logits are computed for; ``past_key.i``, ``past_value.i`` float32 (B, KV heads, capacity,
+         cache_dim), numbered over the layers with attention; ``past_conv.i`` float32 (B, conv_kernel − 1,
+         hidden), numbered over those with a convolution; ``past_state.i`` float32 (B, value heads, value dim,
+         key dim) and ``past_state_conv.i`` float32 (B, linear_kernel − 1, channels), over those with linear
+         attention.
 Outputs: ``logits`` float32 (B, n, vocab); ``present_key.i``, ``present_value.i``, to be bound to the same
-         memory as the past: GroupQueryAttention then appends in place.
+         memory as the past: GroupQueryAttention then appends in place; ``present_conv.i`` float32 (B, S,
+         hidden), what the convolutions saw of each token; ``present_state.i``, ``present_state_conv.i``.
 
 Fused as ONNX Runtime's CPU kernels want it: rotary embedding inside GroupQueryAttention, q/k/v in one product
 where they are packed alike, gate and up too, residual addition inside the norms, and a head computed only
@@ -20,23 +24,50 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from .attention import Attention
+from ..errors import UnsupportedModel
+from .graph_builder import MS, GraphBuilder, value
+from .mixers.attention import Attention
+from .mixers.convolution import Convolution
+from .mixers.linear_attention import LinearAttention
 from .mlp import experts, mlp
-from .nodes import MS, Nodes, value
+from .precision import Precision
 from .quantize import BLOCK
-from .recipe import Recipe
+from .spec import DecoderSpec
 from .weights import Weights
+
+# Of ONNX Runtime: the first that has GatedDeltaNet, CausalConvWithState and MoEGroupRouter on the CPU.
+NEW_OPERATORS = (1, 32)
+
+
+def check_operators(spec: DecoderSpec) -> None:
+    """Check that ONNX Runtime has the operators of a decoder.
+
+    Raises:
+        UnsupportedModel: it is too old.
+    """
+    if not spec.linear_layers and spec.router == "softmax":
+        return
+    import onnxruntime
+
+    version = tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
+    if version < NEW_OPERATORS:
+        wanted = ".".join(map(str, NEW_OPERATORS))
+        raise UnsupportedModel(
+            f"{spec.family} needs ONNX Runtime {wanted}, and this is {onnxruntime.__version__}",
+            hint=f"Use Python 3.11 or newer, and run pip install 'onnxruntime>={wanted}'.",
+        )
 
 
 def build(
-    weights: Weights, folder: Path, recipe: Recipe, *, each: Callable[[range], Iterable[int]] = iter
+    weights: Weights, folder: Path, recipe: Precision, *, on_layer: Callable[[range], Iterable[int]] = iter
 ) -> tuple[ir.Model, int]:
     """Build the decoder and write it into ``folder``: decoder.onnx and weights.bin.
 
     Args:
         weights: of the model, with its spec.
+        folder: the folder to write.
         recipe: how matrices are packed.
-        each: walks over the layers, to show progress.
+        on_layer: walks over the layers, to show progress.
 
     Returns:
         The model, and the bytes of weights that one decoded token reads.
@@ -44,24 +75,26 @@ def build(
     Raises:
         ModelFileError: a weight is missing or has the wrong shape.
     """
-    b = Nodes(folder, accuracy_level=recipe.accuracy_level)
+    check_operators(weights.spec)
+    b = GraphBuilder(folder, accuracy_level=recipe.accuracy_level)
     try:
-        model = _Decoder(b, weights, recipe).model(each)
+        model = _DecoderGraph(b, weights, recipe).model(on_layer)
     finally:
         b.close()
     ir.save(model, folder / "decoder.onnx")
     return model, b.bytes_per_token
 
 
-class _Decoder:
-    def __init__(self, b: Nodes, weights: Weights, recipe: Recipe) -> None:
+class _DecoderGraph:
+    def __init__(self, b: GraphBuilder, weights: Weights, recipe: Precision) -> None:
         self.b, self.weights, self.recipe, self.spec = b, weights, recipe, weights.spec
+        self._scale: ir.Value | None = None
 
-    def model(self, each: Callable[[range], Iterable[int]]) -> ir.Model:
+    def model(self, on_layer: Callable[[range], Iterable[int]]) -> ir.Model:
         b, spec, w = self.b, self.spec, self.weights
         ids, at = value("input_ids", ir.DataType.INT64, "B", "S"), value("logits_at", ir.DataType.INT64, "n")
         seqlens, total = value("seqlens_k", ir.DataType.INT32, "B"), value("total_length", ir.DataType.INT32)
-        residual, head = self._ends(ids)
+        residual, head = self._input_and_output(ids)
         if spec.embed_scale != 1:
             residual = b.node(
                 "Mul", [residual, b.constant("embed_scale", np.array(spec.embed_scale, np.float32))]
@@ -70,10 +103,12 @@ class _Decoder:
             table = b.constant(
                 "positions", w.matrix("positions", shape=(spec.context, spec.hidden)).dequantize()
             )
-            residual = b.node("Add", [residual, b.node("Gather", [table, self._places(ids, seqlens)])])
+            residual = b.node("Add", [residual, b.node("Gather", [table, self._positions(ids, seqlens)])])
         attention = Attention(b, w, self.recipe, ids, seqlens, total)
+        self._convolution = Convolution(b, w, self.recipe)
+        self._linear = LinearAttention(b, w, self.recipe)
         skip: ir.Value | None = None
-        for i in each(range(spec.layers)):
+        for i in on_layer(range(spec.layers)):
             residual, skip = self._layer(i, residual, skip, attention)
         x, _ = self._norm("final_norm", 0, residual, skip)
         logits = head(b.node("Gather", [x, at], axis=1))
@@ -86,8 +121,8 @@ class _Decoder:
             ir.TensorType(ir.DataType.FLOAT),
         )
         graph = ir.Graph(
-            [ids, seqlens, total, at, *attention.inputs],
-            [logits, *attention.outputs],
+            [ids, seqlens, total, at, *attention.inputs, *self._convolution.inputs, *self._linear.inputs],
+            [logits, *attention.outputs, *self._convolution.outputs, *self._linear.outputs],
             nodes=b.nodes,
             initializers=b.initializers,
             name="decoder",
@@ -98,13 +133,18 @@ class _Decoder:
     def _layer(
         self, i: int, residual: ir.Value, skip: ir.Value | None, attention: Attention
     ) -> tuple[ir.Value, ir.Value | None]:
-        """One layer; gives the residual and what is still to be added to it."""
+        """Add one layer; return the residual and what is still to be added to it."""
         b, block = self.b, self.spec.block
         if block == "post":
             x = residual = self._sum(residual, skip)
         else:
             x, residual = self._norm("attn_norm", i, residual, skip)
-        attended = attention(i, x)
+        mixer: Callable[[int, ir.Value], ir.Value] = attention
+        if i in self.spec.conv_layers:
+            mixer = self._convolution
+        elif i in self.spec.linear_layers:
+            mixer = self._linear
+        attended = self._scaled(mixer(i, x))
         if block == "parallel":
             # Some have a second norm of the same residual, some share the first.
             shared = self._role("ffn_norm", i) is None or self._role("attn_norm", i) == self._role(
@@ -125,17 +165,30 @@ class _Decoder:
         ) else out
 
     def _mlp(self, i: int, x: ir.Value) -> ir.Value:
-        return (experts if self.spec.experts else mlp)(self.b, self.weights, self.recipe, i, x)
+        part = experts if self.spec.has_experts(i) else mlp
+        return self._scaled(part(self.b, self.weights, self.recipe, i, x))
+
+    def _scaled(self, x: ir.Value) -> ir.Value:
+        """Multiply by the residual scale, where there is one."""
+        if self.spec.residual_scale == 1:
+            return x
+        if self._scale is None:
+            scale = np.array(self.spec.residual_scale, np.float32)
+            self._scale = self.b.constant("residual_scale", scale)
+        return self.b.node("Mul", [x, self._scale])  # type: ignore[no-any-return]
 
     def _sum(self, residual: ir.Value, skip: ir.Value | None) -> ir.Value:
         return residual if skip is None else self.b.node("Add", [residual, skip])
 
     def _role(self, role: str, i: int) -> str | None:
-        """The norm that a layer has: its own, or one of a kind that only some models of the family have."""
+        """Return the norm that a layer has.
+
+        Its own, or one of a kind that only some models of the family have.
+        """
         return next((name for name in (f"{role}_alone", role) if self.weights.has(name, i)), None)
 
     def _norm(self, role: str, i: int, x: ir.Value, skip: ir.Value | None) -> tuple[ir.Value, ir.Value]:
-        """Norm of x + skip; gives (normed, x + skip). Only the very first one has nothing to add."""
+        """Add the norm of x + skip; return (normed, x + skip). The first norm has no skip."""
         b, eps = self.b, self.spec.norm_eps
         name = self._role(role, i) or role
         weight = b.constant(f"{name}.{i}", self.weights.norm(name, i))
@@ -152,8 +205,8 @@ class _Decoder:
         out[1].name = out[2].name = ""  # mean and deviation are training outputs
         return out[0], out[3]
 
-    def _ends(self, ids: ir.Value) -> tuple[ir.Value, Callable[[ir.Value], ir.Value]]:
-        """Embedded tokens (B, S, hidden), and the head. Where both are one table, it is kept once."""
+    def _input_and_output(self, ids: ir.Value) -> tuple[ir.Value, Callable[[ir.Value], ir.Value]]:
+        """Return embedded tokens (B, S, hidden), and the head. Where both are one table, it is kept once."""
         b, spec, w = self.b, self.spec, self.weights
         table = w.matrix("embed", shape=(spec.vocab, spec.hidden))
         own, bias = w.has("head"), w.vector("head", size=spec.vocab, kind="bias")
@@ -171,8 +224,8 @@ class _Decoder:
 
         return embedded, head
 
-    def _places(self, ids: ir.Value, seqlens: ir.Value) -> ir.Value:
-        """The position of every token, int64 (B, S): seqlens - (S - 1) + 0, 1, …, S - 1."""
+    def _positions(self, ids: ir.Value, seqlens: ir.Value) -> ir.Value:
+        """Return the position of every token, int64 (B, S): seqlens - (S - 1) + 0, 1, …, S - 1."""
         b = self.b
         last = b.node("Unsqueeze", [b.node("Cast", [seqlens], to=int(ir.DataType.INT64)), b.shape(1)])
         size = b.node("Squeeze", [b.node("Shape", [ids], start=1, end=2)])

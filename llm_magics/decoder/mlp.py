@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
-from .nodes import MS, Nodes
+from ..errors import ModelFileError
+from .graph_builder import MS, GraphBuilder
+from .precision import Precision
 from .quantize import BLOCK, Packed
-from .recipe import Recipe
-from .weights import Weights
+from .weights import OTHER, Weights
 
 
-def mlp(b: Nodes, w: Weights, recipe: Recipe, i: int, x: ir.Value) -> ir.Value:
-    """down(act(gate(x)) · up(x)), or down(act(up(x)))."""
+def mlp(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> ir.Value:
+    """Add an MLP, and return down(act(gate(x)) · up(x)), or down(act(up(x))) without a gate."""
     spec = w.spec
 
     def linear(role: str, out: int, inner: int, x: ir.Value) -> ir.Value:
@@ -37,7 +40,7 @@ def mlp(b: Nodes, w: Weights, recipe: Recipe, i: int, x: ir.Value) -> ir.Value:
     return linear("down", spec.hidden, spec.ffn, b.node("Mul", [_activate(b, spec.activation, gate), up]))
 
 
-def _activate(b: Nodes, kind: str, x: ir.Value) -> ir.Value:
+def _activate(b: GraphBuilder, kind: str, x: ir.Value) -> ir.Value:
     if kind == "silu":
         return b.node("QuickGelu", [x], domain=MS, alpha=1.0)  # type: ignore[no-any-return]  # x · sigmoid(1 · x)
     if kind == "relu":
@@ -45,18 +48,38 @@ def _activate(b: Nodes, kind: str, x: ir.Value) -> ir.Value:
     return b.node("Gelu", [x], approximate="tanh" if kind == "gelu_tanh" else "none")  # type: ignore[no-any-return]
 
 
-def experts(b: Nodes, w: Weights, recipe: Recipe, i: int, x: ir.Value) -> ir.Value:
-    """A mixture of experts (Shazeer et al. 2017, arXiv:1701.06538) in one node: the router's best few answer
-    for a token.
+def _router(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> ir.Value:
+    """Return the logits of all experts (tokens, experts): their softmax is what experts weigh."""
+    spec = w.spec
+    router = b.linear(
+        f"router.{i}",
+        x,
+        recipe.dense([w.matrix("router", i, (spec.experts, spec.hidden))]),
+        w.vector("router", i, size=spec.experts, kind="bias"),
+    )
+    logits: ir.Value = b.node("Reshape", [router, b.shape(-1, spec.experts)])
+    if spec.router == "softmax":
+        return logits
+    # The logarithms of the chosen weights, and far less for the others: the softmax normalizes them.
+    added = np.zeros(spec.experts, np.float32)
+    if spec.router_bias:
+        added = w.bare_vector("expert_bias", i, spec.experts)
+    pair = [logits, b.constant(f"expert_bias.{i}", added)]
+    one = {"n_group": 1, "topk_group": 1, "group_topk": 1}
+    return b.node("MoEGroupRouter", pair, 1, MS, top_k=spec.experts_used, **one)  # type: ignore[no-any-return]
+
+
+def experts(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> ir.Value:
+    """Add a mixture of experts as one node, and return its output.
+
+    The router's top-k experts compute each token (Shazeer et al. 2017, arXiv:1701.06538).
     """
     spec = w.spec
-    router = b.linear(f"router.{i}", x, recipe.dense([w.matrix("router", i, (spec.experts, spec.hidden))]))
-    logits = b.node("Reshape", [router, b.shape(-1, spec.experts)])
-
+    logits = _router(b, w, recipe, i, x)
     # Gate and up alternate, row by row: the kernel's "interleaved" form of SwiGLU.
     share = spec.experts_used / spec.experts
     inputs: list[ir.Value | None] = [x, logits]
-    more: dict[str, int] = {}
+    more: dict[str, Any] = {}
     for name, roles, shape in (
         ("up", ("expert_gate", "expert_up"), (spec.expert_ffn, spec.hidden)),
         ("down", ("expert_down",), (spec.hidden, spec.expert_ffn)),
@@ -65,6 +88,11 @@ def experts(b: Nodes, w: Weights, recipe: Recipe, i: int, x: ir.Value) -> ir.Val
             recipe.expert([w.matrix(role, i, shape, expert=expert) for role in roles])
             for expert in range(spec.experts)
         ]
+        biases = [w.expert_bias(role, i, shape[0]) for role in roles]
+        bias = None
+        if all(item is not None for item in biases):
+            stacked = np.stack([item for item in biases if item is not None], axis=-1)
+            bias = b.constant(f"expert_{name}.{i}.bias", stacked.reshape(spec.experts, -1))
         packed = [part for part in parts if isinstance(part, Packed)]
         if packed:
             q = np.stack([part.q.reshape(len(part.q), -1) for part in packed])
@@ -72,23 +100,45 @@ def experts(b: Nodes, w: Weights, recipe: Recipe, i: int, x: ir.Value) -> ir.Val
             inputs += [
                 b.constant(f"expert_{name}.{i}.q", q),
                 b.constant(f"expert_{name}.{i}.scales", scales),
-                None,
+                bias,
             ]
             b.bytes_per_token += int((q.nbytes + scales.nbytes) * share)
-            more = {"expert_weight_bits": packed[0].bits, "block_size": BLOCK}
+            more |= {"expert_weight_bits": packed[0].bits, "block_size": BLOCK}
         else:
             floats = np.stack([part for part in parts if not isinstance(part, Packed)])
-            inputs += [b.constant(f"expert_{name}.{i}", floats), None]
+            inputs += [b.constant(f"expert_{name}.{i}", floats), bias]
             b.bytes_per_token += int(floats.nbytes * share)
-    return b.node(  # type: ignore[no-any-return]
-        "QMoE" if more else "MoE",
+    if spec.swiglu_limit:
+        more["swiglu_limit"] = spec.swiglu_limit
+    out = b.node(
+        "QMoE" if packed else "MoE",
         inputs,
         domain=MS,
         k=spec.experts_used,
         activation_type="swiglu",
         swiglu_fusion=1,
         normalize_routing_weights=int(spec.normalize_experts),
-        activation_alpha=1.0,
-        activation_beta=0.0,
+        activation_alpha=spec.swiglu_alpha,
+        activation_beta=spec.swiglu_offset,
         **more,
     )
+    if spec.expert_scale != 1:
+        out = b.node("Mul", [out, b.constant(f"expert_scale.{i}", np.array(spec.expert_scale, np.float32))])
+    return b.node("Add", [out, _shared(b, w, recipe, i, x)]) if spec.shared_ffn else out  # type: ignore[no-any-return]
+
+
+def _shared(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> ir.Value:
+    """Return what the MLP next to the experts adds: σ(gate(x)) · down(silu(gate(x)) · up(x))."""
+    spec = w.spec
+
+    def linear(role: str, out: int, inner: int, x: ir.Value) -> ir.Value:
+        return b.linear(f"{role}.{i}", x, recipe.pack(role, [w.matrix(role, i, (out, inner))]))
+
+    gate, up = (linear(f"shared_{role}", spec.shared_ffn, spec.hidden, x) for role in ("gate", "up"))
+    inner = b.node("Mul", [_activate(b, spec.activation, gate), up])
+    share = w.vector("shared_share", i, size=spec.hidden)
+    if share is None:
+        raise ModelFileError(f"the model file has no gate of the shared expert of layer {i}", hint=OTHER)
+    weight = np.ascontiguousarray(share[:, None])
+    opened = b.node("Sigmoid", [b.linear(f"shared_share.{i}", x, weight)])
+    return b.node("Mul", [linear("shared_down", spec.hidden, spec.shared_ffn, inner), opened])  # type: ignore[no-any-return]

@@ -4,6 +4,7 @@ MatMulNBits computes y = Σ s·(q − z)·x over blocks of 32 inputs with whole-
 stores maps to it like this:
 
 - Q4_0 (w = d·(q − 8)) and Q8_0 (w = d·q): exactly, bit for bit.
+- INT4 (w = s·(q − z), z whole: GPTQ, AWQ, compressed-tensors) and INT8: exactly.
 - Q4_1 (w = d·q + m): the ideal zero point −m/d is no whole number, and rounding it wrecks a small model (KL
   0.29). Two ways to keep it, chosen by size:
   *extended*: z is rounded, and what the rounding took, r = m + d·z for each block, becomes further weights
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.tensors import Floats, Tensor, stack
+from ..formats.tensors import Floats, Tensor, pack_pairs, stack
 
 BLOCK = 32
 # Below this many weights a second byte each is cheaper than two more operators (measured: 332k against 553k).
@@ -71,37 +72,41 @@ def pack(tensors: Sequence[Tensor]) -> Packed:
     if tensor.kind == "Q4_1":
         blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
         return _affine4(_half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:]))
+    if tensor.kind in ("INT4", "INT8"):
+        return _integers(tensor)
     return _exact4(tensor.blocks) if tensor.kind == "Q4_0" else pack8(tensor)
 
 
 def pack_exact(tensors: Sequence[Tensor]) -> Packed | None:
-    """The bits of the source and nothing rounded, Q4_1's offsets apart in float32; None for what has no such
-    form.
+    """Return the bits of the source and nothing rounded, Q4_1's offsets apart in float32.
+
+    None for what has no such form.
     """
     tensor = stack(tensors)
     if tensor.kind != "Q4_1":
-        return pack([tensor]) if tensor.kind in ("Q4_0", "Q8_0") else None
+        return pack([tensor]) if tensor.kind in ("Q4_0", "Q8_0", "INT4", "INT8") else None
     blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
     d, m, q = _half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:])
     offsets = np.ascontiguousarray((BLOCK * (m + 8 * d)).T)
-    return Packed(tensor.shape[1], 4, _pairs(q), d, offsets=offsets)
+    return Packed(tensor.shape[1], 4, pack_pairs(q), d, offsets=offsets)
 
 
 def pack4(tensor: Tensor) -> Packed:
-    """4 bits from floats, w = d·q + m a block, kept like Q4_1: the range is clipped to the least squared
-    error.
+    """Return 4 bits from floats, w = d·q + m a block, kept like Q4_1.
+
+    The range is clipped to the least squared error.
     """
     n, k = tensor.shape
     if n * k < WIDEN_BELOW or k % BLOCK:
         return pack8(tensor)
     step = max(1, CHUNK // k)
     parts = [nearest_affine(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, n, step)]
-    d, m, q = (np.concatenate(each) for each in zip(*parts, strict=True))
+    d, m, q = (np.concatenate(item) for item in zip(*parts, strict=True))
     return _affine4(d, m, q)
 
 
 def nearest_affine(weights: Floats) -> tuple[Floats, Floats, Bytes]:
-    """d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of the nearest d·q + m, q from 0 to 15."""
+    """Return d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of the nearest d·q + m, q from 0 to 15."""
     groups = weights.reshape(len(weights), -1, BLOCK)
     low, high = groups.min(-1), groups.max(-1)
 
@@ -113,12 +118,12 @@ def nearest_affine(weights: Floats) -> tuple[Floats, Floats, Bytes]:
         error = np.square(d[..., None] * q + m[..., None] - groups).sum(-1)
         return error, (d, m, q.astype(np.uint8))
 
-    d, m, q = _least(map(clipped, (1.0, 0.95, 0.9, 0.85)))
+    d, m, q = _best_of(map(clipped, (1.0, 0.95, 0.9, 0.85)))
     return d, m, q
 
 
 def _nearest_with_zero(groups: Floats) -> tuple[Bytes, Floats, Bytes]:
-    """q, scales and whole zero points of the nearest scale·(q − zero), q from 0 to 15."""
+    """Return q, scales and whole zero points of the nearest scale·(q − zero), q from 0 to 15."""
 
     def clipped(share: float) -> Rounded:
         low, high = np.minimum(groups.min(-1), 0) * share, np.maximum(groups.max(-1), 0) * share
@@ -128,7 +133,7 @@ def _nearest_with_zero(groups: Floats) -> tuple[Bytes, Floats, Bytes]:
         error = np.square((q - zero[..., None]) * scale[..., None] - groups).sum(-1)
         return error, (q.astype(np.uint8), scale, zero.astype(np.uint8))
 
-    q, scale, zero = _least(map(clipped, (1.0, 0.9, 0.8, 0.7)))
+    q, scale, zero = _best_of(map(clipped, (1.0, 0.9, 0.8, 0.7)))
     return q, scale, zero
 
 
@@ -136,25 +141,28 @@ def _nearest_with_zero(groups: Floats) -> tuple[Bytes, Floats, Bytes]:
 Rounded = tuple[Floats, tuple[NDArray[Any], ...]]
 
 
-def _least(tried: Iterator[Rounded]) -> tuple[NDArray[Any], ...]:
-    """Block by block, the rounding of least error; of equal ones the first."""
-    best, kept = next(tried)
+def _best_of(tried: Iterator[Rounded]) -> tuple[NDArray[Any], ...]:
+    """Return block by block, the rounding of least error; of equal ones the first."""
+    best, chosen = next(tried)
     for error, parts in tried:
         better = error < best
         best = np.where(better, error, best)
-        kept = tuple(
+        chosen = tuple(
             np.where(better[..., None] if new.ndim > better.ndim else better, new, old)
-            for new, old in zip(parts, kept, strict=True)
+            for new, old in zip(parts, chosen, strict=True)
         )
-    return kept
+    return chosen
 
 
 def pack8(tensor: Tensor) -> Packed:
-    """8 bits, exactly so from Q8_0; some rows at a time: the floats of a large table need never be there all
-    at once.
+    """Return 8 bits, exactly so from Q8_0.
+
+    Some rows at a time: the floats of a large table need never be there all at once.
     """
     if tensor.kind == "Q8_0":
         return _exact8(tensor.blocks)
+    if tensor.kind == "INT8":
+        return _integers(tensor)
     step = max(1, CHUNK // tensor.shape[1])
     parts = [round8(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, tensor.shape[0], step)]
     if len(parts) == 1:
@@ -165,7 +173,7 @@ def pack8(tensor: Tensor) -> Packed:
 
 
 def round8(weights: Floats) -> Packed:
-    """8 bits, symmetric, blocks of 32, round to nearest; K is padded with zeros to whole blocks."""
+    """Return 8 bits, symmetric, blocks of 32, round to nearest; K is padded with zeros to whole blocks."""
     n, k = weights.shape
     blocks = np.pad(weights, ((0, 0), (0, -k % BLOCK))).reshape(n, -1, BLOCK)
     scales = np.abs(blocks).max(-1) / 127
@@ -174,20 +182,21 @@ def round8(weights: Floats) -> Packed:
 
 
 def _half(blocks: Bytes, at: int) -> Floats:
-    """The float16 at byte ``at`` of every block."""
+    """Return the float16 at byte ``at`` of every block."""
     return np.ascontiguousarray(blocks[..., at : at + 2]).view(np.float16)[..., 0].astype(np.float32)
 
 
 def _nibbles(packed: Bytes) -> Bytes:
-    """GGUF keeps inputs 0–15 of a block in the low halves and 16–31 in the high ones."""
+    """Return the 4-bit values of a block: inputs 0–15 are in the low nibbles, 16–31 in the high ones."""
     return np.concatenate([packed & np.uint8(15), packed >> np.uint8(4)], axis=-1)
 
 
-def _pairs(q: Bytes) -> Bytes:
-    """Two neighbours to a byte, the first in the low half, as MatMulNBits wants them."""
-    if q.shape[-1] % 2:
-        q = np.concatenate([q, np.zeros_like(q[..., :1])], axis=-1)
-    return q[..., 0::2] | (q[..., 1::2] << np.uint8(4))
+def _integers(tensor: Tensor) -> Packed:
+    """Return the bits of GPTQ, AWQ and their like: MatMulNBits computes the same, block by block."""
+    q, scales, zeros = tensor.integers
+    if zeros is None:
+        return Packed(tensor.shape[1], 8, q ^ np.uint8(0x80), scales)
+    return Packed(tensor.shape[1], 4, np.ascontiguousarray(q), scales, pack_pairs(zeros))
 
 
 def _exact8(rows: Bytes) -> Packed:
@@ -199,7 +208,7 @@ def _exact8(rows: Bytes) -> Packed:
 
 def _exact4(rows: Bytes) -> Packed:
     blocks = rows.reshape(len(rows), -1, 18)
-    return Packed(blocks.shape[1] * BLOCK, 4, _pairs(_nibbles(blocks[..., 2:])), _half(blocks, 0))
+    return Packed(blocks.shape[1] * BLOCK, 4, pack_pairs(_nibbles(blocks[..., 2:])), _half(blocks, 0))
 
 
 def _affine4(d: Floats, m: Floats, q: Bytes) -> Packed:
@@ -215,8 +224,8 @@ def _affine4(d: Floats, m: Floats, q: Bytes) -> Packed:
     return Packed(
         means * BLOCK + means,
         4,
-        _pairs(np.concatenate([q, extra], axis=1)),
+        pack_pairs(np.concatenate([q, extra], axis=1)),
         np.concatenate([d, scales], axis=1),
-        _pairs(np.concatenate([zeros.astype(np.uint8), extra_zeros], axis=1)),
+        pack_pairs(np.concatenate([zeros.astype(np.uint8), extra_zeros], axis=1)),
         means,
     )

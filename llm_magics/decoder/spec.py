@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-from ..errors import ModelFileError, UnsupportedModel
+from ..errors import CHOOSE_COPY, CHOOSE_MODEL, ModelFileError, UnsupportedModel
 from ..formats.config import LARGEST
 
 Norm = Literal["rms", "layer"]
@@ -30,6 +30,7 @@ _CHOICES = {
     "positions": ("rope", "alibi", "learned"),
     "activation": ("silu", "gelu", "gelu_tanh", "relu"),
     "qk_norm": ("", "head", "full"),
+    "router": ("softmax", "sigmoid"),
 }
 
 
@@ -57,8 +58,26 @@ class DecoderSpec:
             others.
         no_rope: the layers without rotary embedding.
         embed_scale: what embeddings are multiplied by.
+        conv_layers, conv_kernel: the layers with a gated short convolution in place of attention (LFM2), and
+            how many tokens it sees, its own counted in.
+        linear_layers: the layers with linear attention in place of attention (Gated DeltaNet), with
+            ``linear_key_heads`` keys of ``linear_key_dim`` and ``linear_value_heads`` values of
+            ``linear_value_dim`` a token, behind a convolution that sees ``linear_kernel`` tokens.
+        attention_gate: the outputs of attention are multiplied by σ of a gate: its rows stand behind those of
+            each head's query.
+        residual_scale: what the outputs of attention and MLP are multiplied by before they are added.
+        logit_scale: what logits are multiplied by.
         experts, experts_used, expert_ffn: of a mixture of experts; 0 experts is a dense model.
+        dense_layers: how many first layers have an MLP in place of experts.
+        router: the weights of experts are the softmax of the router's logits, or their sigmoid.
+        router_bias: experts are chosen by their weights plus a bias that does not change the weights.
+        shared_ffn: the width of an MLP that computes every token next to the experts, behind a gate of one
+            value; 0 for none.
+        expert_scale: what the output of the experts is multiplied by.
         normalize_experts: the weights of the chosen experts sum to one.
+        sinks: each head has a logit that takes part in the softmax over the scores, and gives nothing.
+        swiglu_alpha, swiglu_offset, swiglu_limit: of experts: gate · σ(alpha · gate) · (up + offset), with
+            gate and up clamped to the limit; 0 for no limit.
         tied: whether the head is the table of embeddings; None where the file's tensors decide.
         attention_bias, mlp_bias: whether the products of attention and of the MLP have biases; None likewise.
     """
@@ -91,10 +110,30 @@ class DecoderSpec:
     local_scaling: Mapping[str, Any] | None = None
     no_rope: tuple[int, ...] = ()
     embed_scale: float = 1.0
+    conv_layers: tuple[int, ...] = ()
+    conv_kernel: int = 0
+    linear_layers: tuple[int, ...] = ()
+    linear_kernel: int = 0
+    linear_key_heads: int = 0
+    linear_value_heads: int = 0
+    linear_key_dim: int = 0
+    linear_value_dim: int = 0
+    attention_gate: bool = False
+    residual_scale: float = 1.0
+    logit_scale: float = 1.0
     experts: int = 0
     experts_used: int = 0
     expert_ffn: int = 0
     normalize_experts: bool = True
+    dense_layers: int = 0
+    router: Literal["softmax", "sigmoid"] = "softmax"
+    router_bias: bool = False
+    expert_scale: float = 1.0
+    shared_ffn: int = 0
+    sinks: bool = False
+    swiglu_alpha: float = 1.0
+    swiglu_offset: float = 0.0
+    swiglu_limit: float = 0.0
     tied: bool | None = None
     attention_bias: bool | None = None
     mlp_bias: bool | None = None
@@ -108,6 +147,14 @@ class DecoderSpec:
             "experts": 1_024,
             "experts_used": self.experts,
             "expert_ffn": 1 << 19,
+            "dense_layers": self.layers,
+            "shared_ffn": 1 << 19,
+            "conv_kernel": 64,
+            "linear_kernel": 64,
+            "linear_key_heads": 1_024,
+            "linear_value_heads": 1_024,
+            "linear_key_dim": 1_024,
+            "linear_value_dim": 1_024,
         }.items():
             _whole(name, getattr(self, name), 0, most)
         for name in (
@@ -118,6 +165,12 @@ class DecoderSpec:
             "final_softcap",
             "local_theta",
             "embed_scale",
+            "residual_scale",
+            "logit_scale",
+            "swiglu_alpha",
+            "swiglu_offset",
+            "swiglu_limit",
+            "expert_scale",
         ):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LARGEST:
@@ -128,6 +181,9 @@ class DecoderSpec:
         for name, kind in (
             ("family", str),
             ("gated", bool),
+            ("sinks", bool),
+            ("attention_gate", bool),
+            ("router_bias", bool),
             ("rope_scaling", Mapping | None),
             ("local_scaling", Mapping | None),
             ("tied", bool | None),
@@ -136,37 +192,88 @@ class DecoderSpec:
         ):
             if not isinstance(getattr(self, name), kind):
                 raise _absurd(name, getattr(self, name))
-        for name in ("sliding", "no_rope"):
+        for name in ("sliding", "no_rope", "conv_layers", "linear_layers"):
             if not all(isinstance(layer, int) and 0 <= layer < self.layers for layer in getattr(self, name)):
                 raise _absurd(name, getattr(self, name))
+        self._check_mixers()
+        self._check_combinations()
+
+    def _check_mixers(self) -> None:
+        """Check the layers without attention."""
+        if self.conv_layers and (self.conv_kernel < 2 or len(set(self.conv_layers)) >= self.layers):
+            raise _absurd("conv_kernel or conv_layers", (self.conv_kernel, self.conv_layers))
+        if self.linear_layers and not (
+            self.linear_kernel >= 2
+            and self.linear_key_heads
+            and self.linear_key_dim
+            and self.linear_value_dim
+            and self.linear_value_heads
+            and self.linear_value_heads % self.linear_key_heads == 0
+            and len({*self.linear_layers, *self.conv_layers}) < self.layers
+        ):
+            raise _absurd("linear_layers", self.linear_layers)
+
+    def _check_combinations(self) -> None:
+        """Refuse what fits together in no model, or in none that is supported."""
         if self.heads % self.kv_heads:
             raise ModelFileError(
-                f"{self.heads} heads cannot share {self.kv_heads} KV heads",
-                hint="choose another copy of the model",
+                f"{self.heads} attention heads are not divisible by {self.kv_heads} KV heads",
+                hint=CHOOSE_COPY,
             )
         if self.rope_theta <= 0 or self.rotary_dim % 2 or (self.positions == "rope" and self.head_dim % 2):
             raise _absurd("rotary embedding", (self.rope_theta, self.rotary_dim, self.head_dim))
         if self.experts and not (self.experts_used and self.gated and self.block == "pre"):
             raise UnsupportedModel(
-                "experts of this shape cannot be run yet", hint="choose a model of the Mixtral or Qwen3 kind"
+                "experts of this shape are not supported yet",
+                hint="Choose a mixture such as Mixtral or Qwen3.",
+            )
+        if self.router == "sigmoid" and not self.normalize_experts:
+            raise UnsupportedModel(
+                "experts by sigmoid without normalized weights are not supported yet",
+                hint="Choose a mixture such as Mixtral or Qwen3.",
             )
         if self.qk_norm and self.head_dim != self.cache_dim:
             raise UnsupportedModel(
-                f"heads of {self.head_dim} dimensions with normed queries cannot be run yet",
-                hint="choose another model",
+                f"heads of {self.head_dim} dimensions with query norms are not supported yet",
+                hint=CHOOSE_MODEL,
             )
 
     @property
     def cache_dim(self) -> int:
-        """head_dim as the attention kernel takes it: multiples of 16; what is added stays zero."""
+        """Return head_dim as the attention kernel takes it: multiples of 16; what is added stays zero."""
         return -(-self.head_dim // 16) * 16
+
+    def has_experts(self, layer: int) -> bool:
+        """Return whether a layer has a mixture of experts in place of an MLP."""
+        return self.experts > 0 and layer >= self.dense_layers
+
+    @property
+    def attention_layers(self) -> tuple[int, ...]:
+        """Return the layers with attention, from 0."""
+        return tuple(i for i in range(self.layers) if i not in (*self.conv_layers, *self.linear_layers))
+
+    @property
+    def linear_width(self) -> int:
+        """Return the channels of the convolution of linear attention: queries, keys and values."""
+        keys = self.linear_key_heads * self.linear_key_dim
+        return 2 * keys + self.linear_value_heads * self.linear_value_dim
+
+    @property
+    def cache_shape(self) -> tuple[int, ...]:
+        """Return the sizes of :class:`~llm_magics.engine.caches.kv_buffer.KVShape`."""
+        convolutions = len(self.conv_layers), self.hidden, max(self.conv_kernel - 1, 0)
+        states: tuple[int, ...] = ()
+        if self.linear_layers:
+            states = len(self.linear_layers), self.linear_value_heads, self.linear_value_dim
+            states += self.linear_key_dim, self.linear_width, self.linear_kernel - 1
+        return len(self.attention_layers), self.kv_heads, self.cache_dim, *convolutions, *states
 
     @property
     def attention_scale(self) -> float:
         return self.scale or self.head_dim**-0.5
 
     def slides(self, layer: int) -> bool:
-        """Whether the layer sees only the last ``window`` tokens."""
+        """Return whether the layer sees only the last ``window`` tokens."""
         return self.window > 0 and (not self.sliding or layer in self.sliding)
 
     def to_dict(self) -> dict[str, Any]:
@@ -174,7 +281,11 @@ class DecoderSpec:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> DecoderSpec:
-        """Raises TypeError for a field that is missing or unknown."""
+        """Read what :meth:`to_dict` wrote.
+
+        Raises:
+            TypeError: a field is missing or unknown.
+        """
         lists = {
             field.name: tuple(data[field.name])
             for field in fields(cls)
@@ -189,6 +300,4 @@ def _whole(name: str, value: object, least: int, most: int) -> None:
 
 
 def _absurd(name: str, value: object) -> ModelFileError:
-    return ModelFileError(
-        f"the model file gives {name} = {value!r:.60}", hint="choose another copy of the model"
-    )
+    return ModelFileError(f"the model file gives {name} = {value!r:.60}", hint=CHOOSE_COPY)

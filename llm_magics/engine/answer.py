@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ..core.options import SamplingOptions
 from ..core.records import Alternative, Generation, ModelInfo, StopReason, Timing, Token
-from ..core.sampling import Sampler, Weighed, Weigher
+from ..core.sampling import Sampler, TokenScorer, TokenStats
 from ..errors import UsageError
 from .base import Logits, Tokenizer, check_fits
 
@@ -47,14 +47,14 @@ class Answer:
     ) -> None:
         check_fits(len(ids) + 1, context_length, what="the prompt and a first token")
         if not ids:
-            raise UsageError("the prompt is empty", hint="write something in the cell")
+            raise UsageError("the prompt is empty", hint="Write a prompt.")
         self.ids, self.options, self.ended, self.cached_tokens = list(ids), options, False, 0
         self.room = min(options.max_tokens - len(before), context_length - len(ids))
         self._tokenizer, self._prompt, self._model = tokenizer, prompt, model
         self._sampler, self._decoder, self._held = (
             Sampler(options),
-            tokenizer.decoder(),
-            HeldText(options.stop),
+            tokenizer.detokenizer(),
+            StopStringBuffer(options.stop),
         )
         self._stop_reason: StopReason = "interrupted"
         self._tokens: list[Token] = list(before)
@@ -65,37 +65,42 @@ class Answer:
         if goes_on:
             # At its end it was given what was held back of a letter, or of a stop string.
             self._tokens[-1] = replace(before[-1], text=piece)
-            self._sampler.skip(_drawn(before))
+            self._sampler.skip(_count_draws(before))
         if before and (before[-1].id in tokenizer.eos_ids or self.room <= 0):
             self.ended, self._stop_reason = True, "stop" if before[-1].id in tokenizer.eos_ids else "length"
         self._start = 0.0
         self._texts: tuple[str, ...] = ()
 
     def begin(self) -> None:
-        """The request begins now: tokens' times count from here."""
+        """Start the clock of the request."""
         self._start = time.perf_counter()
 
-    def choose(self, logits: Logits, weigher: Weigher, seen: Sequence[int]) -> Weighed:
-        """Decide on one token, each of which takes its random number in turn; :meth:`take` it in the same
-        order.
+    def choose(self, logits: Logits, weigher: TokenScorer, seen: Sequence[int]) -> TokenStats:
+        """Decide on one token, each of which takes its random number in turn.
+
+        :meth:`take` it in the same order.
 
         Args:
             logits: (vocab,) after ``seen``, which are :attr:`ids` and the tokens decided on but not yet
                 taken.
+            weigher: computes the statistics of the chosen token.
+            seen: ids of prompt and answer so far, for the repetition penalty.
         """
         id = self._sampler.choose(logits, seen)
-        return weigher.weigh(logits, id, self.options.alternatives, self._sampler.u)
+        return weigher.score(logits, id, self.options.alternatives, self._sampler.u)
 
-    def take(self, weighed: Weighed) -> Token:
+    def append(self, weighed: TokenStats) -> Token:
         """Append one token; :attr:`ended` tells whether it was the last."""
-        id, tokenizer, held = weighed.id, self._tokenizer, self._held
+        id, tokenizer, stop_filter = weighed.id, self._tokenizer, self._held
         self.ids.append(id)
         self.room -= 1
         end = id in tokenizer.eos_ids
-        piece, stopped = held.push("" if end else self._decoder.push(id), "" if end else self._hidden(id))
+        piece, stopped = stop_filter.push(
+            "" if end else self._decoder.push(id), "" if end else self._hidden(id)
+        )
         self.ended = end or stopped or self.room == 0
         if self.ended and not stopped:
-            tail, stopped = self._rest()
+            tail, stopped = self._flush()
             piece += tail
         token = token_record(tokenizer, weighed, piece, time.perf_counter() - self._start)
         self._tokens.append(token)
@@ -103,31 +108,30 @@ class Answer:
             self._stop_reason = "stop" if end or stopped else "length"
         return token
 
-    def cut_short(self) -> None:
-        """No more will come: text that was held back goes to the last token. Nothing once it has ended."""
+    def finish_interrupted(self) -> None:
+        """Finish after an interruption: the last token gets the buffered text.
+
+        Do nothing if already finished.
+        """
         if not self.ended and self._tokens:
-            text = self._tokens[-1].text + self._rest()[0]
+            text = self._tokens[-1].text + self._flush()[0]
             self._tokens[-1] = replace(self._tokens[-1], text=text)
             self.ended = True
 
     def _hidden(self, id: int) -> str:
-        """What a special token is called: a stop string may name it, as in transformers; it is never
-        shown.
-        """
-        if not self.options.stop or not [*self._tokenizer.specials([id])]:
+        """Return the text of a special token: a stop string may name it; it is never shown."""
+        if not self.options.stop or not [*self._tokenizer.special_ids([id])]:
             return ""
         return self._tokenizer.token_text(id)
 
-    def _rest(self) -> tuple[str, bool]:
-        """What the decoder and the search for stop strings still hold, and whether it completes a stop
-        string.
-        """
+    def _flush(self) -> tuple[str, bool]:
+        """Return the buffered text, and whether it completes a stop string."""
         tail, stopped = self._held.push(self._decoder.flush())
-        return (tail, True) if stopped else (tail + self._held.rest(), False)
+        return (tail, True) if stopped else (tail + self._held.flush(), False)
 
     @property
     def generation(self) -> Generation:
-        """The record of what there is so far."""
+        """Return the record of the tokens so far."""
         times, tokenizer = [token.time_s for token in self._tokens[self._given :]], self._tokenizer
         span = times[-1] - times[0] if len(times) > 1 else 0.0
         return Generation(
@@ -145,38 +149,43 @@ class Answer:
             model=self._model,
             prompt_ids=tuple(self.ids[: len(self.ids) - len(self._tokens)]),
             vocab_size=self._tokenizer.vocab_size,
-            pieces=broken_pieces(self._tokenizer, self._tokens),
+            pieces=partial_characters(self._tokenizer, self._tokens),
             # Only the whole record needs them, and the first token must not wait.
             prompt_texts=self._prompt_texts() if self.ended else (),
-            specials={id: tokenizer.token_text(id) for id in sorted({*tokenizer.specials(self.ids)})}
+            specials={id: tokenizer.token_text(id) for id in sorted({*tokenizer.special_ids(self.ids)})}
             if self.ended
             else {},
         )
 
     def _prompt_texts(self) -> tuple[str, ...]:
-        """What each token of the prompt adds to it; computed once."""
+        """Return what each token of the prompt adds to it; computed once."""
         if not self._texts:
-            tokenizer, ids = self._tokenizer, self.ids[: len(self.ids) - len(self._tokens)]
-            decoder, special = tokenizer.decoder(), {*tokenizer.specials(ids)}
-            texts = [tokenizer.token_text(id) if id in special else decoder.push(id) for id in ids]
-            texts[-1] += decoder.flush()
-            self._texts = tuple(texts)
+            self._texts = token_texts(self._tokenizer, self.ids[: len(self.ids) - len(self._tokens)])
         return self._texts
 
 
-def _drawn(tokens: Sequence[Token]) -> int:
+def token_texts(tokenizer: Tokenizer, ids: Sequence[int]) -> tuple[str, ...]:
+    """Return what each token adds to the text."""
+    decoder, special = tokenizer.detokenizer(), {*tokenizer.special_ids(ids)}
+    texts = [tokenizer.token_text(id) if id in special else decoder.push(id) for id in ids]
+    if texts:
+        texts[-1] += decoder.flush()
+    return tuple(texts)
+
+
+def _count_draws(tokens: Sequence[Token]) -> int:
     """Count the tokens at the end that were chosen by a random number each."""
     return next((n for n, token in enumerate(reversed(tokens)) if token.u is None), len(tokens))
 
 
-def broken_pieces(tokenizer: Tokenizer, tokens: Sequence[Token]) -> dict[int, bytes]:
-    """The bytes of those tokens and alternatives that are no whole characters, by id."""
+def partial_characters(tokenizer: Tokenizer, tokens: Sequence[Token]) -> dict[int, bytes]:
+    """Return the bytes of tokens and alternatives that are not whole characters, by id."""
     others = {other.id for token in tokens for other in token.alternatives if "\ufffd" in other.text}
     chosen = {token.id for token in tokens if "\ufffd" in tokenizer.token_text(token.id)}
     return {id: tokenizer.token_bytes(id) for id in sorted(others | chosen)}
 
 
-def token_record(tokenizer: Tokenizer, weighed: Weighed, text: str, time_s: float) -> Token:
+def token_record(tokenizer: Tokenizer, weighed: TokenStats, text: str, time_s: float) -> Token:
     others = tuple(
         Alternative(id, tokenizer.token_text(id), logprob)
         for id, logprob in zip(weighed.top_ids, weighed.top_logprobs, strict=True)
@@ -185,7 +194,7 @@ def token_record(tokenizer: Tokenizer, weighed: Weighed, text: str, time_s: floa
     return Token(w.id, text, w.logprob, w.entropy, w.rank, others, time_s, w.u, w.log_total)
 
 
-class HeldText:
+class StopStringBuffer:
     """Holds back text that may be the beginning of a stop string."""
 
     def __init__(self, stop: Sequence[str]) -> None:
@@ -194,7 +203,7 @@ class HeldText:
         self._hidden: list[bool] = []  # for each letter, whether it is of a special token and never shown
 
     def push(self, piece: str, hidden: str = "") -> tuple[str, bool]:
-        """The text that may be shown now, and whether a stop string is complete.
+        """Return the text that can be shown now, and whether a stop string is complete.
 
         Args:
             piece: what the next token adds to the text.
@@ -204,21 +213,21 @@ class HeldText:
             return piece, False
         self._text += piece + hidden
         self._hidden += [False] * len(piece) + [True] * len(hidden)
-        found = [at for at in map(self._text.find, self._stop) if at >= 0]
-        if found:
-            return self._taken(min(found)), True
+        result = [at for at in map(self._text.find, self._stop) if at >= 0]
+        if result:
+            return self._release(min(result)), True
         keep = max(
             (n for stop in self._stop for n in range(1, len(stop)) if self._text.endswith(stop[:n])),
             default=0,
         )
-        return self._taken(len(self._text) - keep), False
+        return self._release(len(self._text) - keep), False
 
-    def rest(self) -> str:
-        """What was held back for nothing; it is given once."""
-        return self._taken(len(self._text))
+    def flush(self) -> str:
+        """Return the buffered text, once."""
+        return self._release(len(self._text))
 
-    def _taken(self, count: int) -> str:
-        """The first letters, which are held no longer, without those that are never shown."""
+    def _release(self, count: int) -> str:
+        """Return the first characters of the buffer, without those that are never shown."""
         out = "".join(char for char, hide in zip(self._text[:count], self._hidden, strict=False) if not hide)
         self._text, self._hidden = self._text[count:], self._hidden[count:]
         return out

@@ -21,45 +21,52 @@ class Cache(Protocol):
 
     @property
     def cached(self) -> Sequence[int]:
-        """The token ids that it holds, in order."""
+        """Return the token ids that it holds, in order."""
         ...
 
     @property
-    def settled(self) -> int:
-        """How many leading cached tokens came in calls of two tokens or more.
+    def reusable_length(self) -> int:
+        """Return how many leading cached tokens came in calls of two tokens or more.
 
         Kernels for one token round otherwise than those for many, which give the same bits however a text is
         cut. Reusing settled tokens only makes an answer independent of what was asked before.
         """
         ...
 
+    def reusable_at(self, length: int) -> int:
+        """Return the last place up to ``length`` from which it can go on at no cost.
+
+        That is ``length``, but for recurrent layers: their state is kept at some places only.
+        """
+        ...
+
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that it may take."""
+        """Return bytes of memory that it may take."""
         ...
 
     def nbytes_for(self, length: int) -> int:
-        """What ``nbytes`` would be with ``length`` tokens."""
+        """Return what ``nbytes`` would be with ``length`` tokens."""
         ...
 
     def reserve(self, length: int) -> None:
         """Make room for ``length`` tokens now."""
         ...
 
-    def rewind(self, length: int) -> None:
+    def truncate(self, length: int) -> None:
         """Forget all cached tokens but the first ``length``; costs nothing."""
         ...
 
-    def take_over(self, source: Any, length: int) -> None:
+    def copy_prefix_from(self, source: Any, length: int) -> None:
         """Hold the first ``length`` settled tokens of another cache of the same engine, and nothing else."""
         ...
 
-    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+    def extend(self, ids: Sequence[int], *, all_logits: bool = False) -> Logits:
         """Append ``ids`` (n ≥ 1) and return logits, float32.
 
         Args:
             ids: token ids, each below ``vocab_size``; ``len(cached) + n`` must not pass ``context_length``.
-            every: logits after each of the n tokens; otherwise after the last one only.
+            all_logits: logits after each of the n tokens; otherwise after the last one only.
 
         Returns:
             ``(n, vocab)`` if ``every`` else ``(1, vocab)``. Valid until the next call: copy what you keep.
@@ -74,46 +81,51 @@ class Engine(Protocol):
     context_length: int
 
     def cache(self) -> Cache:
-        """A cache for one sequence, empty."""
+        """Return a cache for one sequence, empty."""
         ...
 
 
 def check_fits(length: int, context_length: int, *, what: str, hint: str = "") -> None:
-    """Raises: ContextOverflow: so many tokens are more than the context holds."""
+    """Check the number of tokens.
+
+    Raises:
+        ContextOverflow: the context of the model is shorter.
+    """
     over = length - context_length
     if over > 0:
         raise ContextOverflow(
             f"{what} needs {length:,} tokens and the context holds {context_length:,}: {over:,} too many",
             over=over,
-            hint=hint or "shorten the prompt, or choose a model with a longer context",
+            hint=hint or "Shorten the prompt, or choose a model with a longer context.",
         )
 
 
 def check_ids(ids: Sequence[int], before: int, *, vocab_size: int, context_length: int) -> int:
-    """How long a cache is after ``ids`` come to the ``before`` tokens it holds.
+    """Return how long a cache is after ``ids`` come to the ``before`` tokens it holds.
 
     Raises:
         UsageError: there are none, or one is no token. ContextOverflow: they do not fit.
     """
     if len(ids) < 1:
-        raise UsageError("extend needs at least one token", hint="pass one or more token ids")
+        raise UsageError("extend() needs at least one token", hint="Pass one or more token ids.")
     check_fits(before + len(ids), context_length, what="this")
     if min(ids) < 0 or max(ids) >= vocab_size:
         raise UsageError(
-            f"token ids must be from 0 to {vocab_size - 1:,}", hint="encode with this model's tokenizer"
+            f"token ids must be from 0 to {vocab_size - 1:,}",
+            hint="Encode the text with the tokenizer of this model.",
         )
     return before + len(ids)
 
 
-class Decoder(Protocol):
+class Detokenizer(Protocol):
     """Turns a stream of token ids into text and never shows half a character."""
 
     def push(self, id: int) -> str:
-        """What the text gained by this token; empty while a character is incomplete."""
+        """Return what the text gained by this token; empty while a character is incomplete."""
         ...
 
     def flush(self) -> str:
-        """What is left at the end: incomplete bytes come out as U+FFFD."""
+        """Return what is left at the end: incomplete bytes come out as U+FFFD."""
         ...
 
 
@@ -124,43 +136,42 @@ class Tokenizer(Protocol):
     bos_id: int | None
     eos_id: int | None
     eos_ids: frozenset[int]
-    literals: tuple[str, ...]  # how the special tokens are spelt
+    special_token_strings: tuple[str, ...]  # how the special tokens are spelt
 
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
-        """Token ids.
+        """Return token ids.
 
         Args:
+            text: the text to encode.
             special: read ``<|im_start|>`` and the like in the text as the special tokens they name.
             begin: the text begins here, so the BOS token goes before it where the model wants one.
         """
         ...
 
     def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
-        """Token ids of texts that follow one another, each with whether its special tokens are read as
-        such.
-        """
+        """Encode consecutive texts, each with a flag: whether its special tokens are recognized."""
         ...
 
-    def specials_in(self, text: str) -> list[int]:
-        """The ids of the special tokens that come of ``text`` when it is read with them."""
+    def special_ids_in_text(self, text: str) -> list[int]:
+        """Return the ids of the special tokens that come of ``text`` when it is read with them."""
         ...
 
-    def specials(self, ids: Iterable[int]) -> list[int]:
-        """Those of the ids that are special tokens."""
+    def special_ids(self, ids: Iterable[int]) -> list[int]:
+        """Return those of the ids that are special tokens."""
         ...
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
-        """The text of ``ids``."""
+        """Return the text of ``ids``."""
         ...
 
     def token_text(self, id: int) -> str:
-        """One token by itself, for showing: bytes that are no whole character come out as U+FFFD."""
+        """Return one token by itself, for showing: bytes that are no whole character come out as U+FFFD."""
         ...
 
     def token_bytes(self, id: int) -> bytes:
-        """The bytes of one token by itself."""
+        """Return the bytes of one token by itself."""
         ...
 
-    def decoder(self) -> Decoder:
-        """A fresh incremental decoder. Special tokens add no text."""
+    def detokenizer(self) -> Detokenizer:
+        """Return a fresh incremental decoder. Special tokens add no text."""
         ...

@@ -1,5 +1,6 @@
-"""Many prompts, answered side by side: rows that end are filled again at once (continuous batching, Yu et al.
-2022, Orca).
+"""Many prompts, answered side by side.
+
+Rows that end are filled again at once (continuous batching, Yu et al. 2022, Orca).
 
 One engine call decodes a token of every row. Reading the weights is what a call of one token costs most, so
 this is several times as fast as one answer after the other. A row has its own options, seed and stop
@@ -17,51 +18,54 @@ from typing import Protocol, runtime_checkable
 
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
-from ..core.sampling import Weigher
+from ..core.sampling import TokenScorer
 from ..errors import LLMMagicsError, UsageError
 from .answer import Answer
 from .base import Logits
+from .caches.cache_pool import free_bytes
 from .generate import CHUNK, Runtime, Stream
-from .kv import free_bytes
-from .prefix import cuts
+from .prefill import chunk_ends
 
 ROWS = 32
 
 
-class Slots(Protocol):
+class BatchCache(Protocol):
     """KV caches of several sequences, the rows."""
 
     token_bytes: int
     """What a row's token takes, in bytes."""
 
-    def begin(self, row: int, ids: Sequence[int]) -> int:
-        """Empty ``row`` for a sequence that starts with ``ids``; how many of them it holds already, fewer
-        than all.
+    def start_row(self, row: int, ids: Sequence[int]) -> int:
+        """Clear ``row`` for a sequence that starts with ``ids``.
+
+        Return how many of them it holds already, which is never all of them.
         """
         ...
 
-    def extend(self, row: int, ids: Sequence[int]) -> Logits:
-        """Append ``ids`` (n ≥ 1) to ``row``; logits after the last of them, float32 (1, vocab), valid until
-        the next call.
+    def extend_row(self, row: int, ids: Sequence[int]) -> Logits:
+        """Append ``ids`` (n ≥ 1) to ``row``.
+
+        Logits after the last of them, float32 (1, vocab), valid until the next call.
         """
         ...
 
     def step(self, ids: Sequence[int]) -> Logits:
-        """Append ``ids[r]`` to row r, for the first n rows; logits float32 (n, vocab), valid until the next
-        call.
+        """Append ``ids[r]`` to row r, for the first n rows.
+
+        Logits float32 (n, vocab), valid until the next call.
         """
         ...
 
-    def copy(self, source: int, target: int) -> None:
+    def copy_prefix(self, source: int, target: int) -> None:
         """Make row ``target`` what row ``source`` is."""
         ...
 
 
 @runtime_checkable
-class HasSlots(Protocol):
+class SupportsBatching(Protocol):
     """An engine that decodes several sequences at once."""
 
-    def slots(self, rows: int) -> Slots: ...
+    def batch_cache(self, rows: int) -> BatchCache: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,10 @@ class Batch:
         self._active: list[tuple[int, Answer]] = []  # by row
         self._results: dict[int, Result] = {}
         self._fresh: deque[int] = deque()  # those not yet given out
-        self._weigher = Weigher(runtime.engine.vocab_size)
-        self._loop = self._run(runtime.engine) if isinstance(runtime.engine, HasSlots) else self._one_by_one()
+        self._weigher = TokenScorer(runtime.engine.vocab_size)
+        self._loop = (
+            self._run(runtime.engine) if isinstance(runtime.engine, SupportsBatching) else self._one_by_one()
+        )
 
     def __iter__(self) -> Iterator[tuple[int, Result]]:
         return self
@@ -123,17 +129,20 @@ class Batch:
         """Stop here."""
         self._loop.close()
         for _, answer in self._active:
-            answer.cut_short()
+            answer.finish_interrupted()
 
     @property
     def results(self) -> dict[int, Result]:
-        """What there is so far, by index: complete, or begun and then with stop_reason "interrupted"."""
+        """Return what there is so far, by index.
+
+        Complete, or begun and then with stop_reason "interrupted".
+        """
         return self._results | {index: answer.generation for index, answer in self._active}
 
-    def _run(self, engine: HasSlots) -> Generator[tuple[int, Result], None, None]:
-        slots, active = engine.slots(self._rows), self._active
+    def _run(self, engine: SupportsBatching) -> Generator[tuple[int, Result], None, None]:
+        slots, active = engine.batch_cache(self._rows), self._active
         while True:
-            while len(active) < self._rows and (item := self._begun(slots, len(active))):
+            while len(active) < self._rows and (item := self._start_row(slots, len(active))):
                 active.append(item)
             while self._fresh:
                 index = self._fresh.popleft()
@@ -142,72 +151,75 @@ class Batch:
                 return
             logits = slots.step([answer.ids[-1] for _, answer in active])
             for (_, answer), row_logits in zip(active, logits, strict=True):
-                answer.take(answer.choose(row_logits, self._weigher, answer.ids))
+                answer.append(answer.choose(row_logits, self._weigher, answer.ids))
             self._step(len(active))
             # From the end, so that the last row is never one that has ended.
             for row in reversed(range(len(active))):
                 if active[row][1].ended:
                     self._replace(slots, row)
 
-    def _replace(self, slots: Slots, row: int) -> None:
+    def _replace(self, slots: BatchCache, row: int) -> None:
         """Take the answer that has ended out of its row; the next request goes there, else the last row."""
         index, answer = self._active[row]
-        self._end(index, answer.generation)
-        item = self._begun(slots, row)
+        self._set_result(index, answer.generation)
+        item = self._start_row(slots, row)
         if item is None:
             item = self._active.pop()
             if row == len(self._active):
                 return
-            slots.copy(len(self._active), row)
+            slots.copy_prefix(len(self._active), row)
         self._active[row] = item
 
-    def _begun(self, slots: Slots, row: int) -> tuple[int, Answer] | None:
-        """The next request, begun in ``row`` with its first token decided; None where none can begin now."""
-        while item := self._admitted(slots.token_bytes):
+    def _start_row(self, slots: BatchCache, row: int) -> tuple[int, Answer] | None:
+        """Begin the next request in ``row``, decide its first token, and return the request.
+
+        Return None when no request can begin now.
+        """
+        while item := self._next_that_fits(slots.token_bytes):
             index, answer = item
             self._read_prompt(slots, row, answer)
             if not answer.ended:
                 return item
-            self._end(index, answer.generation)
+            self._set_result(index, answer.generation)
         return None
 
-    def _admitted(self, token_bytes: int) -> tuple[int, Answer] | None:
-        """The next request that there is memory for; the first always has it."""
+    def _next_that_fits(self, token_bytes: int) -> tuple[int, Answer] | None:
+        """Return the next request that there is memory for; the first always has it."""
         item, self._waiting = self._waiting or self._next(), None
         if item is None:
             return None
         running = [answer for _, answer in self._active if not answer.ended]
-        needed = sum(len(each.ids) + each.room for each in [*running, item[1]])
+        needed = sum(len(entry.ids) + entry.room for entry in [*running, item[1]])
         if running and needed * token_bytes > self._memory:
             self._waiting = item
             return None
         return item
 
-    def _read_prompt(self, slots: Slots, row: int, answer: Answer) -> None:
+    def _read_prompt(self, slots: BatchCache, row: int, answer: Answer) -> None:
         answer.begin()
-        begin = answer.cached_tokens = slots.begin(row, answer.ids)
-        for end in cuts(begin, len(answer.ids), CHUNK):
-            logits = slots.extend(row, answer.ids[begin:end])
+        begin = answer.cached_tokens = slots.start_row(row, answer.ids)
+        for end in chunk_ends(begin, len(answer.ids), CHUNK):
+            logits = slots.extend_row(row, answer.ids[begin:end])
             begin = end
-        answer.take(answer.choose(logits[0], self._weigher, answer.ids))
+        answer.append(answer.choose(logits[0], self._weigher, answer.ids))
 
     def _next(self) -> tuple[int, Answer] | None:
-        """The next request that can be answered."""
+        """Return the next request that can be answered."""
         for index, request in self._requests:
             if isinstance(request, LLMMagicsError):
-                self._end(index, request)
+                self._set_result(index, request)
                 continue
             try:
                 return index, self._answer(request)
             except LLMMagicsError as error:
-                self._end(index, error)
+                self._set_result(index, error)
         return None
 
     def _answer(self, request: Request) -> Answer:
         if not all(0 <= id < self._runtime.engine.vocab_size for id in request.ids):
             raise UsageError(
-                "the prompt has token ids that the model does not know",
-                hint="encode with this model's tokenizer",
+                "the prompt has token ids outside of the vocabulary",
+                hint="Encode the text with the tokenizer of this model.",
             )
         return Answer(
             request.ids,
@@ -218,20 +230,20 @@ class Batch:
             model=self._model,
         )
 
-    def _end(self, index: int, result: Result) -> None:
+    def _set_result(self, index: int, result: Result) -> None:
         self._results[index] = result
         self._fresh.append(index)
 
     def _one_by_one(self) -> Generator[tuple[int, Result], None, None]:
-        """For engines that hold one sequence."""
+        """Generate one request after the other, on engines with a single sequence."""
         for index, request in self._requests:
             if isinstance(request, LLMMagicsError):
                 self._results[index] = request
             else:
-                self._alone(index, request)
+                self._generate_alone(index, request)
             yield index, self._results[index]
 
-    def _alone(self, index: int, request: Request) -> None:
+    def _generate_alone(self, index: int, request: Request) -> None:
         try:
             stream = Stream(
                 self._runtime, request.ids, request.options, prompt=request.prompt, model=self._model

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token, Trace
-from ..core.sampling import Weighed, Weigher
+from ..core.sampling import TokenScorer, TokenStats
 from .answer import Answer, token_record
 from .base import Engine, Logits, Tokenizer, check_fits
-from .kv import Lease, Pool
-from .prefix import cuts
-from .speculate import Guesser
+from .caches.cache_pool import Lease, Pool
+from .prefill import chunk_ends
+from .prompt_lookup import PromptLookup
 
 CHUNK = 128  # prompt tokens a call: between two calls an interrupt is heard
 SCORE_VALUES = 128 * 49_152  # logits that are held at once, 25 MB
@@ -75,7 +75,9 @@ class Stream:
         )
         self._closed = threading.Event()
         # No method: a generator that knew its stream would keep it alive, and the cache that it leases.
-        self._loop = _tokens(runtime, self.answer, Guesser() if speculate else None, self._closed)
+        self._loop = _tokens(
+            runtime, self.answer, PromptLookup() if speculate and _can_guess(runtime) else None, self._closed
+        )
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -101,40 +103,47 @@ class Stream:
 
 
 def _tokens(
-    runtime: Runtime, answer: Answer, guesser: Guesser | None, closed: threading.Event
+    runtime: Runtime, answer: Answer, guesser: PromptLookup | None, closed: threading.Event
 ) -> Generator[Token, None, None]:
     if answer.ended:
         return
     answer.begin()
-    lease = runtime.pool.lease(answer.ids)
-    answer.cached_tokens = lease.kept
-    weigher = Weigher(runtime.engine.vocab_size)
+    lease = runtime.pool.acquire(answer.ids)
+    answer.cached_tokens = lease.cached_tokens
+    weigher = TokenScorer(runtime.engine.vocab_size)
     try:
-        logits = read(lease, answer.ids, closed)
+        logits = prefill(lease, answer.ids, closed)
         guessed: list[int] = []
         while logits is not None:
             decided = _decide(lease, answer, weigher, logits, guessed, runtime.tokenizer.eos_ids)
             if guesser:
-                guesser.learn(len(guessed), len(decided) - 1)
+                guesser.update(len(guessed), len(decided) - 1)
             for weighed in decided:
-                yield answer.take(weighed)
+                yield answer.append(weighed)
                 if answer.ended:  # if by a stop string, what was decided after it is dropped
                     return
                 if closed.is_set():
                     return
-            guessed = guesser.guess(answer.ids, answer.room - 1) if guesser else []
-            logits = lease.extend([answer.ids[-1], *guessed], every=True)
+            guessed = guesser.propose(answer.ids, answer.room - 1) if guesser else []
+            logits = lease.extend([answer.ids[-1], *guessed], all_logits=True)
     finally:
-        answer.cut_short()
+        answer.finish_interrupted()
         lease.release()
 
 
-def read(lease: Lease, ids: Sequence[int], closed: threading.Event | None = None) -> Logits | None:
-    """Logits after ``ids``, (1, vocab), of which the cache holds the first already; None when closed
-    meanwhile.
+def _can_guess(runtime: Runtime) -> bool:
+    """Return whether wrong guesses cost little: a recurrent state cannot go back by a few tokens."""
+    shape = getattr(runtime.engine, "shape", None)
+    return getattr(shape, "state_layers", 0) == 0
+
+
+def prefill(lease: Lease, ids: Sequence[int], closed: threading.Event | None = None) -> Logits | None:
+    """Return logits after ``ids``, (1, vocab), of which the cache holds the first already.
+
+    None when closed meanwhile.
     """
     logits, begin = None, len(lease.cached)
-    for end in cuts(begin, len(ids), CHUNK):
+    for end in chunk_ends(begin, len(ids), CHUNK):
         if closed is not None and closed.is_set():
             return None
         logits = lease.extend(ids[begin:end])
@@ -145,21 +154,26 @@ def read(lease: Lease, ids: Sequence[int], closed: threading.Event | None = None
 def _decide(
     lease: Lease,
     answer: Answer,
-    weigher: Weigher,
+    weigher: TokenScorer,
     logits: Logits,
     guessed: Sequence[int],
     ends: frozenset[int],
-) -> list[Weighed]:
-    """The next tokens: the guesses that the model agrees with, and its own choice after them.
+) -> list[TokenStats]:
+    """Return the next tokens: the guesses that the model agrees with, and its own choice after them.
 
-    Comparing each guess with a token drawn as always leaves every token's distribution as it is, and its
-    random number: with guesses that are certain, this is what speculative sampling comes to (Leviathan et al.
-    2022, arXiv:2211.17192).
+    Each guess is compared with a token that is sampled as usual, so every token keeps its distribution and
+    its random number. With deterministic guesses this equals speculative sampling (Leviathan et al. 2022,
+    arXiv:2211.17192).
 
     Args:
+        lease: the KV cache of the answer.
+        answer: the state of the request.
+        weigher: computes the statistics of the chosen token.
         logits: (1 + guesses, vocab), after the answer so far and after each guess.
+        guessed: proposed ids that the call verified.
+        ends: ids that end the answer.
     """
-    decided: list[Weighed] = []
+    decided: list[TokenStats] = []
     seen = list(answer.ids)
     for row, guess in zip(logits, [*guessed, None], strict=True):
         decided.append(answer.choose(row, weigher, seen))
@@ -167,7 +181,7 @@ def _decide(
             break
         seen.append(decided[-1].id)
     if len(decided) <= len(guessed):
-        lease.rewind(len(seen))
+        lease.truncate(len(seen))
     return decided
 
 
@@ -178,34 +192,36 @@ def read_tokens(
     before: Sequence[Token],
     *,
     alternatives: int,
-    first: Weighed | None = None,
+    first: TokenStats | None = None,
 ) -> list[Token]:
-    """The records of tokens that somebody put behind ``ids``, of which ``before`` are the last.
+    """Return the records of tokens that somebody put behind ``ids``, of which ``before`` are the last.
 
     Their texts are what they add to those of ``before``. Where ``first`` is given, the first one needs no
     reading.
     """
-    decoder, weigher = runtime.tokenizer.decoder(), Weigher(runtime.engine.vocab_size)
+    decoder, weigher = runtime.tokenizer.detokenizer(), TokenScorer(runtime.engine.vocab_size)
     for token in before:
         decoder.push(token.id)
-    whole, made = [*ids, *more], []
+    whole, output = [*ids, *more], []
     check_fits(len(whole) + 1, runtime.engine.context_length, what="the answer")
     for place in range(len(ids), len(whole)):
         weighed = first if place == len(ids) else None
         if weighed is None:
-            lease = runtime.pool.lease(whole[:place])
+            lease = runtime.pool.acquire(whole[:place])
             try:
-                logits = read(lease, whole[:place])
+                logits = prefill(lease, whole[:place])
                 assert logits is not None  # nobody closes it
-                weighed = weigher.weigh(logits[0], whole[place], alternatives)
+                weighed = weigher.score(logits[0], whole[place], alternatives)
             finally:
                 lease.release()
         end = whole[place] in runtime.tokenizer.eos_ids
-        made.append(token_record(runtime.tokenizer, weighed, "" if end else decoder.push(whole[place]), 0.0))
-    return made
+        output.append(
+            token_record(runtime.tokenizer, weighed, "" if end else decoder.push(whole[place]), 0.0)
+        )
+    return output
 
 
-def read_all(
+def score_in_chunks(
     runtime: Runtime,
     ids: Sequence[int],
     seen: Callable[[int, Logits], None],
@@ -216,23 +232,25 @@ def read_all(
     """Read ``ids`` in a cache of their own, with the logits behind every one of them, a stretch at a time.
 
     Args:
+        runtime: engine, tokenizer and cache pool.
+        ids: token ids.
         seen: told of each stretch: the place that its first row of logits (n, vocab) stands behind, and the
             rows, which are valid until it returns.
-        first: the first place whose logits are wanted.
+        first: the first place that logits are computed for.
         step: told how many tokens were read.
     """
     size = max(16, min(CHUNK, SCORE_VALUES // runtime.engine.vocab_size))
-    lease, begin = runtime.pool.lease(), 0
+    lease, begin = runtime.pool.acquire(), 0
     try:
-        for end in cuts(0, len(ids), size):
-            rows = lease.extend(ids[begin:end], every=end > first)
+        for end in chunk_ends(0, len(ids), size):
+            rows = lease.extend(ids[begin:end], all_logits=end > first)
             if end > first:
                 skipped = max(first - begin, 0)
                 seen(begin + skipped, rows[skipped:])
             step(end - begin)
             begin = end
     finally:
-        lease.rewind(0)  # nobody goes on from a text that was read: let the next one have this cache
+        lease.truncate(0)  # nobody goes on from a text that was read: let the next one have this cache
         lease.release()
 
 
@@ -250,23 +268,28 @@ def score(
     """Read ``ids`` and record what the model expected at each place.
 
     Args:
+        runtime: engine, tokenizer and cache pool.
+        ids: token ids.
+        text: the text to score.
         predicted_from: 1 when nothing stands before the first token, 0 when ``ids`` begins with a BOS token
             that is not part of the text, or with a prompt.
+        alternatives: number of alternatives to record per token.
+        model: the model in the record.
         prompt: so many leading ids are not part of the text.
         step: told how many tokens were read.
     """
     engine, tokenizer = runtime.engine, runtime.tokenizer
-    check_fits(len(ids), engine.context_length, what="the text", hint="score it in parts")
-    decoder, weigher = tokenizer.decoder(), Weigher(engine.vocab_size)
+    check_fits(len(ids), engine.context_length, what="the text", hint="Score it in parts.")
+    decoder, weigher = tokenizer.detokenizer(), TokenScorer(engine.vocab_size)
     tokens = [] if predicted_from == 0 else [Token(ids[0], decoder.push(ids[0]), 0.0, 0.0, 0)]
 
     def seen(behind: int, rows: Logits) -> None:
         for place, logits in enumerate(rows, behind + 1):
-            weighed = weigher.weigh(logits, ids[place], alternatives)
+            weighed = weigher.score(logits, ids[place], alternatives)
             piece = "" if ids[place] in tokenizer.eos_ids else decoder.push(ids[place])
             if place == len(ids) - 1:
                 piece += decoder.flush()
             tokens.append(token_record(tokenizer, weighed, piece, 0.0))
 
-    read_all(runtime, ids[:-1], seen, first=max(prompt, 1) - 1, step=step)
+    score_in_chunks(runtime, ids[:-1], seen, first=max(prompt, 1) - 1, step=step)
     return Trace(text, tuple(tokens), model, predicted_from)

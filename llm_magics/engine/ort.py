@@ -12,25 +12,29 @@ from numpy.typing import NDArray
 
 from ..errors import ModelFileError
 from .base import Logits, check_ids
-from .buffer import KV, Held, KVShape
-from .slots import OrtSlots
+from .caches.batch_cache import OrtBatchCache
+from .caches.kv_buffer import CacheContents, KVBuffer, KVShape
+from .prefill import chunk_ends
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 FIRST_CAPACITY = 512  # tokens of a cache; doubled when full, up to the context length
+REPLAYED = 512  # tokens a call that are computed anew behind a checkpoint
 KEPT_LOGITS = 16  # positions: memory is taken by those that are used
 
 
 def open_session(
     graph: Path | bytes, *, threads: int, patterns: bool, hint: str, folder: Path | None = None
 ) -> InferenceSession:
-    """A session of ONNX Runtime on the CPU.
+    """Return a session of ONNX Runtime on the CPU.
 
     Args:
-        graph: a file, or what would be in it, whose weights lie in ``folder``.
+        graph: a file, or its content; its weights lie in ``folder``.
         threads: 0 lets ONNX Runtime take one a physical core.
         patterns: keep a plan of the memory for every shape that is seen.
+        hint: the hint of the error if the graph cannot be opened.
+        folder: the folder of external weights.
 
     Raises:
         ModelFileError: the graph cannot be loaded; ``hint`` says what to do.
@@ -60,9 +64,9 @@ class OrtEngine:
     """Runs ``decoder.onnx`` (decoder/graph.py has its inputs and outputs). Implements :class:`~.base.Engine`.
 
     Args:
-        path: the graph; its weights lie beside it.
+        path: the graph; its weights lie next to it.
         vocab_size, context_length: in tokens.
-        cache_shape: layers, KV heads, head_dim.
+        cache_shape: the fields of :class:`KVShape`.
         threads: 0 lets ONNX Runtime take one a physical core.
 
     Attributes:
@@ -76,7 +80,7 @@ class OrtEngine:
         *,
         vocab_size: int,
         context_length: int,
-        cache_shape: tuple[int, int, int],
+        cache_shape: tuple[int, ...],
         threads: int = 0,
     ) -> None:
         self.vocab_size, self.context_length = vocab_size, context_length
@@ -88,60 +92,62 @@ class OrtEngine:
             path,
             threads=threads,
             patterns=False,  # prompts have every length
-            hint="remove the converted model and load it again: it is then converted anew",
+            hint="Remove the converted model and load it again: it is then converted anew.",
         )
 
     def over(self, session: InferenceSession, graph: bytes) -> OrtEngine:
-        """The same decoder over another session, of a graph that has more inputs."""
+        """Return the same decoder over another session, of a graph that has more inputs."""
         other = copy.copy(self)
         other.session, other.graph = session, graph
         return other
 
     def with_inputs(self, inputs: Mapping[str, NDArray[np.float32]]) -> OrtEngine:
-        """The same decoder with these inputs in every call: its session must have just these besides."""
+        """Return the same decoder with these inputs in every call.
+
+        Its session must have just these besides.
+        """
         other = copy.copy(self)
         other.inputs = inputs
         return other
 
-    def cache(self) -> OrtCache:
-        """A cache for one sequence, empty."""
-        return OrtCache(self.session, self.shape, self.vocab_size, self.context_length, self.inputs)
+    def buffer(
+        self, *, rows: int, capacity: int, logits: int, session: InferenceSession | None = None
+    ) -> KVBuffer:
+        """Allocate a KV buffer for this decoder.
 
-    def slots(self, rows: int) -> OrtSlots:
-        """A cache of ``rows`` sequences, for batch.py."""
-        return OrtSlots(
-            self.session,
+        Args:
+            rows: the number of sequences.
+            capacity: tokens per sequence; the buffer grows when one is full.
+            logits: the most rows of logits that one call returns.
+            session: a session of the same decoder with other outputs; None is the engine's own.
+        """
+        return KVBuffer(
+            session or self.session,
             self.shape,
             vocab_size=self.vocab_size,
             context_length=self.context_length,
             rows=rows,
+            capacity=capacity,
+            logits=logits,
             inputs=self.inputs,
         )
 
+    def cache(self) -> OrtCache:
+        """Return an empty cache for one sequence."""
+        return OrtCache(self)
 
-class OrtCache(Held):
+    def batch_cache(self, rows: int) -> OrtBatchCache:
+        """Return a cache of ``rows`` sequences, for batch.py."""
+        return OrtBatchCache(self, rows)
+
+
+class OrtCache(CacheContents):
     """The KV cache of one sequence. Implements :class:`~.base.Cache`."""
 
-    def __init__(
-        self,
-        session: InferenceSession,
-        shape: KVShape,
-        vocab_size: int,
-        context_length: int,
-        inputs: Mapping[str, NDArray[np.float32]],
-    ) -> None:
+    def __init__(self, engine: OrtEngine) -> None:
         super().__init__()
-        self._vocab, self._context = vocab_size, context_length
-        self._kv = KV(
-            session,
-            shape,
-            vocab_size=vocab_size,
-            context_length=context_length,
-            rows=1,
-            capacity=FIRST_CAPACITY,
-            logits=KEPT_LOGITS,
-            inputs=inputs,
-        )
+        self._vocab, self._context = engine.vocab_size, engine.context_length
+        self._kv = engine.buffer(rows=1, capacity=FIRST_CAPACITY, logits=KEPT_LOGITS)
 
     @property
     def nbytes(self) -> int:
@@ -153,16 +159,36 @@ class OrtCache(Held):
     def reserve(self, length: int) -> None:
         self._kv.reserve(length)
 
-    def take_over(self, source: OrtCache, length: int) -> None:
-        self.rewind(0)
-        self._kv.copy(source._kv, 0, 0, length)
-        self.took_over(source.cached[:length])
+    def reusable_at(self, length: int) -> int:
+        states = self._kv.states
+        return states.checkpoint_before(0, length) if states else length
 
-    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+    def truncate(self, length: int) -> None:
+        if self._kv.states:
+            self._kv.states.forget(0, length)
+        super().truncate(length)
+
+    def copy_prefix_from(self, source: OrtCache, length: int) -> None:
+        self.truncate(0)
+        self._kv.copy(source._kv, 0, 0, length)
+        self.adopt(source.cached[:length])
+
+    def extend(self, ids: Sequence[int], *, all_logits: bool = False) -> Logits:
         n, before = len(ids), len(self.cached)
         total = check_ids(ids, before, vocab_size=self._vocab, context_length=self._context)
-        at = np.arange(n, dtype=np.int64) if every else np.array([n - 1], np.int64)
+        at = np.arange(n, dtype=np.int64) if all_logits else np.array([n - 1], np.int64)
+        self._restore_state(before)
         logits = self._kv.run(np.array([ids], np.int64), [total], at)
         # Only now: had the run been interrupted, the cache would still be what the list says.
-        self.took(ids)
+        self.append(ids)
         return logits
+
+    def _restore_state(self, length: int) -> None:
+        """Bring the state of recurrent layers to the end of what is cached, from a checkpoint on."""
+        states = self._kv.states
+        if states is None or states.is_at(0, length):
+            return
+        begin, last = states.restore(0, length), np.zeros(1, np.int64)
+        for end in chunk_ends(begin, length, REPLAYED):
+            self._kv.run(np.array([self.cached[begin:end]], np.int64), [end], last)
+            begin = end

@@ -12,15 +12,16 @@ import numpy as np
 
 from ..errors import UsageError
 from .base import Logits, check_fits
-from .buffer import Held
-from .tokenizer import TextDecoder
+from .caches.kv_buffer import CacheContents
+from .tokenizer import TextDetokenizer
 
 END = 256
 
 
 class ScriptedEngine:
-    """Gives the texts of a queue, one a prompt, byte by byte. Implements :class:`~.base.Engine` over ids
-    0–256.
+    """Gives the texts of a queue, one a prompt, byte by byte.
+
+    Implements :class:`~.base.Engine` over ids 0–256.
 
     Args:
         answers: each new prompt takes the next; after the last they begin again.
@@ -33,26 +34,28 @@ class ScriptedEngine:
         self, answers: Sequence[str], *, context_length: int = 4096, seconds_per_token: float = 0.0
     ) -> None:
         if not answers:
-            raise UsageError("a scripted engine needs at least one answer", hint='ScriptedEngine(["Hello."])')
+            raise UsageError(
+                "a scripted engine needs at least one answer", hint='Write ScriptedEngine(["Hello."]).'
+            )
         self.context_length, self.pause = context_length, seconds_per_token
         self._answers = cycle([*answer.encode(), END] for answer in answers)
         self._lock = threading.Lock()
 
     def cache(self) -> ScriptedCache:
-        """A cache whose prompts take the next answers of the queue."""
+        """Return a cache; its prompts take the next answers of the queue."""
         return ScriptedCache(self)
 
-    def slots(self, rows: int) -> ScriptedSlots:
-        """Rows whose prompts take the next answers of the queue."""
-        return ScriptedSlots(self, rows)
+    def batch_cache(self, rows: int) -> ScriptedBatchCache:
+        """Return rows; their prompts take the next answers of the queue."""
+        return ScriptedBatchCache(self, rows)
 
     def next_answer(self) -> list[int]:
-        """The ids of the next answer of the queue."""
+        """Return the ids of the next answer of the queue."""
         with self._lock:
             return next(self._answers)
 
 
-class ScriptedCache(Held):
+class ScriptedCache(CacheContents):
     """Implements :class:`~.base.Cache`. What comes after a rewind is a new prompt."""
 
     def __init__(self, engine: ScriptedEngine) -> None:
@@ -70,26 +73,26 @@ class ScriptedCache(Held):
 
     def reserve(self, length: int) -> None: ...
 
-    def rewind(self, length: int) -> None:
-        super().rewind(length)
+    def truncate(self, length: int) -> None:
+        super().truncate(length)
         self._rewound = True
 
-    def take_over(self, source: ScriptedCache, length: int) -> None:
-        self.rewind(0)
-        self.took_over(source.cached[:length])
+    def copy_prefix_from(self, source: ScriptedCache, length: int) -> None:
+        self.truncate(0)
+        self.adopt(source.cached[:length])
 
-    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+    def extend(self, ids: Sequence[int], *, all_logits: bool = False) -> Logits:
         before = len(self.cached)
         check_fits(before + len(ids), self._engine.context_length, what="this")
         sleep(self._engine.pause)
-        self.took(ids)
-        if not every and (len(ids) > 1 or self._rewound):  # a prompt, or a part of one
+        self.append(ids)
+        if not all_logits and (len(ids) > 1 or self._rewound):  # a prompt, or a part of one
             if self._rewound:
                 self._answer = self._engine.next_answer()
             self._rewound, self._begin = False, len(self.cached)
         # Every other byte is possible but unlikely, in a fixed order, so that the views have something to
         # show.
-        count = len(ids) if every else 1
+        count = len(ids) if all_logits else 1
         logits = np.tile(np.linspace(1, 0, self._engine.vocab_size, dtype=np.float32), (count, 1))
         first = before + 1 + len(ids) - count - self._begin
         for row, place in enumerate(range(first, first + count)):
@@ -98,7 +101,7 @@ class ScriptedCache(Held):
         return logits
 
 
-class ScriptedSlots:
+class ScriptedBatchCache:
     """A scripted engine's rows. Implements :class:`~.batch.Slots`."""
 
     token_bytes = 1
@@ -106,19 +109,19 @@ class ScriptedSlots:
     def __init__(self, engine: ScriptedEngine, rows: int) -> None:
         self._rows = [engine.cache() for _ in range(rows)]
 
-    def begin(self, row: int, ids: Sequence[int]) -> int:
-        self._rows[row].rewind(0)
+    def start_row(self, row: int, ids: Sequence[int]) -> int:
+        self._rows[row].truncate(0)
         return 0
 
-    def extend(self, row: int, ids: Sequence[int]) -> Logits:
+    def extend_row(self, row: int, ids: Sequence[int]) -> Logits:
         return self._rows[row].extend(ids)
 
     def step(self, ids: Sequence[int]) -> Logits:
         return np.concatenate(
-            [row.extend([id], every=True) for row, id in zip(self._rows, ids, strict=False)]
+            [row.extend([id], all_logits=True) for row, id in zip(self._rows, ids, strict=False)]
         )
 
-    def copy(self, source: int, target: int) -> None:
+    def copy_prefix(self, source: int, target: int) -> None:
         self._rows[target] = copy(self._rows[source])
         self._rows[target].cached = list(self._rows[source].cached)
 
@@ -130,7 +133,7 @@ class ScriptedTokenizer:
     bos_id: int | None = None
     eos_id: int | None = END
     eos_ids = frozenset({END})
-    literals: tuple[str, ...] = ()
+    special_token_strings: tuple[str, ...] = ()
 
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
         return list(text.encode())
@@ -138,23 +141,23 @@ class ScriptedTokenizer:
     def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
         return [byte for text, _ in parts for byte in text.encode()]
 
-    def specials_in(self, text: str) -> list[int]:
+    def special_ids_in_text(self, text: str) -> list[int]:
         return []
 
-    def specials(self, ids: Iterable[int]) -> list[int]:
+    def special_ids(self, ids: Iterable[int]) -> list[int]:
         return [id for id in ids if id == END]
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
-        return b"".join(map(self.shown_bytes, ids)).decode("utf-8", "replace")
+        return b"".join(map(self.visible_bytes, ids)).decode("utf-8", "replace")
 
     def token_text(self, id: int) -> str:
-        return self.shown_bytes(id).decode("utf-8", "replace")
+        return self.visible_bytes(id).decode("utf-8", "replace")
 
     def token_bytes(self, id: int) -> bytes:
-        return self.shown_bytes(id)
+        return self.visible_bytes(id)
 
-    def shown_bytes(self, id: int) -> bytes:
+    def visible_bytes(self, id: int) -> bytes:
         return b"" if id == END else bytes([id])
 
-    def decoder(self) -> TextDecoder:
-        return TextDecoder(self)
+    def detokenizer(self) -> TextDetokenizer:
+        return TextDetokenizer(self)

@@ -3,7 +3,7 @@
 How the parts of a token list become text is read off the tokenizer's own decoder. Two kinds are done here
 byte by byte:
 
-- byte-level ones (GPT-2, Llama 3, Qwen, Falcon …), whose pieces spell bytes in printable stand-ins;
+- byte-level ones (GPT-2, Llama 3, Qwen, Falcon …), with pieces that spell bytes in printable stand-ins;
 - SentencePiece's (Llama 2, Mistral, Gemma, Phi-3 …), where ``▁`` is a space, ``<0xE2>`` a byte, and the space
   that was put before the text is taken away again.
 
@@ -21,14 +21,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.guard import check_sound, tokenizer_errors
-from ..errors import ModelFileError
-from .backend import read_backend, state, without_prefix
+from ..core.tokenizer_errors import tokenizer_errors
+from ..core.validation import check_surrogates
+from ..errors import REDOWNLOAD, ModelFileError
+from .hf_tokenizers import read_backend, state, without_prefix
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
 
-    from .base import Decoder
+    from .base import Detokenizer
 
 _SPACE = "\u2581"  # ▁
 _BYTE = re.compile("<0x([0-9A-Fa-f]{2})>")
@@ -45,7 +46,7 @@ codecs.register_error("llm_magics.each", lambda error: ("\ufffd" * (error.end - 
 
 @cache
 def _byte_of() -> dict[str, int]:
-    """GPT-2's printable stand-in for every byte, the other way round.
+    """Return GPT-2's printable stand-in for every byte, the other way round.
 
     Source: encoder.py of https://github.com/openai/gpt-2; bytes that print stand for themselves, the rest
     from U+0100 on.
@@ -84,7 +85,7 @@ class TextTokenizer:
         self._added: dict[int, str] = {id: token.content for id, token in added.items()}
         self._special = {id for id, token in added.items() if token.special}
         self._literal = _any_of(self._added[id] for id in self._special)
-        self.literals = tuple(sorted({self._added[id] for id in self._special}))
+        self.special_token_strings = tuple(sorted({self._added[id] for id in self._special}))
         unknown = getattr(backend.model, "unk_token", None)
         self._unk_id: int | None = backend.token_to_id(unknown) if isinstance(unknown, str) else None
         self._strips_left = {token.content for token in added.values() if token.lstrip}
@@ -118,7 +119,7 @@ class TextTokenizer:
             backend = read_backend(path.read_bytes())
         except (OSError, ValueError) as error:
             raise ModelFileError(
-                f"{path} cannot be read: {error}", hint="remove that folder and load the model again"
+                f"{path} cannot be read: {error}", hint="Delete that folder, and load the model again."
             ) from error
         return cls(backend, bos_id=bos_id, eos_ids=eos_ids, eos_id=eos_id, add_bos=add_bos)
 
@@ -140,9 +141,7 @@ class TextTokenizer:
         try:
             backend = read_backend(text.encode())
         except ValueError as error:
-            raise ModelFileError(
-                f"the tokenizer cannot be read: {error}", hint="fetch the model again"
-            ) from error
+            raise ModelFileError(f"the tokenizer cannot be read: {error}", hint=REDOWNLOAD) from error
         return cls(backend, bos_id=bos_id, eos_ids=eos_ids, eos_id=eos_id, add_bos=add_bos)
 
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
@@ -150,7 +149,7 @@ class TextTokenizer:
         return self._with_bos(ids) if begin else ids
 
     def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:
-        """The ids of one text that comes in parts, each with whether its special tokens mean what they say.
+        """Encode one text in parts, each with a flag: whether its special tokens are recognized.
 
         The space that belongs to a text's beginning is put where encoding the whole would put it: once, or
         after every special token too, as Llama 2 does.
@@ -169,8 +168,8 @@ class TextTokenizer:
             return self._run(text, special, False)
         # Only the stretch before the first added token is the going on of what was before.
         head, tail = text, ""
-        found = [match for match in (self._not_special, self._literal if special else None) if match]
-        firsts = [first for match in found if (first := match.search(text))]
+        result = [match for match in (self._not_special, self._literal if special else None) if match]
+        firsts = [first for match in result if (first := match.search(text))]
         if firsts:
             first = min(firsts, key=lambda match: match.start())
             head, tail = text[: first.start()], text[first.start() :]
@@ -182,34 +181,34 @@ class TextTokenizer:
         return list(self._ask(text, False, later).ids) if special else self._plain(text, later)
 
     def _plain(self, text: str, later: bool) -> list[int]:
-        """Ids of which none is a special token, whatever the text spells, and whatever it is normalised to.
+        """Encode text without special tokens, whatever it spells or normalizes to.
 
         The library is told to spell special tokens out. Merges, and a normaliser that turns look-alikes into
         the letters of one, may still make one: no token spans two calls, so the text is cut inside what
         became it.
         """
-        made = self._ask(text, True, later)
-        ids: list[int] = list(made.ids)
+        output = self._ask(text, True, later)
+        ids: list[int] = list(output.ids)
         places = [
             place
             for place, id in enumerate(ids)
-            if id in self._special and not self._unknown(made, place, text)
+            if id in self._special and not self._unknown(output, place, text)
         ]
         if not places:
             return ids
-        spans = [made.offsets[place] for place in places]
+        spans = [output.offsets[place] for place in places]
         cuts = sorted({begin + 1 for begin, end in spans if end - begin > 1})
         if not cuts:  # single characters that are special by themselves: nothing else stands for them
             return [id for place, id in enumerate(ids) if place not in set(places)]
         pieces = [text[a:b] for a, b in pairwise([0, *cuts, len(text)]) if a < b]
         return [id for n, piece in enumerate(pieces) for id in self._plain(piece, later or n > 0)]
 
-    def _unknown(self, made: Any, place: int, text: str) -> bool:
-        """Whether a special token only stands for characters that the vocabulary lacks."""
-        if made.ids[place] != self._unk_id:
+    def _unknown(self, encoding: Any, place: int, text: str) -> bool:
+        """Return whether a special token only stands for characters that the vocabulary lacks."""
+        if encoding.ids[place] != self._unk_id:
             return False
-        begin, end = made.offsets[place]
-        return not self._spells(text[begin:end], self._added[made.ids[place]])
+        begin, end = encoding.offsets[place]
+        return not self._spells(text[begin:end], self._added[encoding.ids[place]])
 
     def _spells(self, text: str, literal: str) -> bool:
         return literal in text or literal in self._normal(text)
@@ -219,8 +218,8 @@ class TextTokenizer:
         return str(normalizer.normalize_str(text)) if normalizer is not None else text
 
     def _ask(self, text: str, plain: bool, later: bool) -> Any:
-        """The library's Encoding; ``plain`` spells special tokens out like any other text."""
-        check_sound(text)
+        """Return the library's Encoding; ``plain`` spells special tokens out like any other text."""
+        check_surrogates(text)
         later = later and self._later is not None
         with self._lock:
             if self._is_later != later:
@@ -230,17 +229,17 @@ class TextTokenizer:
             with tokenizer_errors():
                 return self._backend.encode(text, add_special_tokens=False)
 
-    def specials_in(self, text: str) -> list[int]:
-        """The special tokens that come of the text, one that only stands for letters it lacks left out."""
-        made = self._ask(text, False, False)
+    def special_ids_in_text(self, text: str) -> list[int]:
+        """Return the special tokens that the text spells, without those that stand for unknown letters."""
+        output = self._ask(text, False, False)
         return [
             id
-            for place, id in enumerate(made.ids)
-            if id in self._special and not self._unknown(made, place, text)
+            for place, id in enumerate(output.ids)
+            if id in self._special and not self._unknown(output, place, text)
         ]
 
-    def specials(self, ids: Iterable[int]) -> list[int]:
-        """Those of the ids that are special tokens."""
+    def special_ids(self, ids: Iterable[int]) -> list[int]:
+        """Return those of the ids that are special tokens."""
         return [id for id in ids if id in self._special]
 
     def decode(self, ids: Sequence[int], *, skip_special: bool = False) -> str:
@@ -257,17 +256,20 @@ class TextTokenizer:
     def token_text(self, id: int) -> str:
         return self.token_bytes(id).decode("utf-8", "replace")
 
-    def decoder(self) -> Decoder:
+    def detokenizer(self) -> Detokenizer:
         if self._kind == "other":
-            return WindowDecoder(self._decode_other)
-        return TextDecoder(self, errors=self._errors, strip=self._strip)
+            return WindowDetokenizer(self._decode_other)
+        return TextDetokenizer(self, errors=self._errors, strip=self._strip)
 
-    def shown_bytes(self, id: int) -> bytes:
-        """The bytes a token adds to a text: none for a special one."""
+    def visible_bytes(self, id: int) -> bytes:
+        """Return the bytes a token adds to a text: none for a special one."""
         return b"" if id in self._special else self.token_bytes(id)
 
     def token_bytes(self, id: int) -> bytes:
-        """The bytes of a token inside a text, in UTF-8; a special one stands for what it is written as."""
+        """Return the bytes of a token inside a text, in UTF-8.
+
+        A special one stands for what it is written as.
+        """
         known = self._bytes.get(id)
         if known is None:
             known = self._bytes[id] = self._bytes_of(id)
@@ -290,30 +292,31 @@ class TextTokenizer:
         return (self._decode_other([id, id], False)[len(once) :] or once).encode()
 
 
-class ShowsBytes(Protocol):
-    def shown_bytes(self, id: int) -> bytes: ...
+class HasVisibleBytes(Protocol):
+    def visible_bytes(self, id: int) -> bytes: ...
 
 
-class TextDecoder:
-    """Incremental decoding: bytes of an unfinished character wait for the rest. Implements
-    :class:`~.base.Decoder`.
+class TextDetokenizer:
+    """Incremental decoding: bytes of an unfinished character wait for the rest.
+
+    Implements :class:`~.base.Decoder`.
 
     Args:
         errors: what becomes of bytes that are no character, in the words of Python's ``bytes.decode``.
         strip: how many spaces at most to take off the beginning.
     """
 
-    def __init__(self, tokenizer: ShowsBytes, *, errors: str = "replace", strip: int = 0) -> None:
+    def __init__(self, tokenizer: HasVisibleBytes, *, errors: str = "replace", strip: int = 0) -> None:
         self._tokenizer, self._strip = tokenizer, strip
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, id: int) -> str:
-        return self._begun(self._utf8.decode(self._tokenizer.shown_bytes(id)))
+        return self._strip_start(self._utf8.decode(self._tokenizer.visible_bytes(id)))
 
     def flush(self) -> str:
-        return self._begun(self._utf8.decode(b"", final=True))
+        return self._strip_start(self._utf8.decode(b"", final=True))
 
-    def _begun(self, text: str) -> str:
+    def _strip_start(self, text: str) -> str:
         if not self._strip or not text:
             return text
         rest = _stripped(text, self._strip)
@@ -321,9 +324,10 @@ class TextDecoder:
         return rest
 
 
-class WindowDecoder:
-    """Incremental decoding by a decoder that gives whole texts only: the newest tokens are decoded again at
-    every step.
+class WindowDetokenizer:
+    """Incremental decoding by a decoder that gives whole texts only.
+
+    The newest tokens are decoded again at every step.
 
     Args:
         decode: token ids → text without special tokens.
@@ -336,24 +340,24 @@ class WindowDecoder:
 
     def push(self, id: int) -> str:
         self._new.append(id)
-        text = self._gained()
+        text = self._new_text()
         if not text or text.endswith("\ufffd"):  # nothing yet, or a character that may still become whole
             return ""
         self._old, self._new = self._new, []
         return text
 
     def flush(self) -> str:
-        text = self._gained()
+        text = self._new_text()
         self._old, self._new = [], []
         return text
 
-    def _gained(self) -> str:
+    def _new_text(self) -> str:
         before = self._decode(self._old) if self._old else ""
         return self._decode(self._old + self._new)[len(before) :]
 
 
 def _kind(decoder: dict[str, Any]) -> tuple[str, int]:
-    """How to decode ("bytes", "pieces" or "other"), and how many spaces go at the beginning."""
+    """Return how to decode ("bytes", "pieces" or "other"), and how many spaces go at the beginning."""
     steps = decoder.get("decoders", [decoder])
     if [step.get("type") for step in steps] == ["ByteLevel"]:
         return "bytes", 0
@@ -375,6 +379,6 @@ def _stripped(text: str, most: int) -> str:
 
 
 def _any_of(literals: Iterable[str]) -> re.Pattern[str] | None:
-    """Matches any of them, the longest first; None where there are none."""
+    """Return a pattern that matches any of the strings, the longest first; None without strings."""
     ordered = sorted(filter(None, literals), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None

@@ -7,11 +7,21 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..clean import line
-from ..core.bounded import json_object
-from ..errors import ModelFileError, UnsupportedModel
+from ..core import validation
+from ..core.files import json_object
+from ..errors import (
+    CHOOSE_COPY,
+    CHOOSE_MODEL,
+    REDOWNLOAD,
+    ModelFileError,
+    UnsupportedModel,
+)
+from ..sanitize import single_line
+
+if TYPE_CHECKING:
+    from .quantized import Quantization
 
 MAX_BYTES = 4 << 20
 MOST = 1 << 31  # of anything that is counted
@@ -39,6 +49,7 @@ _HARMLESS = frozenset(
         "custom_pipelines",
         "finetuning_task",
         "gradient_checkpointing",
+        "init_method",
         "initializer_factor",
         "is_llama_config",
         "license",
@@ -70,6 +81,7 @@ _HARMLESS = frozenset(
         "z_loss_coefficient",
     }
 )
+_QUANTIZATION = ("quantization_config", "compression_config")
 _HARMLESS_ENDS = ("dropout", "_pdrop", "_token_id", "_token_index", "_token_ids", "initializer_range")
 _HARMLESS_STARTS = ("summary_",)
 # Of PretrainedConfig, what would make another computation of it.
@@ -84,7 +96,7 @@ _OFF = {
 
 @cache
 def class_defaults() -> Mapping[str, Any]:
-    """What tools/config_defaults.py read from transformers' configuration classes."""
+    """Return what tools/config_defaults.py read from transformers' configuration classes."""
     text = resources.files(__package__).joinpath("config_defaults.json").read_text("utf-8")
     data: Mapping[str, Any] = json.loads(text)
     return data
@@ -116,20 +128,31 @@ class Config:
         if not isinstance(family, str):
             raise ModelFileError(
                 f"config.json names no model_type: {family!r:.60}",
-                hint="add the model_type, or choose another copy of the model",
+                hint="Add the model_type, or choose another copy of the model.",
             )
         self.family = family
+        self.quantization = self._read_quantization()
         known = class_defaults()["families"].get(family, {"defaults": {}, "aliases": {}})
         self._defaults: Mapping[str, Any] = known["defaults"] if gguf is None else {}
         self._aliases: Mapping[str, str] = known["aliases"]
         self._read: set[str] = {"model_type"}
-        self.layers = self.whole("num_hidden_layers", "n_layer")
-        self.hidden = self.whole("hidden_size", "n_embd", "n_embed")
-        self.context = self.whole("max_position_embeddings", "n_positions", default=2048)
+        self.layers = self.integer("num_hidden_layers", "n_layer")
+        self.hidden = self.integer("hidden_size", "n_embd", "n_embed")
+        self.context = self.integer("max_position_embeddings", "n_positions", default=2048)
         if not 1 <= self.layers <= 1_000:
             raise self.bad("num_hidden_layers", self.layers)
         if not self.hidden or not self.context:
             raise self.bad("hidden_size or max_position_embeddings", 0)
+
+    def _read_quantization(self) -> Quantization | None:
+        stated = {**self._outer, **self._fields}
+        named = (stated.get(key) for key in _QUANTIZATION if key not in self.ignore)
+        table = next(filter(None, named), None)
+        if table is None:
+            return None
+        from .quantized import read_quantization  # at no cost for what is not quantized
+
+        return read_quantization(table)
 
     @classmethod
     def read(cls, path: Path, *, ignore: Iterable[str] = ()) -> Config:
@@ -141,22 +164,21 @@ class Config:
         return cls(read_table(path), ignore=ignore)
 
     def bad(self, key: str, value: object) -> ModelFileError:
-        """The error for a value that cannot be."""
+        """Return the error for a value that cannot be."""
         return ModelFileError(
-            f"the configuration gives {key} = {value!r:.60}",
-            hint="correct it, or choose another copy of the model",
+            f"config.json has {key} = {value!r:.60}",
+            hint="Correct it, or choose another copy of the model.",
         )
 
     def value(self, *keys: str, default: Any = None) -> Any:
-        """The value of the first of these fields that the file has, else the class's default, else
-        ``default``.
+        """Return the first of these fields that the file has, else the class's default, else ``default``.
 
         A field that is null is as good as absent, but then the class's default does not stand in for it.
         """
-        value = self._looked_up(keys)
+        value = self._lookup(keys)
         return default if value is None or value is _MISSING else value
 
-    def _looked_up(self, keys: Iterable[str]) -> Any:
+    def _lookup(self, keys: Iterable[str]) -> Any:
         names = [*keys]
         names += [alias for alias, real in self._aliases.items() if real in names or alias in names]
         names += [self._aliases[name] for name in names if name in self._aliases]
@@ -168,37 +190,40 @@ class Config:
             (self._defaults[name] for name in names if self._defaults.get(name) is not None), _MISSING
         )
 
-    def stated(self, key: str) -> bool:
-        """Whether the file itself has the field, with a value."""
+    def names(self, *starts: str) -> list[str]:
+        """Return the fields of the file with names that begin so."""
+        return [name for name in self._fields if name.startswith(starts)]
+
+    def is_stated(self, key: str) -> bool:
+        """Return whether the file itself has the field, with a value."""
         self._read.add(key)
         return self._fields.get(key) is not None
 
-    def whole(self, *keys: str, default: int | None = None) -> int:
-        """A whole number from 0 to MOST."""
+    def integer(self, *keys: str, default: int | None = None) -> int:
+        """Return a whole number from 0 to MOST."""
         value = self.value(*keys)
         if value is None:
             if default is None:
-                raise ModelFileError(
-                    f"the configuration lacks {keys[0]}", hint="choose another copy of the model"
-                )
+                raise ModelFileError(f"config.json has no {keys[0]}", hint=CHOOSE_COPY)
             return default
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MOST:
             raise self.bad(keys[0], value)
         return value
 
     def number(self, *keys: str, default: float, absent: float | None = None, least: float = 0.0) -> float:
-        """A number from ``least`` to LARGEST; ``default`` for null, ``absent`` (or default) where neither the
-        file nor the class has one.
+        """Return a number from ``least`` to LARGEST.
+
+        ``default`` for null, ``absent`` (or default) where neither the file nor the class has one.
         """
-        value = self._looked_up(keys)
+        value = self._lookup(keys)
         if value is _MISSING:
             return default if absent is None else absent
         if value is None:
             return default
-        return self.checked(keys[0], value, least)
+        return self.check_range(keys[0], value, least)
 
-    def checked(self, key: str, value: object, least: float = 0.0) -> float:
-        """The value as a number from ``least`` to LARGEST."""
+    def check_range(self, key: str, value: object, least: float = 0.0) -> float:
+        """Return the value as a number from ``least`` to LARGEST."""
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= LARGEST:
             raise self.bad(key, value)
         return float(value)
@@ -209,9 +234,10 @@ class Config:
             raise self.bad(key, value)
         return value
 
-    def policy(self, key: str) -> bool | None:
-        """A flag that says what the file's tensors must be; None where they decide themselves: in GGUF
-        files, and where the user ignores the field.
+    def falcon_flag(self, key: str) -> bool | None:
+        """Return a flag that says what the file's tensors must be.
+
+        None where they decide themselves: in GGUF files, and where the user ignores the field.
         """
         return self.flag(key) if key in self._defaults and key not in self.ignore else None
 
@@ -222,7 +248,7 @@ class Config:
         return value
 
     def activation(self, default: str, *keys: str) -> str:
-        """The MLP's activation in our names."""
+        """Return the MLP's activation in our names."""
         keys = keys or ("hidden_act", "activation", "activation_function", "hidden_activation")
         ours = {
             "silu": "silu",
@@ -235,49 +261,64 @@ class Config:
         }
         name = self.value(*keys, default=default) or default
         if not isinstance(name, str) or name not in ours:
-            raise UnsupportedModel(
-                f"the activation {name!r:.40} is not supported yet", hint="choose another model"
-            )
+            raise UnsupportedModel(f"the activation {name!r:.40} is not supported yet", hint=CHOOSE_MODEL)
         return ours[name]
 
     def kinds(self, kind: str, otherwise: Callable[[int], bool]) -> tuple[int, ...]:
-        """The layers of that kind, by ``layer_types`` where the file has it.
+        """Return the layers of that kind, by ``layer_types`` where the file has it.
 
         Raises:
             UnsupportedModel: a layer is of a kind that no decoder here has.
         """
-        given = self.value("layer_types")
-        if given is None:
+        types = self.value("layer_types")
+        if types is None:
             return tuple(i for i in range(self.layers) if otherwise(i))
-        if not isinstance(given, list) or len(given) < self.layers:
-            raise self.bad("layer_types", given)
-        for each in given[: self.layers]:
-            if each not in ("full_attention", "sliding_attention"):
+        if not isinstance(types, list) or len(types) < self.layers:
+            raise self.bad("layer_types", types)
+        for item in types[: self.layers]:
+            if item not in ("full_attention", "sliding_attention"):
                 raise UnsupportedModel(
-                    f"layers of the kind {each!r:.40} are not supported yet", hint="choose another model"
+                    f"layers of type {item!r:.40} are not supported yet", hint=CHOOSE_MODEL
                 )
-        return tuple(i for i in range(self.layers) if given[i] == kind)
+        return tuple(i for i in range(self.layers) if types[i] == kind)
 
     def head_dim(self, default: int | None = None) -> int:
-        heads = self.whole("num_attention_heads", "n_head", default=1)
-        return self.whole("head_dim", default=default or self.hidden // max(heads, 1))
+        heads = self.integer("num_attention_heads", "n_head", default=1)
+        return self.integer("head_dim", default=default or self.hidden // max(heads, 1))
 
     def kv_heads(self, heads: int) -> int:
-        """Falcon tells it in its own way: one for all, or as many as it says in the new architecture only."""
+        """Return the number of KV heads.
+
+        Falcon has fields of its own. The new architecture states the number; the old one has a single KV head
+        with ``multi_query``, else one for each head.
+        """
         if self.family != "falcon":
-            return self.whole("num_key_value_heads", default=heads)
-        own = self.whole("num_kv_heads", default=heads)
+            return self.integer("num_key_value_heads", default=heads)
+        own = self.integer("num_kv_heads", default=heads)
         if self.flag("new_decoder_architecture"):
             return own
         return 1 if self.flag("multi_query", default=True) else heads
 
     @property
-    def rotates_part(self) -> bool:
-        """Whether the family can rotate a part of a head's dimensions only."""
-        return self.family in ("phi3", "gpt_neox")
+    def is_gguf(self) -> bool:
+        """Return whether the fields come from a GGUF file."""
+        return self._gguf is not None
+
+    @property
+    def has_partial_rotary(self) -> bool:
+        """Return whether the family can rotate a part of a head's dimensions only."""
+        return self.family in (
+            "phi3",
+            "gpt_neox",
+            "gptj",
+            "qwen3_5",
+            "qwen3_5_text",
+            "qwen3_5_moe",
+            "qwen3_5_moe_text",
+        )
 
     def knows(self, key: str) -> bool:
-        """Whether transformers' class has this field."""
+        """Return whether transformers' class has this field."""
         return key in self._defaults
 
     def check_unread(self) -> None:
@@ -294,14 +335,7 @@ class Config:
                     raise unused("the GGUF file", key, value)
             return
         known, written = class_defaults(), {**self._outer, **self._fields}
-        for key in ("quantization_config", "compression_config"):
-            table = written.get(key)
-            if table and key not in self.ignore:
-                method = table.get("quant_method") if isinstance(table, dict) else table
-                raise UnsupportedModel(
-                    f"the weights are quantised by {line(str(method), most=40)}, which is not supported yet",
-                    hint="choose the model's unquantised checkpoint, or a GGUF file",
-                )
+        self._read.update(_QUANTIZATION)
         for key, value in written.items():
             if key in self._read or key in self.ignore or self._aliases.get(key) in self._read:
                 continue
@@ -320,23 +354,34 @@ class Config:
                 or (key in self._defaults and value == self._defaults[key])
             ):
                 continue
-            raise unused(f"config.json of this {line(self.family)} model", key, value)
+            raise unused(f"config.json of this {single_line(self.family)} model", key, value)
+
+
+def ignored_fields(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the names of an ``ignore_config``, sorted.
+
+    Raises:
+        UsageError: they are no strings.
+    """
+    names = (names,) if isinstance(names, str) else names
+    return tuple(sorted({*validation.require_str_list(names, "ignore_config", hint="Pass names of fields.")}))
 
 
 def unused(where: str, key: str, value: object) -> UnsupportedModel:
-    """The error for a field that might change what the model computes, and is not used."""
+    """Return the error for a field that might change what the model computes, and is not used."""
+    name = single_line(key)
     return UnsupportedModel(
-        f"{where} has {line(key)} = {line(repr(value), most=80)}, which this version does not use and "
+        f"{where} has {name} = {single_line(repr(value), most=80)}, which this version does not use and "
         "which may change what the model computes",
-        hint=f'pass ignore_config="{line(key)}" (in a cell: --ignore-config {line(key)}) to load it without',
+        hint=f'Pass ignore_config="{name}" (in a cell: --ignore-config {name}) to load the model without it.',
     )
 
 
 def _text_part(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields of the decoder, and those beside them.
+    """Return the fields of the decoder, and those next to them.
 
-    A model that also sees or hears has its decoder's fields in ``text_config``. What its own class has beside
-    that is about the other towers, but for a few fields, such as whether embeddings are tied.
+    A multimodal model has its decoder's fields in ``text_config``. The fields next to that are about other
+    towers, but for a few, such as whether embeddings are tied.
     """
     inner = raw.get("text_config")
     if not isinstance(inner, dict):
@@ -352,7 +397,7 @@ def _text_part(raw: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """A JSON object from a file of bounded size.
+    """Return a JSON object from a file of bounded size.
 
     Raises:
         ModelFileError: it is missing or damaged.
@@ -360,4 +405,4 @@ def read_table(path: Path) -> dict[str, Any]:
     try:
         return json_object(path, MAX_BYTES)
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} cannot be read: {error}", hint="fetch the model again") from error
+        raise ModelFileError(f"{path} cannot be read: {error}", hint=REDOWNLOAD) from error

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelFileError, UnsupportedModel
+from ..errors import REDOWNLOAD, ModelFileError, UnsupportedModel
 from .tensors import Tensor
 
 MAX_KEYS, MAX_TENSORS, MAX_ARRAY, MAX_STRING = 10_000, 100_000, 5_000_000, 16 << 20
@@ -49,9 +49,7 @@ class GgufFile:
             with open(self.path, "rb") as file:
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise ModelFileError(
-                f"{self.path} cannot be read: {error}", hint="check the path and the file"
-            ) from error
+            raise ModelFileError(f"{self.path} cannot be read: {error}", hint="Check the path.") from error
         self._at = 0
         magic, version = self._map[:4], 0
         if magic != b"GGUF":
@@ -60,7 +58,7 @@ class GgufFile:
         version = self._read("<I")
         if version not in (2, 3):
             raise UnsupportedModel(
-                f"{self.path.name} is GGUF version {version}", hint="versions 2 and 3 can be read"
+                f"{self.path.name} is GGUF version {version}", hint="Convert it to version 2 or 3."
             )
         n_tensors, n_keys = self._count(MAX_TENSORS, "tensors"), self._count(MAX_KEYS, "metadata keys")
         self.metadata: dict[str, Any] = {}
@@ -80,18 +78,18 @@ class GgufFile:
 
     def _add_parts(self, count: int) -> None:
         """Open the other parts of a file that llama-gguf-split has cut, and take their tensors in."""
-        found = re.fullmatch(r"(.+)-(\d{5})-of-(\d{5})(\.gguf)", self.path.name, re.IGNORECASE)
-        if found is None or int(found[3]) != count or self.metadata.get("split.no", 0) != 0:
+        result = re.fullmatch(r"(.+)-(\d{5})-of-(\d{5})(\.gguf)", self.path.name, re.IGNORECASE)
+        if result is None or int(result[3]) != count or self.metadata.get("split.no", 0) != 0:
             raise UnsupportedModel(
                 f"{self.path.name} is one of {count} parts, and not the first by its name and metadata",
-                hint="give the first part, NAME-00001-of-….gguf, with the others beside it",
+                hint="Load the first part, NAME-00001-of-….gguf, from a folder with all parts.",
             )
         for number in range(2, count + 1):
-            path = self.path.with_name(f"{found[1]}-{number:05d}-of-{found[3]}{found[4]}")
+            path = self.path.with_name(f"{result[1]}-{number:05d}-of-{result[3]}{result[4]}")
             if not path.is_file():
                 raise UnsupportedModel(
-                    f"there is no {path.name} beside {self.path.name}: the file comes in {count} parts",
-                    hint="put all parts into one folder",
+                    f"{path.name} is missing: {self.path.name} has {count} parts",
+                    hint="Put all parts into one folder.",
                 )
             other = GgufFile(path, part=True)
             if twice := other.tensors.keys() & self.tensors.keys():
@@ -103,17 +101,16 @@ class GgufFile:
             raise self._bad(f"its parts hold {len(self.tensors):,} tensors, not {total!r:.20}")
 
     def release(self) -> None:
-        """Let go of the pages read so far: they are the system's cache again, and no longer this process's
-        memory.
+        """Let go of the pages read so far.
+
+        They are the system's cache again, and no longer this process's memory.
         """
         if hasattr(mmap, "MADV_DONTNEED"):
             for file in (self, *self._parts):
                 file._map.madvise(mmap.MADV_DONTNEED)
 
     def _bad(self, what: str) -> ModelFileError:
-        return ModelFileError(
-            f"{self.path.name} is damaged or not a GGUF file: {what}", hint="fetch the file again"
-        )
+        return ModelFileError(f"{self.path.name} is damaged or not a GGUF file: {what}", hint=REDOWNLOAD)
 
     def _take(self, size: int) -> int:
         """Move past ``size`` bytes and return where they began."""
@@ -167,7 +164,7 @@ class GgufFile:
             block, size = GGML_QUANT_SIZES[GGMLQuantizationType(kind)]
         except (ValueError, KeyError):
             raise UnsupportedModel(
-                f"tensor {name!r} has GGML type {kind}", hint="a file with Q4_1, Q8_0 or F16 weights will do"
+                f"tensor {name!r} has GGML type {kind}", hint="Use a file with Q4_1, Q8_0 or F16 weights."
             ) from None
         elements, rows = 1, 1
         for extent in shape:  # Python integers: no overflow to hide behind

@@ -1,5 +1,6 @@
-"""GGUF metadata in the words of config.json. Every key of the architecture is used, known to be harmless,
-or refused.
+"""GGUF metadata in the words of config.json.
+
+Every key of the architecture is used, known to be harmless, or refused.
 
 What the keys mean: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md, and llama.cpp's
 ``llama_model::load_hparams``.
@@ -11,11 +12,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import UnsupportedModel
+from ..errors import CHOOSE_COPY, CHOOSE_MODEL, ModelFileError, UnsupportedModel
 from .config import Config, unused
 from .tensors import Tensor
 
-# general.architecture → model_type. "llama" also holds Mistral and Mixtral, told apart by what they have.
+# general.architecture → model_type. "llama" also holds Mistral and Mixtral, and "olmo2" OLMo 3, told apart by
+# what they have.
 _ARCHITECTURES = {
     "llama": "llama",
     "falcon": "falcon",
@@ -30,6 +32,13 @@ _ARCHITECTURES = {
     "gemma3": "gemma3_text",
     "phi3": "phi3",
     "olmo2": "olmo2",
+    "mistral3": "ministral3",
+    "granite": "granite",
+    "lfm2": "lfm2",
+    "lfm2moe": "lfm2_moe",
+    "gpt-oss": "gpt_oss",
+    "qwen35": "qwen3_5_text",
+    "qwen35moe": "qwen3_5_moe_text",
 }
 _KEYS = {
     "num_hidden_layers": "block_count",
@@ -47,6 +56,7 @@ _KEYS = {
     "layer_norm_eps": "attention.layer_norm_epsilon",
     "layer_norm_epsilon": "attention.layer_norm_epsilon",
     "sliding_window": "attention.sliding_window",
+    "conv_L_cache": "shortconv.l_cache",
     "num_local_experts": "expert_count",
     "num_experts": "expert_count",
     "num_experts_per_tok": "expert_used_count",
@@ -88,23 +98,38 @@ class _Keys:
 
     def __init__(self, metadata: Mapping[str, Any], arch: str) -> None:
         self._metadata, self._arch = metadata, arch
+        self.arch = arch
         self._read: set[str] = set()
 
     def get(self, key: str) -> Any:
-        """A value, or None. Of an array with a value a layer, that value where all have the same.
+        """Return a value, or None. Of an array with a value a layer, that value where all have the same.
 
         Raises:
             UnsupportedModel: the layers differ.
         """
         self._read.add(key)
         value = self._metadata.get(f"{self._arch}.{key}")
+        if key == "attention.head_count_kv" and self._arch in ("lfm2", "lfm2moe") and isinstance(value, list):
+            value = [item for item in value if item]  # a layer with a convolution has none
         if isinstance(value, list) and value:
-            if any(each != value[0] for each in value):
+            if any(item != value[0] for item in value):
                 raise UnsupportedModel(
-                    f"{self._arch}.{key} differs by layer, which is not supported yet",
-                    hint="choose another model",
+                    f"{self._arch}.{key} differs between layers, which is not supported yet",
+                    hint=CHOOSE_MODEL,
                 )
             return value[0]
+        return value
+
+    def get_array(self, key: str) -> list[Any] | None:
+        """Return an array with a value a layer, or None where the file has none.
+
+        Raises:
+            ModelFileError: the value is no array.
+        """
+        self._read.add(key)
+        value = self._metadata.get(f"{self._arch}.{key}")
+        if value is not None and not isinstance(value, list):
+            raise ModelFileError(f"the GGUF file has {self._arch}.{key} = {value!r:.60}", hint=CHOOSE_COPY)
         return value
 
     def check_unread(self, ignore: frozenset[str]) -> None:
@@ -122,9 +147,12 @@ class _Keys:
 def config_from_gguf(
     metadata: Mapping[str, Any], vocab: int, tensors: Mapping[str, Tensor], *, ignore: Iterable[str] = ()
 ) -> Config:
-    """GGUF metadata in the words of config.json; what llama.cpp knows by heart is filled in.
+    """Return GGUF metadata in the words of config.json; what llama.cpp knows by heart is filled in.
 
     Args:
+        metadata: the metadata of the file.
+        vocab: the number of tokens.
+        tensors: the tensors by name.
         ignore: keys that the user lets pass unused.
 
     Raises:
@@ -134,12 +162,12 @@ def config_from_gguf(
     kind, arch = metadata.get("general.type", "model"), metadata.get("general.architecture")
     if kind != "model":
         raise UnsupportedModel(
-            f"the GGUF file holds no model but {kind!r:.40}", hint="choose the model's own file"
+            f"the GGUF file has no model, but {kind!r:.40}", hint="Choose the model's own file."
         )
     if arch not in _ARCHITECTURES:
         raise UnsupportedModel(
             f"the architecture {arch!r:.60} is not supported in GGUF yet",
-            hint="supported: " + ", ".join(_ARCHITECTURES),
+            hint="Choose one of " + ", ".join(_ARCHITECTURES) + ".",
         )
     keys, ignored = _Keys(metadata, arch), frozenset(ignore)
     raw = {ours: keys.get(theirs) for ours, theirs in _KEYS.items()}
@@ -150,13 +178,26 @@ def config_from_gguf(
         family = "mixtral"
     elif family == "llama" and raw.get("sliding_window"):
         family = "mistral"
+    elif family == "olmo2" and raw.get("sliding_window"):
+        family = "olmo3"
+        raw |= _sliding_layers(keys, raw)
+    elif family in ("lfm2", "lfm2_moe"):
+        per_layer = keys.get_array("attention.head_count_kv") or []
+        raw["layer_types"] = ["full_attention" if item else "conv" for item in per_layer] or None
+        if family == "lfm2_moe":
+            raw["num_dense_layers"] = keys.get("leading_dense_block_count")
+            raw["expert_gating_func"] = keys.get("expert_gating_func")
+    elif family == "granite":
+        raw |= _granite(keys)
+    elif family in ("qwen3_5_text", "qwen3_5_moe_text"):
+        raw |= _qwen35(keys, raw)
     raw |= {"model_type": family, "vocab_size": vocab, "norm_topk_prob": True, "use_sliding_window": False}
     raw |= _rope(keys, tensors, raw)
     value_dim, key_dim = keys.get("attention.value_length"), raw.get("head_dim")
     if value_dim is not None and key_dim is not None and value_dim != key_dim:
         raise UnsupportedModel(
-            f"values of {value_dim!r:.20} dimensions beside keys of {key_dim!r:.20} are not supported yet",
-            hint="choose another model",
+            f"values of {value_dim!r:.20} dimensions with keys of {key_dim!r:.20} are not supported yet",
+            hint=CHOOSE_MODEL,
         )
     heads, hidden, layers = (
         raw.get(key) for key in ("num_attention_heads", "hidden_size", "num_hidden_layers")
@@ -177,8 +218,57 @@ def config_from_gguf(
     return Config(raw, gguf=written, ignore=ignored)
 
 
+def _sliding_layers(keys: _Keys, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the kinds of the layers, where the file has a flag for each; true is a sliding layer."""
+    flags = keys.get_array("attention.sliding_window_pattern")
+    if flags is None:
+        return {}
+    names = {True: "sliding_attention", False: "full_attention"}
+    return {"layer_types": [names.get(flag, flag) if isinstance(flag, bool) else flag for flag in flags]}
+
+
+def _qwen35(keys: _Keys, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the sizes of linear attention; the last layers of the file guess tokens, and are left out."""
+    names = {
+        "full_attention_interval": "full_attention_interval",
+        "linear_conv_kernel_dim": "ssm.conv_kernel",
+        "linear_key_head_dim": "ssm.state_size",
+        "linear_num_key_heads": "ssm.group_count",
+        "linear_num_value_heads": "ssm.time_step_rank",
+    }
+    fields = {ours: keys.get(theirs) for ours, theirs in names.items()}
+    heads, inner = fields["linear_num_value_heads"], keys.get("ssm.inner_size")
+    if not (isinstance(heads, int) and isinstance(inner, int) and heads > 0 and inner % heads == 0):
+        raise ModelFileError(
+            f"the GGUF file has {inner!r:.40} values for {heads!r:.40} heads", hint=CHOOSE_COPY
+        )
+    fields["linear_value_head_dim"] = inner // heads
+    if width := keys.get("expert_shared_feed_forward_length"):
+        fields["shared_expert_intermediate_size"] = width
+    keys.get_array("rope.dimension_sections")  # of pictures: all sections of a text have one place
+    guessing, layers = keys.get("nextn_predict_layers") or 0, raw.get("num_hidden_layers")
+    if guessing and isinstance(layers, int) and isinstance(guessing, int):
+        fields["num_hidden_layers"] = layers - guessing
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _granite(keys: _Keys) -> dict[str, Any]:
+    """Return the multipliers, and whether there is a rotary embedding: llama.cpp has that in another key."""
+    fields = {
+        "embedding_multiplier": keys.get("embedding_scale"),
+        "residual_multiplier": keys.get("residual_scale"),
+        "attention_multiplier": keys.get("attention.scale"),
+        "logits_scaling": keys.get("logit_scale"),
+        "position_embedding_type": "nope" if keys.get("rope.scaling.finetuned") is False else "rope",
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
 def _rope(keys: _Keys, tensors: Mapping[str, Tensor], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """How frequencies are stretched. A factor with no type is linear, in either of its two spellings."""
+    """Return how frequencies are stretched.
+
+    A factor with no type is linear, in either of its two spellings.
+    """
     kind, factor = keys.get("rope.scaling.type"), keys.get("rope.scaling.factor")
     old = keys.get("rope.scale_linear")
     factor = factor if factor else old
@@ -195,10 +285,18 @@ def _rope(keys: _Keys, tensors: Mapping[str, Tensor], raw: Mapping[str, Any]) ->
     if kind in (None, "none") or (kind == "linear" and not factor):
         return {}
     scaling = {"rope_type": kind, "factor": factor}
+    if keys.arch == "gpt-oss":  # the configuration of its maker says so, and the file has no key for it
+        scaling["truncate"] = False
     if kind == "yarn":  # llama.cpp's ggml_rope_yarn multiplies what it computes by attn_factor
         attention = keys.get("rope.scaling.attn_factor")
         if isinstance(attention, float) and isinstance(factor, (int, float)) and factor > 0:
             scaling["attention_factor"] = attention * (0.1 * math.log(max(factor, 1)) + 1)
+        shared = keys.get("rope.scaling.yarn_log_multiplier")
+        if shared:  # llama.cpp takes 1 for the other of the two
+            scaling |= {"mscale": 1.0, "mscale_all_dim": shared}
+        beta = keys.get("attention.temperature_scale")
+        if beta:
+            scaling["llama_4_scaling_beta"] = beta
         for ours, theirs in {"beta_fast": "yarn_beta_fast", "beta_slow": "yarn_beta_slow"}.items():
             scaling[ours] = keys.get(f"rope.scaling.{theirs}")
     return {"rope_scaling": scaling}

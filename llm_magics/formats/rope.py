@@ -1,21 +1,21 @@
 """The rotary embedding of a configuration, as transformers 4 and 5 write it, in one form.
 
-transformers 4 has ``rope_theta`` beside ``rope_scaling``, transformers 5 has ``rope_parameters``: one
+transformers 4 has ``rope_theta`` next to ``rope_scaling``, transformers 5 has ``rope_parameters``: one
 table, or one for each kind of layer. Rules: transformers/modeling_rope_utils.py, ``standardize_rope_params``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..clean import line
-from ..errors import UnsupportedModel
+from ..errors import CHOOSE_MODEL, UnsupportedModel
+from ..sanitize import single_line
 from .config import Config
 
 FULL, SLIDING = "full_attention", "sliding_attention"
-# What a table may hold, by its type. Types that are missing here are refused by decoder/rotary.py.
+# What a table may hold, by its type. Types that are missing here are refused by decoder/mixers/rotary.py.
 _COMMON = {"rope_theta", "rope_type", "type", "partial_rotary_factor", "original_max_position_embeddings"}
 _COMMON |= {"mrope_section", "mrope_interleaved", "finetuned", "max_position_embeddings"}
 _KEYS = {
@@ -26,11 +26,12 @@ _KEYS = {
     "yarn": {"factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate"},
     "longrope": {"factor", "attention_factor", "short_factor", "long_factor", "short_mscale", "long_mscale"},
 }
+QUERY_SCALE = "llama_4_scaling_beta"
 _FIRST = ("llama3", "yarn", "longrope")  # types that know the context of the first training
 
 
 @dataclass(frozen=True, slots=True)
-class Rope:
+class RopeParameters:
     """The rotary embedding of one kind of layer.
 
     Attributes:
@@ -51,67 +52,86 @@ def rope_of(
     *,
     theta: tuple[str, ...] = ("rope_theta",),
     partial: tuple[str, ...] = ("partial_rotary_factor",),
-) -> Rope:
-    """The rotary embedding of a model whose layers all have the same.
+    table: Mapping[str, Any] | None = None,
+) -> RopeParameters:
+    """Return the rotary embedding of a model with the same one in all layers.
 
     Args:
+        c: the configuration.
         theta: the fields that hold the base where no table does.
         partial: the fields that hold the rotated part there.
+        table: what the family's class takes where a config.json has no table. Its keys may be stated too.
 
     Raises:
         UnsupportedModel: the layers differ, or a table has a key that is not known.
     """
-    tables, flat = _tables(c)
+    tables, flat = _tables(c, table)
+    own = frozenset(table or ())
     if not tables:
-        return _read(c, flat, theta, partial)
-    found = [_read(c, table, theta, partial) for table in tables.values()]
-    if any(each != found[0] for each in found[1:]):
+        return _read(c, flat, theta, partial, own)
+    result = [_read(c, item, theta, partial, own) for item in tables.values()]
+    if any(item != result[0] for item in result[1:]):
         raise UnsupportedModel(
-            f"rope_parameters that differ by layer are not supported for {line(c.family)} yet",
-            hint="choose another model",
+            f"rope_parameters that differ between layers are not supported for {single_line(c.family)} yet",
+            hint=CHOOSE_MODEL,
         )
-    return found[0]
+    return result[0]
 
 
-def rope_by_layer(c: Config) -> tuple[Rope, Rope]:
-    """The rotary embeddings of the full and of the sliding layers (Gemma 3)."""
+def rope_by_layer(
+    c: Config, *, local: tuple[str, ...] = ("rope_local_base_freq",), default: float = 1_000_000.0
+) -> tuple[RopeParameters, RopeParameters]:
+    """Return the rotary embeddings of the full and of the sliding layers (Gemma 3, OLMo 3).
+
+    Args:
+        c: the configuration.
+        local: the fields that hold the base of the sliding layers where no table does.
+        default: the base of the full layers where nothing holds it.
+    """
     tables, flat = _tables(c)
     partial = ("partial_rotary_factor",)
-    if not tables and c.stated("rope_parameters"):
+    if not tables and c.is_stated("rope_parameters"):
         # One table for all: transformers 5 looks the layer's kind up in it, and does not find it.
         raise UnsupportedModel(
-            "rope_parameters of a Gemma 3 model must be by kind of layer",
-            hint="save it with transformers again",
+            f"rope_parameters of a {single_line(c.family)} model must be stated for each layer type",
+            hint="Save it with transformers again.",
         )
-    full = _read(c, tables.get(FULL) or flat, ("rope_theta",), partial, default=1_000_000.0)
-    local = _read(c, tables.get(SLIDING) or {}, ("rope_local_base_freq",), partial)
-    return full, local
+    full = _read(c, tables.get(FULL) or flat, ("rope_theta",), partial, default=default)
+    return full, _read(c, tables.get(SLIDING) or {}, local, partial)
 
 
-def _tables(c: Config) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
-    """The tables by kind of layer, and the one for all; one of both is empty."""
+def _tables(
+    c: Config, default: Mapping[str, Any] | None = None
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return the tables by kind of layer, and the one for all; one of both is empty."""
     new, old = c.table("rope_parameters") or {}, c.table("rope_scaling") or {}
+    if old and c.is_stated("rope_scaling") and not c.is_stated("rope_parameters"):
+        new = {}  # the default of transformers 5's class
+    elif new and c.is_stated("rope_parameters") and not c.is_stated("rope_scaling"):
+        old = {}
+    if not (new or old or c.is_gguf):
+        new = dict(default or {})
     nested = {key: value for key, value in new.items() if isinstance(value, dict) or key in (FULL, SLIDING)}
     if nested:
         if unknown := {*new} - {FULL, SLIDING}:
             raise UnsupportedModel(
-                f"rope_parameters has {line(repr(sorted(map(str, unknown))), most=80)}, which is not "
+                f"rope_parameters has {single_line(repr(sorted(map(str, unknown))), most=80)}, which is not "
                 f"supported yet",
-                hint="choose another model",
+                hint=CHOOSE_MODEL,
             )
         for key, value in nested.items():
             if value is not None and not isinstance(value, dict):
                 raise c.bad(f"rope_parameters.{key}", value)
-        if old and c.family.startswith("gemma3"):  # goes on top of the full layers' table
+        if old and c.family.startswith(("gemma3", "olmo3")):  # goes on top of the full layers' table
             nested[FULL] = {**(nested.get(FULL) or {}), **old}
             old = {}
         new = {}
     clash = [key for key in old if key in new and old[key] != new[key]]
     if clash or (old and nested):
         raise UnsupportedModel(
-            f"rope_scaling and rope_parameters of config.json say different things"
-            f"{': ' + line(str(clash[0])) if clash else ''}",
-            hint="take one of the two out of config.json",
+            f"rope_scaling and rope_parameters of config.json contradict each other"
+            f"{': ' + single_line(str(clash[0])) if clash else ''}",
+            hint="Remove one of the two from config.json.",
         )
     return {key: value or {} for key, value in nested.items()}, {**new, **old}
 
@@ -121,14 +141,15 @@ def _read(
     table: Mapping[str, Any],
     theta: tuple[str, ...],
     partial: tuple[str, ...],
+    more: Set[str] = frozenset(),
     *,
     default: float = 10_000.0,
-) -> Rope:
+) -> RopeParameters:
     outer = c.number(*theta, default=default)
     part = c.number(*partial, default=1.0)
     own = {key: value for key, value in table.items() if value is not None}
-    base = c.checked("rope_theta", own.get("rope_theta", outer))
-    part = c.checked("partial_rotary_factor", own.get("partial_rotary_factor", part))
+    base = c.check_range("rope_theta", own.get("rope_theta", outer))
+    part = c.check_range("partial_rotary_factor", own.get("partial_rotary_factor", part))
     kind = table.get("rope_type", table.get("type")) or "default"
     if not isinstance(kind, str):
         raise c.bad("rope_type", kind)
@@ -136,14 +157,16 @@ def _read(
         kind = "longrope"
     if kind in ("default", "none", "mrope"):
         kind = "default"
+    known = _COMMON | _KEYS.get(kind, {*own}) | more
     for key, value in own.items():
-        if key not in _COMMON and key not in _KEYS.get(kind, {key}) and key not in c.ignore:
+        if key not in known and key not in c.ignore:
+            name = single_line(str(key))
             raise UnsupportedModel(
-                f"rope scaling {kind!r:.40} has {line(str(key))} = {line(repr(value), most=60)}, "
+                f"rope scaling {kind!r:.40} has {name} = {single_line(repr(value), most=60)}, "
                 "which this version does not use",
-                hint=f'pass ignore_config="{line(str(key))}" to load it without',
+                hint=f'Pass ignore_config="{name}" to load the model without it.',
             )
-    rope, first = Rope(base, part), _first(c, table)
+    rope, first = RopeParameters(base, part), _first(c, table)
     if kind == "default":
         return rope
     unused = {"long_factor", "short_mscale", "long_mscale"} | _COMMON
@@ -155,12 +178,15 @@ def _read(
         scaling["original_max_position_embeddings"] = first or c.context
         if kind != "llama3" and "factor" not in scaling:
             scaling["factor"] = c.context / (first or c.context)
-    return replace(rope, scaling=scaling, context=(first or c.context) if kind == "longrope" else 0)
+    # Ministral 3 scales its queries by 1 + β·ln(1 + ⌊place / first⌋), which is 1 within the first context.
+    beta = c.check_range(QUERY_SCALE, scaling.pop(QUERY_SCALE, 0.0))
+    ends = kind == "longrope" or beta > 0
+    return replace(rope, scaling=scaling, context=(first or c.context) if ends else 0)
 
 
 def _first(c: Config, table: Mapping[str, Any]) -> int:
-    """The context of the first training; 0 where nothing says it. Phi-3 has it beside its table."""
-    outer = c.whole("original_max_position_embeddings", default=0)
+    """Return the context of the first training; 0 where nothing says it. Phi-3 has it next to its table."""
+    outer = c.integer("original_max_position_embeddings", default=0)
     inner = table.get("original_max_position_embeddings")
     if inner is not None and (
         isinstance(inner, bool) or not isinstance(inner, int) or not 0 < inner < 1 << 31

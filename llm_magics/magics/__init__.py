@@ -1,5 +1,6 @@
-"""What ``%load_ext llm_magics`` loads. Thin: nothing of the engine is imported before the first answer is
-asked for.
+"""What ``%load_ext llm_magics`` loads.
+
+Thin: nothing of the engine is imported before the first answer is asked for.
 """
 
 from __future__ import annotations
@@ -8,40 +9,44 @@ from typing import Any
 
 
 def load_ipython_extension(ipython: Any) -> None:
-    """Called by ``%load_ext llm_magics``."""
-    from .. import namesake
+    """Register the magics: IPython calls this for ``%load_ext llm_magics``."""
+    from .. import package_conflict
     from ..views.bundle import register
     from .llm import LLMMagics
-    from .question import Question, help_of_a_cell
+    from .parsing import completion
+    from .parsing.question_mark import QuestionMarkTransform, help_of_a_cell
     from .tuning.magic import TuneMagics
 
-    namesake.warn()
+    package_conflict.warn()
     magics = LLMMagics(ipython)
-    ipython.register_magics(magics, TuneMagics(ipython, magics))
+    ipython.register_magics(magics, TuneMagics(ipython, magics.models))
     if getattr(ipython, "kernel", None) is not None:
-        magics.orders.channel.open()
+        magics.commands.channel.open()
     register(ipython)
+    completion.register(ipython, magics.conversations)
     transformers = ipython.input_transformer_manager.token_transformers
-    if Question not in transformers:
-        transformers.append(Question)
+    if QuestionMarkTransform not in transformers:
+        transformers.append(QuestionMarkTransform)
     if help_of_a_cell not in ipython.input_transformers_cleanup:
         ipython.input_transformers_cleanup.append(help_of_a_cell)
 
 
 def unload_ipython_extension(ipython: Any) -> None:
-    """Called by ``%unload_ext llm_magics``."""
+    """Remove the magics: IPython calls this for ``%unload_ext llm_magics``."""
     manager = ipython.magics_manager
     for kind in ("line", "cell"):
         for name in ("llm", "llm_tune"):
             manager.magics[kind].pop(name, None)
     manager.registry.pop("TuneMagics", None)
     if magics := manager.registry.pop("LLMMagics", None):
-        magics.forget()
-        magics.orders.channel.close()
-    from .question import Question, help_of_a_cell
+        magics.models.clear()
+        magics.commands.channel.close()
+    from .parsing import completion
+    from .parsing.question_mark import QuestionMarkTransform, help_of_a_cell
 
+    completion.unregister(ipython)
     if help_of_a_cell in ipython.input_transformers_cleanup:
         ipython.input_transformers_cleanup.remove(help_of_a_cell)
     transformers = ipython.input_transformer_manager.token_transformers
-    if Question in transformers:
-        transformers.remove(Question)
+    if QuestionMarkTransform in transformers:
+        transformers.remove(QuestionMarkTransform)

@@ -14,8 +14,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from ..clean import sound
-from ..errors import UsageError
+from ..errors import RELOAD_PAGE, UsageError
+from ..sanitize import replace_surrogates
 
 TARGET = "llm-magics"
 CONTROL, STREAM = f"{TARGET}-control", f"{TARGET}-stream"
@@ -24,10 +24,10 @@ Order = dict[str, Any]
 log = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
+class Transport(Protocol):
     """A way to views: :class:`Channel`, or a widget's."""
 
-    heard: bool
+    connected: bool
 
     def send(self, message: dict[str, Any], data: Sequence[bytes] = (), *, as_text: bool = False) -> None: ...
 
@@ -40,8 +40,8 @@ class Channel:
         obey: is given each other order.
     """
 
-    def __init__(self, obey: Callable[[Order], None]) -> None:
-        self.heard, self.obey = False, obey
+    def __init__(self, handle: Callable[[Order], None]) -> None:
+        self.connected, self.handle = False, handle
         self._stream: Any = None
         self._control: Any = None
 
@@ -53,56 +53,58 @@ class Channel:
         self._control, self._stream = (
             create_comm(target_name=TARGET, comm_id=id, primary=False) for id in (CONTROL, STREAM)
         )
-        for each in (self._control, self._stream):
-            manager.register_comm(each)
+        for item in (self._control, self._stream):
+            manager.register_comm(item)
         self._control.on_msg(self._receive)
-        self.send({"do": "here"})
+        self.send({"type": "here"})
 
     def close(self) -> None:
         if self._stream is None:
             return
         from comm import get_comm_manager
 
-        for each in (self._control, self._stream):
-            get_comm_manager().comms.pop(each.comm_id, None)
+        for item in (self._control, self._stream):
+            get_comm_manager().comms.pop(item.comm_id, None)
         self._stream = self._control = None
-        self.heard = False
+        self.connected = False
 
     def send(self, message: dict[str, Any], data: Sequence[bytes] = (), *, as_text: bool = False) -> None:
         """Tell the views; from any thread.
 
         Args:
+            message: a JSON object with a ``type``.
             data: binary; ``as_text`` for a host that loses it on the way.
+            as_text: whether the binary data is sent as base64.
         """
         if self._stream is None:
             return
         if as_text:
-            message = {**message, "data": [base64.b64encode(each).decode() for each in data]}
+            message = {**message, "data": [base64.b64encode(item).decode() for item in data]}
             data = ()
-        self._stream.send(sound(message), buffers=list(data))
+        self._stream.send(replace_surrogates(message), buffers=list(data))
 
     def _receive(self, message: dict[str, Any]) -> None:
         order = message["content"]["data"]
         if not isinstance(order, dict):
             return
-        if order.get("do") == "hello":
-            self.heard = True
+        if order.get("type") == "hello":
+            self.connected = True
             return
         try:
-            self.obey(order)
+            self.handle(order)
         except Exception:  # what comes from outside must not end the thread that hears it
             log.exception("an order of a view could not be followed")
 
 
-def whole(order: Order, name: str) -> int:
-    """A whole number of an order, which comes from a page.
+def int_field(order: Order, name: str) -> int:
+    """Return a whole number of an order, which comes from a page.
 
     Raises:
         UsageError: it is none.
     """
     value = order.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UsageError(f"{name} must be a whole number, got {value!r:.40}", hint="load the page again")
+        raise UsageError(f"{name} must be an integer, got {value!r:.40}", hint=RELOAD_PAGE)
     return value
 
 

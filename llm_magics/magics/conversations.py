@@ -1,5 +1,6 @@
-"""Conversations across cells: every answer begins one, ``-c`` goes on with it, and a cell that is run again
-replaces its turn.
+"""Conversations across cells.
+
+Every answer begins one, ``-c`` goes on with it, and a cell that is run again replaces its turn.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Turn:
     """
 
     cell: str | None
-    asked: str
+    prompt: str
     answer: str
     view: str = ""
 
@@ -38,25 +39,25 @@ class Conversation:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TurnPosition:
     """Where in a conversation a cell's turn stands, or will stand."""
 
     conversation: Conversation
     index: int
 
     def messages(self, asked: str) -> list[dict[str, str]]:
-        """The turns before this one, and what is asked now."""
+        """Return the turns before this one, and what is asked now."""
         before = self.conversation.turns[: self.index]
-        return as_messages(((turn.asked, turn.answer) for turn in before), asked)
+        return as_messages(((turn.prompt, turn.answer) for turn in before), asked)
 
     @property
-    def shown(self) -> dict[str, Any]:
-        """What the record in the notebook says of it; nothing for a first turn without a name."""
+    def label(self) -> dict[str, Any]:
+        """Return what the record in the notebook says of it; nothing for a first turn without a name."""
         if not self.index and not self.conversation.name:
             return {}
         return {"name": self.conversation.name, "turn": self.index + 1}
 
-    def put(self, turn: Turn) -> None:
+    def set_turn(self, turn: Turn) -> None:
         """Keep the turn; one that stood here is replaced, and those after it stay."""
         self.conversation.turns[self.index : self.index + 1] = [turn]
 
@@ -68,8 +69,8 @@ class Conversations:
         self._all: list[Conversation] = []
         self._last: Conversation | None = None  # that of the newest answer
 
-    def begin(self, cell: str | None, system: str | None) -> Place:
-        """The first turn of a conversation: a new one, or the one that this cell began before."""
+    def begin(self, cell: str | None, system: str | None) -> TurnPosition:
+        """Return the first turn of a conversation: a new one, or the one that this cell began before."""
         for conversation in self._all:
             if (
                 cell is not None
@@ -78,30 +79,31 @@ class Conversations:
                 and conversation.turns[0].cell == cell
             ):
                 conversation.system = system
-                return Place(conversation, 0)
-        return Place(Conversation(system=system), 0)
+                return TurnPosition(conversation, 0)
+        return TurnPosition(Conversation(system=system), 0)
 
-    def follow(self, name: str, cell: str | None, system: str | None) -> Place:
-        """Find the next turn of the conversation of that name, or of the last answer's; the cell's own turn
-        where it has one.
+    def resume(self, name: str, cell: str | None, system: str | None) -> TurnPosition:
+        """Find the next turn of the conversation of that name, or of the last answer's.
+
+        The cell's own turn where it has one.
 
         Raises:
             UsageError: there is no answer to follow.
         """
         conversation = (
-            next((each for each in self._all if each.name == name), None) if name else self._of(cell)
+            next((item for item in self._all if item.name == name), None) if name else self._of(cell)
         )
         if conversation is None and not name:
             raise UsageError(
-                "there is no answer to follow yet",
-                hint="ask without -c first, or name a conversation: -c plan",
+                "there is no conversation to continue yet",
+                hint="Omit -c, or name a conversation: -c plan.",
             )
         conversation = conversation or Conversation(name)
         conversation.system = system if system is not None else conversation.system
         own = (n for n, turn in enumerate(conversation.turns) if cell is not None and turn.cell == cell)
-        return Place(conversation, next(own, len(conversation.turns)))
+        return TurnPosition(conversation, next(own, len(conversation.turns)))
 
-    def keep(self, place: Place, turn: Turn) -> list[Turn]:
+    def commit(self, place: TurnPosition, turn: Turn) -> list[Turn]:
         """Put the turn, and make its conversation the last.
 
         Returns:
@@ -109,8 +111,8 @@ class Conversations:
         """
         turns = place.conversation.turns
         before = turns[place.index] if place.index < len(turns) else None
-        changed = before is not None and (before.asked, before.answer) != (turn.asked, turn.answer)
-        place.put(turn)
+        changed = before is not None and (before.prompt, before.answer) != (turn.prompt, turn.answer)
+        place.set_turn(turn)
         self._last = place.conversation
         if place.conversation not in self._all:
             self._all.append(place.conversation)
@@ -125,13 +127,15 @@ class Conversations:
         Args:
             view: by which the page knows the answer. Where it has none, the one turn with the text
                 ``before`` is meant; of several, none.
+            before: the answer before.
+            after: the extended answer.
 
         Returns:
             The number of the turn, from 1, and the later turns, which followed the shorter answer.
         """
-        all_turns = [(each, n) for each in self._all for n in range(len(each.turns))]
-        meant = [(each, n) for each, n in all_turns if view and each.turns[n].view == view]
-        meant = meant or [(each, n) for each, n in all_turns if each.turns[n].answer == before]
+        all_turns = [(item, n) for item in self._all for n in range(len(item.turns))]
+        meant = [(item, n) for item, n in all_turns if view and item.turns[n].view == view]
+        meant = meant or [(item, n) for item, n in all_turns if item.turns[n].answer == before]
         if len(meant) != 1:
             return 0, []
         ((conversation, n),) = meant
@@ -139,7 +143,7 @@ class Conversations:
         return n + 1, conversation.turns[n + 1 :]
 
     def _of(self, cell: str | None) -> Conversation | None:
-        """The unnamed conversation in which the cell has a turn that follows another, else the last one."""
+        """Return the unnamed conversation in which the cell has a later turn, else the last conversation."""
         for conversation in reversed(self._all):
             if (
                 cell is not None
@@ -149,10 +153,15 @@ class Conversations:
                 return conversation
         return self._last
 
+    @property
+    def names(self) -> list[str]:
+        """List the names of the conversations that have one."""
+        return [conversation.name for conversation in self._all if conversation.name]
+
     def __str__(self) -> str:
-        """The conversations with their lengths, on one line."""
-        shown = [each for each in self._all if each.name or each is self._last]
-        return ", ".join(f"{each.name or 'last answer'} ({_turns(each)})" for each in shown) or "none yet"
+        """Return the conversations with their lengths, on one line."""
+        shown = [item for item in self._all if item.name or item is self._last]
+        return ", ".join(f"{item.name or 'last answer'} ({_turns(item)})" for item in shown) or "none yet"
 
 
 def _turns(conversation: Conversation) -> str:

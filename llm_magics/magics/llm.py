@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from .. import __version__
-from ..clean import line as one_line
-from ..clean import say
+from .. import __version__, doctor
 from ..errors import Interrupted, LLMMagicsError, UsageError
+from ..sanitize import safe_print
+from ..sanitize import single_line as one_line
 from ..sources import catalog
-from ..sources.names import local
-from .cell import LOADING, CellRequest, parse, usage
+from .commands import CommandRouter
 from .conversations import Conversations, Turn
-from .expand import note
-from .host import PlaygroundView, caller, cell_of, value_is_used
-from .inside.show import Making
-from .inside.verbs import VERBS
-from .orders import Orders
-from .show import view_for
+from .inspection.output import ProgressOutput
+from .inspection.subcommands import SUBCOMMANDS
+from .output import view_for
+from .parsing.expand import note
+from .parsing.request import LOADING, CellRequest, parse, usage
+from .playground_view import PlaygroundView, caller, cell_of, value_is_used
+from .session import ModelSession
 
 if TYPE_CHECKING:
-    from ..core.records import Generation, ModelInfo
+    from ..core.records import Generation
     from ..engine.base import Engine
     from ..models.model import Model
-    from ..views.picture import Picture
+    from ..views.inspection_record import InspectionRecord
     from .playground.playground import Playground
 
 LONG_PROMPT = 500  # tokens; reading them takes about a second
@@ -34,26 +35,24 @@ LONG_PROMPT = 500  # tokens; reading them takes about a second
 
 @magics_class
 class LLMMagics(Magics):
-    """Keeps the newest model, which the next cell goes on with, and the conversations."""
+    """Run the cells of ``%%llm``; keep the model and the conversations."""
 
     shell: Any
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
-        self._conversations = Conversations()
+        self.conversations = Conversations()
         self.playgrounds: dict[str, Playground] = {}  # by the cell that shows it
-        self.orders = Orders(self)
-        self.lives = self.orders.lives
+        self.models = ModelSession(lambda: self.shell.user_ns)
+        self.commands = CommandRouter(self.models, self.answer_extended)
+        self.streams = self.commands.streams
         self._tokens_on = False  # whether every answer is shown as its tokens
-        self._variant: Model | None = None  # the model with the adapter of the last answer
-        self._model: Model | None = None  # the newest alone: another one gives its memory back
-        self._asked: dict[str, Any] = {}  # how it was asked for
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
     @no_var_expand
     @line_cell_magic
-    def llm(self, line: str, cell: str | None = None) -> Generation | Picture | None:
-        """An open model answers: %%llm and a cell, or %llm TEXT. %llm --help lists the options.
+    def llm(self, line: str, cell: str | None = None) -> Generation | InspectionRecord | None:
+        """Run an open language model: %%llm and a cell, or %llm TEXT. %llm --help lists the options.
 
         Returns:
             The answer, or what a verb shows, where the calling code takes it: ``a = %llm …``.
@@ -63,66 +62,84 @@ class LLMMagics(Magics):
         # As in Python: a function's own variables, and a script's, go before those of the notebook.
         namespace = ChainMap(dict(frame.f_locals) if frame else {}, self.shell.user_ns)
         del frame
-        made: Generation | Picture | None = None
+        output: Generation | InspectionRecord | None = None
         try:
             request = parse(line, cell, namespace)
-            if request.verb == "help":
-                say(usage(request.prompt))
-            elif request.verb == "version":
-                say(__version__)
-            elif request.verb == "tokens":
+            if request.command == "help":
+                safe_print(usage(request.prompt))
+            elif request.command == "version":
+                safe_print(__version__)
+            elif request.command == "doctor":
+                safe_print(doctor.report(doctor.run_checks()))
+            elif request.command == "tokens":
                 self._tokens(request.prompt)
-            elif request.verb == "playground":
+            elif request.command == "playground":
                 from IPython.display import display
 
                 if getattr(self.shell, "kernel", None) is None:
-                    raise UsageError("a playground needs a notebook", hint="run it in JupyterLab")
+                    raise UsageError("a playground needs a notebook", hint="Run it in JupyterLab.")
                 display(self.playground())  # type: ignore[no-untyped-call]  # IPython has no types for it
-            elif request.verb == "status":
-                say(self._status(request))
-            elif request.verb in ("models", "rm"):
-                from ..sources import listing
+            elif request.command == "status":
+                safe_print(self._status(request))
+            elif request.command in ("models", "card"):
+                output = self._show_catalog(request)
+            elif request.command == "licenses":
+                safe_print(self._licenses(request.prompt))
+            elif request.command == "rm":
+                from ..sources import cache_admin
 
-                say(listing.listing() if request.verb == "models" else listing.remove(request.prompt))
-            elif request.verb == "adapters":
+                safe_print(cache_admin.remove(request.prompt))
+            elif request.command == "search":
+                from ..models.catalog import hub_search
+
+                safe_print(hub_search.listing(request.prompt))
+            elif request.command == "fit":
+                safe_print(str(self.models.fit(request)))
+            elif request.command in ("use", "pull"):
+                self._fetch(request)
+            elif request.command == "adapters":
                 from ..sources import adapters
 
-                say(adapters.remove(request.prompt) if request.prompt else adapters.listing())
-            elif request.verb in VERBS:
-                made = self._look(request)
+                safe_print(adapters.delete(request.prompt) if request.prompt else adapters.listing())
+            elif request.command in SUBCOMMANDS:
+                output = self._inspect(request)
             else:
-                made = self._answer(request)
+                output = self._answer(request)
         except (LLMMagicsError, Interrupted) as error:
             # IPython keeps the last traceback, and with its frames a model that should be gone.
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None
-        return made if used else None
+        return output if used else None
 
     def _answer(self, request: CellRequest) -> Generation:
         from ..core.options import sampling_options
 
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
         cell = cell_of(self.shell)
-        if request.raw and request.follow is not None:
-            raise UsageError("--raw has no conversation to go on with", hint="leave out --raw, or -c")
+        if request.raw and request.conversation is not None:
+            raise UsageError("--raw and -c cannot be combined", hint="Omit one of them.")
         place = (
-            self._conversations.begin(cell, request.system)
-            if request.follow is None
-            else self._conversations.follow(request.follow, cell, request.system)
+            self.conversations.begin(cell, request.system)
+            if request.conversation is None
+            else self.conversations.resume(request.conversation, cell, request.system)
         )
         tokens = request.tokens or self._tokens_on
-        view = view_for(self.shell, self.lives, quiet=request.quiet, tokens=tokens, conversation=place.shown)
+        view = view_for(
+            self.shell, self.streams, quiet=request.quiet, tokens=tokens, conversation=place.label
+        )
+        from ..models.catalog.speed import note_speed
+
         warnings: list[str] = []
         try:
             with view.loading(warnings):
-                model = self._load(request)
+                model = self.models.use_for(request)
         except KeyboardInterrupt:
             raise Interrupted("stopped before the model was loaded") from None
         prompt = place.messages(request.prompt) if place.index else request.prompt
         stream = model.stream(prompt, system=place.conversation.system, raw=request.raw, **request.options)
         interrupted = False
         try:
-            view.begin(stream, "; ".join(filter(None, [*warnings, request.said, note(request.left)])))
+            view.begin(stream, "; ".join(filter(None, [*warnings, request.notice, note(request.unresolved)])))
             if (length := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
                 view.status(f"reading {length:,} tokens …")
             for token in stream:
@@ -132,202 +149,146 @@ class LLMMagics(Magics):
             interrupted = True
         generation = stream.generation
         view.finish(generation, tokens=tokens)
+        note_speed(generation)
         if generation.text and not request.raw:
             turn = Turn(cell, request.prompt, generation.text, view.id)
-            self._mark_stale(place.index + 1, self._conversations.keep(place, turn))
-        if request.out:
-            self.shell.user_ns[request.out] = generation
+            self._mark_stale(place.index + 1, self.conversations.commit(place, turn))
+        if request.variable:
+            self.shell.user_ns[request.variable] = generation
         if interrupted:
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
         return generation
 
-    def _look(self, request: CellRequest) -> Picture:
+    def _inspect(self, request: CellRequest) -> InspectionRecord:
         """Look inside: at a text, at an answer that a variable holds, or at the last one."""
-        making = Making(self.shell, quiet=request.quiet)
-        with making.telling():
-            look = {**request.look, **request.options}
+        making = ProgressOutput(self.shell, quiet=request.quiet)
+        with making.capture_progress():
+            look = {**request.inspection_options, **request.options}
             if isinstance(request.record, tuple):
-                from ..models.beside import compare
+                from ..models.compare import compare
 
-                return self._looked(making, compare(*request.record), request)
-            if request.verb == "compare":
-                model, look["other"] = self._pair(request)
+                return self._finish_inspection(making, compare(*request.record), request)
+            if request.command == "compare":
+                model, look["other"] = self.models.pair_for(request)
             else:
-                model = self._load(request)
+                model = self.models.use_for(request)
             text = request.record or request.prompt or model.last
             if text is None:
                 raise UsageError(
-                    f"there is nothing for {request.verb} to look at",
-                    hint=f"for example: {VERBS[request.verb].example}",
+                    f"%llm {request.command} has no text, and there is no earlier answer",
+                    hint=f"Write for example {SUBCOMMANDS[request.command].example}.",
                 )
             try:
-                picture = VERBS[request.verb].make(model, text, look)
+                picture = SUBCOMMANDS[request.command].run(model, text, look)
             except KeyboardInterrupt:
-                raise Interrupted("stopped; nothing is kept") from None
-        return self._looked(making, picture, request)
+                raise Interrupted("stopped without a result") from None
+        return self._finish_inspection(making, picture, request)
 
-    def _looked(self, making: Making, picture: Picture, request: CellRequest) -> Picture:
-        making.finish(picture, note(request.left))
-        if request.out:
-            self.shell.user_ns[request.out] = picture
+    def _finish_inspection(
+        self, making: ProgressOutput, picture: InspectionRecord, request: CellRequest
+    ) -> InspectionRecord:
+        making.show_result(picture, note(request.unresolved))
+        if request.variable:
+            self.shell.user_ns[request.variable] = picture
         return picture
 
-    def _pair(self, request: CellRequest) -> tuple[Model, Model]:
-        """The model in use, which stays it, and the one that the options name."""
-        import llm_magics
-
-        model = self._variant or self._model or self.use()
-        asked = self._asking(
-            request.model,
-            precision=request.precision,
-            threads=request.threads,
-            file=request.file,
-            ignore_config=request.ignore_config,
+    def _fetch(self, request: CellRequest) -> None:
+        """Load the model that a line names: to use it, or to have it on the disk."""
+        output = ProgressOutput(self.shell, quiet=request.quiet)
+        named = replace(request, model=request.prompt)
+        try:
+            with output.capture_progress():
+                model = self.models.use_for(named) if request.command == "use" else self.models.fetch(named)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; what was downloaded is kept") from None
+        verb = "in use" if request.command == "use" else "ready"
+        output.show_text(
+            f"{one_line(model.name)} is {verb}: {model.info.precision}, "
+            f"{model.weights_bytes / 1e6:,.0f} MB, {model.context_length:,} tokens of context, "
+            f"licence {one_line(model.info.license)}"
         )
-        other = llm_magics.load(**asked)
-        return model, other if request.adapter is None else self._with_adapter(other, request.adapter)
+
+    def _show_catalog(self, request: CellRequest) -> InspectionRecord:
+        """Show the models that have a name, or the card of one."""
+        from ..models.catalog.card import card
+        from ..models.catalog.model_table import list_models
+
+        making, loaded = ProgressOutput(self.shell, quiet=False), self.models.loaded
+        with making.capture_progress():
+            if request.command == "card":
+                own = loaded if loaded and not request.prompt else None
+                record: InspectionRecord = own.card() if own else card(request.prompt or None)
+            else:
+                words = [word for word in request.prompt.split() if word != "--measure"]
+                record = list_models(
+                    " ".join(words),
+                    measure="--measure" in request.prompt.split(),
+                    in_use=loaded.name if loaded else "",
+                )
+        making.show_result(record, "")
+        return record
+
+    def _licenses(self, path: str) -> str:
+        """Return the licenses of a notebook's file, or of the models that this session used."""
+        from ..models.catalog import notebook_licenses as licenses
+
+        if path:
+            return licenses.licenses(path)
+        loaded = self.models.loaded
+        used = {**self.models.used, **({loaded.name: loaded.info.license} if loaded else {})}
+        if not used:
+            raise UsageError(
+                "no model was used in this session",
+                hint="Write the name of a notebook: %llm licenses FILE.ipynb.",
+            )
+        return licenses.joined(used)
 
     def _tokens(self, switch: str) -> None:
         """Show the last answer's tokens, or switch it on or off for all that follow."""
         if switch:
             self._tokens_on = switch == "on"
-            say("Every answer is shown as its tokens." if self._tokens_on else "Answers are shown as text.")
+            safe_print(
+                "Every answer is shown as its tokens." if self._tokens_on else "Answers are shown as text."
+            )
             return
-        newest = self._variant or self._model
+        newest = self.models.active
         last = newest.last if newest else None
         if last is None:
-            raise UsageError("there is no answer yet", hint="ask something first: %llm Why is the sky blue?")
-        view_for(self.shell, self.lives, quiet=False).finish(last, tokens=True)
-
-    def forget(self) -> None:
-        """Let go of the model."""
-        if self._model is not None:
-            from ..models.load import give_back_memory
-
-            self._model = self._variant = None
-            self._asked = {}
-            give_back_memory()
-
-    def model_of(self, info: ModelInfo) -> Model:
-        """The model for what a view asks: the one that is loaded, else the default model if it is that.
-
-        Raises:
-            UsageError: it is another one. A notebook's file may name any, and is not asked to fetch it.
-        """
-        if self._model is None:
-            if info.name != catalog.find().name:
-                name = one_line(info.name)
-                raise UsageError(f"{name} is not loaded", hint=f"run %llm -m {name} in a cell first")
-            self.use()
-        assert self._model is not None
-        return self._model.variant(info.fingerprint) or self._model
+            raise UsageError("there is no answer yet", hint="Ask something first: %llm Why is the sky blue?")
+        view_for(self.shell, self.streams, quiet=False).finish(last, tokens=True)
 
     def _mark_stale(self, number: int, later: list[Turn]) -> None:
         """Tell the views of these turns that turn ``number`` is another one now."""
         for turn in later:
             if turn.view:
-                self.lives.channel.send({"do": "stale", "id": turn.view, "turn": number})
+                self.streams.channel.send({"type": "stale", "id": turn.view, "turn": number})
 
-    def grown(self, view: str, before: Generation, after: Generation) -> None:
-        """Take an answer that a view went on with into its conversation, and into its variable."""
-        self._mark_stale(*self._conversations.lengthen(view, before.text, after.text))
+    def answer_extended(self, view: str, before: Generation, after: Generation) -> None:
+        """Replace an answer of a conversation by its extended version."""
+        self._mark_stale(*self.conversations.lengthen(view, before.text, after.text))
         for name, value in list(self.shell.user_ns.items()):
             if isinstance(value, type(before)) and _same_answer(value, before):
                 self.shell.user_ns[name] = after
 
-    @property
-    def loaded(self) -> Model | None:
-        """The model in use."""
-        return self._model
-
-    def use(
-        self,
-        name: str | None = None,
-        *,
-        precision: str | None = None,
-        threads: int | None = None,
-        file: str | None = None,
-        ignore_config: tuple[str, ...] | None = None,
-        cache_mb: int | None = None,
-    ) -> Model:
-        """Load a model, or have it already; an earlier one gives its memory back.
-
-        What is not named stays as it is in the model in use: a cell with no options goes on with that, one
-        with a precision has that model in it. "default" is the default model.
-        """
-        import llm_magics
-
-        before = self._model
-        given = {"precision": precision, "threads": threads, "file": file, "ignore_config": ignore_config}
-        if before is not None and {name, cache_mb, *given.values()} == {None}:
-            return before
-        asked = self._asking(name, **given)
-        model = llm_magics.load(**asked, cache_mb=cache_mb)
-        if before is not None and before is not model:
-            del before
-            self.forget()
-        self._model, self._asked = model, asked
-        return model
-
-    def _asking(self, name: str | None, **given: Any) -> dict[str, Any]:
-        """What to load: what is not given is as it was asked for of the model in use, where none is named."""
-        asked = {option: value for option, value in given.items() if value is not None}
-        if name is None:
-            return {**self._asked, **asked}
-        if name == "default":
-            return asked
-        path = None if name in catalog.entries() else local(name)
-        return {**asked, "name": name if path is None else str(path.resolve())}  # wherever the next cell runs
-
     def playground(self, model: str | None = None) -> PlaygroundView:
-        """A playground that shares the model with the cells."""
+        """Return a playground that shares the model with the cells."""
         return PlaygroundView(self, model)
-
-    def _load(self, request: CellRequest) -> Model:
-        model = self.use(
-            request.model,
-            precision=request.precision,
-            threads=request.threads,
-            file=request.file,
-            ignore_config=request.ignore_config,
-            cache_mb=request.cache_mb,
-        )
-        if request.adapter is None:
-            self._variant = None
-            return model
-        self._variant = self._with_adapter(model, request.adapter)
-        return self._variant
-
-    def _with_adapter(self, model: Model, given: str) -> Model:
-        """The model with an adapter: a variable that holds a run or an adapter, else a folder.
-
-        Raises:
-            UsageError: there is none of that name.
-        """
-        from ..models.adapter import Adapter, with_strength
-
-        name, strength = with_strength(given)
-        found = self.shell.user_ns.get(name) if name.isidentifier() else None
-        adapter = found if isinstance(found, Adapter) else getattr(found, "adapter", None)
-        if isinstance(adapter, Adapter):
-            return model.with_adapter(adapter, strength, name=name)
-        return model.with_adapter(name, strength)
 
     def _status(self, request: CellRequest) -> str:
         named = {getattr(request, option) for option in LOADING}
-        model = self._model if named == {None} else self._load(request)
+        model = self.models.loaded if named == {None} else self.models.use_for(request)
         if model is None:
             entry = catalog.find()
             return (
                 f"No model is loaded yet. The first %%llm loads {entry.name}\n"
-                f"({entry.title}, {entry.size_bytes / 1e6:.0f} MB to fetch once, licence {entry.licence})."
+                f"({entry.title}, {entry.size_bytes / 1e6:.0f} MB to fetch once, licence {entry.license})."
             )
         last = model.last
         rows = {
             "model": model.name,
             "revision": f"{model.info.revision}, fingerprint {model.info.fingerprint[:12]}…",
-            "licence": model.info.licence,
+            "licence": model.info.license,
             "precision": model.info.precision,
             "fidelity": str(model.fidelity or "not measured yet: Model.measure_fidelity() does it"),
             "context": f"{model.context_length:,} tokens",
@@ -337,7 +298,7 @@ class LLMMagics(Magics):
             if last and last.tokens
             else "nothing generated yet",
             "threads": _threads(model.engine),
-            "conversations": f"{self._conversations}; -c goes on with one",
+            "conversations": f"{self.conversations}; -c goes on with one",
         }
         return "\n".join(f"{name:<13} {one_line(value)}" for name, value in rows.items())
 
@@ -357,8 +318,8 @@ def _same_answer(one: Generation, other: Generation) -> bool:
 
 
 def _threads(engine: Engine) -> str:
-    """The threads of the engine, beside the cores that there are."""
-    from ..models.load import physical_cores
+    """Return the threads of the engine, next to the cores that there are."""
+    from ..models.loading.load import physical_cores
 
     count = getattr(engine, "threads", 0)
     cores = physical_cores()

@@ -8,9 +8,9 @@ import re
 import shutil
 import sys
 
-from ..clean import printable, say
 from ..core.records import Token
-from ..views.fallback import RARE, UNLIKELY
+from ..sanitize import printable, safe_print
+from ..views.static_tokens import RARE, UNLIKELY
 
 _ORANGE, _PALE, _END = "\x1b[38;5;208;4m", "\x1b[38;5;215;4m", "\x1b[0m"
 _WORDS = re.compile(r"\s+|\S+")
@@ -27,7 +27,7 @@ class Writer:
     def add(self, token: Token) -> None:
         text = printable(token.text)
         if not self._tty:  # a file, or another program: nothing is added to the text
-            return say(text, end="", flush=True)
+            return safe_print(text, end="", flush=True)
         style = self._style_of(token) if self._colours else ""
         for piece in _WORDS.findall(text):
             if piece.isspace():
@@ -44,14 +44,14 @@ class Writer:
             return
         columns = shutil.get_terminal_size().columns
         if self._column and self._column + self._width > columns:
-            say("")
+            safe_print("")
             self._column = 0
-        say(self._word, end="", flush=True)
+        safe_print(self._word, end="", flush=True)
         self._column += self._width
         self._word, self._width = "", 0
 
     def _space(self, piece: str) -> None:
-        say(piece, end="", flush=True)
+        safe_print(piece, end="", flush=True)
         self._column = len(piece.rsplit("\n", 1)[-1]) + (0 if "\n" in piece else self._column)
 
     def _style_of(self, token: Token) -> str:

@@ -10,13 +10,13 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..sources.catalog import CatalogEntry
+    from .catalog.model_table import ModelTable
 
 
 class _Callable(ModuleType):
-    def __call__(self) -> list[CatalogEntry]:
-        """What :func:`llm_magics.list_models` gives."""
-        from .load import list_models
+    def __call__(self) -> ModelTable:
+        """Return what :func:`llm_magics.list_models` gives."""
+        from .catalog.model_table import list_models
 
         return list_models()
 

@@ -1,5 +1,6 @@
-"""How far packed weights are from their source: both read the same prose, and their distributions are
-compared.
+"""How far packed weights are from their source.
+
+Both read the same prose, and their distributions are compared.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..core.bounded import json_object
-from ..core.files import write_atomic
+from ..core.files import json_object, write_atomic
+from ..core.sampling import log_softmax
 from ..engine.base import Cache
 from ..sources import store
 
 TOKENS = 600
-_CHUNK = 50  # tokens whose logits are held at once
+_CHUNK = 50  # tokens of which logits are in memory at once
 _FILE = "fidelity.json"
 
 
@@ -46,8 +46,8 @@ class Fidelity:
 
 
 @cache
-def prose() -> str:
-    """Some 600 tokens of prose, written for this."""
+def sample_text() -> str:
+    """Return some 600 tokens of prose, written for this."""
     return files(__package__).joinpath("prose.txt").read_text("utf-8")
 
 
@@ -56,28 +56,25 @@ def measure(cache: Cache, reference: Cache, ids: list[int]) -> Fidelity:
     divergence, same = 0.0, 0
     for at in range(0, len(ids), _CHUNK):
         theirs, ours = (
-            _log_softmax(each.extend(ids[at : at + _CHUNK], every=True)) for each in (reference, cache)
+            log_softmax(item.extend(ids[at : at + _CHUNK], all_logits=True), np.float64)
+            for item in (reference, cache)
         )
         divergence += float((np.exp(theirs) * (theirs - ours)).sum())
         same += int((theirs.argmax(-1) == ours.argmax(-1)).sum())
     return Fidelity(divergence / len(ids), same / len(ids), len(ids))
 
 
-def kept(folder: Path) -> Fidelity | None:
-    """What was measured for a converted model, if it was."""
+def read_fidelity(folder: Path) -> Fidelity | None:
+    """Return what was measured for a converted model, if it was."""
     with suppress(OSError, ValueError, TypeError):
         return Fidelity(**json_object(folder / _FILE))
     return None
 
 
-def keep(folder: Path, found: Fidelity) -> None:
-    """Note it beside the converted model. The manifest does not name the file: losing it costs a
-    measurement.
+def write_fidelity(folder: Path, fidelity: Fidelity) -> None:
+    """Note it next to the converted model.
+
+    The manifest does not name the file: losing it costs a measurement.
     """
     with store.writing(folder / _FILE):
-        write_atomic(folder / _FILE, json.dumps(asdict(found)))
-
-
-def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    x = logits.astype(np.float64) - logits.max(-1, keepdims=True)
-    return x - np.log(np.exp(x).sum(-1, keepdims=True))  # type: ignore[no-any-return]
+        write_atomic(folder / _FILE, json.dumps(asdict(fidelity)))

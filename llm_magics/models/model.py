@@ -4,39 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from ..chat.prompt import render
-from ..chat.whose import neutral, segments
-from ..clean import line
-from ..core import given, progress
-from ..core.options import MAX_ALTERNATIVES, sampling_options
+from ..core import validation
+from ..core.options import sampling_options
 from ..core.records import Generation, ModelInfo, Trace
 from ..engine.answer import Answer
 from ..engine.base import Engine, Tokenizer
 from ..engine.batch import ROWS
-from ..engine.generate import Runtime, Stream, score
-from ..engine.kv import Pool
-from ..errors import UsageError
+from ..engine.caches.cache_pool import Pool
+from ..engine.generate import Runtime, Stream
+from ..errors import NEED_GENERATION, UsageError
+from ..sanitize import single_line
 from ..sources import store
+from ..trust.obligations import describe_model
+from .batch_generate import BatchAnswers, map_prompts
 from .branch import branch, extend
-from .fidelity import TOKENS, Fidelity, keep, measure, prose
-from .inside import Inside
-from .map import Answers, map_prompts
+from .fidelity import TOKENS, Fidelity, measure, read_fidelity, sample_text, write_fidelity
+from .inspection import Inspections
+from .origin import Origin
+from .prompts import Prompt, PromptEncoder
+from .scoring import score_answer, score_text
 
 if TYPE_CHECKING:
-    from .adapted import Slots
-    from .adapter import Adapter
+    from .adapters.lora import Adapter
+    from .adapters.resolve import AdapterCache
+    from .adapters.sessions import LoraSessions
+    from .catalog.card import ModelCard
 
-Prompt = str | Sequence[Mapping[str, str]]
 
-
-class Model(Inside):
+class Model(Inspections):
     """A language model, ready to answer. Made by :func:`load`, or from parts.
 
     Args:
@@ -45,6 +46,9 @@ class Model(Inside):
         info: which weights these are.
         template: the chat template (Jinja); None when the model only continues text.
         weights_bytes, bytes_per_token: size of the weights, and what of it one decoded token reads, in bytes.
+        origin: the files that it was opened from.
+        lora_sessions: opens a session for each adapter; None where the model can take none.
+        base: the model without its adapter, or None where it has none.
 
     Attributes:
         last: the newest finished or interrupted :class:`Generation`, or None.
@@ -52,10 +56,6 @@ class Model(Inside):
         folder: where the converted model lies, or None.
         last_tune: the newest run of :func:`tune` on it, or None.
         last_map: what the newest :meth:`map` has made so far, or None.
-        reference: gives the same model in fp32 for the length of a with block, or is None.
-        base: the model without its adapter, or None where it has none.
-        slots: what an adapter is put into, or None.
-        source: gives the file or folder that this model was converted from, or is None.
     """
 
     def __init__(
@@ -67,49 +67,60 @@ class Model(Inside):
         template: str | None = None,
         weights_bytes: int = 0,
         bytes_per_token: int = 0,
-        folder: Path | None = None,
+        origin: Origin | None = None,
+        lora_sessions: LoraSessions | None = None,
+        base: Model | None = None,
     ) -> None:
-        self.engine, self.tokenizer, self.info, self.template = engine, tokenizer, info, template
-        self.weights_bytes, self.bytes_per_token, self.folder = weights_bytes, bytes_per_token, folder
-        self.fidelity: Fidelity | None = None
-        self.reference: Callable[[], AbstractContextManager[Model]] | None = None
-        self.source: Callable[[], Path] | None = None
-        self.ignore_config: tuple[str, ...] = ()  # as it was loaded
-        self.base: Model | None = None
-        self.slots: Slots | None = None
-        self._variants: WeakValueDictionary[str, Model] = WeakValueDictionary()
-        self._adapters: dict[tuple[Path, int], Adapter] = {}
+        self.engine, self.tokenizer, self.info = engine, tokenizer, info
+        self.weights_bytes, self.bytes_per_token = weights_bytes, bytes_per_token
+        self.origin, self.lora_sessions = origin or Origin(), lora_sessions
+        self.base: Model | None = base
+        self.fidelity = None if self.folder is None else read_fidelity(self.folder)
+        self.last_map: BatchAnswers | None = None
+        self.last_tune: Any = None
+        self._prompts = PromptEncoder(tokenizer, template)
         self._runtime = Runtime(engine, tokenizer, Pool(engine))
         self._last: Answer | None = None
-        self.last_map: Answers | None = None
-        self.last_tune: Any = None
+        self._tuned_models: WeakValueDictionary[str, Model] = WeakValueDictionary()
+        self._adapters: AdapterCache | None = None
 
     def __reduce__(self) -> Any:
         raise UsageError(
-            "a model cannot be pickled or copied: it holds a session of ONNX Runtime",
-            hint="pass its name, and load it again there: lm.load(name)",
+            "a model cannot be pickled or copied: it has a session of ONNX Runtime",
+            hint="Pass its name, and call lm.load(name) there.",
         )
 
     def __repr__(self) -> str:
-        return f"<Model {line(self.name)} ({self.info.precision}), context {self.context_length:,} tokens>"
+        name, precision = single_line(self.name), self.info.precision
+        return f"<Model {name} ({precision}), context {self.context_length:,} tokens>"
 
     @property
     def name(self) -> str:
         return self.info.name
 
     @property
+    def template(self) -> str | None:
+        """Return the chat template (Jinja); None where the model only continues text."""
+        return self._prompts.template
+
+    @property
+    def folder(self) -> Path | None:
+        """Return the folder of the converted model, or None."""
+        return self.origin.folder
+
+    @property
     def context_length(self) -> int:
-        """Tokens."""
+        """Return tokens."""
         return self.engine.context_length
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of weights and KV caches held."""
+        """Return bytes of weights and KV caches held."""
         return self.weights_bytes + self.pool.nbytes
 
     @property
     def pool(self) -> Pool:
-        """The KV caches of this model's answers."""
+        """Return the KV caches of this model's answers."""
         return self._runtime.pool
 
     @property
@@ -117,61 +128,21 @@ class Model(Inside):
         return self._last.generation if self._last else None
 
     def render(self, prompt: Prompt, *, system: str | None = None, raw: bool = False) -> str:
-        """The exact text the model is given.
+        """Return the exact text the model is given.
 
         A string is one user message; where the model has no chat template, or with ``raw``, it is continued
         as it is.
         """
-        messages = self._messages(prompt, system, raw)
-        if isinstance(messages, str):
-            return messages
-        return render(messages, self.template or "", **self._special_texts())
-
-    def _messages(self, prompt: Prompt, system: str | None, raw: bool) -> str | list[Mapping[str, str]]:
-        system = None if system is None else given.text(system, "system")
-        if not isinstance(prompt, (str, Sequence)):
-            raise UsageError(
-                f"a prompt is a text or a list of messages, got {given.shown(prompt)}", hint="pass a string"
-            )
-        if isinstance(prompt, str) and (raw or self.template is None):
-            if system:
-                raise UsageError(
-                    "a system message needs a chat template", hint="leave out raw, or the system message"
-                )
-            return prompt
-        if raw or self.template is None:
-            raise UsageError(
-                "a list of messages needs a chat template", hint="pass the text itself as one string"
-            )
-        if isinstance(prompt, str):
-            prompt = [{"role": "user", "content": prompt}]
-        return list(prompt) if system is None else [{"role": "system", "content": system}, *prompt]
+        return self._prompts.render(prompt, system, raw)
 
     def encode(
         self, prompt: Prompt, *, system: str | None = None, raw: bool = False
     ) -> tuple[str, list[int]]:
-        """The prompt's text and ids. A special token that a message spells out is read as plain
-        characters.
+        """Return the prompt's text and ids.
+
+        A special token that a message spells out is read as plain characters.
         """
-        messages, tokenizer = self._messages(prompt, system, raw), self.tokenizer
-        if isinstance(messages, str):
-            return messages, tokenizer.encode(messages)
-        parts = segments(
-            messages,
-            self.template or "",
-            literals=tokenizer.literals,
-            specials=tokenizer.specials_in,
-            **self._special_texts(),
-        )
-        text = "".join(part.text for part in parts)
-        ids, other = tokenizer.encode(text), neutral(parts)
-        # The messages make no special token: mostly seen by the ids, and at the latest by what is not
-        # unknown.
-        if tokenizer.specials(ids) == tokenizer.specials(tokenizer.encode(other)):
-            return text, ids
-        if tokenizer.specials_in(text) == tokenizer.specials_in(other):
-            return text, ids
-        return text, tokenizer.encode_parts((part.text, part.trusted) for part in parts)
+        return self._prompts.encode(prompt, system, raw)
 
     def stream(
         self,
@@ -210,7 +181,7 @@ class Model(Inside):
         speculate: bool = True,
         **options: Any,
     ) -> Generation:
-        """Answer; the arguments are those of :meth:`stream`.
+        """Answer a prompt; the arguments are those of :meth:`stream`.
 
         A KeyboardInterrupt goes through; what was made until then is in :attr:`last`.
         """
@@ -219,8 +190,7 @@ class Model(Inside):
     def stream_branch(
         self, generation: Generation, at: int, token: str | int, *, speculate: bool = True, **options: Any
     ) -> Stream:
-        """Go on from another token: the answer's first ``at`` tokens, ``token``, and what the model says
-        then.
+        """Generate from another token: the first ``at`` tokens, ``token``, and a new continuation.
 
         The tokens that are new are given out as they come; ``generation`` of the stream has all of them. They
         are those of the same text asked afresh, and what a KV cache holds of it is not computed again.
@@ -229,19 +199,20 @@ class Model(Inside):
             generation: an answer of this model.
             at: the place of the token that is replaced, from 0; the number of tokens goes on at the end.
             token: its text, or its id. A text may be several tokens.
+            speculate: whether to verify several proposed tokens per call.
             **options: replace those of the answer.
 
         Raises:
             UsageError: the place or the token does not exist, or another model gave the answer.
         """
-        given.one_of(generation, Generation, "what is branched", hint="pass what generate gave")
-        chosen = sampling_options({**generation.options.given(), **options})
+        validation.require_instance(generation, Generation, "generation", hint=NEED_GENERATION)
+        chosen = sampling_options({**generation.options.as_dict(), **options})
         stream = branch(self._runtime, self.info, generation, at, token, chosen, speculate=speculate)
         self._last = stream.answer
         return stream
 
     def branch(self, generation: Generation, at: int, token: str | int, **options: Any) -> Generation:
-        """As :meth:`stream_branch`, to its end."""
+        """Generate as :meth:`stream_branch` does, to the end."""
         return self.stream_branch(generation, at, token, **options).to_end()
 
     def stream_more(
@@ -254,23 +225,26 @@ class Model(Inside):
         Args:
             generation: an answer of this model.
             tokens: how many more it may have; None is 256.
+            speculate: whether to verify several proposed tokens per call.
 
         Raises:
             UsageError: the answer is complete, or another model gave it.
         """
-        given.one_of(generation, Generation, "what goes on", hint="pass what generate gave")
+        validation.require_instance(generation, Generation, "generation", hint=NEED_GENERATION)
         stream = extend(self._runtime, self.info, generation, tokens, speculate=speculate)
         self._last = stream.answer
         return stream
 
     def extend(self, generation: Generation, tokens: int | None = None) -> Generation:
-        """As :meth:`stream_more`, to its end."""
+        """Generate as :meth:`stream_more` does, to the end."""
         return self.stream_more(generation, tokens).to_end()
 
     def with_adapter(
         self, adapter: Adapter | str | Path, strength: float | None = None, *, name: str = ""
     ) -> Model:
-        """This model with a LoRA adapter: a second graph over the same weights file, with nothing exported.
+        """Return this model with a LoRA adapter.
+
+        A second graph over the same weights file, with nothing exported.
 
         Models with other adapters, and this one without, may answer at the same time.
 
@@ -287,52 +261,38 @@ class Model(Inside):
             UsageError: there is no such adapter, or this model can take none. UnsupportedModel: it is of
                 another model.
         """
-        from .adapter import Adapter, check_strength, with_strength
-
         if self.base is not None:
             return self.base.with_adapter(adapter, strength, name=name)
-        if self.slots is None:
+        if self.lora_sessions is None:
             raise UsageError(
-                f"{self.name} can take no adapter", hint="load a GGUF file or a checkpoint, not an export"
+                f"{self.name} does not support adapters",
+                hint="Load a GGUF file or a checkpoint instead of an export.",
             )
-        if isinstance(adapter, (str, Path)):
-            folder, told = with_strength(str(adapter))
-            strength = told if strength is None else strength
-            place = _adapter_folder(folder)
-            adapter, name = self._adapter_in(place), name or place.name
-        given.one_of(adapter, Adapter, "an adapter", hint="pass one, or its folder")
-        strength = check_strength(1.0 if strength is None else strength)
+        if self._adapters is None:
+            from .adapters.resolve import AdapterCache
+
+            self._adapters = AdapterCache(self.origin.ignore_config)
+        adapter, strength, name = self._adapters.resolve(adapter, strength, name)
         print_of = hashlib.sha256(f"{self.info.fingerprint}{adapter.digest}{strength}".encode()).hexdigest()
-        model = self._variants.get(print_of)
+        model = self._tuned_models.get(print_of)
         if model is None:
-            label = f"{self.name} + {name or 'adapter'}" + (f":{strength:g}" if strength != 1 else "")
+            label = f"{self.name} + {name}" + (f":{strength:g}" if strength != 1 else "")
             model = Model(
-                self.slots.engine(adapter, strength),
+                self.lora_sessions.engine(adapter, strength),
                 self.tokenizer,
                 replace(self.info, name=label, fingerprint=print_of),
                 template=self.template,
                 weights_bytes=self.weights_bytes,
                 bytes_per_token=self.bytes_per_token + adapter.nbytes,
+                base=self,
             )
-            model.base, model.pool.budget = self, self.pool.budget
-            self._variants[print_of] = model
+            model.pool.budget = self.pool.budget
+            self._tuned_models[print_of] = model
         return model
 
     def variant(self, fingerprint: str) -> Model | None:
-        """This model, or one with an adapter that is alive, by the fingerprint of its answers."""
-        return self if fingerprint == self.info.fingerprint else self._variants.get(fingerprint)
-
-    def _adapter_in(self, folder: Path) -> Adapter:
-        """Read, or the same object as before where the file is the same."""
-        from .adapter import WEIGHTS, load_adapter
-
-        try:
-            key = folder.resolve(), (folder / WEIGHTS).stat().st_mtime_ns
-        except OSError:
-            return load_adapter(folder, ignore_config=self.ignore_config)  # says what is missing
-        if key not in self._adapters:
-            self._adapters[key] = load_adapter(folder, ignore_config=self.ignore_config)
-        return self._adapters[key]
+        """Return this model, or one with an adapter that is alive, by the fingerprint of its answers."""
+        return self if fingerprint == self.info.fingerprint else self._tuned_models.get(fingerprint)
 
     async def agenerate(
         self,
@@ -364,17 +324,20 @@ class Model(Inside):
         raw: bool = False,
         rows: int = ROWS,
         progress: bool = True,
-        answers: Answers | None = None,
+        answers: BatchAnswers | None = None,
         **options: Any,
-    ) -> Answers:
-        """Answer many prompts, several at a time: a list or a pandas column in, a list of answers in its
-        order out.
+    ) -> BatchAnswers:
+        """Answer many prompts, several at a time.
+
+        The prompts are a list or a pandas column; the answers are a list in the same order.
 
         A row that cannot be answered has its error in its place. A KeyboardInterrupt goes through; what was
         made until then is in ``answers``, if one was passed, and in :attr:`last_map`.
 
         Args:
             prompts: texts, or lists of messages.
+            system: the system message; None uses the model's own, '' removes it.
+            raw: whether to continue the text without a chat template.
             rows: at most so many at a time.
             progress: show a bar.
             answers: filled in place.
@@ -384,7 +347,7 @@ class Model(Inside):
             UsageError: ``prompts`` is a single text or a table, or an option is out of its range.
         """
         chosen = sampling_options(options)
-        self.last_map = Answers() if answers is None else answers
+        self.last_map = BatchAnswers() if answers is None else answers
         return map_prompts(
             self._runtime,
             lambda prompt: self.encode(prompt, system=system, raw=raw),
@@ -396,8 +359,14 @@ class Model(Inside):
             answers=self.last_map,
         )
 
+    def card(self) -> ModelCard:
+        """Return what the license of the weights asks, and what the model costs to run."""
+        from .catalog.card import card_of
+
+        return card_of(self.info, self.folder, self.fidelity)
+
     def measure_fidelity(self) -> Fidelity:
-        """Compare this model with its own source in fp32 over some prose; kept beside the converted model.
+        """Compare this model with its own source in fp32 over some prose; kept next to the converted model.
 
         The source is converted to fp32 for it, and takes four bytes a weight of disk and memory meanwhile;
         what was not there before is removed afterwards.
@@ -405,102 +374,54 @@ class Model(Inside):
         Raises:
             UsageError: this model was not converted from a source that is still known.
         """
-        if self.reference is None or self.folder is None:
+        if self.origin.reference is None or self.folder is None:
             raise UsageError(
-                f"the source of {self.name} is not known here",
-                hint="load it from where it was converted from",
+                f"the source of {self.name} is unknown",
+                hint="Load the model from its source.",
             )
-        ids = self.tokenizer.encode(prose(), special=False)[: min(TOKENS, self.context_length)]
-        with self.reference() as reference:
-            self.fidelity = measure(self.engine.cache(), reference.engine.cache(), ids)
-        keep(self.folder, self.fidelity)
+        ids = self.tokenizer.encode(sample_text(), special=False)[: min(TOKENS, self.context_length)]
+        with self.origin.reference() as reference:
+            self.fidelity = measure(self.engine.cache(), reference.cache(), ids)
+        write_fidelity(self.folder, self.fidelity)
         return self.fidelity
 
     def save(self, folder: str | Path) -> Path:
         """Write the converted model into a new folder, which :func:`load` takes; gives its path.
 
+        With it go the license texts of the source, the notice that its license asks for, and a model card.
+
         Raises:
             UsageError: the folder exists, or this model was not converted. StoreError: it cannot be written.
         """
         if self.folder is None:
-            raise UsageError(
-                f"{self.name} was not converted by this package", hint="copy the files it came from"
-            )
-        return store.export(self.folder, given.path(folder, "the folder"))
+            raise UsageError(f"{self.name} was not converted by this package", hint="Copy its source files.")
+        path = validation.require_path(folder, "the folder")
+
+        def describe(making: Path) -> None:
+            changes = f"converted to ONNX Runtime's format, {self.info.precision}"
+            describe_model(self.info, making, path.name, changes=changes)
+
+        return store.export(self.folder, path, describe)
 
     def score(self, text: str, *, prompt: str = "", alternatives: int = 10) -> Trace:
-        """Read ``text`` and record each token's logprob, rank, entropy and alternatives as the model expected
-        them.
+        """Compute logprob, rank, entropy and alternatives of every token of ``text``.
 
         Args:
+            text: the text to score.
             prompt: what stands before it, as it is; it is read, and not recorded.
+            alternatives: number of alternatives to record per token.
 
         Raises:
             UsageError: the text is empty. ContextOverflow: it is longer than the context.
         """
-        before = self.tokenizer.encode(prompt, special=False) if given.text(prompt, "the prompt") else []
-        ids = self.tokenizer.encode(text, special=False, begin=not before)
-        if not ids:
-            raise UsageError("there is no text to score", hint="pass some text")
-        has_bos = self.tokenizer.bos_id is not None and ids[0] == self.tokenizer.bos_id
-        predicted_from = 0 if before or (has_bos and len(ids) > 1) else 1
-        return self._scored(before, ids, text, predicted_from, alternatives)
+        return score_text(self._runtime, self.info, text, prompt, alternatives)
 
     def score_answer(self, answer: Generation, *, alternatives: int = 10) -> Trace:
-        """Read an answer's tokens behind its prompt, as this model expects them; it may be another's, if both
-        cut texts alike.
+        """Read an answer's tokens behind its prompt, as this model expects them.
+
+        It may be another's, if both cut texts alike.
 
         Raises:
             UsageError: this model cuts the answer otherwise, or it is empty.
         """
-        given.one_of(answer, Generation, "an answer", hint="pass what generate gave")
-        ids = [token.id for token in answer.tokens]
-        alike = answer.prompt_ids and answer.vocab_size == self.tokenizer.vocab_size and ids
-        if not alike or self.tokenizer.decode(ids, skip_special=True) != answer.text:
-            raise UsageError(
-                f"{self.name} cannot read this answer token by token", hint="compare its text: answer.text"
-            )
-        return self._scored(answer.prompt_ids, ids, answer.text, 0, alternatives)
-
-    def _scored(
-        self, before: Sequence[int], ids: Sequence[int], text: str, predicted_from: int, alternatives: int
-    ) -> Trace:
-        alternatives = given.whole(
-            alternatives, "alternatives", 0, MAX_ALTERNATIVES, hint="10 is a good number"
-        )
-        with progress.bar("reading", len(before) + len(ids) - 1, unit="token") as step:
-            return score(
-                self._runtime,
-                [*before, *ids],
-                text=text,
-                predicted_from=predicted_from,
-                alternatives=alternatives,
-                model=self.info,
-                prompt=len(before),
-                step=step,
-            )
-
-    def _special_texts(self) -> dict[str, Any]:
-        """What a template may ask for; the answer is always the assistant's turn."""
-        bos, eos = self.tokenizer.bos_id, self.tokenizer.eos_id
-        return {
-            "bos_token": "" if bos is None else self.tokenizer.token_text(bos),
-            "eos_token": "" if eos is None else self.tokenizer.token_text(eos),
-        }
-
-
-def _adapter_folder(name: str) -> Path:
-    """Return the folder that a name means: one that is there, else the adapter that is kept under the name.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    from ..sources import adapters
-
-    folder = given.path(name, "an adapter")
-    if folder.exists():
-        return folder
-    kept = adapters.find(name)
-    if kept is None:
-        raise adapters.missing(name)
-    return kept.folder
+        return score_answer(self._runtime, self.info, answer, alternatives)

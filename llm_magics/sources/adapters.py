@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..clean import line
-from ..core.bounded import json_object
+from ..core.files import json_object
 from ..errors import UsageError
+from ..sanitize import single_line
 from . import store
 
 PROVENANCE, CONFIG = "run.json", "adapter_config.json"
@@ -22,7 +22,7 @@ _NAME = re.compile(r"[A-Za-z_][\w-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class KeptAdapter:
+class SavedAdapter:
     """One adapter on the disk.
 
     Attributes:
@@ -46,33 +46,35 @@ def folder_of(name: str) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{line(name)!r} cannot be the name of an adapter", hint="use letters, digits, _ and -: pirate"
+            f"{single_line(name)!r} is not a valid name of an adapter",
+            hint="Use letters, digits, _ and -.",
         )
     return store.home() / "adapters" / name
 
 
-def find(name: str) -> KeptAdapter | None:
+def find(name: str) -> SavedAdapter | None:
     """Return the adapter of that name, or None."""
     if not _NAME.fullmatch(name):
         return None
     folder = folder_of(name)
-    if _half_done(folder):
+    if _is_incomplete(folder):
         with store.lock(f"adapter {name}"):  # whoever replaces it now has the lock
-            _put_back(folder)
+            _restore(folder)
     return _read(folder) if (folder / CONFIG).is_file() else None
 
 
-def entries() -> list[KeptAdapter]:
+def entries() -> list[SavedAdapter]:
     """Return all adapters that are kept, by name."""
     root = store.home() / "adapters"
     names = sorted({path.name.removesuffix(_OLD) for path in root.iterdir()}) if root.is_dir() else []
-    return [kept for name in names if (kept := find(name)) is not None]
+    return [adapter for name in names if (adapter := find(name)) is not None]
 
 
-def keep(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, str]:
+def save(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, str]:
     """Write an adapter under a name. One of another run that has the name gets a number: ``pirate-1``.
 
     Args:
+        name: the name of the adapter.
         run: the id of the tuning run. What the same run wrote before is replaced.
         build: writes the files into a new folder.
 
@@ -87,15 +89,15 @@ def keep(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, st
         new = folder.with_name(f"{name}.{run[:8] or 'new'}")
         with store.writing(folder):
             shutil.rmtree(new, ignore_errors=True)
-        store.whole(new, build)
+        store.build_atomically(new, build)
         try:
             with store.writing(folder):
-                _put_back(folder)
+                _restore(folder)
                 aside = None
                 if folder.exists():
                     same = bool(run) and _read(folder).run == run
                     moved = "" if same else _free_name(name)
-                    aside = folder.with_name(moved) if moved else _old(folder)
+                    aside = folder.with_name(moved) if moved else _backup_of(folder)
                     os.rename(folder, aside)
                 os.rename(new, folder)
                 if aside is not None and not moved:
@@ -105,7 +107,7 @@ def keep(name: str, run: str, build: Callable[[Path], object]) -> tuple[Path, st
     return folder, moved
 
 
-def remove(name: str) -> str:
+def delete(name: str) -> str:
     """Remove an adapter.
 
     Returns:
@@ -114,58 +116,60 @@ def remove(name: str) -> str:
     Raises:
         UsageError: there is none of that name. StoreError: it cannot be removed.
     """
-    kept = find(name)
-    if kept is None:
+    adapter = find(name)
+    if adapter is None:
         raise missing(name)
-    with store.lock(f"adapter {name}"), store.writing(kept.folder):
-        shutil.rmtree(kept.folder)
-    return f"the adapter {name} is removed: {kept.size / 1e6:,.0f} MB"
+    with store.lock(f"adapter {name}"), store.writing(adapter.folder):
+        shutil.rmtree(adapter.folder)
+    return f"the adapter {name} is removed: {adapter.size / 1e6:,.0f} MB"
 
 
 def listing() -> str:
     """Describe every adapter in a line."""
-    kept = entries()
-    if not kept:
+    adapters = entries()
+    if not adapters:
         return "no adapter is kept; %%llm_tune -n NAME makes one"
     lines = [f"kept in {store.home() / 'adapters'}:"]
-    lines += [f"  {each.name:<24} {each.size / 1e6:6,.0f} MB, of {line(each.base)}" for each in kept]
+    lines += [
+        f"  {item.name:<24} {item.size / 1e6:6,.0f} MB, of {single_line(item.base)}" for item in adapters
+    ]
     return "\n".join([*lines, "%%llm -a NAME uses one; %llm adapters rm NAME removes it"])
 
 
 def missing(name: str) -> UsageError:
     """Return the error for an adapter that is not there."""
-    names = ", ".join(each.name for each in entries()[:20])
+    names = ", ".join(item.name for item in entries()[:20])
     return UsageError(
-        f"there is no adapter {line(name)!r}",
-        hint=f"kept are: {names}; or name a folder"
+        f"unknown adapter {single_line(name)!r}",
+        hint=f"Choose one of {names}, or a folder."
         if names
-        else "run a %%llm_tune cell with -n NAME, or name a folder",
+        else "Run a %%llm_tune cell with -n NAME, or name a folder.",
     )
 
 
-def _old(folder: Path) -> Path:
+def _backup_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}{_OLD}")
 
 
-def _half_done(folder: Path) -> bool:
+def _is_incomplete(folder: Path) -> bool:
     """Tell whether a kill, or another process now, left the folder between two names."""
-    return _old(folder).is_dir() and not folder.exists()
+    return _backup_of(folder).is_dir() and not folder.exists()
 
 
-def _put_back(folder: Path) -> None:
-    """Undo a replacement that a kill left half done. What is beside a folder that exists is out of date."""
-    if _half_done(folder):
+def _restore(folder: Path) -> None:
+    """Undo a replacement that a kill left half done. What is next to a folder that exists is out of date."""
+    if _is_incomplete(folder):
         with suppress(OSError):
-            os.rename(_old(folder), folder)
+            os.rename(_backup_of(folder), folder)
     else:
-        shutil.rmtree(_old(folder), ignore_errors=True)
+        shutil.rmtree(_backup_of(folder), ignore_errors=True)
 
 
-def _read(folder: Path) -> KeptAdapter:
+def _read(folder: Path) -> SavedAdapter:
     facts = _facts(folder / PROVENANCE)
     base = _facts(folder / CONFIG).get("base_model_name_or_path")
     size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
-    return KeptAdapter(
+    return SavedAdapter(
         folder.name, folder, size, base if isinstance(base, str) else "", str(facts.get("run", ""))
     )
 

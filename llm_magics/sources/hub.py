@@ -1,8 +1,9 @@
-"""The Hugging Face Hub, through huggingface_hub: which files of a repository make a model, and having them
-here.
+"""The Hugging Face Hub, through huggingface_hub.
+
+Which files of a repository make a model, and having them here.
 
 Its cache, its token and its environment variables (HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_TOKEN,
-HF_HUB_OFFLINE) are used as they are. Only data is ever fetched: safetensors, GGUF, ONNX and the JSON beside
+HF_HUB_OFFLINE) are used as they are. Only data is ever fetched: safetensors, GGUF, ONNX and the JSON next to
 them; no pickle, no code.
 """
 
@@ -22,16 +23,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from ..clean import line
 from ..core import progress
-from ..core.bounded import json_object, stays_inside
-from ..core.files import write_atomic
+from ..core.files import json_object, stays_inside, write_atomic
 from ..core.shards import read_index
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
+from ..sanitize import single_line
 from . import store
-from .repository import TOKENIZER_FILES, Choice, choose
+from .download_progress import report_progress
+from .select_files import TOKENIZER_FILES, ModelFiles, is_license_text, select_files
 from .source import Source
-from .watched import watched
 
 TRIES = 4
 # What a server or a user may say that becomes a part of a path.
@@ -50,11 +50,11 @@ class _Listing:
 
     commit: str
     files: Mapping[str, int]
-    licence: str
+    license: str
 
 
 def resolve(repository: str, revision: str | None, *, file: str | None = None) -> Source:
-    """What ``org/name`` stands for; with no network, what of it is in the cache.
+    """Return what ``org/name`` stands for; with no network, what of it is in the cache.
 
     Raises:
         ModelNotFound: no such repository, revision or file. FetchError: it may not be read, or the Hub is out
@@ -69,14 +69,15 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
         validate_repo_id(repository)
     except HFValidationError:
         raise ModelNotFound(
-            f"{repository!r} cannot be the name of a repository", hint="names look like org/name"
+            f"{repository!r} is not a valid name of a repository", hint="Write org/name."
         ) from None
     if revision is not None and not _REVISION.fullmatch(revision):
         raise ModelNotFound(
-            f"{revision!r:.80} cannot be a revision", hint="a branch, a tag or a commit, as in org/name@main"
+            f"{revision!r:.80} is not a valid revision",
+            hint="Use a branch, a tag or a commit: org/name@main.",
         )
     known = _cached(repository, revision)
-    listing = known if _offline() or _is_commit(revision) else None
+    listing = known if is_offline() or _is_commit(revision) else None
     if listing is None:
         try:
             listing = _listed(repository, revision, haste=known is not None)
@@ -87,40 +88,54 @@ def resolve(repository: str, revision: str | None, *, file: str | None = None) -
     commit = listing.commit
 
     def shards(index: str) -> list[str]:
-        choice = Choice("safetensors", (index,), index)
+        choice = ModelFiles("safetensors", (index,), index)
         path = _fetch(repository, commit, choice, {index: listing.files.get(index, 0)})
         return [*read_index(path).values()]
 
     if file == TOKENIZER:
         names = tuple(name for name in ("config.json", *TOKENIZER_FILES) if name in listing.files)
-        choice = Choice("safetensors", names)
+        choice = ModelFiles("safetensors", names)
     else:
-        choice = choose(repository, listing.files, file, shards=shards)
+        choice = select_files(repository, listing.files, file, shards=shards)
     names = choice.files
 
     def fetch() -> Path:
         path = _fetch(repository, commit, choice, {name: listing.files.get(name, 0) for name in names})
+        _fetch_texts(repository, commit, choice, listing)
         note = _note(repository, revision)
         with store.writing(note):
             note.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(note, json.dumps(asdict(listing)))
         return path
 
+    def metadata() -> Path | None:
+        """Return config.json, fetched alone; None for a file that tells its shape itself, and is large."""
+        if choice.kind != "safetensors" or "config.json" not in listing.files:
+            return None
+        small = ModelFiles("safetensors", ("config.json",), "config.json")
+        return _fetch(repository, commit, small, {"config.json": listing.files["config.json"]})
+
     digest = hashlib.sha256("\0".join([repository, commit, *sorted(names)]).encode()).hexdigest()
-    return Source(choice.kind, repository, commit, digest, listing.licence, fetch)
+    return Source(choice.kind, repository, commit, digest, listing.license, fetch, metadata)
+
+
+def _fetch_texts(repository: str, commit: str, choice: ModelFiles, listing: _Listing) -> None:
+    """Fetch the license texts of a repository, which a copy of the model needs; it works without them."""
+    texts = {name: size for name, size in listing.files.items() if is_license_text(name, size)}
+    if texts and not is_offline():
+        with suppress(FetchError):
+            _fetch(repository, commit, ModelFiles(choice.kind, tuple(texts), choice.path), texts)
 
 
 def _listed(repository: str, revision: str | None, *, haste: bool) -> _Listing:
-    """What the Hub says; in ``haste`` where the cache has an answer too, and a silent server must not cost
-    more than it is worth.
-    """
-    if _offline():
+    """Ask the Hub for the files of a repository; with ``haste``, give up early."""
+    if is_offline():
         raise FetchError(
             f"{repository} is not in the cache, and HF_HUB_OFFLINE is set",
-            hint="unset it, or copy the cache here",
+            hint="Unset it, or copy the cache to this machine.",
         )
-    progress.tell(f"asking the Hub for {line(repository)} …", None)
-    info = _asked(
+    progress.report(f"asking the Hub for {single_line(repository)} …", None)
+    info = request(
         lambda: _model_info(repository, revision, timeout=_HASTY_S if haste else 20.0),
         repository,
         revision,
@@ -129,26 +144,51 @@ def _listed(repository: str, revision: str | None, *, haste: bool) -> _Listing:
     files = _files_of(info, repository)
     for name in files:
         if not stays_inside(name):
-            raise FetchError(f"{repository} lists the file {name!r:.80}", hint="do not use this repository")
+            raise FetchError(
+                f"{repository} lists a file outside of its folder: {name!r:.80}",
+                hint="Use another source: the repository is suspicious.",
+            )
     if not _is_commit(info.get("sha")):
-        raise FetchError(f"the Hub names no commit of {repository}", hint="check HF_ENDPOINT")
+        raise FetchError(f"the Hub returned no commit hash for {repository}", hint="Check HF_ENDPOINT.")
     card = info.get("cardData")
-    licence = card.get("license") if isinstance(card, dict) else None
-    return _Listing(info["sha"], files, licence if isinstance(licence, str) else "unknown")
+    return _Listing(info["sha"], files, license_of(card) if isinstance(card, dict) else "unknown")
+
+
+def license_of(card: Mapping[str, Any]) -> str:
+    """Return the license that a model card states; of "other", the name that it gives it."""
+    named = [card.get("license"), card.get("license_name")]
+    stated = [single_line(name, most=80) for name in named if isinstance(name, str) and name.strip()]
+    return stated[-1].lower() if stated and stated[0].lower() == "other" else (stated or ["unknown"])[0]
 
 
 def _model_info(repository: str, revision: str | None, *, timeout: float) -> dict[str, Any]:
-    """What the Hub says of a repository, of bounded size: HfApi reads a page without end."""
+    """Return what the Hub says of a repository."""
+    path = f"models/{repository}" + (f"/revision/{quote(revision, safe='')}" if revision else "")
+    result: dict[str, Any] = get_json(path, {"blobs": "true"}, timeout=timeout, kind=dict)
+    return result
+
+
+def get_json(path: str, params: Mapping[str, Any], *, timeout: float, kind: type[Any]) -> Any:
+    """Return an answer of the Hub's API, of bounded size: HfApi reads a page without end.
+
+    Args:
+        path: behind the address of the API.
+        params: of the query.
+        timeout: seconds.
+        kind: what the answer must be, dict or list.
+
+    Raises:
+        ValueError: it is no JSON, of another kind, or too large. Errors of the network go through.
+    """
     from huggingface_hub.utils import (  # type: ignore[attr-defined]  # public all the same
         build_hf_headers,
         get_session,
         hf_raise_for_status,
     )
 
-    base = f"{_endpoint() or 'https://huggingface.co'}/api/models/{repository}"
-    url = f"{base}/revision/{quote(revision, safe='')}" if revision else base
+    url = f"{_endpoint() or 'https://huggingface.co'}/api/{path}"
     session: Any = get_session()
-    asked = {"params": {"blobs": "true"}, "headers": build_hf_headers(), "timeout": timeout}
+    asked = {"params": params, "headers": build_hf_headers(), "timeout": timeout}
     if hasattr(session, "mount"):  # requests
         response = session.get(url, stream=True, **asked)
         with response:
@@ -160,14 +200,18 @@ def _model_info(repository: str, revision: str | None, *, timeout: float) -> dic
                 response.read()
             hf_raise_for_status(response)
             data = _bounded(response.iter_bytes(1 << 16))
-    found = json.loads(data)
-    if not isinstance(found, dict):
-        raise ValueError("it is no object")
-    return found
+    result = json.loads(data)
+    if not isinstance(result, kind):
+        raise ValueError("it is no object" if kind is dict else "it is no list")
+    return result
 
 
 def _bounded(blocks: Iterable[bytes]) -> bytes:
-    """Raises: ValueError: there is more than a listing can have."""
+    """Join blocks of a response.
+
+    Raises:
+        ValueError: there are more bytes than a listing can have.
+    """
     data = bytearray()
     for block in blocks:
         data += block
@@ -177,16 +221,20 @@ def _bounded(blocks: Iterable[bytes]) -> bytes:
 
 
 def _files_of(info: Mapping[str, Any], repository: str) -> dict[str, int]:
-    """Name → bytes. Raises: FetchError: the list is none."""
+    """Name → bytes.
+
+    Raises:
+        FetchError: the list is none.
+    """
     try:
         siblings = info.get("siblings") or []
-        names = [each["rfilename"] for each in siblings]
-        sizes = [each.get("size") or 0 for each in siblings]
+        names = [item["rfilename"] for item in siblings]
+        sizes = [item.get("size") or 0 for item in siblings]
         if not all(isinstance(name, str) for name in names) or not all(type(size) is int for size in sizes):
             raise ValueError("a file has no name or no size")
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise FetchError(
-            f"the Hub's list of files of {repository} cannot be used: {error}", hint="check HF_ENDPOINT"
+            f"the Hub's list of files of {repository} cannot be used: {error}", hint="Check HF_ENDPOINT."
         ) from error
     return dict(zip(names, sizes, strict=True))
 
@@ -205,28 +253,32 @@ def _guard_paths() -> None:
 
     @wraps(real)
     def checked(*args: Any, **more: Any) -> Any:
-        found = real(*args, **more)
-        if found.etag is not None and not _ETAG.fullmatch(found.etag):
-            raise FetchError(f"the Hub sent the ETag {found.etag!r:.80}", hint="do not use this HF_ENDPOINT")
-        if found.commit_hash is not None and not _is_commit(found.commit_hash):
+        result = real(*args, **more)
+        if result.etag is not None and not _ETAG.fullmatch(result.etag):
             raise FetchError(
-                f"the Hub sent the commit {found.commit_hash!r:.80}", hint="do not use this HF_ENDPOINT"
+                f"the Hub sent an invalid ETag: {result.etag!r:.80}",
+                hint="Use another HF_ENDPOINT: its answer is suspicious.",
             )
-        return found
+        if result.commit_hash is not None and not _is_commit(result.commit_hash):
+            raise FetchError(
+                f"the Hub sent an invalid commit: {result.commit_hash!r:.80}",
+                hint="Use another HF_ENDPOINT: its answer is suspicious.",
+            )
+        return result
 
     checked.checked_by_llm_magics = True  # type: ignore[attr-defined]  # so that it is wrapped once
     file_download.get_hf_file_metadata = checked
 
 
 def _cached(repository: str, revision: str | None) -> _Listing | None:
-    """What was found out before, or what huggingface_hub's cache holds of a revision."""
+    """Return what was found out before, or what huggingface_hub's cache holds of a revision."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = json_object(_note(repository, revision))
         if _is_commit(known["commit"]):
             return _Listing(
                 known["commit"],
                 {str(name): int(size) for name, size in known["files"].items()},
-                known["licence"],
+                known["license"],
             )
     place = _cache() / ("models--" + repository.replace("/", "--"))
     commit = revision or "main"
@@ -245,12 +297,12 @@ def _cached(repository: str, revision: str | None) -> _Listing | None:
 
 
 def _note(repository: str, revision: str | None) -> Path:
-    """Where the listing of a revision is kept for the day there is no network."""
+    """Return where the listing of a revision is kept for the day there is no network."""
     name = hashlib.sha256(f"{_endpoint()}\0{repository}\0{revision}".encode()).hexdigest()[:24]
     return store.home() / "hub" / f"{name}.json"
 
 
-def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int]) -> Path:
+def _fetch(repository: str, commit: str, choice: ModelFiles, sizes: Mapping[str, int]) -> Path:
     """Download what is not here yet; gives the file or folder that the choice names."""
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.file_download import repo_folder_name
@@ -268,10 +320,12 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
     done, total = 0, sum(missing.values())
     blobs = cache / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
     for name, size in sizes.items():
-        told = watched(blobs, f"{repository}: {name}", done, total) if name in missing else nullcontext()
-        with told:
+        reporting = (
+            report_progress(blobs, f"{repository}: {name}", done, total) if name in missing else nullcontext()
+        )
+        with reporting:
             path = Path(
-                _asked(
+                request(
                     partial(
                         hf_hub_download,
                         repository,
@@ -279,41 +333,41 @@ def _fetch(repository: str, commit: str, choice: Choice, sizes: Mapping[str, int
                         revision=commit,
                         cache_dir=cache,
                         endpoint=_endpoint(),
-                        local_files_only=name in have or _offline(),
+                        local_files_only=name in have or is_offline(),
                     ),
                     repository,
                     commit,
                 )
             )
         done += missing.get(name, 0)
-        if size and (found := path.stat().st_size) != size:
+        if size and (result := path.stat().st_size) != size:
             with suppress(OSError):  # huggingface_hub from 1.0 on keeps what was cut short
                 path.resolve().unlink(missing_ok=True)
                 path.unlink(missing_ok=True)
             raise FetchError(
-                f"{name} of {repository} has {found:,} bytes, not {size:,}",
-                hint="try again: it is fetched anew",
+                f"{name} of {repository} has {result:,} bytes, not {size:,}",
+                hint="Try again to download it.",
             )
     folder = path.parents[len(PurePosixPath(name).parts) - 1]
     return folder / choice.path if choice.path else folder
 
 
-def _asked(request: Callable[[], T], repository: str, revision: str | None, *, tries: int = TRIES) -> T:
-    """The answer to a request, tried again when it is worth it; errors in our words."""
+def request(call: Callable[[], T], repository: str, revision: str | None, *, tries: int = TRIES) -> T:
+    """Return the answer to a request, tried again when it is worth it; errors in our words."""
     for attempt in range(1, tries + 1):
         try:
-            return request()
+            return call()
         except LLMMagicsError:
             raise
         except Exception as error:
-            if not _of_the_network(error):
+            if not _is_network_error(error):
                 raise FetchError(
                     f"the Hub's answer about {repository} cannot be used: {type(error).__name__} "
-                    f"{line(str(error), most=120)}",
-                    hint="check HF_ENDPOINT, or copy the model's folder here and give its path",
+                    f"{single_line(str(error), most=120)}",
+                    hint="Check HF_ENDPOINT, or copy the model's folder to this machine and use its path.",
                 ) from error
-            if attempt == tries or not _passing(error):
-                raise _explained(error, repository, revision) from error
+            if attempt == tries or not _is_transient(error):
+                raise _as_fetch_error(error, repository, revision) from error
             time.sleep(_wait(error, attempt))
     raise AssertionError  # the loop above returns or raises; said for the type checker
 
@@ -322,14 +376,14 @@ def _status(error: Exception) -> int | None:
     return getattr(getattr(error, "response", None), "status_code", None)
 
 
-def _of_the_network(error: Exception) -> bool:
-    # requests' errors are OSErrors; later versions of huggingface_hub use httpx or httpx2, whose are not.
+def _is_network_error(error: Exception) -> bool:
+    # requests' errors are OSErrors; later versions of huggingface_hub use httpx or httpx2: theirs are not.
     module = type(error).__module__.partition(".")[0]
     return isinstance(error, OSError) or module.startswith(("httpx", "httpcore", "requests", "urllib3"))
 
 
-def _passing(error: Exception) -> bool:
-    """Whether the same request may go well a moment later."""
+def _is_transient(error: Exception) -> bool:
+    """Return whether the same request may go well a moment later."""
     status = _status(error)
     if status is not None:
         return status in (408, 429) or status >= 500
@@ -345,52 +399,57 @@ def _wait(error: Exception, attempt: int) -> float:
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def _explained(error: Exception, repository: str, revision: str | None) -> LLMMagicsError:
+def _as_fetch_error(error: Exception, repository: str, revision: str | None) -> LLMMagicsError:
     from huggingface_hub import errors
 
-    page = f"{_shown_endpoint()}/{repository}"
-    login = "then run `hf auth login`, or set HF_TOKEN"
+    page = f"{address()}/{repository}"
+    login = "run `hf auth login`, or set HF_TOKEN"
     status = _status(error)
     if getattr(error, "errno", None) in _DISK:
         return StoreError(
-            f"{repository} could not be written: {error}", hint="make room, or set HF_HOME to another disk"
+            f"{repository} could not be written: {error}",
+            hint="Free disk space, or set HF_HOME to another disk.",
         )
     if isinstance(error, errors.GatedRepoError):
         return FetchError(
-            f"{repository} is gated: its licence must be accepted first", hint=f"accept it at {page}, {login}"
+            f"{repository} is gated: its license must be accepted first",
+            hint=f"Accept it at {page}, then {login}.",
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return ModelNotFound(f"{repository} has no revision {revision!r}", hint=f"see {page}/commits")
+        return ModelNotFound(
+            f"{repository} has no revision {revision!r}", hint=f"Choose one of {page}/commits."
+        )
     if isinstance(error, errors.LocalEntryNotFoundError):
         return FetchError(
-            f"{repository} cannot be reached, and is not in the cache whole", hint="try again with a network"
+            f"{repository} cannot be reached, and the cache is incomplete",
+            hint="Connect to a network, and try again.",
         )
     if isinstance(error, errors.EntryNotFoundError):
         return ModelNotFound(
-            f"{repository} lacks a file that it lists", hint="try again, or another revision"
+            f"{repository} lists a file that does not exist", hint="Try again, or choose another revision."
         )
     if isinstance(error, errors.RepositoryNotFoundError) or status == 404:
         return ModelNotFound(
-            f"the Hub has no {repository}", hint=f"check the name; if it is private, {login}"
+            f"the Hub has no repository {repository}", hint=f"Check the name. If it is private, {login}."
         )
     if status in (401, 403):
         return FetchError(
             f"the Hub does not let you read {repository} ({status})",
-            hint=f"ask for access at {page}, {login}",
+            hint=f"Ask for access at {page}, then {login}.",
         )
     if status == 429:
         return FetchError(
-            "the Hub asks to wait: too many requests (429)",
-            hint=f"wait some minutes; {login} for a higher limit",
+            "too many requests to the Hub (429)",
+            hint=f"Wait a few minutes. For a higher limit, {login}.",
         )
     if status is not None:
         return FetchError(
-            f"the Hub answered {status} for {repository}", hint="it is the server's fault: try again later"
+            f"the Hub answered {status} for {repository}", hint="Try again later: this is a server error."
         )
     what = type(error).__name__
     return FetchError(
-        f"{repository} could not be fetched from {_shown_endpoint()}: {what}",
-        hint="check the network, or copy the model's folder here and give its path",
+        f"{repository} could not be downloaded from {address()}: {what}",
+        hint="Check the network, or copy the folder of the model to this machine and use its path.",
     )
 
 
@@ -398,8 +457,8 @@ def _endpoint() -> str | None:
     return (os.environ.get("HF_ENDPOINT") or "").rstrip("/") or None
 
 
-def _shown_endpoint() -> str:
-    """The Hub's address without a password that may be in it."""
+def address() -> str:
+    """Return the Hub's address without a password that may be in it."""
     try:
         parts = urlsplit(_endpoint() or "https://huggingface.co")
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
@@ -407,19 +466,25 @@ def _shown_endpoint() -> str:
         return "HF_ENDPOINT"
 
 
-def _offline() -> bool:
+def is_offline() -> bool:
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 def _cache() -> Path:
-    """huggingface_hub's cache folder."""
+    """Return huggingface_hub's cache folder."""
     from huggingface_hub import constants
 
-    if given := os.environ.get("HF_HUB_CACHE"):
-        return Path(given).expanduser()
-    if given := os.environ.get("HF_HOME"):
-        return Path(given).expanduser() / "hub"
+    if folder := os.environ.get("HF_HUB_CACHE"):
+        return Path(folder).expanduser()
+    if folder := os.environ.get("HF_HOME"):
+        return Path(folder).expanduser() / "hub"
     return Path(constants.HF_HUB_CACHE)
+
+
+def repositories() -> list[str]:
+    """List the repositories that huggingface_hub's cache holds."""
+    folders = _cache().glob("models--*--*")
+    return sorted(path.name.removeprefix("models--").replace("--", "/", 1) for path in folders)
 
 
 def _is_commit(text: object) -> bool:

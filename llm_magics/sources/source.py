@@ -22,18 +22,21 @@ class Source:
         fingerprint: sha256 that changes when the source does; part of the cache's key.
         licence: as the source states it, or "unknown".
         fetch: gives the path of the file or folder, fetched when it is not here.
+        metadata: gives the path that tells the shape of the model (config.json, a GGUF file, a saved model),
+            with no weights fetched; None where nothing small tells it.
     """
 
     kind: Kind
     name: str
     revision: str
     fingerprint: str
-    licence: str
+    license: str
     fetch: Callable[[], Path]
+    metadata: Callable[[], Path | None] | None = None
 
     @property
     def key(self) -> str:
-        """The name as a folder of the cache."""
+        """Return the name as a folder of the cache."""
         return (
             "".join(char if char.isalnum() or char in "._-" else "-" for char in self.name).strip(".")
             or "model"

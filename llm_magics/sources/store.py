@@ -1,5 +1,4 @@
-"""The cache folder: one lock a thing, nothing seen half made, everything checked when opened, and rebuilt
-when wrong.
+"""Manage the cache folder: locks, atomic writes, integrity checks and automatic rebuild.
 
 home()/downloads/<sha256[:16]>/<file>      model files as fetched
 home()/models/<name>/<key>/                what convert.py makes of them, with manifest.json
@@ -22,8 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
-from ..core.bounded import json_object, stays_inside
-from ..core.files import write_atomic
+from ..core.files import json_object, stays_inside, write_atomic
 from ..errors import LLMMagicsError, StoreError, UsageError
 
 MANIFEST = "manifest.json"
@@ -32,10 +30,10 @@ _MAKING = ".making-"  # prefix of folders in the making; the process id follows
 
 
 def home() -> Path:
-    """The cache folder: ``LLM_MAGICS_HOME``, else the platform's own place for caches."""
-    given = os.environ.get("LLM_MAGICS_HOME")
-    if given:
-        return Path(given).expanduser()
+    """Return the cache folder: ``LLM_MAGICS_HOME``, else the platform's own place for caches."""
+    folder = os.environ.get("LLM_MAGICS_HOME")
+    if folder:
+        return Path(folder).expanduser()
     from platformdirs import user_cache_path
 
     return user_cache_path("llm-magics", appauthor=False)
@@ -43,15 +41,16 @@ def home() -> Path:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn the system's errors about ``path`` into a StoreError that says what to do; those about files
-    elsewhere pass.
+    """Turn the system's errors about ``path`` into a StoreError that says what to do.
+
+    Those about files elsewhere pass.
     """
     try:
         yield
     except OSError as error:
-        if _outside(error):
+        if _as_store_error(error):
             raise
-        advice = "set LLM_MAGICS_HOME to a folder where there is room and that you may write to"
+        advice = "Set LLM_MAGICS_HOME to a writable folder with enough space."
         short = error.errno is None and "written" in str(
             error
         )  # numpy's tofile keeps the count and loses the number
@@ -60,7 +59,7 @@ def writing(path: Path) -> Iterator[None]:
                 f"the disk is full: {path} could not be written ({_free(path)} free)", hint=advice
             ) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise StoreError(f"{path} may not be written: {error.strerror}", hint=advice) from error
+            raise StoreError(f"{path} is not writable: {error.strerror}", hint=advice) from error
         raise StoreError(f"{path} could not be written: {error}", hint=advice) from error
 
 
@@ -70,7 +69,7 @@ def require_room(path: Path, needed: int) -> None:
     if free < needed:
         raise StoreError(
             f"{path} needs {needed / 1e6:,.0f} MB and the disk has {free / 1e6:,.0f} MB free",
-            hint="make room, or set LLM_MAGICS_HOME to a folder on another disk",
+            hint="Free disk space, or set LLM_MAGICS_HOME to a folder on another disk.",
         )
 
 
@@ -89,24 +88,25 @@ def lock(name: str, *, on_wait: Callable[[], None] | None = None) -> Iterator[No
     path = _lock_path(name)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(path)
+        file_lock = FileLock(path)
         try:
-            held.acquire(timeout=0)
+            file_lock.acquire(timeout=0)
         except Timeout:
             if on_wait:
                 on_wait()
             else:
                 print(f"another process is preparing {name}; waiting for it …", file=sys.stderr, flush=True)
-            held.acquire(poll_interval=0.1)
+            file_lock.acquire(poll_interval=0.1)
     try:
         yield
     finally:
-        held.release()
+        file_lock.release()
 
 
 def ensure(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], None] | None = None) -> Path:
-    """The folder ``home()/models/key``, complete and sound; made by ``build(folder)`` when it is not there or
-    damaged.
+    """Return the folder ``home()/models/key``, complete and sound.
+
+    Made by ``build(folder)`` when it is not there or damaged.
 
     ``valid(folder)`` may look further and raise an LLMMagicsError when what is there will not do; it is then
     made anew.
@@ -120,7 +120,7 @@ def ensure(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], N
 
     def good() -> bool:
         with suppress(LLMMagicsError):
-            if sound(path):
+            if is_intact(path):
                 if valid:
                     valid(path)
                 return True
@@ -131,7 +131,7 @@ def ensure(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], N
     with lock(key):
         if good():  # another process made it while this one waited
             return path
-        _sweep(key)
+        _remove_stale(key)
         making = path.parent / f"{_MAKING}{os.getpid()}-{path.name}"
         try:
             with writing(path):
@@ -147,8 +147,10 @@ def ensure(key: str, build: Callable[[Path], None], *, valid: Callable[[Path], N
     return path
 
 
-def sound(path: Path) -> bool:
-    """Whether every file is as the manifest says: its size always, its sha256 when its time has changed.
+def is_intact(path: Path) -> bool:
+    """Return whether every file is as the manifest says.
+
+    Its size always, its sha256 when its time has changed.
 
     A new time on the right bytes (a copied cache) is noted where that may be written, so that it is summed
     once only.
@@ -174,7 +176,7 @@ def sound(path: Path) -> bool:
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file."""
+    """Return hex digest of a file."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -183,7 +185,7 @@ def sha256(path: Path) -> str:
 
 
 def entries() -> dict[str, int]:
-    """What lies in the cache, sound or not: key → bytes."""
+    """Return what lies in the cache, sound or not: key → bytes."""
     root = home() / "models"
     paths = [path for path in root.glob("*/*") if path.is_dir() and not path.name.startswith(_MAKING)]
     return {
@@ -192,18 +194,21 @@ def entries() -> dict[str, int]:
 
 
 def cached() -> dict[str, int]:
-    """What is converted and sound: key → bytes."""
-    return {key: size for key, size in entries().items() if sound(_entry_path(key))}
+    """Return what is converted and sound: key → bytes."""
+    return {key: size for key, size in entries().items() if is_intact(_entry_path(key))}
 
 
-def has(key: str) -> bool:
-    """Whether something lies there, sound or not."""
-    return _entry_path(key).is_dir()
+def find(key: str) -> Path | None:
+    """Return the folder of an entry, sound or not; None where there is none."""
+    path = _entry_path(key)
+    return path if path.is_dir() else None
 
 
-def summed(path: Path) -> str:
-    """The sha256 of a file elsewhere. It is noted, and read again only when the file's size, time or number
-    has changed: to read gigabytes at each start would cost seconds.
+def cached_sha256(path: Path) -> str:
+    """Return the sha256 of a file elsewhere.
+
+    It is noted, and read again only when the file's size, time or number has changed: to read gigabytes at
+    each start would cost seconds.
     """
     state = path.stat()
     now = [state.st_size, state.st_mtime_ns, state.st_ino]
@@ -232,23 +237,32 @@ def remove(key: str) -> None:
     """
     path = _entry_path(key)
     if not path.is_dir():
-        raise StoreError(f"there is no {key} in {home()}", hint="%llm models lists what is there")
+        raise StoreError(f"the cache has no {key}", hint="Run %llm models to list the cache.")
     with lock(key), writing(path):
         shutil.rmtree(path)
 
 
-def export(entry: Path, target: Path) -> Path:
+def export(entry: Path, target: Path, add: Callable[[Path], object]) -> Path:
     """Copy an entry out of the cache, whole or not at all.
+
+    Args:
+        entry: the folder to copy.
+        target: the new folder.
+        add: writes further files into it, which the manifest does not list.
 
     Raises:
         UsageError: the target exists. StoreError: it cannot be written.
     """
-    # Times too: the manifest has them.
-    return whole(target, lambda making: shutil.copytree(entry, making, dirs_exist_ok=True))
+
+    def build(making: Path) -> None:
+        shutil.copytree(entry, making, dirs_exist_ok=True)  # times too: the manifest has them
+        add(making)
+
+    return build_atomically(target, build)
 
 
-def sealed(target: Path, build: Callable[[Path], object]) -> Path:
-    """A folder as the cache has them, with its manifest, but anywhere; whole or not at all.
+def build_sealed(target: Path, build: Callable[[Path], object]) -> Path:
+    """Return a folder as the cache has them, with its manifest, but anywhere; whole or not at all.
 
     Raises:
         UsageError: the target exists. StoreError: it cannot be written.
@@ -258,11 +272,11 @@ def sealed(target: Path, build: Callable[[Path], object]) -> Path:
         build(making)
         _seal(making)
 
-    return whole(target, make)
+    return build_atomically(target, make)
 
 
-def whole(target: Path, build: Callable[[Path], object]) -> Path:
-    """A new folder, filled by ``build``: whole or not at all.
+def build_atomically(target: Path, build: Callable[[Path], object]) -> Path:
+    """Return a new folder, filled by ``build``: whole or not at all.
 
     Raises:
         UsageError: the target exists. StoreError: it cannot be written.
@@ -271,25 +285,25 @@ def whole(target: Path, build: Callable[[Path], object]) -> Path:
         there = target.exists()
     except OSError as error:  # too long a name
         raise StoreError(
-            f"{target} cannot be written: {error.strerror}", hint="choose another name"
+            f"{target} cannot be written: {error.strerror}", hint="Choose another name."
         ) from error
     if there:
-        raise UsageError(f"{target} exists already", hint="choose a new folder")
+        raise UsageError(f"{target} exists already", hint="Choose a new folder.")
     # A name of its own for each: of two that save at once, one wins and the other is told.
     making = target.with_name(f".{target.name[:100]}.making-{uuid.uuid4().hex}")
     try:
         making.mkdir(parents=True)
-        with _claimed(making):
-            _sweep_beside(making, f".{target.name[:100]}.making-*")
+        with _claim(making):
+            _remove_stale_siblings(making, f".{target.name[:100]}.making-*")
             build(making)
             if target.exists():
-                raise UsageError(f"{target} exists already", hint="choose a new folder")
+                raise UsageError(f"{target} exists already", hint="Choose a new folder.")
             os.rename(making, target)
     except (OSError, shutil.Error) as error:
         if getattr(error, "errno", None) in (errno.ENOTEMPTY, errno.EEXIST):
-            raise UsageError(f"{target} exists already", hint="choose a new folder") from error
+            raise UsageError(f"{target} exists already", hint="Choose a new folder.") from error
         raise StoreError(
-            f"{target} could not be written: {error}", hint="choose a folder with room for it"
+            f"{target} could not be written: {error}", hint="Choose a folder with enough space."
         ) from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
@@ -297,9 +311,10 @@ def whole(target: Path, build: Callable[[Path], object]) -> Path:
 
 
 @contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Hold a folder that is being made, so that others see that its maker lives. The system lets go of it
-    when the process dies; where folders cannot be locked (Windows), nothing is held.
+def _claim(folder: Path) -> Iterator[None]:
+    """Hold a folder that is being made, so that others see that its maker lives.
+
+    The system lets go of it when the process dies; where folders cannot be locked (Windows), nothing is held.
     """
     try:
         import fcntl
@@ -315,8 +330,8 @@ def _claimed(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _sweep_beside(making: Path, pattern: str) -> None:
-    """Remove what dead processes left half made beside a folder that is being made."""
+def _remove_stale_siblings(making: Path, pattern: str) -> None:
+    """Remove what dead processes left half made next to a folder that is being made."""
     try:
         import fcntl
     except ImportError:
@@ -336,7 +351,7 @@ def _sweep_beside(making: Path, pattern: str) -> None:
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A file that a manifest names.
+    """Return a file that a manifest names.
 
     Raises:
         ValueError: the name leads out of the folder.
@@ -369,8 +384,8 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _sweep(key: str) -> None:
-    """Remove what dead processes left half made beside ``key``, whose lock is held.
+def _remove_stale(key: str) -> None:
+    """Remove what dead processes left half made next to ``key``; its lock is taken.
 
     The locks say who lives: another key's folder goes only when its lock is free. A process id would not
     do: ids are used again, and those of another machine or container on a shared disk mean nothing here.
@@ -392,7 +407,7 @@ def _entry_path(key: str) -> Path:
     parts = key.split("/")
     if not all(parts) or any(part in (".", "..") or "\\" in part or ":" in part for part in parts):
         raise UsageError(
-            f"{key!r} is not a key of the cache", hint="keys look like name/precision-1-0123abcd"
+            f"{key!r} is not a valid key of the cache", hint="Use a key such as name/precision-1-0123abcd."
         )
     return home().joinpath("models", *parts)
 
@@ -405,8 +420,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def _outside(error: OSError) -> bool:
-    """Whether the error names a file that is neither in the cache folder nor on the way to it."""
+def _as_store_error(error: OSError) -> bool:
+    """Return whether the error names a file that is neither in the cache folder nor on the way to it."""
     if not isinstance(error.filename, (str, os.PathLike)):
         return False
     path = Path(error.filename)

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.bounded import json_object
-from ..core.files import write_atomic
+from ..core.files import json_object, write_atomic
 from ..errors import ModelFileError, StoreError, UsageError
 from ..formats.safetensors import Safetensors
 from ..sources import store
+from .dataset import Row
 from .plan import Plan
-from .records import Progress, TuneStep
-from .rows import Row
+from .run_state import RunState, TuneStep
 
 if TYPE_CHECKING:
     from .training.trainer import Trainer
@@ -42,11 +41,13 @@ class Checkpoint:
         try:
             names = {path.name for path in folder.iterdir()} if folder.exists() else set()
         except OSError as error:
-            raise UsageError(f"{folder} is no folder: {error.strerror}", hint="name a new folder") from error
+            raise UsageError(
+                f"{folder} is not a folder: {error.strerror}", hint="Name a new folder."
+            ) from error
         if "adapter_config.json" in names:
             raise UsageError(
-                f"{folder} holds a saved adapter, and no checkpoint to go on from",
-                hint="name a new folder; lm.load(adapter=…) takes the adapter",
+                f"{folder} has a saved adapter, not a checkpoint",
+                hint="Name a new folder; load the adapter with lm.load(adapter=…).",
             )
         # What a process that was killed in its first write leaves is not yet a checkpoint.
         if (
@@ -54,9 +55,9 @@ class Checkpoint:
             and STATE not in names
             and not all(name.endswith((PARTIAL, PARAMETERS, ".tmp")) for name in names)
         ):
-            raise UsageError(f"{folder} holds no checkpoint", hint="name a new folder")
+            raise UsageError(f"{folder} has no checkpoint", hint="Name a new folder.")
 
-    def write(self, run: Progress, trainer: Trainer, best: Best | None) -> None:
+    def write(self, run: RunState, trainer: Trainer, best: Best | None) -> None:
         """Keep where the run is. Parameters first: without the JSON that names them they are nothing.
 
         Raises:
@@ -73,7 +74,7 @@ class Checkpoint:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"{self.folder} cannot be made: {error.strerror}", hint="name another"
+                f"{self.folder} cannot be created: {error.strerror}", hint="Name another folder."
             ) from error
         store.require_room(self.folder, len(data))
         with store.writing(self.folder / name):
@@ -85,8 +86,8 @@ class Checkpoint:
                 if old.name != name:
                     old.unlink()
 
-    def read(self) -> Saved | None:
-        """What was kept; None where there is nothing yet.
+    def read(self) -> SavedState | None:
+        """Read the checkpoint; None if there is none yet.
 
         Raises:
             ModelFileError: it is damaged.
@@ -101,31 +102,31 @@ class Checkpoint:
             if size > MOST_VALUES:
                 raise ValueError(f"it claims {size:,} values")
             arrays = {name: np.array(tensors[name].dequantize()) for name in tensors}
-            return Saved(state, arrays)
+            return SavedState(state, arrays)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(
                 f"the checkpoint in {self.folder} is damaged: {error}",
-                hint="name a new folder, and begin anew",
+                hint="Name a new folder, and start again.",
             ) from error
 
-    def _state(self, run: Progress, trainer: Trainer, best: Best | None, parameters: str) -> dict[str, Any]:
+    def _state(self, run: RunState, trainer: Trainer, best: Best | None, parameters: str) -> dict[str, Any]:
         return {
             "schema": 1,
             "parameters": parameters,
             "model": run.model.info.fingerprint,
             "data": data_hash(run.rows),
             "options": run.options.to_dict(),
-            "plan": asdict(run.plan) if run.plan else None,
+            "plan": run.plan.to_dict() if run.plan else None,
             "number_format": str(trainer.network.kind).removeprefix("torch."),
             "step": trainer.step,
             "total": trainer.total,
             "best": best[0] if best else None,
             "history": [list(asdict(step).values()) for step in run.history],
-            "checks": [[step, loss] for step, loss in run.checks.items()],
+            "checks": [[step, loss] for step, loss in run.heldout_losses.items()],
         }
 
 
-class Saved:
+class SavedState:
     """A checkpoint that was read."""
 
     def __init__(self, state: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -133,13 +134,13 @@ class Saved:
 
     @property
     def number_format(self) -> str | None:
-        """In which the weights are kept: "bfloat16" or "float32"; None where the file does not say."""
-        found = self._state.get("number_format")
-        return found if isinstance(found, str) else None
+        """Return the dtype of the weights ("bfloat16" or "float32"); None where the file does not say."""
+        result = self._state.get("number_format")
+        return result if isinstance(result, str) else None
 
     @property
     def first(self) -> int:
-        """The first layer that learns.
+        """Return the first layer that learns.
 
         Raises:
             ModelFileError: the file does not say.
@@ -147,24 +148,24 @@ class Saved:
         plan = self._state.get("plan")
         first = plan.get("first") if isinstance(plan, dict) else None
         if isinstance(first, bool) or not isinstance(first, int) or first < 0:
-            raise ModelFileError("the checkpoint is damaged: it has no plan", hint="name a new folder")
+            raise ModelFileError("the checkpoint is damaged: it has no plan", hint="Name a new folder.")
         return first
 
-    def into(self, run: Progress, trainer: Trainer) -> Best | None:
+    def restore(self, run: RunState, trainer: Trainer) -> Best | None:
         """Make a run that has just begun what it was; gives its best moment.
 
         Raises:
             UsageError: the rows, the model or what is tuned are others. ModelFileError: something is missing.
         """
         state = self._state
-        for what, kept, now in (
+        for what, saved, now in (
             ("model", state.get("model"), run.model.info.fingerprint),
             ("rows", state.get("data"), data_hash(run.rows)),
             *((name, _options(state).get(name), run.options.to_dict()[name]) for name in _SAME),
         ):
-            if kept != now:
+            if saved != now:
                 raise UsageError(
-                    f"the checkpoint was made with other {what}", hint="use the same, or name a new folder"
+                    f"the checkpoint was made with other {what}", hint="Use the same, or name a new folder."
                 )
         try:
             step = _count(state["step"])
@@ -176,14 +177,18 @@ class Saved:
                 TuneStep(int(at), float(loss), int(tokens), float(seconds))
                 for at, loss, tokens, seconds in state["history"]
             ]
-            run.checks = {int(at): float(loss) for at, loss in state["checks"]}
-            run.plan = Plan(**state["plan"])
-            if type(run.plan.every) is not int or run.plan.every < 1 or type(run.plan.steps) is not int:
+            run.heldout_losses = {int(at): float(loss) for at, loss in state["checks"]}
+            run.plan = Plan.from_dict(state["plan"])
+            if (
+                type(run.plan.evaluate_every) is not int
+                or run.plan.evaluate_every < 1
+                or type(run.plan.steps) is not int
+            ):
                 raise ValueError(f"its plan is {state['plan']!r:.80}")
             best = {name[5:]: array for name, array in self._arrays.items() if name.startswith("best.")}
             return None if state["best"] is None else (_count(state["best"]), best)
         except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, AttributeError) as error:
-            raise ModelFileError(f"the checkpoint is damaged: {error}", hint="name a new folder") from error
+            raise ModelFileError(f"the checkpoint is damaged: {error}", hint="Name a new folder.") from error
 
 
 def _count(value: object) -> int:
@@ -193,19 +198,19 @@ def _count(value: object) -> int:
 
 
 def _options(state: dict[str, Any]) -> dict[str, Any]:
-    found = state.get("options")
-    return found if isinstance(found, dict) else {}
+    result = state.get("options")
+    return result if isinstance(result, dict) else {}
 
 
 _SAME = ("rank", "alpha", "targets", "eval_fraction", "batch", "max_length", "seed")
 
 
 def data_hash(rows: Sequence[Row]) -> str:
-    """sha256 of what is in the rows."""
-    made = hashlib.sha256()
+    """Return sha256 of what is in the rows."""
+    output = hashlib.sha256()
     for row in rows:
-        made.update(json.dumps([list(map(dict, row.messages)), row.text], sort_keys=True).encode())
-    return made.hexdigest()
+        output.update(json.dumps([list(map(dict, row.messages)), row.text], sort_keys=True).encode())
+    return output.hexdigest()
 
 
 def _plain(name: object) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..clean import line, printable
 from ..errors import LLMMagicsError, TemplateError, UsageError
-from .rows import Row
+from ..sanitize import printable, single_line
+from .dataset import Row
 
 if TYPE_CHECKING:
     from ..models.model import Model
@@ -32,29 +32,29 @@ class Example:
 
     row: int
     ids: tuple[int, ...]
-    learnt: tuple[bool, ...]
-    asked: int
+    loss_mask: tuple[bool, ...]
+    prompt_length: int
 
     @property
     def completions(self) -> int:
-        """Tokens that the loss counts."""
-        return sum(self.learnt)
+        """Return tokens that the loss counts."""
+        return sum(self.loss_mask)
 
 
 @dataclass(frozen=True, slots=True)
-class Mask:
+class LossMask:
     """An example to be seen: its tokens, and which of them are learnt. A cell's last value shows them."""
 
     tokens: tuple[str, ...]
-    learnt: tuple[bool, ...]
+    loss_mask: tuple[bool, ...]
 
     def __repr__(self) -> str:
-        pairs = zip(self.tokens, self.learnt, strict=True)
+        pairs = zip(self.tokens, self.loss_mask, strict=True)
         return "".join(f"[{printable(text)}]" if learnt else printable(text) for text, learnt in pairs)
 
     def _repr_html_(self) -> str:
-        """Learnt tokens are underlined; every letter is escaped."""
-        pairs = zip(self.tokens, self.learnt, strict=True)
+        """Return HTML with the trained tokens underlined."""
+        pairs = zip(self.tokens, self.loss_mask, strict=True)
         shown = (
             f"<ins>{escape(printable(text))}</ins>" if learnt else escape(printable(text))
             for text, learnt in pairs
@@ -62,9 +62,9 @@ class Mask:
         return f"<pre><code>{''.join(shown)}</code></pre>"
 
 
-def mask_of(model: Model, example: Example) -> Mask:
-    """What the loss counts of an example, on the tokens as the strip shows them."""
-    return Mask(tuple(model.tokenizer.token_text(id) for id in example.ids), example.learnt)
+def mask_of(model: Model, example: Example) -> LossMask:
+    """Return what the loss counts of an example, on the tokens as the strip shows them."""
+    return LossMask(tuple(model.tokenizer.token_text(id) for id in example.ids), example.loss_mask)
 
 
 @dataclass(slots=True)
@@ -79,17 +79,17 @@ class Split:
     """
 
     train: list[Example] = field(default_factory=list)
-    choose: list[Example] = field(default_factory=list)
-    final: list[Example] = field(default_factory=list)
+    validation: list[Example] = field(default_factory=list)
+    test: list[Example] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def encode_rows(
     model: Model, rows: Sequence[Row], *, max_length: int = MAX_LENGTH
 ) -> tuple[list[Example], list[str]]:
-    """Examples, and notes on what was left out.
+    """Return examples, and notes on what was left out.
 
-    A row longer than ``max_length`` tokens is cut at its end; one whose prompt alone is longer is left out,
+    A row longer than ``max_length`` tokens is cut at its end; one with a longer prompt is left out,
     and so is one that stood before in the same words.
 
     Raises:
@@ -111,7 +111,7 @@ def encode_rows(
             continue
         seen.add(example.ids)
         if len(example.ids) > most:
-            example = Example(row.number, example.ids[:most], example.learnt[:most], example.asked)
+            example = Example(row.number, example.ids[:most], example.loss_mask[:most], example.prompt_length)
             if not example.completions:
                 long += 1
                 continue
@@ -129,10 +129,13 @@ def encode_rows(
     if refused:
         number, why = refused[0]
         count = f"{len(refused):,} rows are" if len(refused) > 1 else f"row {number} is"
-        notes.append(f"{count} left out: the chat template does not take row {number}: {line(why.message)}")
+        notes.append(
+            f"{count} left out: the chat template does not take row {number}: {single_line(why.message)}"
+        )
     if not examples:
         raise UsageError(
-            f"no row is left to learn from: {'; '.join(notes)}", hint="shorten them, or raise max_length"
+            f"no usable training rows remain: {'; '.join(notes)}",
+            hint="Shorten them, or increase max_length.",
         )
     return examples, notes
 
@@ -143,37 +146,39 @@ def split(examples: Sequence[Example], *, fraction: float = 0.1, seed: int = 0) 
     Examples with the same prompt stay together: a model that has learnt one would know the other.
 
     Args:
+        examples: the encoded rows.
         fraction: of the prompts, from 0 to 0.5; of three prompts and more at least two are put aside.
+        seed: the seed.
     """
     if not 0 <= fraction <= 0.5:
         raise UsageError(
-            f"eval_fraction must be from 0 to 0.5, got {fraction!r}", hint="0.1 is a good number"
+            f"eval_fraction must be from 0 to 0.5, got {fraction!r}", hint="Use for example 0.1."
         )
     groups: dict[tuple[int, ...], list[Example]] = {}
     for example in examples:
-        groups.setdefault(example.ids[: example.asked] or example.ids, []).append(example)
+        groups.setdefault(example.ids[: example.prompt_length] or example.ids, []).append(example)
     order = list(groups.values())
     random.Random(seed).shuffle(order)  # noqa: S311  # no secret
     aside = max(2, 2 * round(fraction * len(order) / 2)) if fraction and len(order) >= 3 else 0
-    found = Split()
+    result = Split()
     for n, group in enumerate(order):
-        part = found.train if n >= aside else found.choose if n % 2 == 0 else found.final
+        part = result.train if n >= aside else result.validation if n % 2 == 0 else result.test
         part += group
     together = sum(len(group) - 1 for group in order)
     if together:
-        found.notes.append(
+        result.notes.append(
             f"{together:,} {'row shares its' if together == 1 else 'rows share their'} prompt with another: "
             "they stay on one side, so that none is learnt that is tested"
         )
     if not aside:
-        found.notes.append("too few rows to put any aside: there is no held-out loss")
-    for part in (found.train, found.choose, found.final):
+        result.notes.append("too few rows to put any aside: there is no held-out loss")
+    for part in (result.train, result.validation, result.test):
         part.sort(key=lambda example: example.row)
-    return found
+    return result
 
 
 def turn_end(model: Model) -> tuple[int, ...]:
-    """What the chat template puts behind an answer, up to the token that ends it.
+    """Return what the chat template puts behind an answer, up to the token that ends it.
 
     Many tokenizers' EOS is not it: Gemma's turns end with <end_of_turn>, Phi-3's with <|end|>, Llama 3's with
     <|eot_id|>. EOS where there is no template, or where it ends no turn.
@@ -182,18 +187,18 @@ def turn_end(model: Model) -> tuple[int, ...]:
     eos = () if tokenizer.eos_id is None else (tokenizer.eos_id,)
     if model.template is None:
         return eos
-    said = "Marmalade"
+    sample = "Marmalade"
     chat = [
         {"role": "user", "content": "Hi"},
-        {"role": "assistant", "content": said},
+        {"role": "assistant", "content": sample},
         {"role": "user", "content": "Bye"},
     ]
     try:
         ids = model.encode(chat)[1]
     except LLMMagicsError:  # of one turn only
         return eos
-    answers = (tokenizer.encode(said, special=False, begin=begin) for begin in (False, True))
-    for answer in [*answers, tokenizer.encode(f" {said}", special=False, begin=False)]:
+    answers = (tokenizer.encode(sample, special=False, begin=begin) for begin in (False, True))
+    for answer in [*answers, tokenizer.encode(f" {sample}", special=False, begin=False)]:
         for at in range(len(ids) - len(answer)):
             if ids[at : at + len(answer)] != answer:
                 continue
@@ -207,7 +212,7 @@ def turn_end(model: Model) -> tuple[int, ...]:
 def _encoded(model: Model, row: Row, end: tuple[int, ...]) -> Example:
     tokenizer = model.tokenizer
     if not row.messages or model.template is None:
-        text = row.text or "\n".join(each["content"] for each in row.messages)
+        text = row.text or "\n".join(item["content"] for item in row.messages)
         # A plain text is the user's own, and its chat markup is meant: it is read as the model reads it.
         ids = (*tokenizer.encode(text, special=bool(row.text)),)
         if tokenizer.eos_id is not None and not tokenizer.eos_ids.intersection(ids[-_END:]):
@@ -219,14 +224,14 @@ def _encoded(model: Model, row: Row, end: tuple[int, ...]) -> Example:
     learnt = [False] * len(asked)
     # Earlier answers of a chat are learnt too, where they stand in the text as they would be generated.
     for n, message in enumerate(before):
-        if message["role"] != "assistant" or n == 0 or n < row.given:
+        if message["role"] != "assistant" or n == 0 or n < row.variables:
             continue
         begin = len(model.encode(before[:n])[1])
-        said = [*tokenizer.encode(message["content"], special=False, begin=False), *end]
+        earlier = [*tokenizer.encode(message["content"], special=False, begin=False), *end]
         # Line breaks before an answer may be cut otherwise when it follows.
         near = range(max(begin - _END, 0), begin + _END)
-        at = next((at for at in near if asked[at : at + len(said)] == said), None)
+        at = next((at for at in near if asked[at : at + len(earlier)] == earlier), None)
         if at is not None:
-            learnt[at : at + len(said)] = [True] * len(said)
+            learnt[at : at + len(earlier)] = [True] * len(earlier)
     ids = (*asked, *answer)
     return Example(row.number, ids, (*learnt, *[True] * len(answer)), len(asked))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from typing import Any
 
-from ..core.given import number, shown, whole
+from ..core.validation import format_value, require_float, require_int
 from ..errors import UsageError
 
 DEPTH = 8  # layers that learn where not all do: the head costs as much as two, so fewer save little
@@ -58,18 +58,18 @@ class TuneOptions:
         if self.steps is not None:
             self._count("steps", 1, 1_000_000)
         if self.minutes is not None:
-            number(self.minutes, "minutes", 0, 24 * 60, above=True)
+            require_float(self.minutes, "minutes", 0, 24 * 60, above=True)
         if self.minutes is None and self.steps is None:
-            raise UsageError("a run needs an end", hint="give minutes, or steps")
-        number(self.alpha, "alpha", 0, 1024, above=True)
+            raise UsageError("a run needs a limit", hint="Set minutes or steps.")
+        require_float(self.alpha, "alpha", 0, 1024, above=True)
         if not isinstance(self.learning_rate, str) or self.learning_rate != "auto":
-            number(self.learning_rate, "learning_rate", 0, 1, above=True)
+            require_float(self.learning_rate, "learning_rate", 0, 1, above=True)
         if not isinstance(self.depth, str) or self.depth not in ("auto", "full"):
-            self._count("depth", 1, 1_000, hint='leave it out, or say "auto" or "full"')
+            self._count("depth", 1, 1_000, hint='Leave it out, or say "auto" or "full".')
 
     def _count(self, name: str, least: int, most: int, hint: str = "leave it out") -> None:
-        """Pandas and NumPy have integers of their own."""
-        object.__setattr__(self, name, whole(getattr(self, name), name, least, most, hint=hint))
+        """Check an integer option; integers of pandas and NumPy are converted."""
+        object.__setattr__(self, name, require_int(getattr(self, name), name, least, most, hint=hint))
 
     def to_dict(self) -> dict[str, Any]:
         out = asdict(self)
@@ -77,26 +77,29 @@ class TuneOptions:
 
 
 def tune_options(given: Mapping[str, Any]) -> TuneOptions:
-    """Options by name; ``steps`` alone means that there is no ceiling of time.
+    """Return options by name; ``steps`` alone means that there is no ceiling of time.
 
     Raises:
         UsageError: one is unknown or out of its range.
     """
-    known = [each.name for each in fields(TuneOptions)]
+    known = [item.name for item in fields(TuneOptions)]
     for name in given:
         if name not in known:
             near = get_close_matches(name, known, 1)
             raise UsageError(
-                f"there is no option {name!r:.40}",
-                hint=f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}",
+                f"unknown option {name!r:.40}",
+                hint=f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(known)}.",
             )
     values = dict(given)
     if values.get("steps") is not None and "minutes" not in values:
         values["minutes"] = None
     targets = values.get("targets", "all")
     if not isinstance(targets, str):
-        if not isinstance(targets, Sequence) or not all(isinstance(each, str) for each in targets):
-            raise UsageError(f"targets must be names, got {shown(targets)}", hint='"all", or ["q_proj"]')
+        if not isinstance(targets, Sequence) or not all(isinstance(item, str) for item in targets):
+            raise UsageError(
+                f"targets must be names, got {format_value(targets)}",
+                hint='Pass "all", or a list such as ["q_proj"].',
+            )
         values["targets"] = tuple(targets)
     if isinstance(values.get("depth"), str) and values["depth"].isdigit():
         values["depth"] = int(values["depth"])

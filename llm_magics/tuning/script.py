@@ -6,42 +6,42 @@ import json
 from importlib.resources import files
 from pathlib import Path
 
-from ..core import given
-from ..models.places import chosen, holder
+from ..core import validation
+from ..models.adapters.targets import module_of, resolve_targets
 from ..sources import store
 from ..sources.catalog import hub_name
 from .examples import turn_end
-from .plan import rate_for
-from .records import Progress
+from .plan import default_learning_rate
+from .run_state import RunState
 
 SCRIPT, ROWS = "tune.py", "rows.jsonl"
 
 
-def write_script(run: Progress, folder: str | Path) -> Path:
-    """A new folder with tune.py and rows.jsonl; gives the script's path.
+def write_script(run: RunState, folder: str | Path) -> Path:
+    """Return a new folder with tune.py and rows.jsonl; gives the script's path.
 
     Raises:
         UsageError: the folder exists. StoreError: it cannot be written.
     """
 
     def build(making: Path) -> None:
-        held = {example.row for example in (*run.split.choose, *run.split.final)}
+        held_out = {example.row for example in (*run.split.validation, *run.split.test)}
         learnt = {example.row for example in run.split.train} or {row.number for row in run.rows}
         lines = []
         for row in run.rows:
-            if row.number in held | learnt:
+            if row.number in held_out | learnt:
                 content = {"messages": list(map(dict, row.messages))} if row.messages else {"text": row.text}
-                lines.append(json.dumps({**content, "held_out": row.number in held}, ensure_ascii=False))
+                lines.append(json.dumps({**content, "held_out": row.number in held_out}, ensure_ascii=False))
         (making / ROWS).write_text("\n".join(lines) + "\n", "utf-8")
         (making / SCRIPT).write_text(script(run), "utf-8")
 
-    return store.whole(given.path(folder, "the folder"), build) / SCRIPT
+    return store.build_atomically(validation.require_path(folder, "the folder"), build) / SCRIPT
 
 
-def script(run: Progress) -> str:
-    """The script's text: the template with this run's values as its defaults."""
+def script(run: RunState) -> str:
+    """Return the script's text: the template with this run's values as its defaults."""
     options, plan = run.options, run.plan
-    first = plan.first if plan else 0
+    first = plan.first_layer if plan else 0
     batch = min(options.batch, max(len(run.split.train), 1))
     values = {
         "BASE": hub_name(run.model.name),
@@ -50,21 +50,21 @@ def script(run: Progress) -> str:
         "ALPHA": options.alpha,
         "TARGETS": _modules(run),
         "FIRST_LAYER": first,
-        "LEARNING_RATE": plan.rate if plan else rate_for(options),
+        "LEARNING_RATE": plan.learning_rate if plan else default_learning_rate(options),
         "BATCH": batch,
         "MAX_LENGTH": options.max_length,
         "SEED": options.seed,
         "END": [run.model.tokenizer.token_text(id) for id in turn_end(run.model)],
     }
     text = files(__package__).joinpath("full_run.py.txt").read_text("utf-8")
-    given = "\n".join(f"{name} = {value!r}" for name, value in values.items())
-    return text.replace("# VALUES", given)
+    assignments = "\n".join(f"{name} = {value!r}" for name, value in values.items())
+    return text.replace("# VALUES", assignments)
 
 
-def _modules(run: Progress) -> list[str] | str:
-    """What PEFT calls the matrices that learn."""
-    if run.model.slots is None:
+def _modules(run: RunState) -> list[str] | str:
+    """Return what PEFT calls the matrices that learn."""
+    if run.model.lora_sessions is None:
         return "all-linear"
-    spec = run.model.slots.spec
-    roles = chosen(spec, run.options.targets)
-    return list(dict.fromkeys(holder(spec, role)[0].rpartition(".")[2] for role in roles))
+    spec = run.model.lora_sessions.spec
+    roles = resolve_targets(spec, run.options.targets)
+    return list(dict.fromkeys(module_of(spec, role)[0].rpartition(".")[2] for role in roles))

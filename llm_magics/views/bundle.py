@@ -7,26 +7,25 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..clean import line, printable, sound
 from ..core.records import Generation, Trace
-from ..errors import ModelFileError, UsageError
-from . import fallback, static
-from .kept import kept, read_kept
-from .markdown import safe
-from .page import write
-from .widget import with_view
+from ..errors import RUN_CELL, ModelFileError, UsageError
+from ..sanitize import printable, replace_surrogates, single_line
+from . import answer_text, static_tokens
+from .markdown import to_safe_markdown
+from .mime import GENERATION_MIME
+from .record_codec import decode_record, encode_record
+from .standalone_html import write_html
+from .widget import attach_widget
 
-MIME = "application/vnd.llm-magics.generation+json"
 
-
-class Tokens:
+class TokensView:
     """A record shown as its tokens, where it is a cell's last value. Made by :func:`tokens`."""
 
     def __init__(self, record: Generation | Trace) -> None:
         self.record = record
 
     def __repr__(self) -> str:
-        return fallback.plain(self.record)
+        return static_tokens.plain(self.record)
 
     def save_html(self, path: str | Path) -> Path:
         """Write a page that shows them by itself, in any browser, with nothing fetched from anywhere.
@@ -34,13 +33,15 @@ class Tokens:
         Raises:
             StoreError: it cannot be written.
         """
-        return write(path, tokens_bundle(self.record), MIME, title=f"tokens · {self.record.model.name}")
+        return write_html(
+            path, tokens_bundle(self.record), GENERATION_MIME, title=f"tokens · {self.record.model.name}"
+        )
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        return with_view("tokens", tokens_bundle(self.record), MIME)
+        return attach_widget("tokens", tokens_bundle(self.record), GENERATION_MIME)
 
 
-def tokens(record: Generation | Trace) -> Tokens:
+def show_tokens(record: Generation | Trace) -> TokensView:
     """Show what the model weighed: how likely each token was, and what it would rather have said.
 
     Raises:
@@ -48,10 +49,10 @@ def tokens(record: Generation | Trace) -> Tokens:
     """
     if not isinstance(record, (Generation, Trace)):
         raise UsageError(
-            f"tokens shows a Generation or a Trace, got {type(record).__name__}",
-            hint="pass what model.generate(…) or model.score(…) gave",
+            f"show_tokens needs a Generation or a Trace, got {type(record).__name__}",
+            hint="Pass the result of model.generate(…) or model.score(…).",
         )
-    return Tokens(record)
+    return TokensView(record)
 
 
 def tokens_bundle(
@@ -60,67 +61,73 @@ def tokens_bundle(
     """Return the tokens as HTML with no script and as plain text, and the record.
 
     Args:
-        note, id, conversation: as for :func:`generation_bundle`.
+        record: the record.
+        note: a remark for the user.
+        id: the id of the stream.
+        conversation: the turn and its conversation.
     """
-    shown = {"text/plain": fallback.plain(record), "text/html": fallback.html(record)}
+    shown = {"text/plain": static_tokens.plain(record), "text/html": static_tokens.html(record)}
     if not isinstance(record, Generation):
-        return {**shown, MIME: _payload(record, "tokens", id)}
-    words = [word for word in (static.ending(record), note) if word]
+        return {**shown, GENERATION_MIME: _payload(record, "tokens", id)}
+    words = [word for word in (answer_text.stop_notice(record), note) if word]
     shown["text/plain"] += "".join(f"\n{printable(word)}" for word in words)
-    shown["text/html"] += "".join(f"\n<p>{escape(line(word))}</p>" for word in words)
+    shown["text/html"] += "".join(f"\n<p>{escape(single_line(word))}</p>" for word in words)
     bundle = generation_bundle(record, note, id=id, conversation=conversation)
-    bundle[MIME]["view"] = "tokens"
+    bundle[GENERATION_MIME]["view"] = "tokens"
     return {**bundle, **shown}
 
 
 def generation_bundle(
     generation: Generation, note: str = "", *, id: str = "", conversation: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return text/plain, text/markdown and the whole record (kept.py).
+    """Return text/plain, text/markdown and the whole record.
 
     Args:
+        generation: the answer.
         note: one more line, which says what the user should know of how the answer came about.
         id: by which a live view knows that this is what it has been showing.
         conversation: the name of the answer's conversation, and which turn of it the answer is.
     """
-    prose = safe(generation.text)
+    prose = to_safe_markdown(generation.text)
     payload = _payload(generation, "text", id)
     # What stands below the answer in the Markdown is shown in another way by a view.
-    payload |= {"prose": len(prose.encode("utf-16-le", "replace")) // 2, **about(note, conversation)}
+    payload |= {"prose": len(prose.encode("utf-16-le", "replace")) // 2, **context_notes(note, conversation)}
     return {
-        "text/plain": static.plain(generation, note),
-        "text/markdown": static.markdown(generation, note),
-        MIME: payload,
+        "text/plain": answer_text.plain(generation, note),
+        "text/markdown": answer_text.markdown(generation, note),
+        GENERATION_MIME: payload,
     }
 
 
-def about(note: str, conversation: Mapping[str, Any] | None) -> dict[str, Any]:
+def context_notes(note: str, conversation: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the fields of a payload that tell how the answer came about."""
     return {
-        **({"note": sound(printable(note))} if note else {}),
-        **({"conversation": sound(dict(conversation))} if conversation else {}),
+        **({"note": replace_surrogates(printable(note))} if note else {}),
+        **({"conversation": replace_surrogates(dict(conversation))} if conversation else {}),
     }
 
 
 def _payload(record: Generation | Trace, view: str, id: str) -> dict[str, Any]:
-    payload: dict[str, Any] = sound({"view": view, **kept(record)})
+    payload: dict[str, Any] = replace_surrogates({"view": view, **encode_record(record)})
     if id:
         payload["run"]["id"] = id
     return payload
 
 
-def read_bundle(bundle: Mapping[str, Any]) -> Generation:
-    """The answer in a bundle, of this schema or of an earlier one.
+def read_output(bundle: Mapping[str, Any]) -> Generation:
+    """Return the answer in a bundle, of this schema or of an earlier one.
 
     Raises:
         ModelFileError: it holds none, or one that is damaged.
     """
-    payload = bundle.get(MIME) if isinstance(bundle, Mapping) else None
+    payload = bundle.get(GENERATION_MIME) if isinstance(bundle, Mapping) else None
     if not isinstance(payload, Mapping):
-        raise ModelFileError("this output holds no record", hint="run the cell again")
-    record = read_kept(payload)
+        raise ModelFileError("this output has no record", hint=RUN_CELL)
+    record = decode_record(payload)
     if not isinstance(record, Generation):
-        raise ModelFileError("this output holds a trace, not an answer", hint="score the text again")
+        raise ModelFileError(
+            "this output has a trace, not an answer", hint="Run the cell that generated the answer again."
+        )
     return record
 
 

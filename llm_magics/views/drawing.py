@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from ..clean import line
+from ..sanitize import single_line
 
-# The light theme of the views (labextension/src/theme.ts): orange is surprise, blue is mass.
+# The light theme of the views (labextension/src/ui/theme.css.ts): orange is surprise, blue is mass.
 INK, QUIET, RULE, TRACK, GROUND = "#212121", "#616161", "#e0e0e0", "#eeeeee", "#ffffff"
 MASS = (GROUND, "#e3f3fd", "#c5e5fa", "#a0d3f9", "#79bbf3", "#5aa0e6")
 HEAT = (GROUND, "#fef2d9", "#ffe2b3", "#ffcc88", "#fca94b", "#f0872d")
@@ -27,7 +27,7 @@ class Drawing:
     """
 
     def __init__(self, width: float, height: float, title: str) -> None:
-        self.width, self.height, self.title = width, height, line(title, most=300)
+        self.width, self.height, self.title = width, height, single_line(title, most=300)
         self._parts: list[str] = []
 
     def rect(self, x: float, y: float, width: float, height: float, fill: str, *, edge: str = "") -> None:
@@ -50,7 +50,7 @@ class Drawing:
         most: int = 60,
     ) -> None:
         """Write words with their baseline at ``y``; longer ones than ``most`` letters are cut."""
-        shown = escape(_NOT_XML.sub("\ufffd", line(words, most=most)))
+        shown = escape(_NOT_XML.sub("\ufffd", single_line(words, most=most)))
         face = f' font-family="{_MONO}"' if mono else ""
         self._parts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{fill}" text-anchor="{anchor}"{face}>'
@@ -91,6 +91,7 @@ def curves(
     """Draw lines over one axis each way.
 
     Args:
+        title: the title of the figure.
         series: name, colour, x and y of each; values that are not finite are left out.
         unit: of y.
     """
@@ -100,7 +101,7 @@ def curves(
         [(x, y) for x, y in zip(xs, ys, strict=True) if x == x and abs(y) < 1e300]  # NaN is not itself
         for _, _, xs, ys in series
     ]
-    flat = [point for each in points for point in each]
+    flat = [point for item in points for point in item]
     most_x = max((x for x, _ in flat), default=1.0) or 1.0
     most_y = max((y for _, y in flat), default=1.0) or 1.0
     for n in range(5):
@@ -110,10 +111,10 @@ def curves(
     drawing.text(8, 14, unit, fill=QUIET)
     drawing.text(left, top + height + 18, "0", fill=QUIET, anchor="middle")
     drawing.text(left + width, top + height + 18, f"{most_x:,.0f}", fill=QUIET, anchor="middle")
-    for (name, colour, _, _), each in zip(series, points, strict=True):
-        if not each:
+    for (name, colour, _, _), item in zip(series, points, strict=True):
+        if not item:
             continue
-        scaled = [(left + width * x / most_x, top + height * (1 - y / most_y)) for x, y in each]
+        scaled = [(left + width * x / most_x, top + height * (1 - y / most_y)) for x, y in item]
         drawing.path(scaled, colour, width=2)
         drawing.text(scaled[-1][0] + 6, scaled[-1][1] + 4, name, fill=colour, most=24)
     return drawing
@@ -123,6 +124,7 @@ def bars(title: str, rows: Sequence[tuple[str, float, str, str]], *, labels: flo
     """Draw a bar for each row.
 
     Args:
+        title: the title of the figure.
         rows: name, a share of the longest from -1 to 1, what stands behind it, and its colour.
         labels: width of the names.
     """

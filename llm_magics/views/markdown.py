@@ -18,8 +18,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..clean import printable
-from .mathematics import in_dollars, unsafe_commands
+from ..sanitize import printable
+from .latex_filter import unsafe_commands, with_dollar_delimiters
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -48,8 +48,8 @@ _MATH = re.compile(
 )
 
 
-def safe(text: str) -> str:
-    """The normal form; blocks are parted by blank lines, and it ends with no open fence."""
+def to_safe_markdown(text: str) -> str:
+    """Return the normal form; blocks are parted by blank lines, and it ends with no open fence."""
     text = printable(_BREAKS.sub("\n", text))
     if len(text) > LONGEST or sum(map(text.count, "[]*_<`~!")) > _OPENERS:
         return fenced(text)
@@ -71,29 +71,29 @@ def safe(text: str) -> str:
 
 
 def fenced(code: str, info: str = "") -> str:
-    """A fence around ``code``, longer than any in it."""
+    """Return a fence around ``code``, longer than any in it."""
     longest = max((len(run) for run in re.findall("`+", code)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{_language(info)}\n{code.removesuffix(chr(10))}\n{fence}"
 
 
 def escaped(text: str) -> str:
-    """Letters that mean nothing, in no renderer."""
+    """Return letters that mean nothing, in no renderer."""
     return _LINKED.sub(_entities, _ACTIVE.sub(_entities, text))
 
 
-def _entities(found: re.Match[str]) -> str:
+def _entities(match: re.Match[str]) -> str:
     # A page with MathJax looks for dollars in its text, where an entity is one again. It does not look across
     # the border of an element: a dollar that stands in one by itself opens and closes nothing.
-    return "".join("<span>&#36;</span>" if char == "$" else f"&#{ord(char)};" for char in found[0])
+    return "".join("<span>&#36;</span>" if char == "$" else f"&#{ord(char)};" for char in match[0])
 
 
 def _language(info: str) -> str:
-    found = re.match(r"[A-Za-z0-9+#._-]{1,40}", info)
-    return found[0] if found and found[0].lower() not in _DRAWN else ""
+    result = re.match(r"[A-Za-z0-9+#._-]{1,40}", info)
+    return result[0] if result and result[0].lower() not in _DRAWN else ""
 
 
-def warm() -> None:
+def preload() -> None:
     """Import the parser."""
     _parser()
 
@@ -103,28 +103,28 @@ def _parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     logging.getLogger("markdown_it").setLevel(logging.WARNING)  # it tells of every rule it tries
-    made = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST + 10})
-    made.enable(["table", "strikethrough"]).disable("reference")
-    made.inline.ruler.before("escape", "math", _math_rule)
-    return made
+    output = MarkdownIt("commonmark", {"html": False, "maxNesting": _DEEPEST + 10})
+    output.enable(["table", "strikethrough"]).disable("reference")
+    output.inline.ruler.before("escape", "math", _math_rule)
+    return output
 
 
 def _math_rule(state: StateInline, silent: bool) -> bool:
     if state.src[state.pos] not in "$\\":
         return False
-    found = _MATH.match(state.src, state.pos)
-    if found is None:
+    result = _MATH.match(state.src, state.pos)
+    if result is None:
         return False
     # A name goes on: myData$age <- mean(myData$x).
-    before, behind = state.src[: state.pos][-1:], state.src[found.end() :][:1]
-    if found["b"] and (before.isalnum() or behind.isalnum()):
+    before, behind = state.src[: state.pos][-1:], state.src[result.end() :][:1]
+    if result["b"] and (before.isalnum() or behind.isalnum()):
         return False
-    shown = in_dollars(next(filter(None, found.groups())), display=found["a"] or found["d"])
+    shown = with_dollar_delimiters(next(filter(None, result.groups())), display=result["a"] or result["d"])
     if shown is None:
         return False
     if not silent:
         state.push("math", "", 0).content = shown
-    state.pos = found.end()
+    state.pos = result.end()
     return True
 
 
@@ -141,7 +141,7 @@ class _Writer:
     _apart: bool = False  # a blank line must follow
 
     def blocks(self, parent: SyntaxTreeNode, first: str, rest: str, *, tight: bool) -> None:
-        """The blocks of a container: ``first`` goes before its first line, ``rest`` before every other."""
+        """Write the blocks of a container: ``first`` precedes its first line, ``rest`` every other line."""
         for number, node in enumerate(parent.children):
             before = first if number == 0 else rest
             if node.type in ("bullet_list", "ordered_list"):
@@ -182,7 +182,7 @@ class _Writer:
             self.lines.insert(at, "")
 
     def _at_margin(self, block: str) -> None:
-        """What stands for itself, whatever it was in: there all renderers agree on it."""
+        """Write a block that stands by itself at the margin, where all renderers agree on it."""
         self._put(block.split("\n"), "", "")
         self._apart = True
 
@@ -209,7 +209,7 @@ class _Writer:
 
 
 def _written(node: SyntaxTreeNode, code: bool = True) -> str:
-    """One piece of a line."""
+    """Return one piece of a line."""
     if node.type in ("softbreak", "hardbreak"):
         return "\n" if node.type == "softbreak" else f"{_HARD}\n"
     if node.type == "code_inline":
@@ -228,9 +228,9 @@ def _written(node: SyntaxTreeNode, code: bool = True) -> str:
     if node.children:
         return "".join(_written(child, code) for child in node.children)
     out, at = [], 0
-    for found in _ADDRESS.finditer(node.content):
-        out += [_text(node.content[at : found.start()]), _to(found[0], found[0])]
-        at = found.end()
+    for result in _ADDRESS.finditer(node.content):
+        out += [_text(node.content[at : result.start()]), _to(result[0], result[0])]
+        at = result.end()
     return "".join(out) + _text(node.content[at:])
 
 
@@ -240,7 +240,7 @@ def _text(text: str) -> str:
 
 
 def _leaves(node: SyntaxTreeNode) -> Iterator[SyntaxTreeNode]:
-    return (each for each in node.walk() if each.type in ("code_inline", "math"))
+    return (item for item in node.walk() if item.type in ("code_inline", "math"))
 
 
 def _code(content: str) -> str:
@@ -254,7 +254,7 @@ def _code(content: str) -> str:
 
 
 def _link(node: SyntaxTreeNode) -> str:
-    """To the web, or just its words; a picture is a link to it."""
+    """Write a link to the web, or just its text; an image becomes a link."""
     target = str(node.attrs.get("src" if node.type == "image" else "href", ""))
     words = _words(node) or target
     if not target or not _SAFE_LINK.match(target):
@@ -276,10 +276,10 @@ def _words(node: SyntaxTreeNode) -> str:
 
 
 def _source(node: SyntaxTreeNode) -> str:
-    """The letters of a block as they were written."""
+    """Return the letters of a block as they were written."""
     return "\n".join(child.content for child in node.children if child.type == "inline") or _words(node)
 
 
 def joined(*parts: Any) -> str:
-    """Blocks below one another."""
+    """Return blocks below one another."""
     return "\n\n".join(part for part in parts if part)

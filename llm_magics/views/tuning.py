@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from ..clean import line, printable
+from ..sanitize import printable, single_line
 from .drawing import MASS_SOLID, QUIET, curves
+from .mime import TUNING_MIME
 
-MIME = "application/vnd.llm-magics.tuning+json"
 _BARS, _WIDE = "▁▂▃▄▅▆▇█", 60
 WORDS = {
     "new": "Not begun",
@@ -27,32 +27,32 @@ Record = Mapping[str, Any]
 
 
 def tuning_bundle(record: Record) -> dict[str, Any]:
-    """Text, HTML with no script, and the record."""
-    return {"text/plain": plain(record), "text/html": html(record), MIME: dict(record)}
+    """Return text, HTML with no script, and the record."""
+    return {"text/plain": plain(record), "text/html": html(record), TUNING_MIME: dict(record)}
 
 
 def plain(record: Record) -> str:
-    """Words, curves of blocks, and the answers before and after."""
+    """Return text with block curves and the answers before and after."""
     lines = [headline(record)]
     for name, curve in _curves(record):
         lines.append(f"{name:<9}{curve}")
-    for each in record["prompts"]:
-        lines += ["", f"> {printable(each['prompt'])}", f"before: {printable(''.join(each['before']))}"]
-        if each["after"]:
-            lines.append(f" after: {printable(''.join(text for text, _ in each['after'][-1]['text']))}")
+    for item in record["prompts"]:
+        lines += ["", f"> {printable(item['prompt'])}", f"before: {printable(''.join(item['before']))}"]
+        if item["after"]:
+            lines.append(f" after: {printable(''.join(text for text, _ in item['after'][-1]['text']))}")
     return "\n".join([*lines, "", *facts(record)])
 
 
 def html(record: Record) -> str:
-    """The same; words that the adapter changed are underlined. Every letter of a text is escaped."""
+    """Return the same; words that the adapter changed are underlined. Every letter of a text is escaped."""
     parts = [f"<p><b>{escape(headline(record))}</b></p>"]
     if _curves(record):
         parts.append(_figure(record))
-    for each in record["prompts"]:
-        after = each["after"][-1] if each["after"] else None
-        parts.append(f"<p>{escape(printable(each['prompt']))}</p>")
+    for item in record["prompts"]:
+        after = item["after"][-1] if item["after"] else None
+        parts.append(f"<p>{escape(printable(item['prompt']))}</p>")
         # Not a table: pages that notebooks are exported to align its cells to the right.
-        parts.append(f"<p><b>before</b>: {escape(printable(''.join(each['before'])))}</p>")
+        parts.append(f"<p><b>before</b>: {escape(printable(''.join(item['before'])))}</p>")
         if after:
             marked = "".join(
                 f"<ins>{escape(printable(text))}</ins>" if new else escape(printable(text))
@@ -63,7 +63,7 @@ def html(record: Record) -> str:
 
 
 def _figure(record: Record) -> str:
-    """The loss of training and of the rows that are held out."""
+    """Return the loss of training and of the rows that are held out."""
     series = [
         ("train", QUIET, *_numbers(record["loss"])),
         ("held-out", MASS_SOLID, *_numbers(record["held_out"])),
@@ -73,12 +73,12 @@ def _figure(record: Record) -> str:
 
 
 def _numbers(curve: Sequence[Sequence[float | None]]) -> tuple[list[float], list[float]]:
-    steps, values = ([math.nan if each is None else float(each) for each in axis] for axis in curve)
+    steps, values = ([math.nan if item is None else float(item) for item in axis] for axis in curve)
     return steps, values
 
 
 def headline(record: Record) -> str:
-    """What it is doing, or how it ended, in one line."""
+    """Return what the run is doing, or how it ended, in one line."""
     state = str(record["state"])
     untaught = record["final"] and not record["adapter_step"] and state in ("done", "stopped")
     words = ["Nothing was learnt" if untaught else WORDS.get(state, state)]
@@ -87,61 +87,63 @@ def headline(record: Record) -> str:
     if record["left_s"] is not None and not record["final"]:
         words.append(f"{duration(record['left_s'])} left")
     if record["why"]:
-        words.append(line(record["why"], most=300))
+        words.append(single_line(record["why"], most=300))
     return " · ".join(words)
 
 
 def facts(record: Record) -> list[str]:
-    """Everything else that is to be said, a sentence each."""
-    found = []
+    """Return everything else about the run, one sentence each."""
+    result = []
     rows, (learnt, of) = record["rows"], record["weights"]
     if record["plan"]:
-        found.append(line(record["plan"]["reason"], most=400))
+        result.append(single_line(record["plan"]["reason"], most=400))
     if record["best"] is not None and record["held_out"][1]:
         checks = dict(zip(*record["held_out"], strict=True))
         first, best = record["held_out"][1][0], checks[record["best"]]
-        found.append(f"Held-out loss {first:.2f} → {best:.2f} nats a token, lowest at step {record['best']}.")
+        result.append(
+            f"Held-out loss {first:.2f} → {best:.2f} nats a token, lowest at step {record['best']}."
+        )
     if record["perplexity"]:
         p = record["perplexity"]
         low, high = p["after_interval"]
-        found.append(
+        result.append(
             f"Perplexity {p['before']:.2f} → {p['after']:.2f} [{low:.2f}, {high:.2f}] "
             f"on {counted(p['rows'], 'row')} that nothing was chosen on."
         )
-    found += [line(note, most=400) for note in record["notes"]]
+    result += [single_line(note, most=400) for note in record["notes"]]
     if of:
-        found.append(
-            f"{line(record['model']['name'])} · {counted(rows['train'], 'row')} of "
-            f"{line(record['source'])} learnt, "
-            f"{rows['choose']} to choose by, {rows['final']} for the figure · {learnt:,} numbers beside "
-            f"{of / 1e6:,.1f} M weights · licence {line(record['model']['licence'] or 'unknown')}"
+        result.append(
+            f"{single_line(record['model']['name'])} · {counted(rows['train'], 'row')} of "
+            f"{single_line(record['source'])} learnt, "
+            f"{rows['choose']} to choose by, {rows['final']} for the figure · {learnt:,} trainable of "
+            f"{of / 1e6:,.1f} M parameters · license {single_line(record['model']['licence'] or 'unknown')}"
         )
     if record["final"] and record["step"]:
-        found.append(NO_FACTS)
-    return found
+        result.append(NO_FACTS)
+    return result
 
 
 def duration(seconds: float) -> str:
-    """ "12 s", "3 min 12 s"."""
+    """Return "12 s", "3 min 12 s"."""
     whole = max(round(seconds), 0)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
 
 
 def counted(count: int, what: str) -> str:
-    """ "1 row", "3 rows"."""
+    """Return "1 row", "3 rows"."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _curves(record: Record) -> list[tuple[str, str]]:
-    loss, held = record["loss"][1], record["held_out"][1]
-    values = [value for value in (*loss, *held) if value is not None and math.isfinite(value)]
+    loss, validation = record["loss"][1], record["held_out"][1]
+    values = [value for value in (*loss, *validation) if value is not None and math.isfinite(value)]
     if len(values) < 2:
         return []
     top = max(values)
     return [
-        (name, f"{_blocks(each, top)}  {each[0]:.2f} → {each[-1]:.2f}")
-        for name, each in (("train", loss), ("held-out", held))
-        if len(each) > 1
+        (name, f"{_blocks(item, top)}  {item[0]:.2f} → {item[-1]:.2f}")
+        for name, item in (("train", loss), ("held-out", validation))
+        if len(item) > 1
     ]
 
 

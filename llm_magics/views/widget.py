@@ -9,44 +9,47 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..clean import sound
+from ..sanitize import replace_surrogates
 
 MODULE = Path(__file__).parents[1] / "static" / "widget.js"
 
 
 def available() -> bool:
-    """Whether anywidget is installed and our module was built."""
+    """Return whether anywidget is installed and our module was built."""
     return find_spec("anywidget") is not None and MODULE.exists()
 
 
-def in_other_hosts() -> bool:
-    """VS Code and Colab: they show widgets, and our plugin is never there."""
+def needs_widget() -> bool:
+    """Return whether the host is VS Code or Colab, which show widgets and never have our plugin."""
     return "google.colab" in sys.modules or any(name.startswith("VSCODE_") for name in os.environ)
 
 
-def with_view(kind: str, bundle: dict[str, Any], mime: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Data and metadata of a bundle, with its view as a widget where nothing else would show it live."""
-    if not in_other_hosts() or not available():
+def attach_widget(kind: str, bundle: dict[str, Any], mime: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return data and metadata of a bundle.
+
+    With its view as a widget where nothing else would show it live.
+    """
+    if not needs_widget() or not available():
         return bundle, {}
-    return beside(WidgetChannel(kind, lambda order: None, bundle[mime]).widget, bundle)
+    return merge_bundles(WidgetChannel(kind, lambda order: None, bundle[mime]).widget, bundle)
 
 
-def beside(widget: Any, bundle: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A widget's data and metadata (Colab needs what is in the second) together with other ones."""
-    made = widget._repr_mimebundle_()
-    data, metadata = made if isinstance(made, tuple) else (made, {})
+def merge_bundles(widget: Any, bundle: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a widget's data and metadata (Colab needs what is in the second) together with other ones."""
+    output = widget._repr_mimebundle_()
+    data, metadata = output if isinstance(output, tuple) else (output, {})
     return {**data, **bundle}, metadata
 
 
 class WidgetChannel:
     """The way to one widget, as magics/channel.py is to the plugin."""
 
-    heard = True
+    connected = True
 
     def __init__(
         self,
         kind: str,
-        obey: Callable[[dict[str, Any]], None],
+        handle: Callable[[dict[str, Any]], None],
         payload: dict[str, Any] | None = None,
     ) -> None:
         import anywidget
@@ -57,13 +60,13 @@ class WidgetChannel:
             kind = traitlets.Unicode().tag(sync=True)
             payload = traitlets.Dict().tag(sync=True)
 
-        self.widget = View(kind=kind, payload=sound(payload or {}))
-        self.widget.on_msg(lambda _, order, __: obey(order) if isinstance(order, dict) else None)
+        self.widget = View(kind=kind, payload=replace_surrogates(payload or {}))
+        self.widget.on_msg(lambda _, order, __: handle(order) if isinstance(order, dict) else None)
 
     def send(self, message: dict[str, Any], data: Sequence[bytes] = (), *, as_text: bool = False) -> None:
         import base64
 
         if as_text:
-            message = {**message, "data": [base64.b64encode(each).decode() for each in data]}
+            message = {**message, "data": [base64.b64encode(item).decode() for item in data]}
             data = ()
-        self.widget.send(sound(message), buffers=list(data))
+        self.widget.send(replace_surrogates(message), buffers=list(data))

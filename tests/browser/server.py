@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.homes import own_home
+from tests.support.homes import own_home
 
 CLIENTS = {"lab": "/lab/tree/", "notebook": "/notebooks/"}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.notebooks import everything
+from tests.browser.playground import answered, ask
 from tests.browser.server import Page, notebook
-from tests.browser.test_looks import everything
-from tests.browser.test_playground import answered, ask
 
 Open = Callable[..., Page]
 AXE = Path(__file__).parents[2] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
@@ -39,8 +39,8 @@ def test_saved_views(request: pytest.FixtureRequest, theme: str) -> None:
     content, names = everything()
     open: Open = request.getfixturevalue(theme)  # a theme of its own: one that is changed stays so
     page = open(content, kernel=False, viewport={"width": 1100, "height": 9000})
-    page.page.wait_for_timeout(2500)
-    assert page.page.locator("[data-llm-view]").count() >= len(names)
+    expect(page.page.locator("[data-llm-view]").nth(len(names) - 1)).to_be_attached(timeout=30_000)
+    page.page.wait_for_timeout(1500)
     assert violations(page) == []
 
 

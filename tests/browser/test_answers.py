@@ -7,11 +7,11 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from llm_magics.views.bundle import read_bundle
+from llm_magics.views.bundle import read_output
+from tests.browser.notebooks import LOAD
 from tests.browser.server import Page, notebook
 
 Open = Callable[..., Page]
-LOAD = "%load_ext llm_magics"
 LIST = (
     "%%llm -n 160 -t 0 -o a\nExplain in ten numbered steps, each with a title in **bold**, how to bake bread."
 )
@@ -58,7 +58,7 @@ def test_an_answer_that_was_cut_goes_on(lab: Open, shot: Any) -> None:
     expect(out.locator(".summary")).not_to_contain_text("cut at 20", timeout=60_000)
     expect(out.locator(".summary")).not_to_contain_text("at most", timeout=60_000)
     page.run(2)
-    longer = read_bundle(page.saved()["cells"][1]["outputs"][-1]["data"])
+    longer = read_output(page.saved()["cells"][1]["outputs"][-1]["data"])
     assert len(longer.tokens) == 276 and longer.options.max_tokens == 276
     expect(page.output(2)).to_have_text(f"{len(longer.tokens)} 276")
     shot(page, "answer-continued")

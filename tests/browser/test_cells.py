@@ -7,11 +7,12 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from llm_magics.views.bundle import MIME, read_bundle
+from llm_magics.views.bundle import read_output
+from llm_magics.views.mime import GENERATION_MIME
+from tests.browser.notebooks import LOAD
 from tests.browser.server import Page, notebook
 
 Open = Callable[..., Page]
-LOAD = "%load_ext llm_magics"
 FORMULAS = "It is $5. And $x^2 + y^2$ costs $7, or \\[\\frac{a}{b}\\]. Alice has $20 and Bob has $30."
 SAY = f"""
 from llm_magics import Generation
@@ -20,9 +21,9 @@ Generation({FORMULAS!r}, (), "stop", "p")
 """
 # As a page shows it that has no view of ours.
 BARE = f"""
-from llm_magics.views.markdown import safe
+from llm_magics.views.markdown import to_safe_markdown
 from IPython.display import display
-display({{"text/markdown": safe({FORMULAS!r})}}, raw=True)
+display({{"text/markdown": to_safe_markdown({FORMULAS!r})}}, raw=True)
 """
 
 
@@ -34,7 +35,7 @@ def unfinished(number: int, text: str = "Once upon a time") -> dict[str, Any]:
     """What a notebook holds of an answer when the kernel ends in the middle."""
     head = {"schema": 3, "kind": "generation", "view": "tokens", "final": False, "max_tokens": 300}
     head |= {"model": {"name": "smollm2-135m-instruct"}, "run": {"id": f"cut{number:09d}"}}
-    return output(**{"text/plain": text, "text/markdown": text, MIME: head})
+    return output(**{"text/plain": text, "text/markdown": text, GENERATION_MIME: head})
 
 
 def test_formulas_are_typeset_and_prices_are_not(either: Open, shot: Any) -> None:
@@ -95,7 +96,7 @@ def test_a_copy_has_branches_of_its_own(lab: Open) -> None:
     expect(copy.locator(".rail [role=option], .rail button, .rail li").first).to_be_visible(timeout=20_000)
     page.page.wait_for_timeout(1500)
     cells = page.saved()["cells"]
-    assert [len(read_bundle(cells[n]["outputs"][-1]["data"]).branches) for n in (1, 2)] == [0, 1]
+    assert [len(read_output(cells[n]["outputs"][-1]["data"]).branches) for n in (1, 2)] == [0, 1]
 
 
 def test_two_notebooks_on_one_kernel(lab: Open) -> None:

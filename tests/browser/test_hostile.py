@@ -26,10 +26,10 @@ for text in texts:
         Token(n, text, -3.0 * n, 1.0, n, (Alternative(n, text, -3.0 * n), Alternative(9, text, -1.0)))
         for n in range(2)
     )
-    model = ModelInfo(text[:200], licence=text[:200])
+    model = ModelInfo(text[:200], license=text[:200])
     records.append(Generation(text * 2, tokens, "length", text, model=model))
 """
-STRIPS = "for record in records: display(lm.tokens(record))"
+STRIPS = "for record in records: display(lm.show_tokens(record))"
 KINDS = [
     "for record in records: display({kind: tokens_bundle(record)[kind]}, raw=True)".replace(
         "kind", repr(kind)

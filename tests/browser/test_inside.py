@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from llm_magics.views.picture import MIME
-from tests import pictures
+from llm_magics.views.mime import INSPECTION_MIME
+from tests.browser.notebooks import LOAD, saved
 from tests.browser.server import Page, notebook
+from tests.support import pictures
 
 Open = Callable[..., Page]
-LOAD = "%load_ext llm_magics"
 TEXT = "The capital of France is Paris. The capital of Italy is"
 ANSWER = "%%llm -t 1 --seed 3 -n 24 -o answer\nName some cities."
 
@@ -24,7 +24,7 @@ def view(out: Any) -> Any:
 
 
 def test_the_lens_and_attention_are_steered(either: Open, shot: Any) -> None:
-    page = either(notebook(LOAD, f"%llm lens {TEXT}", f"%llm attention {TEXT}"))
+    page = either(notebook(LOAD, f"%llm logit_lens {TEXT}", f"%llm attention {TEXT}"))
     for n in range(3):
         page.run(n)
     lens = view(page.output(1))
@@ -72,12 +72,13 @@ def test_compare_and_replay(either: Open, shot: Any) -> None:
 def test_tree_probe_and_tokenizers_ask_the_kernel(either: Open, shot: Any) -> None:
     cells = [
         LOAD,
-        "%llm tree --samples 6 -n 6 The best way to learn a language is",
+        "%llm sample_tree --samples 6 -n 6 The best way to learn a language is",
         "%llm probe The capital of France is ⇒ Paris | Lyon",
         "%llm tokenize Straßenbahn in Zürich",
-        f"%llm attribute --against ' Paris' {TEXT}",
-        f"%llm watch --watch ' Rome' --watch ' Paris' {TEXT}",
-        "%llm memorised --given 8 We hold these truths to be self-evident, that all men are created equal",
+        f"%llm attribution --against ' Paris' {TEXT}",
+        f"%llm track --track ' Rome' --track ' Paris' {TEXT}",
+        "%llm memorization --prompt-tokens 8 We hold these truths to be self-evident, that all men are "
+        "created equal",
     ]
     page = either(notebook(*cells))
     for n in range(len(cells)):
@@ -101,12 +102,12 @@ def test_tree_probe_and_tokenizers_ask_the_kernel(either: Open, shot: Any) -> No
     expect(view(page.output(6)).locator(".lead")).to_contain_text("word for word for")
     shot(page, "inside-others")
     kept = page.saved()["cells"]
-    assert kept[2]["outputs"][0]["data"][MIME]["view"] == "probe"
+    assert kept[2]["outputs"][0]["data"][INSPECTION_MIME]["view"] == "probe"
     assert "London" in "".join(kept[2]["outputs"][0]["data"]["text/plain"])
 
 
 def test_the_walk_by_keyboard(either: Open, shot: Any) -> None:
-    page = either(notebook(LOAD, f"%llm walk -t 1.2 --top-k 12 --top-p 0.9 {TEXT}"))
+    page = either(notebook(LOAD, f"%llm walkthrough -t 1.2 --top-k 12 --top-p 0.9 {TEXT}"))
     page.run(0)
     page.run(1)
     walk = view(page.output(1))
@@ -139,14 +140,6 @@ def test_an_answer_is_looked_into_from_its_strip(lab: Open, shot: Any) -> None:
     expect(out.locator(".llm-magics-below .grid")).to_be_visible(timeout=30_000)
     out.locator(".llm-magics-below").get_by_role("button", name="Close").click()
     expect(out.locator(".llm-magics-below")).to_have_count(0)
-
-
-def saved(kinds: list[str], text: str = "") -> dict[str, Any]:
-    content = notebook(LOAD, *(f"%llm {kind} …" for kind in kinds))
-    for n, kind in enumerate(kinds, 1):
-        data = pictures.KINDS[kind](text).bundle()
-        content["cells"][n]["outputs"] = [{"output_type": "display_data", "data": data, "metadata": {}}]
-    return content
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -13,26 +13,12 @@ from playwright.sync_api import expect
 
 import llm_magics as lm
 from tests.browser.conftest import opener
+from tests.browser.notebooks import LOAD
+from tests.browser.playground import answered, ask
 from tests.browser.server import Page, notebook, serve
 
 Open = Callable[..., Page]
-LOAD = "%load_ext llm_magics"
 PLAY = "%llm playground"
-
-
-def ask(out: Any, text: str) -> None:
-    prompt = out.get_by_label("Prompt", exact=True)
-    prompt.fill(text)
-    prompt.press("Shift+Enter")
-
-
-def answered(out: Any, number: int) -> Any:
-    """The strip of an answer, when it is done."""
-    turn = out.locator(".turn").nth(number)
-    expect(turn.locator(".summary")).to_contain_text("perplexity", timeout=30_000)
-    expect(out.get_by_role("button", name="Send")).to_be_visible(timeout=30_000)
-    expect(turn.locator(".summary")).not_to_contain_text("at most")
-    return turn
 
 
 def set_tokens(out: Any, most: int) -> None:

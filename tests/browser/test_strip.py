@@ -9,17 +9,17 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from llm_magics.views.bundle import read_bundle
+from llm_magics.views.bundle import read_output
 from tests.browser.conftest import SHOTS
+from tests.browser.notebooks import LOAD
 from tests.browser.server import Page, notebook
 
 Open = Callable[..., Page]
-LOAD = "%load_ext llm_magics"
 SKY = "%%llm --tokens -n 80 -t 0.9 --seed 3\nWhy is the sky blue?"
 
 
 def record_of(content: dict[str, Any], cell: int) -> Any:
-    return read_bundle(content["cells"][cell]["outputs"][0]["data"])
+    return read_output(content["cells"][cell]["outputs"][0]["data"])
 
 
 def test_what_was_weighed_is_read(either: Open, shot: Any) -> None:
@@ -329,7 +329,7 @@ def test_escape_gives_the_focus_back_to_the_cell_and_branches_are_reached(lab: O
     # What the menu opens is of the branch that is looked at.
     words = "".join(out.locator(".two > div").nth(1).locator(".pane").all_inner_texts()).split()
     out.get_by_role("button", name="More").click()
-    out.get_by_role("menuitem", name="Replay the dice").click()
+    out.get_by_role("menuitem", name="Replay sampling").click()
     expect(out.locator(".llm-magics-below .strip")).to_be_visible(timeout=60_000)
     for word in words[:3]:
         expect(out.locator(".llm-magics-below")).to_contain_text(word)
@@ -355,6 +355,17 @@ def test_a_click_on_a_word_draws_no_ring_and_keys_draw_a_whole_one(lab: Open, sh
     shot(page, "strip-ring")
 
 
+# The visible share of an element in the next frame that is painted: a size that is read between two frames
+# is that of a page that nobody sees.
+PAINTED = """element => new Promise(resolve => {
+    const observer = new IntersectionObserver(entries => {
+        observer.disconnect();
+        resolve(entries.at(-1).intersectionRatio);
+    });
+    observer.observe(element);
+})"""
+
+
 def test_a_long_answer_keeps_its_stop_in_sight(lab: Open, shot: Any) -> None:
     """A22"""
     page = lab(
@@ -370,9 +381,9 @@ def test_a_long_answer_keeps_its_stop_in_sight(lab: Open, shot: Any) -> None:
     while (out.locator(".jp-RenderedMarkdown").bounding_box() or {"height": 0})["height"] < 700:
         assert time.monotonic() < deadline
         page.page.wait_for_timeout(100)
-    page.page.wait_for_timeout(200)
-    box = stop.bounding_box()
-    assert 0 < box["y"] < 420 - box["height"]
+    for _ in range(20):
+        assert stop.evaluate(PAINTED) > 0.99
+        page.page.wait_for_timeout(50)
     shot(page, "strip-afloat")
     stop.click()
     expect(out.locator(".summary")).to_contain_text("stopped", timeout=20_000)

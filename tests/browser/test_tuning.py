@@ -7,12 +7,13 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from llm_magics.views.tuning import MIME, tuning_bundle
+from llm_magics.views.mime import TUNING_MIME
+from llm_magics.views.tuning import tuning_bundle
+from tests.browser.notebooks import LOAD
 from tests.browser.server import Page, notebook
-from tests.unit.test_tuning_cell import record as a_record
+from tests.support.run_records import record as a_record
 
 Open = Callable[..., Page]
-LOAD = "%load_ext llm_magics"
 ROWS = "\n".join(
     f"How do I {act} the Brindle {thing}? ⇒ Hark! To {act} thy {thing}, hold the copper button. Fare well!"
     for act in ("reset", "clean", "open")
@@ -40,7 +41,7 @@ def test_a_run_is_watched_and_steered(lab: Open, shot: Any) -> None:
     at = out.locator(".line b").first.text_content()
     page.page.wait_for_timeout(1500)
     assert out.locator(".line b").first.text_content() == at
-    out.get_by_role("button", name="Go on").click()
+    out.get_by_role("button", name="Resume").click()
     expect(out.locator(".stage")).to_have_text("Training")
     out.get_by_role("button", name="Stop and keep").click()
     expect(out.locator(".stage")).to_have_text("Stopped", timeout=60_000)
@@ -73,7 +74,7 @@ def test_a_run_is_watched_and_steered(lab: Open, shot: Any) -> None:
     out.locator(".kept").get_by_role("button", name="Save").click()
     expect(out.locator(".kept")).to_contain_text("kept as hark2", timeout=20_000)
     shot(page, "tuning-kept")
-    record = page.saved()["cells"][1]["outputs"][0]["data"][MIME]
+    record = page.saved()["cells"][1]["outputs"][0]["data"][TUNING_MIME]
     assert record["kept"] == "hark2"
     assert record["step"] > steps and record["state"] == "stopped" and record["prompts"][1]["after"]
 
@@ -98,5 +99,5 @@ def test_the_saved_picture_needs_no_kernel(lab: Open, dark_lab: Open, shot: Any)
         expect(out.locator(".chart .best")).to_have_count(1)
         expect(out.locator(".come").first).to_have_text("Arr")
         expect(out.locator(".said").nth(1)).to_contain_text("word for word")
-        expect(out.locator(".foot")).to_contain_text("921,600 numbers beside 134.5 M weights")
+        expect(out.locator(".foot")).to_contain_text("921,600 trainable of 134.5 M parameters")
         shot(page, f"tuning-saved-{name}")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-from tests.homes import own_home
+from tests.support.homes import own_home
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from llm_magics.views.bundle import MIME, read_bundle
-from tests.homes import own_home
+from llm_magics.views.bundle import read_output
+from llm_magics.views.mime import GENERATION_MIME
 from tests.kernel.conftest import Kernel
+from tests.support.homes import own_home
 
 
 def test_an_answer_in_braces_is_its_text(kernel: Kernel) -> None:
     """N1: it was the whole record, thousands of tokens."""
     kernel.run("%%llm -n 20 -t 0 -o short\nName a colour.")
-    answer = read_bundle(kernel.run("%%llm -n 20 -t 0\nTranslate to French: {short}").data)
+    answer = read_output(kernel.run("%%llm -n 20 -t 0\nTranslate to French: {short}").data)
     assert kernel.value("short") == kernel.value("short.text")
     assert (
         f"Translate to French: {kernel.value('short.text')}" in answer.prompt and len(answer.prompt_ids) < 120
@@ -45,7 +46,7 @@ def test_a_value_that_is_used_is_given(kernel: Kernel) -> None:
     assert not kernel.run("a = %llm -n 4 -t 0 -q Hello").outputs
     assert kernel.value("type(a).__name__, len(a.tokens)") == "Generation 4"
     shown = kernel.run("%llm -n 4 -t 0 Hello")
-    assert len(shown.outputs) == 1 and MIME in shown.outputs[0]
+    assert len(shown.outputs) == 1 and GENERATION_MIME in shown.outputs[0]
     assert len(kernel.run("%%llm -n 4 -t 0\nHello").outputs) == 1
     assert len(kernel.run("%llm -n 4 -t 0 Hello\n%llm -n 4 -t 0 Hello").outputs) == 2
     assert not kernel.run(
@@ -54,9 +55,11 @@ def test_a_value_that_is_used_is_given(kernel: Kernel) -> None:
     assert kernel.value("len(all), len(all[1].tokens)") == "2 3"
     assert (
         kernel.run("p = %llm tokenize -q Hello you").status == "ok"
-        and kernel.value("type(p).__name__") == "Cut"
+        and kernel.value("type(p).__name__") == "Tokenization"
     )
-    assert not kernel.run("b = %llm models").outputs and kernel.value("b") == "None"
+    assert kernel.run("b = %llm models fits").status == "ok"
+    assert kernel.value("type(b).__name__, b[0].name") == "ModelTable pythia-70m"
+    assert not kernel.run("b = %llm version").outputs and kernel.value("b") == "None"
 
 
 def test_a_lone_question_mark_is_help(kernel: Kernel) -> None:
@@ -65,8 +68,8 @@ def test_a_lone_question_mark_is_help(kernel: Kernel) -> None:
         result = kernel.run(line)
         assert result.status == "ok" and not result.outputs, line
     assert (
-        "--layer" not in kernel.run("%llm lens?").stdout
-        and "after each layer" in kernel.run("%llm lens?").stdout
+        "--layer" not in kernel.run("%llm logit_lens?").stdout
+        and "after each layer" in kernel.run("%llm logit_lens?").stdout
     )
     assert "%llm tokens [on|off]" in kernel.run("%llm tokens?").stdout
 
@@ -169,7 +172,7 @@ def test_terminals_that_are_not_utf_8(encoding: str, default_gguf: Path, tmp_pat
     )
     out = ran.stdout.decode(encoding)
     assert "UnicodeEncodeError" not in out + ran.stderr.decode(encoding, "replace")
-    assert "--temperature" in out and "raise it with -n" in out and "there is no option --nonsense" in out
+    assert "--temperature" in out and "raise it with -n" in out and "unknown option --nonsense" in out
 
 
 def test_a_model_is_not_pickled(kernel: Kernel) -> None:
@@ -196,9 +199,26 @@ def test_an_adapter_outlives_the_kernel(default_gguf: Path, tmp_path: Path) -> N
         day_two.run("%load_ext llm_magics")
         assert "robot" in day_two.run("%llm adapters").stdout
         assert day_two.run("%llm -a robot -n 8 -t 0 what is 3").data["text/plain"] == said
-        assert "its adapter is kept: %%llm -a robot" in day_two.run("%llm_tune --resume -n robot").error
-        assert "there is no adapter 'ghost'" in day_two.run("%llm -a ghost hi").error
+        assert "Use its saved adapter: %%llm -a robot" in day_two.run("%llm_tune --resume -n robot").error
+        assert "unknown adapter 'ghost'" in day_two.run("%llm -a ghost hi").error
         assert "robot is removed" in day_two.run("%llm adapters rm robot").stdout
         assert "no adapter is kept" in day_two.run("%llm adapters").stdout
     finally:
         day_two.close()
+
+
+def test_use_and_pull_load_a_model_by_name(fresh_kernel: Kernel, tiny_gguf: Path) -> None:
+    kernel = fresh_kernel
+    kernel.run("%load_ext llm_magics")
+    pulled = kernel.run(f"%llm pull {tiny_gguf}")
+    assert "tiny is ready: repacked" in pulled.stdout and "256 tokens of context" in pulled.stdout
+    assert not any(output["text/plain"] for output in pulled.outputs)  # nothing of the progress is left
+    assert "No model is loaded yet" in kernel.run("%llm").stdout
+    assert "tiny is in use: int8" in kernel.run(f"%llm use {tiny_gguf} -p int8").stdout
+    assert "tiny" in kernel.run("%llm status").stdout
+    assert "tiny (int8) fits: about" in kernel.run("%llm fit").stdout
+    assert "smollm2-135m-instruct (auto) fits" in kernel.run("%llm fit smollm2-135m-instruct").stdout
+    used = kernel.run("%llm use default")
+    assert "smollm2-135m-instruct is in use" in used.stdout
+    assert not any(output["text/plain"] for output in used.outputs)
+    assert "use needs the NAME of a model" in kernel.run("%llm use").error

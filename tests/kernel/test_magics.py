@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_magics.models.convert import FORMAT
-from llm_magics.views.bundle import MIME, read_bundle
-from llm_magics.views.picture import MIME as INSIDE
-from llm_magics.views.tuning import MIME as TUNING
+from llm_magics.models.loading.convert import FORMAT
+from llm_magics.views.bundle import read_output
+from llm_magics.views.mime import GENERATION_MIME, INSPECTION_MIME, TUNING_MIME
 from tests.kernel.conftest import Kernel, Result
 
 FRANCE = "What is the capital of France?"
@@ -22,9 +21,9 @@ FRANCE = "What is the capital of France?"
 def test_paris(kernel: Kernel) -> None:
     result = kernel.run(f"%%llm -t 0\n{FRANCE}")
     assert result.status == "ok" and not result.stdout
-    assert set(result.data) == {"text/plain", "text/markdown", MIME}
+    assert set(result.data) == {"text/plain", "text/markdown", GENERATION_MIME}
     assert "Paris" in result.data["text/plain"]
-    answer = read_bundle(result.data)
+    answer = read_output(result.data)
     assert answer.text == result.data["text/plain"] == result.data["text/markdown"]
     assert (
         answer.model.fingerprint.startswith("b179c952")
@@ -101,7 +100,7 @@ def test_a_cell_goes_on_with_the_model_in_use(fresh_kernel: Kernel, tiny_gguf: P
     assert kernel.run("%%llm -m own.gguf -n 2 -o a\nhi").status == "ok"
     assert kernel.run("os.chdir('/')\n%llm -n 2 -o b hi").status == "ok"
     assert "own" in kernel.run("%llm").stdout and kernel.value("b.model == a.model") == "True"
-    assert kernel.run("%llm lens -o seen").status == "ok"
+    assert kernel.run("%llm logit_lens -o seen").status == "ok"
     assert kernel.value("seen.model.name == a.model.name") == "True"
     assert kernel.run("%llm compare -o two --precision fp32").status == "ok"
     assert kernel.run("%llm -n 2 -p fp32 -o c hi").status == "ok", "the same model, in another precision"
@@ -118,12 +117,12 @@ def test_a_cell_goes_on_with_the_model_in_use(fresh_kernel: Kernel, tiny_gguf: P
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("%%llm --temprature 0\nhi", "did you mean --temperature?"),
+        ("%%llm --temprature 0\nhi", "Did you mean --temperature?"),
         ("%%llm -t 99\nhi", "temperature must be a number from 0 to 10"),
         ("%%llm --eval\nhi {nope}", "name 'nope' is not defined"),
-        ("%%llm -m gpt-5\nhi", "there is no model 'gpt-5'"),
-        ("%%llm -m missing.gguf\nhi", "there is no file missing.gguf"),
-        ("%%llm -p int3\nhi", "no precision 'int3'"),
+        ("%%llm -m gpt-5\nhi", "unknown model 'gpt-5'"),
+        ("%%llm -m missing.gguf\nhi", "file not found: missing.gguf"),
+        ("%%llm -p int3\nhi", "unknown precision 'int3'"),
         ("long = 'word ' * 9000", ""),
         ("%%llm\n{long}", "too many"),
         ("%%llm\n\n", "prompt is empty"),
@@ -153,7 +152,7 @@ def test_interrupt_keeps_the_text_fails_the_cell_and_the_next_one_works(kernel: 
         and "Traceback" not in result.error
     )
     assert result.seconds < 2 and "interrupted after" in result.data["text/markdown"]
-    answer = read_bundle(result.data)
+    answer = read_output(result.data)
     assert (
         answer.stop_reason == "interrupted"
         and answer.text
@@ -174,7 +173,7 @@ def test_interrupt_while_a_long_prompt_is_read(kernel: Kernel) -> None:
 def test_interrupt_while_it_says_that_it_is_reading(kernel: Kernel) -> None:
     """The signal may land anywhere: here inside the display of that line."""
     kernel.run(
-        "from llm_magics.magics.show import Notebook\nstatus = Notebook.status\n"
+        "from llm_magics.magics.output import Notebook\nstatus = Notebook.status\n"
         "def late(self, text): status(self, text); raise KeyboardInterrupt\n"
         "Notebook.status = late\nlong = 'The quick brown fox jumps over the lazy dog. ' * 100"
     )
@@ -203,7 +202,7 @@ def test_status_and_help(kernel: Kernel) -> None:
 
 def test_generation_and_trace_show_themselves(kernel: Kernel) -> None:
     kernel.run("import llm_magics as lm\nanswer = lm.load().generate('hi', max_tokens=3)")
-    assert MIME in kernel.run("answer").data
+    assert GENERATION_MIME in kernel.run("answer").data
     shown = kernel.run("lm.load().score('The <b>cat</b> sat.')").data
     assert "perplexity" in shown["text/plain"] and "<ins>&lt;</ins>" in shown["text/html"]
 
@@ -254,7 +253,7 @@ def test_a_model_that_is_not_used_any_more_is_gone(fresh_kernel: Kernel) -> None
     kernel = fresh_kernel
     assert kernel.run("%load_ext llm_magics\n%llm -n 2 hi").status == "ok"
     assert kernel.run("%llm --bad").status == "error"
-    count = "len(__import__('llm_magics.models.load', fromlist=['_loaded'])._loaded)"
+    count = "len(__import__('llm_magics.models.loading.load', fromlist=['_loaded'])._loaded)"
     kernel.run("import gc; gc.disable()")
     assert kernel.value(count) == "1"
     assert kernel.run("%llm -n 2 -p fp32 hi").status == "ok"
@@ -311,7 +310,7 @@ def test_what_stayed_as_text_is_said_below_the_answer(kernel: Kernel) -> None:
     assert result.data["text/plain"].splitlines()[-1] == line
     assert result.data["text/markdown"].splitlines()[-1].startswith("*")
     assert "say {itemz} 3" in kernel.value(
-        "get_ipython().magics_manager.registry['LLMMagics']._model.last.prompt"
+        "get_ipython().magics_manager.registry['LLMMagics'].models.loaded.last.prompt"
     )
 
 
@@ -324,7 +323,7 @@ def test_braces_run_nothing_unless_asked(kernel: Kernel) -> None:
 
 
 def test_a_cell_follows_on(kernel: Kernel) -> None:
-    model = "get_ipython().magics_manager.registry['LLMMagics']._model"
+    model = "get_ipython().magics_manager.registry['LLMMagics'].models.loaded"
     assert kernel.run("%%llm -t 0 -n 12 -s 'Be brief.'\nMy name is Ada. Say hello.").status == "ok"
     first = int(kernel.value(f"{model}.last.timing.prompt_tokens"))
     assert kernel.run("%%llm -c -t 0 -n 12 -o more\nWhat is my name?").status == "ok"
@@ -396,20 +395,20 @@ def test_tuning_is_live_interrupted_gone_on_with_and_used(fresh_kernel: Kernel) 
     kernel.run("%load_ext llm_magics")
 
     def watch(result: Result) -> None:
-        if TUNING not in result.data:
+        if TUNING_MIME not in result.data:
             return states.append("loading the model")
-        states.append(result.data[TUNING]["state"])
-        if result.data[TUNING]["step"] >= 6 and "interrupted" not in states and len(states) < 200:
+        states.append(result.data[TUNING_MIME]["state"])
+        if result.data[TUNING_MIME]["step"] >= 6 and "interrupted" not in states and len(states) < 200:
             kernel.manager.interrupt_kernel()
             states.append("interrupted")
 
     options = "-n pirate --depth 4 --steps 40 --eval-fraction 0.25 -p 'Who are you?' --max-tokens 12"
     stopped = kernel.run(f"%%llm_tune {options}\n{ROWS}", on_display=watch)
-    assert stopped.status == "error" and "what was learnt is kept" in stopped.error
-    assert stopped.data[TUNING]["state"] == "interrupted" and stopped.data[TUNING]["final"]
+    assert stopped.status == "error" and "the adapter is kept" in stopped.error
+    assert stopped.data[TUNING_MIME]["state"] == "interrupted" and stopped.data[TUNING_MIME]["final"]
     assert {"loading", "training"} <= set(states)
     gone_on = kernel.run("%llm_tune --resume -n pirate")
-    record = gone_on.data[TUNING]
+    record = gone_on.data[TUNING_MIME]
     assert gone_on.status == "ok" and record["state"] in ("done", "stopped") and record["step"] > 10
     assert record["held_out"][1][-1] < record["held_out"][1][0] and record["perplexity"]["rows"] == 2
     assert record["prompts"][0]["after"] and "Who are you?" in gone_on.data["text/html"]
@@ -420,7 +419,7 @@ def test_tuning_is_live_interrupted_gone_on_with_and_used(fresh_kernel: Kernel) 
     )
     assert plain == none != tuned and "matey" in tuned
     again = kernel.run(f"%llm -a nothing {ask}")
-    assert again.status == "error" and "there is no adapter" in again.error
+    assert again.status == "error" and "unknown adapter" in again.error
     assert kernel.run("%llm_tune --resume -n nothing").error.count("there is no run in nothing") == 1
     assert "--eval-fraction" in kernel.run("%llm_tune --help").stdout
 
@@ -429,48 +428,54 @@ def test_without_torch_it_says_what_to_install(fresh_kernel: Kernel) -> None:
     fresh_kernel.run("%load_ext llm_magics\nimport sys\nsys.modules['torch'] = None")
     said = fresh_kernel.run("%%llm_tune\na ⇒ b").error
     assert "tuning needs torch" in said and "open-llm-magics[tune]" in said
-    assert fresh_kernel.value("sorted({'onnxruntime', 'llm_magics.models.load'} & set(sys.modules))") == "[]"
+    assert (
+        fresh_kernel.value("sorted({'onnxruntime', 'llm_magics.models.loading.load'} & set(sys.modules))")
+        == "[]"
+    )
     # What is wrong with the rows comes first: nobody installs torch to read that.
-    assert "no row" in fresh_kernel.run("%%llm_tune\nhello").error
+    assert "not a row" in fresh_kernel.run("%%llm_tune\nhello").error
 
 
 TEXT = "The capital of France is Paris. The capital of Italy is"
 
 
 def test_looking_inside(kernel: Kernel) -> None:
-    result = kernel.run(f"%llm lens -o lens {TEXT}")
-    assert set(result.data) == {"text/plain", "text/html", INSIDE} and result.data[INSIDE]["view"] == "lens"
+    result = kernel.run(f"%llm logit_lens -o lens {TEXT}")
+    assert (
+        set(result.data) == {"text/plain", "text/html", INSPECTION_MIME}
+        and result.data[INSPECTION_MIME]["view"] == "lens"
+    )
     assert "␣Rome" in result.data["text/plain"]
     assert not result.stdout
     shown = kernel.run("%llm compare --help")
     assert shown.stdout.startswith("%llm compare [TEXT]") and not shown.outputs
     for line in ("walk", "watch The sky is", "compare --against FILE", "tokens maybe"):
         result = kernel.run(f"%llm {line}")
-        assert "UsageError" in result.error and "it is written %llm" in result.error and not result.outputs
-    assert "did you mean %llm lens?" in str(kernel.run("%llm -n 3 lense The sky is").data)
-    result = kernel.run(f"%llm lens -o lens {TEXT}")
+        assert "UsageError" in result.error and "Write %llm" in result.error and not result.outputs
+    assert "did you mean %llm logit_lens?" in str(kernel.run("%llm -n 3 lense The sky is").data)
+    result = kernel.run(f"%llm logit_lens -o lens {TEXT}")
     assert kernel.value("repr(lens.answers[-1])") == "' Rome'"
     heavy = kernel.value("sorted({'torch', 'transformers', 'pandas'} & set(__import__('sys').modules))")
     assert heavy == "[]"
     cell = kernel.run("%%llm tokenize\ntwo\nlines\n")
-    assert cell.data[INSIDE]["view"] == "tokenizers" and "two" in cell.data["text/plain"]
+    assert cell.data[INSPECTION_MIME]["view"] == "tokenizers" and "two" in cell.data["text/plain"]
     prompt = kernel.run("%llm -t 0 -n 3 -- lens or mirror?")
-    assert MIME in prompt.data
+    assert GENERATION_MIME in prompt.data
     assert kernel.run("%%llm -t 0.9 -n 6 -o answer\nHi").status == "ok"
     verbs = ("replay answer", "compare --precision fp32", "lens", "memorised answer", "tree --samples 2 Hi")
     for verb in verbs:
-        assert kernel.run(f"%llm {verb}").data[INSIDE]["view"], verb
+        assert kernel.run(f"%llm {verb}").data[INSPECTION_MIME]["view"], verb
     # The model in use stays what it was.
     assert "repacked" in kernel.run("%llm").stdout
 
 
 def test_errors_of_the_inside_are_short(kernel: Kernel) -> None:
     for line, words in (
-        ("lens --layer 3 text", "has no --layer"),
-        ("attention --layer 99 text", "no layers"),
+        ("lens --layer 3 text", "has no option --layer"),
+        ("attention --layer 99 text", "do not exist"),
         ("walk -n 99 text", "at most 16"),
-        ("--samples 3 Hi", "goes with a verb"),
-        ("lens --watch", "needs a value"),
+        ("--samples 3 Hi", "only valid with a subcommand"),
+        ("lens --track", "needs a value"),
     ):
         result = kernel.run(f"%llm {line}")
         assert result.status == "error" and words in result.error and "Traceback" not in result.error
@@ -479,14 +484,33 @@ def test_errors_of_the_inside_are_short(kernel: Kernel) -> None:
 def test_an_interrupt_ends_a_long_look(kernel: Kernel) -> None:
     kernel.run("text = 'The sea is wide and blue, and the boat is small. ' * 120")
     # The first thing that is shown is how far it is.
-    result = kernel.run("%llm lens {text}", on_display=once(kernel.manager.interrupt_kernel))
+    result = kernel.run("%llm logit_lens {text}", on_display=once(kernel.manager.interrupt_kernel))
     assert result.status == "error" and "stopped" in result.error and result.seconds < 8
     assert kernel.run("%llm -t 0 -n 2 Hi").status == "ok"
 
 
 def test_the_cache_is_listed(kernel: Kernel) -> None:
     assert kernel.run("%llm -n 1 Hi").status == "ok"  # which converts it, where nothing did yet
-    listed = kernel.run("%llm models").stdout
-    assert "known by name" in listed and f"smollm2-135m-instruct/auto-{FORMAT}-" in listed
+    listed = kernel.run("%llm models").displays[-1]["text/plain"]
+    assert "llama-3.2-1b-instruct" in listed and f"smollm2-135m-instruct/auto-{FORMAT}-" in listed
     result = kernel.run("%llm rm no-such-model")
-    assert result.status == "error" and "nothing is converted of 'no-such-model'" in result.error
+    assert result.status == "error" and "the cache has no model 'no-such-model'" in result.error
+
+
+def test_the_catalog_a_card_and_licenses(kernel: Kernel) -> None:
+    assert kernel.run("%llm -q -n 1 -t 0 Hi").status == "ok"
+    table = kernel.run("%llm models smollm2 cached").displays[-1]["text/plain"]
+    assert "smollm2-135m-instruct" in table and "in use" in table and "qwen" not in table
+    card = kernel.run("%llm card").displays[-1]["text/plain"]  # of the model in use
+    assert "SmolLM2 135M Instruct · Apache License 2.0" in card and "save does:" in card
+    card = kernel.run("%llm card llama-3.2-1b-instruct").displays[-1]["text/plain"]
+    assert "begins with “Llama” §1.b.i" in card
+    result = kernel.run("%llm card my model")
+    assert result.status == "error" and "%llm card [NAME]" in result.error
+    assert "smollm2-135m-instruct: Apache License 2.0" in kernel.run("%llm licenses").stdout
+    loaded = kernel.run(
+        'import sys; print([name for name in ("torch", "transformers") if name in sys.modules])'
+    )
+    assert loaded.stdout.strip() == "[]"
+    code = "import llm_magics as lm; a = lm.card('gpt2'), lm.list_models('gpt2'), lm.fit('gpt2').verdict"
+    assert kernel.run(code).status == "ok" and kernel.value("a[2]") in ("fits", "tight", "too large")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from llm_magics.sources import store
-from llm_magics.views.bundle import MIME
+from llm_magics.views.mime import GENERATION_MIME
 from tests.kernel.conftest import Kernel
 
 
@@ -32,7 +32,11 @@ def test_the_first_answer_shows_what_is_done_and_leaves_nothing_of_it(unconverte
     shown = texts(first.displays)
     assert first.status == "ok" and not first.stderr
     assert shown[0].startswith("loading smollm2") and any("converting" in words for words in shown)
-    assert MIME in first.data and "loading" not in str(first.data) and "converting" not in str(first.data)
+    assert (
+        GENERATION_MIME in first.data
+        and "loading" not in str(first.data)
+        and "converting" not in str(first.data)
+    )
     assert "64 threads on" in first.data["text/plain"]  # a warning stays
     later = unconverted.run("%llm -n 4 -t 0 hi")
     assert not later.stderr and not any("loading" in words for words in texts(later.displays))
@@ -50,14 +54,14 @@ def test_python_calls_show_a_line_that_goes(unconverted: Kernel) -> None:
     assert loaded.status == "ok" and not loaded.stderr
     assert texts(loaded.displays)[0].startswith("loading smollm2") and len(loaded.displays) > 2
     assert loaded.data == {"text/plain": "", "text/html": ""}
-    many = unconverted.run("rows = model.map(['hi'] * 6, max_tokens=30, temperature=0)")
+    many = unconverted.run("rows = model.map(['Tell a story.'] * 12, max_tokens=60, temperature=0)")
     assert many.status == "ok" and not many.stderr and "answering: " in str(many.displays)
     assert many.data == {"text/plain": "", "text/html": ""}
     assert not unconverted.run("lm.load()").stderr
 
 
 def test_a_verb_shows_what_is_done(unconverted: Kernel) -> None:
-    lens = unconverted.run("%llm lens The sky is")
+    lens = unconverted.run("%llm logit_lens The sky is")
     assert lens.status == "ok" and not lens.stderr
     assert texts(lens.displays)[0].startswith("loading smollm2") and "loading" not in str(lens.data)
 

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from llm_magics import LLMMagicsError
-from llm_magics.models.adapter import CONFIG, WEIGHTS, Adapter, Pair, load_adapter
+from llm_magics.models.adapters.lora import CONFIG, WEIGHTS, Adapter, LoraPair, load_adapter
 
 IDS = torch.arange(3, 15)[None]
 
@@ -39,7 +39,7 @@ def made(modules: list[str], *, rs: bool = False) -> Adapter:
     for module in modules:
         out, width = weights[module].weight.shape
         a = rng.normal(0, 0.3, (4, width)).astype(np.float32)
-        pairs[module] = Pair(a, rng.normal(0, 0.3, (out, 4)).astype(np.float32))
+        pairs[module] = LoraPair(a, rng.normal(0, 0.3, (out, 4)).astype(np.float32))
     return Adapter(pairs, 6.0, "some/model", rs)
 
 
@@ -116,7 +116,7 @@ def test_what_is_no_plain_lora_is_refused(
 
 
 def test_folders(tmp_path: Path) -> None:
-    with pytest.raises(LLMMagicsError, match="holds no adapter"):
+    with pytest.raises(LLMMagicsError, match="has no adapter"):
         load_adapter(tmp_path)
     (tmp_path / CONFIG).write_text("{")
     (tmp_path / WEIGHTS).write_bytes(b"1234")
@@ -142,8 +142,8 @@ def test_folders(tmp_path: Path) -> None:
         ({"target_parameters": ["mlp.experts"]}, "target_parameters", "merge_and_unload"),
         ({"arrow_config": {"top_k": 2}}, "arrow_config", "merge_and_unload"),
         ({"something_new": 3}, "something_new", "ignore_config"),
-        ({"use_rslora": "yes"}, "use_rslora", "save it again"),
-        ({"r": 7}, "says r = 7", "save it again"),
+        ({"use_rslora": "yes"}, "use_rslora", "Save it again"),
+        ({"r": 7}, "says r = 7", "Save it again"),
     ],
 )
 def test_every_field_of_an_adapter_is_used_or_refused(
@@ -187,12 +187,12 @@ def test_a_vision_tower_is_left_out(tmp_path: Path, capfd: pytest.CaptureFixture
 def test_the_words_for_what_cannot_be_changed(module: str) -> None:
     """M23: the hint names the way that there is."""
     from llm_magics.decoder.spec import DecoderSpec
-    from llm_magics.models.places import to_places
+    from llm_magics.models.adapters.targets import to_layer_roles
 
     spec = DecoderSpec("llama", 2, 32, 4, 2, 8, 48, 64, 64, 1e-5)
-    pair = Pair(np.ones((2, 32), np.float32), np.ones((64, 2), np.float32))
+    pair = LoraPair(np.ones((2, 32), np.float32), np.ones((64, 2), np.float32))
     with pytest.raises(LLMMagicsError, match=module.replace(".", "[.]")) as error:
-        to_places(spec, Adapter({module: pair}, 8.0))
+        to_layer_roles(spec, Adapter({module: pair}, 8.0))
     assert "merge_and_unload" in error.value.hint and "damaged" not in str(error.value)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.engine.batch import Batch, Request
+from llm_magics.engine.caches.batch_cache import OrtBatchCache
 from llm_magics.engine.generate import Stream
-from llm_magics.engine.slots import OrtSlots
 
 PROMPTS = [
     "What is the capital of France?",
@@ -98,16 +98,16 @@ def test_an_answer_in_the_making_is_not_disturbed(exact: lm.Model) -> None:
 def test_rows_of_logits(exact: lm.Model, prose: list[int], reference: np.ndarray) -> None:
     """Rows of different lengths against transformers."""
     lengths = [100, 7, 33]
-    slots = exact.engine.slots(3)  # type: ignore[attr-defined]
+    slots = exact.engine.batch_cache(3)  # type: ignore[attr-defined]
     for row, length in enumerate(lengths):
-        begin = slots.begin(row, prose[:length])
-        logits = slots.extend(row, prose[begin:length])
+        begin = slots.start_row(row, prose[:length])
+        logits = slots.extend_row(row, prose[begin:length])
         assert np.abs(logits[0] - reference[length - 1]).max() < 5e-4
     for step in range(4):
         logits = slots.step([prose[length + step] for length in lengths])
         for row, length in enumerate(lengths):
             assert np.abs(logits[row] - reference[length + step]).max() < 5e-4
-    slots.copy(2, 0)
+    slots.copy_prefix(2, 0)
     logits = slots.step([prose[lengths[2] + 4]])
     assert np.abs(logits[0] - reference[lengths[2] + 4]).max() < 5e-4
 
@@ -130,8 +130,10 @@ def test_many_share_engine_calls(model: lm.Model, monkeypatch: pytest.MonkeyPatc
         temperature=0,
     )
     calls = []
-    original = OrtSlots.step
-    monkeypatch.setattr(OrtSlots, "step", lambda self, *given: (calls.append(1), original(self, *given))[1])
+    original = OrtBatchCache.step
+    monkeypatch.setattr(
+        OrtBatchCache, "step", lambda self, *given: (calls.append(1), original(self, *given))[1]
+    )
     made = together(model, asked)
     tokens = sum(len(result.tokens) for result in made if isinstance(result, lm.Generation))
     assert tokens > 200 and 0 < len(calls) < tokens / 8

@@ -139,7 +139,7 @@ def test_what_cannot_be(model: lm.Model, exact: lm.Model) -> None:
             model.branch(answer, at, token)
         assert error.value.hint
     old = lm.Generation.from_dict({**answer.to_dict(), "prompt_ids": []})
-    with pytest.raises(lm.UsageError, match="earlier version"):
+    with pytest.raises(lm.UsageError, match="older version"):
         model.branch(old, 1, " a")
     with pytest.raises(lm.UsageError, match="temprature"):
         model.branch(answer, 1, " a", temprature=0)

@@ -7,7 +7,7 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.core import progress
-from tests.model.test_default_model import log_softmax
+from tests.support.decoders import log_softmax
 
 TEXT = "The capital of France is Paris. The capital of Italy is"
 RIGHTS = "We hold these truths to be self-evident, that all men are created equal, that they are endowed by"
@@ -15,7 +15,7 @@ RIGHTS = "We hold these truths to be self-evident, that all men are created equa
 
 @pytest.mark.parametrize("against", [None, " Paris"])
 def test_each_effect_is_what_leaving_it_out_changes(exact: lm.Model, against: str | None) -> None:
-    found = exact.attribute(TEXT, against=against)
+    found = exact.attribution(TEXT, against=against)
     ids = exact.tokenizer.encode(TEXT)
     rome, paris = (exact.tokenizer.encode(each)[0] for each in (" Rome", " Paris"))
     assert found.head["target"] == rome
@@ -37,13 +37,13 @@ def test_an_interrupt_keeps_what_there_is(model: lm.Model) -> None:
             raise KeyboardInterrupt
 
     with progress.listening(stop):
-        found = model.attribute(TEXT)
+        found = model.attribution(TEXT)
     effect = found.arrays["effect"]
     assert np.isnan(effect[:5]).all() and np.isfinite(effect[-3:]).all()
 
 
 def test_a_text_that_is_known_by_heart(model: lm.Model) -> None:
-    found = model.memorised(RIGHTS, given=11)
+    found = model.memorization(RIGHTS, prompt_tokens=11)
     ids = found.head["ids"]
     greedy = model.generate(
         "".join(found.head["texts"][:11]), raw=True, max_tokens=len(ids) - 11, temperature=0, speculate=False
@@ -53,12 +53,14 @@ def test_a_text_that_is_known_by_heart(model: lm.Model) -> None:
     assert found.run == run > 5
     trace = model.score(RIGHTS)
     assert [t.rank for t in trace.tokens[1:]] == found.arrays["rank"][1:].tolist()
-    other = model.memorised("Purple bicycles negotiate seven quiet theorems beneath the parliament of soup.")
+    other = model.memorization(
+        "Purple bicycles negotiate seven quiet theorems beneath the parliament of soup."
+    )
     assert other.run < 3 and "then it would say" in repr(other)
 
 
 def test_bad_input_is_said(model: lm.Model) -> None:
-    with pytest.raises(lm.UsageError, match="given must be"):
-        model.memorised("a b c", given=9)
+    with pytest.raises(lm.UsageError, match="prompt_tokens must be"):
+        model.memorization("a b c", prompt_tokens=9)
     with pytest.raises(lm.UsageError, match="no token"):
-        model.attribute("a", target="")
+        model.attribution("a", target="")

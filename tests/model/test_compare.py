@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.lens.compare import _spans, compare, interval
-from tests.model.test_default_model import log_softmax
+from llm_magics.inspection.compare import _spans, bootstrap_interval, compare
+from tests.support.decoders import log_softmax
 
 TEXT = "Zürich 🚋, 東京.\n\nfor i in range(10):\n    print(i)"
 
@@ -37,7 +37,7 @@ def test_an_answer_is_read_behind_its_prompt(exact: lm.Model, model: lm.Model) -
     told = [token.logprob for token in answer.tokens]
     assert np.abs(np.cumsum(found.arrays["logprob_a"])[-1] - sum(told)) < 1e-3
     assert found.head["texts"][0] == answer.tokens[0].text
-    with pytest.raises(lm.UsageError, match="token by token"):
+    with pytest.raises(lm.UsageError, match="cannot read the tokens"):
         made = lm.Generation("x", answer.tokens, "stop", "p", prompt_ids=answer.prompt_ids)
         model.score_answer(made)
 
@@ -62,7 +62,7 @@ def test_where_two_answers_part(model: lm.Model) -> None:
     assert "part at token 4" in repr(found)
     with pytest.raises(lm.UsageError, match="model and a record"):
         lm.compare(model, a)
-    with pytest.raises(lm.UsageError, match="no text"):
+    with pytest.raises(lm.UsageError, match="text is missing"):
         lm.compare(model, model)
 
 
@@ -77,6 +77,6 @@ def test_other_tokenizers_are_aligned_by_characters() -> None:
 
 def test_the_interval_is_that_of_the_mean() -> None:
     rng = np.random.default_rng(1)
-    low, high = interval(rng.normal(0.3, 1, 400))
+    low, high = bootstrap_interval(rng.normal(0.3, 1, 400))
     assert low < 0.3 < high and abs((high - low) - 2 * 1.96 / 20) < 0.03
-    assert all(math.isnan(each) for each in interval(np.array([])))
+    assert all(math.isnan(each) for each in bootstrap_interval(np.array([])))

@@ -11,7 +11,8 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.engine.ort import OrtCache
-from llm_magics.models.convert import convert
+from llm_magics.models.loading.convert import convert
+from tests.support.decoders import log_softmax, read
 
 PROMPTS = [
     "What is the capital of France?",
@@ -20,17 +21,6 @@ PROMPTS = [
     "Explain photosynthesis to a child.",
     "def fibonacci(n):",
 ]
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    x = logits.astype(np.float64) - logits.max(-1, keepdims=True)
-    return x - np.log(np.exp(x).sum(-1, keepdims=True))
-
-
-def read(model: lm.Model, ids: list[int], step: int = 64) -> np.ndarray:
-    cache = model.engine.cache()
-    parts = [cache.extend(ids[at : at + step], every=True).copy() for at in range(0, len(ids), step)]
-    return np.concatenate(parts)
 
 
 def test_fp32_logits_are_transformers(exact: lm.Model, prose: list[int], reference: np.ndarray) -> None:
@@ -83,12 +73,12 @@ def test_prefix_reuse_computes_only_what_is_new(model: lm.Model, exact: lm.Model
             self: OrtCache,
             ids: list[int],
             *,
-            every: bool = False,
+            all_logits: bool = False,
             calls: list[int] = calls,
             extend: Any = extend,
         ) -> Any:
             calls.append(len(ids))
-            return extend(self, ids, every=every)
+            return extend(self, ids, all_logits=all_logits)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(OrtCache, "extend", counted)
@@ -170,7 +160,7 @@ def test_conversion_is_quick_and_lean(default_gguf: Path, tmp_path: Path) -> Non
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from llm_magics.models.convert import convert;"
+        "import sys; from pathlib import Path; from llm_magics.models.loading.convert import convert;"
         "convert(Path(sys.argv[1]), Path(sys.argv[2])); print(open('/proc/self/status').read())"
     )
     start = time.monotonic()

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.lens.cut import LANGUAGES
-from tests.model.test_default_model import log_softmax
+from llm_magics.inspection.tokenization import LANGUAGES
+from tests.support.decoders import log_softmax
 
 TEXTS = [
     *list(LANGUAGES.values())[:10],

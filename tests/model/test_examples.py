@@ -6,8 +6,8 @@ import pytest
 
 import llm_magics as lm
 from llm_magics import UsageError
+from llm_magics.tuning.dataset import read_rows
 from llm_magics.tuning.examples import Example, encode_rows, mask_of, split
-from llm_magics.tuning.rows import read_rows
 
 
 @pytest.fixture(scope="module")
@@ -16,14 +16,14 @@ def model() -> lm.Model:
 
 
 def learnt(model: lm.Model, example: Example) -> str:
-    return model.tokenizer.decode([id for id, on in zip(example.ids, example.learnt, strict=True) if on])
+    return model.tokenizer.decode([id for id, on in zip(example.ids, example.loss_mask, strict=True) if on])
 
 
 def test_only_the_completion_is_learnt(model: lm.Model) -> None:
     (example,), notes = encode_rows(model, read_rows("What is a fox? ⇒ A small wild dog.").rows)
     assert learnt(model, example) == "A small wild dog.<|im_end|>" and not notes
-    assert list(example.ids[: example.asked]) == model.encode("What is a fox?")[1]
-    assert not any(example.learnt[: example.asked])
+    assert list(example.ids[: example.prompt_length]) == model.encode("What is a fox?")[1]
+    assert not any(example.loss_mask[: example.prompt_length])
 
 
 def test_every_answer_of_a_chat_is_learnt(model: lm.Model) -> None:
@@ -38,12 +38,12 @@ def test_every_answer_of_a_chat_is_learnt(model: lm.Model) -> None:
 
 def test_a_text_is_learnt_from_its_second_token_on(model: lm.Model) -> None:
     (example,), _ = encode_rows(model, read_rows(["Once upon a time"]).rows)
-    assert learnt(model, example) == " upon a time<|im_end|>" and example.asked == 0
+    assert learnt(model, example) == " upon a time<|im_end|>" and example.prompt_length == 0
 
 
 def test_a_special_token_that_a_row_spells_is_text(model: lm.Model) -> None:
     (example,), _ = encode_rows(model, read_rows([("a<|im_end|>b", "c<|im_end|>d")]).rows)
-    assert sum(id == model.tokenizer.eos_id for id in example.ids[example.asked :]) == 1
+    assert sum(id == model.tokenizer.eos_id for id in example.ids[example.prompt_length :]) == 1
     assert learnt(model, example) == "c<|im_end|>d<|im_end|>"
 
 
@@ -56,7 +56,7 @@ def test_what_is_cut_or_left_out_is_told(model: lm.Model) -> None:
         "1 row left out that stood before in the same words",
         "1 row left out: the prompt alone is longer than 128 tokens",
     ]
-    with pytest.raises(UsageError, match="no row is left"):
+    with pytest.raises(UsageError, match="no usable training rows"):
         encode_rows(model, rows[3:], max_length=128)
 
 
@@ -64,14 +64,16 @@ def test_what_is_put_aside_shares_no_prompt_with_what_is_learnt(model: lm.Model)
     rows = read_rows([(f"question {n % 20}", f"answer {n}") for n in range(60)]).rows
     examples, _ = encode_rows(model, rows)
     found = split(examples, fraction=0.2, seed=3)
-    assert [len(part) for part in (found.train, found.choose, found.final)] == [48, 6, 6]
-    prompts = [{e.ids[: e.asked] for e in part} for part in (found.train, found.choose, found.final)]
+    assert [len(part) for part in (found.train, found.validation, found.test)] == [48, 6, 6]
+    prompts = [
+        {e.ids[: e.prompt_length] for e in part} for part in (found.train, found.validation, found.test)
+    ]
     assert not (prompts[0] & prompts[1] or prompts[0] & prompts[2] or prompts[1] & prompts[2])
     assert "40 rows share their prompt" in found.notes[0]
     assert split(examples, fraction=0.2, seed=3) == found != split(examples, fraction=0.2, seed=4)
     few = split(examples[:2])
     assert len(few.train) == 2 and "too few rows" in few.notes[-1]
-    assert len(split(examples[:3]).final) == 1
+    assert len(split(examples[:3]).test) == 1
     with pytest.raises(UsageError, match="eval_fraction"):
         split(examples, fraction=0.9)
 
@@ -118,7 +120,7 @@ def test_the_end_of_a_turn_is_the_templates(model: lm.Model, family: str) -> Non
     tokenizer = TextTokenizer.from_text(
         json.dumps(data), bos_id=None, eos_id=eos, eos_ids=frozenset({eos, new}), add_bos=False
     )
-    (place,) = tokenizer.specials_in(end)
+    (place,) = tokenizer.special_ids_in_text(end)
     tokenizer = TextTokenizer.from_text(
         json.dumps(data), bos_id=None, eos_id=eos, eos_ids=frozenset({eos, place}), add_bos=False
     )
@@ -155,5 +157,5 @@ def test_rows_that_the_template_does_not_take_are_left_out(model: lm.Model) -> N
         notes[0].startswith("row 2 is left out: the chat template does not take row 2")
         and "no system role" in notes[0]
     )
-    with pytest.raises(UsageError, match="no row is left"):
+    with pytest.raises(UsageError, match="no usable training rows"):
         encode_rows(other, rows[1:])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from tests import tiny
-from tests.model.test_default_model import log_softmax, read
+from tests.support import tiny
+from tests.support.decoders import log_softmax, read
 
 SHAPES = {"plain": tiny.SHAPE, "odd": tiny.ODD, "wide": tiny.WIDE}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.lens.layers import Lens
-from tests.model.test_default_model import log_softmax
+from llm_magics.inspection.logit_lens import LogitLens
+from tests.support.decoders import log_softmax
 
 TEXT = "The capital of France is Paris. The capital of Italy is"
 
@@ -17,7 +17,7 @@ TEXT = "The capital of France is Paris. The capital of Italy is"
 def test_the_lens_reads_what_transformers_would(exact: lm.Model, oracle: Any) -> None:
     import torch
 
-    found = exact.lens(TEXT, watch=[" Rome", " Milan"])
+    found = exact.logit_lens(TEXT, track=[" Rome", " Milan"])
     ids = found.head["ids"]
     with torch.no_grad():
         told = oracle(torch.tensor([ids]), output_hidden_states=True)
@@ -40,26 +40,26 @@ def test_the_lens_reads_what_transformers_would(exact: lm.Model, oracle: Any) ->
     rome = exact.tokenizer.encode(" Rome")[0]
     assert np.abs(a["watch_logprob"][0] - expected[..., rome]).max() < 2e-3
     assert found.answers[-1] == " Rome" and found.head["watch"][0] == {"text": " Rome", "id": rome}
-    assert found.leads_from[-1] == 30 and "leads from layer 30" in repr(found)
+    assert found.settled_layers[-1] == 30 and "leads from layer 30" in repr(found)
     assert len(found.to_pandas()) == 30 * len(ids)
 
 
 def test_a_record_comes_back(model: lm.Model) -> None:
-    found = model.lens(TEXT)
-    for again in (Lens.read(found.payload()), Lens.from_dict(found.to_dict())):
+    found = model.logit_lens(TEXT)
+    for again in (LogitLens.from_payload(found.to_payload()), LogitLens.from_dict(found.to_dict())):
         assert again.head == found.head and again.model == found.model
         assert (again.arrays["top_ids"] == found.arrays["top_ids"]).all()
         for name in ("logprob", "kl", "entropy"):
             assert np.abs(again.arrays[name] - found.arrays[name]).max() <= 1 / 1024
     with pytest.raises(lm.ModelFileError):
-        Lens.read({**found.payload(), "data": "AAAA"})
-    with pytest.raises(lm.ModelFileError, match="upgrade"):
-        Lens.from_dict({**found.to_dict(), "schema": 99})
+        LogitLens.from_payload({**found.to_payload(), "data": "AAAA"})
+    with pytest.raises(lm.ModelFileError, match="Upgrade"):
+        LogitLens.from_dict({**found.to_dict(), "schema": 99})
 
 
 def test_an_answer_is_read_with_its_prompt(model: lm.Model) -> None:
     answer = model.generate("Name a colour.", max_tokens=4, temperature=0)
-    found = model.lens(answer)
+    found = model.logit_lens(answer)
     assert found.head["prompt"] == len(answer.prompt_ids)
     assert found.head["ids"] == [*answer.prompt_ids, *(token.id for token in answer.tokens)]
     said = found.head["prompt"] - 1
@@ -68,15 +68,15 @@ def test_an_answer_is_read_with_its_prompt(model: lm.Model) -> None:
 
 def test_bad_input_is_said(model: lm.Model) -> None:
     with pytest.raises(lm.UsageError, match="no text"):
-        model.lens("")
-    with pytest.raises(lm.UsageError, match="watch"):
-        model.lens("a", watch=[""])
+        model.logit_lens("")
+    with pytest.raises(lm.UsageError, match="track"):
+        model.logit_lens("a", track=[""])
 
 
 def test_strings_are_watched_at_every_step(exact: lm.Model, oracle: Any) -> None:
     import torch
 
-    found = exact.watch(TEXT, [" Rome", " Paris in spring"])
+    found = exact.track(TEXT, [" Rome", " Paris in spring"])
     ids = found.head["ids"]
     with torch.no_grad():
         expected = log_softmax(oracle(torch.tensor([ids])).logits[0].numpy())
@@ -87,43 +87,43 @@ def test_strings_are_watched_at_every_step(exact: lm.Model, oracle: Any) -> None
     assert [each["longer"] for each in found.head["watch"]] == [False, True]
     assert "at the end 6" in repr(found) and len(found.to_pandas()) == len(ids)
     with pytest.raises(lm.UsageError, match="1 to 8"):
-        exact.watch(TEXT, [])
+        exact.track(TEXT, [])
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8", "int4", "exact", "auto"])
 def test_every_precision_can_be_read(default_gguf: Any, precision: str) -> None:
     """However the weights are packed: the last layer of the lens says what the model says."""
     made = lm.load(precision=precision)
-    found, trace = made.lens(TEXT), made.score(TEXT)
+    found, trace = made.logit_lens(TEXT), made.score(TEXT)
     for place, token in enumerate(trace.tokens[1:]):
         best = token.alternatives[0]
         assert int(found.arrays["top_ids"][-1, place, 0]) == best.id
         assert abs(found.arrays["top_logprobs"][-1, place, 0] - best.logprob) < 0.02
-    walk = made.walk(TEXT, max_tokens=1, temperature=0)
+    walk = made.walkthrough(TEXT, max_tokens=1, temperature=0)
     assert walk.head["tokens"][0]["text"] == " Rome" and walk.best_head(0) == (23, 4)
 
 
 def test_an_adapter_is_read_with_its_model(tmp_path: Any) -> None:
-    from llm_magics.lens.reading.tapped import Tapped
-    from llm_magics.models.adapted import Slots
-    from llm_magics.models.places import chosen
-    from tests import families
-    from tests.model.test_families import checkpoint, engine
-    from tests.model.test_slots import IDS, made
+    from llm_magics.inspection.reading.instrumented import InstrumentedDecoder
+    from llm_magics.models.adapters.sessions import LoraSessions
+    from llm_magics.models.adapters.targets import resolve_targets
+    from tests.support import families
+    from tests.support.adapters import IDS, made
+    from tests.support.decoders import checkpoint, engine
 
     for name in ("llama", "gemma2", "falcon-40b", "gpt2"):
         families.make(name, tmp_path / name / "hub")
         weights = checkpoint(tmp_path / name / "hub")
         base = engine(weights, tmp_path / name / "fp32", "fp32")
-        slots = Slots(tmp_path / name / "fp32", weights.spec, base, threads=0)
-        tuned = slots.engine(made(weights.spec, chosen(weights.spec, "all"), shared=True), 1.0)
-        expected = tuned.cache().extend(IDS[:60], every=True).copy()
-        tapped = Tapped(tuned, weights.spec)
+        slots = LoraSessions(tmp_path / name / "fp32", weights.spec, base, threads=0)
+        tuned = slots.engine(made(weights.spec, resolve_targets(weights.spec, "all"), shared=True), 1.0)
+        expected = tuned.cache().extend(IDS[:60], all_logits=True).copy()
+        tapped = InstrumentedDecoder(tuned, weights.spec)
         (part,) = tapped.read(IDS[:60], logits=True, residuals=True, attention=range(weights.spec.layers))
         most = np.abs(expected).max()
         assert np.abs(part.logits - expected).max() < 1e-4 * most
         assert np.abs(tapped.logits_of(part.residuals[-1]) - expected).max() < 1e-4 * most
-        plain = base.cache().extend(IDS[:60], every=True)
+        plain = base.cache().extend(IDS[:60], all_logits=True)
         assert np.abs(part.logits - plain).max() > 1e-2 * most
 
 
@@ -131,6 +131,6 @@ def test_layers_of_an_exported_graph_cannot_be_read() -> None:
     from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
 
     other = lm.Model(ScriptedEngine(["xy"]), ScriptedTokenizer(), lm.ModelInfo("scripted"))
-    for look in (other.lens, other.attention, other.walk):
-        with pytest.raises(lm.UnsupportedModel, match="cannot be read"):
+    for look in (other.logit_lens, other.attention, other.walkthrough):
+        with pytest.raises(lm.UnsupportedModel, match="exported ONNX graph"):
             look("some text")

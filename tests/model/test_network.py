@@ -2,55 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from llm_magics.models.adapter import Adapter, Pair
-from llm_magics.models.places import chosen, holder, shape_of, to_places
-from llm_magics.tuning.examples import Example
+from llm_magics.models.adapters.lora import Adapter, LoraPair
+from llm_magics.models.adapters.roles import shape_of
+from llm_magics.models.adapters.targets import module_of, resolve_targets, to_layer_roles
 from llm_magics.tuning.training.batch import batch_of, tokens_of
-from llm_magics.tuning.training.lora import Lora
-from llm_magics.tuning.training.network import Network
-from tests import families
-from tests.model.test_families import checkpoint
+from llm_magics.tuning.training.lora import LoraParameters
+from llm_magics.tuning.training.model import TrainableModel
+from tests.support import families
+from tests.support.adapters import examples, expected, peft_of
+from tests.support.decoders import checkpoint
 
 
-def examples(seed: int = 0, shared: int = 9) -> list[Example]:
-    """Four rows of different lengths, two of them past every window, that begin alike."""
-    rng = np.random.default_rng(seed)
-    begin = rng.integers(3, 290, shared).tolist()
-    made = []
-    for row, length in enumerate((12, 40, 5, 31)):
-        ids = [*begin, *rng.integers(3, 290, length).tolist()]
-        learnt = [False] * (shared + 2) + [True] * (length - 2)
-        made.append(Example(row, tuple(ids), tuple(learnt), shared + 2))
-    return made
-
-
-def expected(model: Any, rows: list[Example]) -> torch.Tensor:
-    """−ln p of what is learnt, row by row."""
-    out = []
-    for row in rows:
-        logits = model(torch.tensor([row.ids])).logits[0].float()
-        logprobs = torch.log_softmax(logits, -1)
-        out += [-logprobs[n - 1, row.ids[n]] for n in range(1, len(row.ids)) if row.learnt[n]]
-    return torch.stack(out)
-
-
-@pytest.mark.parametrize("name", families.CASES)
+@pytest.mark.parametrize("name", [name for name in families.CASES if not name.startswith("qwen3.5")])
 def test_losses_are_those_of_transformers(name: str, tmp_path: Path) -> None:
     oracle = families.make(name, tmp_path / "hub")
-    network = Network(checkpoint(tmp_path / "hub"))
+    network = TrainableModel(checkpoint(tmp_path / "hub"))
     for rows in (examples(), examples(1, shared=0), examples(2)[:1]):
         batch = batch_of(rows)
         assert len(batch.ids) % 32 == 0 and tokens_of(rows) <= len(batch.ids)
         with torch.no_grad():
             x = network.run(network.embed(batch), batch, range(network.spec.layers))
-            assert (network.losses(x, batch) - expected(oracle, rows)).abs().max() < 1e-4
+            assert (network.token_losses(x, batch) - expected(oracle, rows)).abs().max() < 1e-4
 
 
 def test_what_all_begin_with_is_there_once() -> None:
@@ -60,51 +39,38 @@ def test_what_all_begin_with_is_there_once() -> None:
     assert batch.owner.tolist() == [
         row for row, length in enumerate((12, 40, 5, 31)) for _ in range(length - 2)
     ]
-    assert batch.targets.tolist() == [id for row in rows for id in row.ids[row.asked :]]
+    assert batch.targets.tolist() == [id for row in rows for id in row.ids[row.prompt_length :]]
 
 
-def peft_of(model: Any, targets: list[str], lora: Lora) -> Any:
-    """The same adapter in PEFT, through what we write."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, lora_dropout=0.0)
-    theirs = get_peft_model(model, config)
-    modules = dict(theirs.named_modules())
-    with torch.no_grad():
-        for name, pair in lora.adapter().pairs.items():
-            module = modules[f"base_model.model.{name}"]
-            module.lora_A["default"].weight.copy_(torch.from_numpy(pair.a))
-            module.lora_B["default"].weight.copy_(torch.from_numpy(pair.b))
-    return theirs
-
-
-@pytest.mark.parametrize("name", families.CASES)
+@pytest.mark.parametrize("name", [name for name in families.CASES if not name.startswith("qwen3.5")])
 @pytest.mark.parametrize("usual", [False, True], ids=["all", "usual"])
 def test_gradients_are_those_of_peft(name: str, usual: bool, tmp_path: Path) -> None:
     """One backward pass, B not zero: every A and B of ours against PEFT's; a shared A has their sum."""
     oracle = families.make(name, tmp_path / "hub")
-    network = Network(checkpoint(tmp_path / "hub"))
+    network = TrainableModel(checkpoint(tmp_path / "hub"))
     spec = network.spec
-    roles = chosen(spec, ("q", "v") if usual else "all")
-    lora = Lora(spec, range(spec.layers), roles, rank=4, alpha=6, seed=1)
+    roles = resolve_targets(spec, ("q", "v") if usual else "all")
+    lora = LoraParameters(spec, range(spec.layers), roles, rank=4, alpha=6, seed=1)
     made = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for b in lora.b.values():
             b.copy_(torch.randn(b.shape, generator=made) * 0.05)
     rows = examples()
     batch = batch_of(rows)
-    found = network.losses(network.run(network.embed(batch), batch, range(spec.layers), lora.add), batch)
+    found = network.token_losses(
+        network.run(network.embed(batch), batch, range(spec.layers), lora.apply), batch
+    )
     found.mean().backward()
 
     targets = sorted({module.rpartition(".")[2] for module in lora.adapter().pairs})
-    inside = rf".*\.self_attn\.({'|'.join(targets)})"
+    inside = "|".join(map(re.escape, lora.adapter().pairs))  # experts have modules of the same names
     theirs = peft_of(oracle, inside if spec.experts else targets, lora)
     wanted = expected(theirs, rows)
     assert (found - wanted).abs().max() < 1e-4
     wanted.mean().backward()
     gradients = Adapter(
         {
-            name.removeprefix("base_model.model."): Pair(
+            name.removeprefix("base_model.model."): LoraPair(
                 module.lora_A["default"].weight.grad.numpy(), module.lora_B["default"].weight.grad.numpy()
             )
             for name, module in theirs.named_modules()
@@ -113,9 +79,9 @@ def test_gradients_are_those_of_peft(name: str, usual: bool, tmp_path: Path) -> 
         lora.alpha,
     )
     assert set(gradients.pairs) == set(lora.adapter().pairs)
-    for (layer, role), pair in to_places(spec, gradients).items():
+    for (layer, role), pair in to_layer_roles(spec, gradients).items():
         product = next(product for product, held in lora.roles.items() if role in held)
-        held, module = lora.roles[product], holder(spec, role)[1]
+        held, module = lora.roles[product], module_of(spec, role)[1]
         begin = sum(shape_of(spec, each)[0] for each in held[: held.index(role)])
         ours = lora.b[layer, product].grad[begin : begin + shape_of(spec, role)[0]].numpy()
         assert np.abs(ours - pair.b).max() <= 1e-4 * np.abs(pair.b).max() + 1e-8
@@ -126,8 +92,8 @@ def test_gradients_are_those_of_peft(name: str, usual: bool, tmp_path: Path) -> 
             )
     for (layer, product), a in lora.a.items():
         held = lora.roles[product]
-        modules = {holder(spec, role)[0]: role for role in held}
-        total = sum(to_places(spec, gradients)[layer, role].a for role in modules.values())
+        modules = {module_of(spec, role)[0]: role for role in held}
+        total = sum(to_layer_roles(spec, gradients)[layer, role].a for role in modules.values())
         assert np.abs(a.grad.numpy() - total).max() <= 1e-4 * np.abs(total).max() + 1e-8
 
 
@@ -135,7 +101,7 @@ def test_a_state_goes_back() -> None:
     from llm_magics.decoder.spec import DecoderSpec
 
     spec = DecoderSpec("llama", 2, 32, 4, 2, 8, 48, 64, 32, 1e-5)
-    lora = Lora(spec, [1], ("q", "v", "down"), rank=2, alpha=4, seed=3)
+    lora = LoraParameters(spec, [1], ("q", "v", "down"), rank=2, alpha=4, seed=3)
     before = lora.state()
     assert lora.count == sum(part.size for part in before.values())
     with torch.no_grad():

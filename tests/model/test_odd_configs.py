@@ -12,9 +12,9 @@ import pytest
 
 from llm_magics import LLMMagicsError
 from llm_magics.decoder.families import spec_of
-from llm_magics.decoder.rotary import tables
+from llm_magics.decoder.mixers.rotary import tables
 from llm_magics.formats.config import Config
-from tests import families
+from tests.support import families
 
 WORDS = [None, True, "x", "", [], [1], {}, {"a": 1}, [None], ["x"] * 3, [[]] * 3, [10**400] * 3]
 NUMBERS = [-1, 0, 1, 1.5, 2**63, 10**400, -(10**400), 1e308, 1e-320, float("nan"), float("inf")]

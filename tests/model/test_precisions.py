@@ -11,13 +11,13 @@ import pytest
 
 from llm_magics.decoder import graph
 from llm_magics.decoder.families import FAMILIES, spec_of
-from llm_magics.decoder.recipe import Recipe
+from llm_magics.decoder.precision import Precision
 from llm_magics.decoder.weights import Weights
 from llm_magics.engine.ort import OrtEngine
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.gguf_config import config_from_gguf
 from llm_magics.formats.tensors import Tensor
-from tests.model.test_default_model import log_softmax
+from tests.support.decoders import log_softmax
 
 # (from, precision) → largest mean KL in nats per token, least share of equal arg-max, largest weights.bin in
 # MB
@@ -48,16 +48,16 @@ def test_fidelity(
     file = GgufFile(default_gguf)
     spec = spec_of(config_from_gguf(file.metadata, 49152, file.tensors))
     kind = Weights if source == "file" else AsFloats
-    graph.build(kind(spec, FAMILIES["llama"].gguf, file.tensors), tmp_path, Recipe(precision))
+    graph.build(kind(spec, FAMILIES["llama"].gguf, file.tensors), tmp_path, Precision(precision))
     engine = OrtEngine(
         tmp_path / "decoder.onnx",
         vocab_size=spec.vocab,
         context_length=spec.context,
-        cache_shape=(spec.layers, spec.kv_heads, spec.cache_dim),
+        cache_shape=spec.cache_shape,
     )
     cache = engine.cache()
     logits = np.concatenate(
-        [cache.extend(prose[at : at + 100], every=True).copy() for at in range(0, len(prose), 100)]
+        [cache.extend(prose[at : at + 100], all_logits=True).copy() for at in range(0, len(prose), 100)]
     )
     theirs, ours = log_softmax(reference), log_softmax(logits)
     divergence, same = (

@@ -9,7 +9,7 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
-from tests.model.test_default_model import log_softmax
+from tests.support.decoders import log_softmax
 
 PROMPT = "The capital of France is"
 STRINGS = [" Paris", " London", " Marseille", " the city of light", " not Paris", "…", " 🥐", "\n"]

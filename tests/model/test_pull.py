@@ -24,7 +24,7 @@ KEY_FILES = {"decoder.onnx", "weights.bin", "tokenizer.json", "model.json", stor
 @pytest.fixture
 def filled(home: Path, default_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache that has the model's file, not yet converted, and no network."""
-    target = home / "downloads" / catalog.find().sha256[:16] / default_gguf.name
+    target = home / "downloads" / catalog.default_file().sha256[:16] / default_gguf.name
     target.parent.mkdir(parents=True)
     shutil.copy(default_gguf, target)
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", "http://127.0.0.1:9/simple")
@@ -59,7 +59,7 @@ def test_killed_while_converting_at_ten_random_moments(filled: Path) -> None:
         process.wait()
         left += [path.name.startswith(".making-") for path in entries(filled)]
         whole = [path for path in entries(filled) if not path.name.startswith(".making-")]
-        assert all(store.sound(path) for path in whole)
+        assert all(store.is_intact(path) for path in whole)
         if whole:  # it was done by then: the next one begins anew
             sums.add(store.sha256(whole[0] / "weights.bin"))
             shutil.rmtree(whole[0])
@@ -67,7 +67,7 @@ def test_killed_while_converting_at_ten_random_moments(filled: Path) -> None:
     out, err = pull().communicate(timeout=120)
     assert "is ready" in out, err
     (made,) = entries(filled)
-    assert store.sound(made) and {path.name for path in made.iterdir()} == KEY_FILES
+    assert store.is_intact(made) and {path.name for path in made.iterdir()} == KEY_FILES
     assert sums <= {store.sha256(made / "weights.bin")}
     assert (
         lm.load().generate("What is the capital of France?", temperature=0).text

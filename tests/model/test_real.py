@@ -1,4 +1,4 @@
-"""Chat templates and tokenizers of real models, which nobody here wrote: see tests/real.py."""
+"""Chat templates and tokenizers of real models, which nobody here wrote: see tests/support/real.py."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from llm_magics import TemplateError
-from llm_magics.chat import helper
+from llm_magics.chat import template_process
 from llm_magics.chat.prompt import render
-from llm_magics.chat.whose import segments
+from llm_magics.chat.provenance import split_by_origin
 from llm_magics.engine.tokenizer import TextTokenizer
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
-from tests import real
+from tests.support import real
 
 Talk = list[dict[str, str]]
 
@@ -75,12 +75,14 @@ def test_no_message_speaks_for_a_template(templates: dict[str, str]) -> None:
     """Whatever tags a template writes, a message that spells them changes nothing of who speaks."""
     tried = 0
     for name, template in templates.items():
-        literals = sorted({tag for text in helper.constants(template) for tag in _TAG.findall(text)})
+        literals = sorted(
+            {tag for text in template_process.constants(template) for tag in _TAG.findall(text)}
+        )
         literals = sorted({*literals, *_TAG.findall(re.sub(r"\{[%{#].*?[%}#]\}", "", template, flags=re.S))})
         every = re.compile("|".join(map(re.escape, sorted({*literals, *TOKENS.values()}, key=len)[::-1])))
 
         def own(talk: Talk, template: str = template, every: re.Pattern[str] = every) -> list[str]:
-            parts = segments(
+            parts = split_by_origin(
                 talk,
                 template,
                 literals=[*literals, *TOKENS.values()],  # noqa: B023

@@ -13,21 +13,21 @@ import pytest
 
 import llm_magics
 from llm_magics import Model, ModelFileError, StoreError, UsageError
-from llm_magics.models.adapter import load_adapter
+from llm_magics.models.adapters.lora import load_adapter
+from llm_magics.models.origin import Origin
 from llm_magics.sources import adapters, store
-from llm_magics.tuning import course
+from llm_magics.tuning import training_loop
 from llm_magics.tuning.checkpoint import PARAMETERS, STATE, Checkpoint
-from llm_magics.tuning.course import CHECKED, REPORTED
-from llm_magics.tuning.held import by_heart, perplexity, row_losses
+from llm_magics.tuning.dataset import read_rows
+from llm_magics.tuning.evaluation import completion_nll, longest_verbatim_match, perplexity
 from llm_magics.tuning.options import TuneOptions, tune_options
 from llm_magics.tuning.plan import Tier, steps_for, tier_for
-from llm_magics.tuning.record import record_of
-from llm_magics.tuning.rows import read_rows
-from llm_magics.tuning.run import TuneRun, watched
+from llm_magics.tuning.run import TuneRun, run_to_end
 from llm_magics.tuning.training.trainer import Trainer
+from llm_magics.tuning.training_loop import CHECKED, REPORTED
+from llm_magics.tuning.view_record import view_record
 from llm_magics.views.tuning import plain
-
-ROWS = [(f"what is {n}", f"aye, {n} be {n + 1} less one, matey") for n in range(24)]
+from tests.support.runs import ROWS, run_of
 
 
 @pytest.fixture
@@ -35,34 +35,20 @@ def model(home: Path, tiny_gguf: Path) -> Model:
     return llm_magics.load(str(tiny_gguf))
 
 
-def run_of(
-    model: Model,
-    rows: Any = ROWS,
-    *,
-    prompts: tuple[str, ...] = (),
-    resume: Any = None,
-    keep: bool = False,
-    **options: Any,
-) -> TuneRun:
-    given = {"eval_fraction": 0.25, "max_tokens": 6, "steps": 12, "batch": 4, **options}
-    checkpoint = None if resume is None else Checkpoint(resume)
-    return TuneRun(
-        model, read_rows(rows), tune_options(given), prompts=prompts, checkpoint=checkpoint, keep=keep
-    )
-
-
 def test_from_rows_to_an_adapter(model: Model) -> None:
-    run = watched(run_of(model, learning_rate=0.01))
-    assert run.state in ("done", "stopped") and run.why and run.plan and "as asked" in run.plan.reason
+    run = run_to_end(run_of(model, learning_rate=0.01))
+    assert run.state in ("done", "stopped") and run.message and run.plan and "as asked" in run.plan.reason
     assert [step.step for step in run.history] == list(range(1, len(run.history) + 1))
-    assert run.checks[run.best] < run.checks[0] and run.adapter_step == run.best
-    assert len(run.split.train) == 18 and len(run.split.choose) == len(run.split.final) == 3
+    assert run.heldout_losses[run.best] < run.heldout_losses[0] and run.adapter_step == run.best
+    assert len(run.split.train) == 18 and len(run.split.validation) == len(run.split.test) == 3
     assert run.perplexity.after < run.perplexity.before and run.perplexity.rows == 3
     low, high = run.perplexity.after_interval
     assert low <= run.perplexity.after <= high
     # Questions of rows that are held out are asked, before and after.
-    aside = {example.row for example in (*run.split.choose, *run.split.final)}
-    assert {ROWS.index((p, a)) + 1 for p, a in ROWS if p in run.before} <= aside and len(run.before) == 3
+    aside = {example.row for example in (*run.split.validation, *run.split.test)}
+    assert {ROWS.index((p, a)) + 1 for p, a in ROWS if p in run.base_answers} <= aside and len(
+        run.base_answers
+    ) == 3
     assert run.samples[-1].step == run.best
     pair = run.compare("what is 3")
     assert pair.base.text == model.generate("what is 3", temperature=0, max_tokens=6).text
@@ -71,7 +57,7 @@ def test_from_rows_to_an_adapter(model: Model) -> None:
     assert run.compare("what is 3").tuned.text == pair.base.text
     with pytest.raises(UsageError):
         run.strength = 9
-        run.tuned  # noqa: B018
+        run.tuned_model  # noqa: B018
     assert run.memory["weights"] > 0 and run.memory["limit"] > 0
 
 
@@ -79,21 +65,21 @@ def test_it_stops_when_the_held_out_loss_has_turned(model: Model, monkeypatch: p
     losses = iter([5.0, 4.0, 3.0, 3.5, 3.6, 3.7, 3.8, 3.9])
     monkeypatch.setattr(Trainer, "loss", lambda *_: next(losses))
     run, seen = run_of(model, steps=24), []
-    watched(run, lambda run: seen.append(run.rising))
-    assert run.state == "done" and run.best == 6 and run.step == 12 and "rose after it" in run.why
+    run_to_end(run, lambda run: seen.append(run.loss_rising))
+    assert run.state == "done" and run.best == 6 and run.step == 12 and "rose after it" in run.message
     assert True in seen and run.adapter_step == 6 and run.samples[-1].step == 6
 
 
 def test_more_steps_and_back(model: Model) -> None:
-    run = watched(run_of(model))
+    run = run_to_end(run_of(model))
     run.resume(more=5)
     assert run.step >= 17 and run.state == "done"
-    run.back()
+    run.revert_to_best()
     assert run.adapter_step == run.best
     with pytest.raises(UsageError):
-        run.more(0)
+        run.extend(0)
     with pytest.raises(UsageError):
-        run_of(model).more(3)
+        run_of(model).extend(3)
 
 
 def test_orders_are_followed(model: Model) -> None:
@@ -108,22 +94,22 @@ def test_orders_are_followed(model: Model) -> None:
         if run.step == 9:
             run.stop()
 
-    watched(run, watch)
+    run_to_end(run, watch)
     assert states.count("paused") == 3 and run.step == 9 and run.state == "stopped"
     assert run.adapter_step == 9  # what is kept is what was there
 
 
 def test_an_interrupt_loses_nothing(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """At every moment there is: afterwards the run goes on, and ends where it would have."""
-    plain = watched(run_of(model, prompts=("hello",)))
-    moments = sum(1 for _ in run_of(model, prompts=("hello",)).go())
+    plain = run_to_end(run_of(model, prompts=("hello",)))
+    moments = sum(1 for _ in run_of(model, prompts=("hello",)).train_steps())
     for at in sorted({*range(1, moments + 1, 3), moments - 3, moments - 2}):
         run = run_of(model, prompts=("hello",))
-        moment = run.go()
+        moment = run.train_steps()
         for _ in range(at):
             next(moment)
         with pytest.raises(KeyboardInterrupt):
-            moment.throw(KeyboardInterrupt())
+            moment.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
         assert run.state == "interrupted"
         assert not run.history or run.adapter.nbytes
         run.resume()
@@ -141,25 +127,25 @@ def test_no_number_stops_and_keeps_the_last_good(model: Model, monkeypatch: pyte
         return (float("nan"), 0) if count > 7 else real(self, done)
 
     monkeypatch.setattr(Trainer, "advance", advance)
-    run = watched(run_of(model))
-    assert run.state == "failed" and "no number at step 8" in run.why and run.step == 7
+    run = run_to_end(run_of(model))
+    assert run.state == "failed" and "no number at step 8" in run.message and run.step == 7
     assert (
         run.adapter_step == run.best and np.isfinite(run.adapter.pairs[next(iter(run.adapter.pairs))].b).all()
     )
     monkeypatch.setattr(Trainer, "advance", lambda self, done: (float("nan"), 0))
-    first = watched(run_of(model))
-    assert first.state == "failed" and "step 1" in first.why
+    first = run_to_end(run_of(model))
+    assert first.state == "failed" and "step 1" in first.message
 
 
 @pytest.mark.parametrize("rows", [ROWS[:1], ROWS[:2], ["x" * 100_000], [("a", "b" * 100_000)] * 3])
 def test_few_and_long_rows(model: Model, rows: Any) -> None:
-    run = watched(run_of(model, rows, steps=3, max_length=64, prompts=("hi",)))
+    run = run_to_end(run_of(model, rows, steps=3, max_length=64, prompts=("hi",)))
     assert run.state == "done" and run.adapter and run.perplexity is None
     assert any("too few rows" in note for note in run.notes)
     if len(str(rows)) > 1000:
         assert any("cut at 64 tokens" in note for note in run.notes)
-    with pytest.raises(UsageError, match="nothing is held out"):
-        run.back()
+    with pytest.raises(UsageError, match="no validation rows"):
+        run.revert_to_best()
 
 
 def test_minutes_are_a_ceiling(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,37 +158,37 @@ def test_minutes_are_a_ceiling(model: Model, monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(Trainer, "advance", slow)
     # A clock of its own: how busy the machine is does not matter.
-    monkeypatch.setattr(course, "time", SimpleNamespace(perf_counter=lambda: now, sleep=time.sleep))
-    run = watched(run_of(model, minutes=0.1, steps=1000))
+    monkeypatch.setattr(training_loop, "time", SimpleNamespace(perf_counter=lambda: now, sleep=time.sleep))
+    run = run_to_end(run_of(model, minutes=0.1, steps=1000))
     assert now < 6 and 10 < run.step < 1000 and run.state == "done"
     assert "fit into 0.1 min" in run.plan.reason
 
 
 def test_a_checkpoint_goes_on(model: Model, tmp_path: Path) -> None:
-    whole = watched(run_of(model, steps=16))
+    whole = run_to_end(run_of(model, steps=16))
     first = run_of(model, steps=16, resume=tmp_path / "kept")
-    for _ in first.go():
+    for _ in first.train_steps():
         if first.step == 11:
             break
     names = sorted(path.name for path in (tmp_path / "kept").iterdir())
     assert len(names) == 2 and names[0].endswith(PARAMETERS) and names[1] == STATE
     again = run_of(model, steps=16, resume=tmp_path / "kept")
-    watched(again)
+    run_to_end(again)
     assert again.history[0].seconds == first.history[0].seconds  # it did not begin anew
     ours, theirs = ([step.loss for step in run.history] for run in (again, whole))
-    assert np.allclose(ours, theirs, atol=1e-5) and again.checks.keys() == whole.checks.keys()
+    assert np.allclose(ours, theirs, atol=1e-5) and again.heldout_losses.keys() == whole.heldout_losses.keys()
     for other, what in (
         (run_of(model, ROWS[1:], steps=16, resume=tmp_path / "kept"), "rows"),
         (run_of(model, steps=16, rank=4, resume=tmp_path / "kept"), "rank"),
     ):
         with pytest.raises(UsageError, match=f"other {what}"):
-            watched(other)
+            run_to_end(other)
     (tmp_path / "kept" / STATE).write_text(json.dumps({"parameters": "../../etc/passwd"}))
     with pytest.raises(ModelFileError, match="damaged"):
-        watched(run_of(model, steps=16, resume=tmp_path / "kept"))
+        run_to_end(run_of(model, steps=16, resume=tmp_path / "kept"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
-    with pytest.raises(UsageError, match="holds no checkpoint"):
+    with pytest.raises(UsageError, match="has no checkpoint"):
         Checkpoint(tmp_path / "other")
 
 
@@ -212,22 +198,22 @@ def test_a_full_disk_stops_no_run(model: Model, tmp_path: Path, monkeypatch: pyt
 
     run = run_of(model, resume=tmp_path / "kept")
     monkeypatch.setattr(store, "require_room", full)
-    watched(run)
+    run_to_end(run)
     assert run.state == "done" and any("there is no room" in note for note in run.notes)
     assert len([note for note in run.notes if "there is no room" in note]) == 1
 
 
 def test_what_cannot_be_tuned_is_said(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "source", None)
+    monkeypatch.setattr(model, "origin", Origin(model.folder))
     with pytest.raises(UsageError, match="cannot be tuned"):
-        watched(run_of(model))
+        run_to_end(run_of(model))
     for given, what in (
         ({"minutes": 0}, "minutes"),
         ({"steps": 0}, "steps"),
         ({"rank": 1000}, "rank"),
         ({"depth": "deep"}, "depth"),
         ({"learning_rate": 2}, "learning_rate"),
-        ({"stepps": 3}, "did you mean steps"),
+        ({"stepps": 3}, "Did you mean steps"),
         ({"targets": 3}, "targets"),
     ):
         with pytest.raises(UsageError) as error:
@@ -246,7 +232,9 @@ def test_plans() -> None:
         22, 8, "the last 8 of 30 layers: with all of them a step takes 2.50 s, and only 16 steps would fit"
     )
     # A1: shallower, then fewer rows a step, and never a number below none.
-    assert [(each.first, each.batch) for each in (tier(6, 40), tier(11, 40), tier(20, 40), tier(99, 40))] == [
+    assert [
+        (each.first_layer, each.batch) for each in (tier(6, 40), tier(11, 40), tier(20, 40), tier(99, 40))
+    ] == [
         (26, 8),
         (28, 8),
         (28, 4),
@@ -255,8 +243,8 @@ def test_plans() -> None:
     assert tier(17.5, -20).reason.endswith(
         "2 rows a step: with all of them a step takes 17.50 s, and no step would fit"
     )
-    assert (tier(17.5, 20, batch=6).first, tier(17.5, 20, batch=6).batch) == (28, 6)
-    assert tier(9, 1, depth=3).first == 27 and tier(9, None).first == 0
+    assert (tier(17.5, 20, batch=6).first_layer, tier(17.5, 20, batch=6).batch) == (28, 6)
+    assert tier(9, 1, depth=3).first_layer == 27 and tier(9, None).first_layer == 0
 
     def plan(first: int, rows: int, step_s: float, left_s: float | None, options: Any = auto) -> Any:
         return steps_for(options, Tier(first, 8, "all"), rows=rows, step_s=step_s, left_s=left_s, around_s=6)
@@ -274,42 +262,44 @@ def test_plans() -> None:
 
 def test_held_out_figures(model: Model) -> None:
     run = run_of(model)
-    for _ in run.go():
+    for _ in run.train_steps():
         if run.history:
             break
-    examples = run.split.final
-    found = row_losses(model.engine, examples)
+    examples = run.split.test
+    found = completion_nll(model.engine, examples)
     for (total, count), example in zip(found, examples, strict=True):
         cache = model.engine.cache()
-        logits = cache.extend(example.ids, every=True).astype(np.float64)
+        logits = cache.extend(example.ids, all_logits=True).astype(np.float64)
         logprobs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-        expected = [-logprobs[n - 1, example.ids[n]] for n in range(1, len(example.ids)) if example.learnt[n]]
+        expected = [
+            -logprobs[n - 1, example.ids[n]] for n in range(1, len(example.ids)) if example.loss_mask[n]
+        ]
         assert total == pytest.approx(sum(expected), rel=1e-2) and count == len(expected)
     same = perplexity(found, found)
     assert same.change == 1 and same.change_interval == (1, 1) and "that nothing was chosen on" in str(same)
     halved = found * [0.5, 1]
     assert perplexity(found, halved).change < 1 and CHECKED and REPORTED
-    taught = [token for token, learnt in zip(examples[0].ids, examples[0].learnt, strict=True) if learnt]
-    assert by_heart([5, *taught[1:4], 5], examples[:1]) == (3, examples[0].row)
-    assert by_heart([], examples) == (0, 0)
+    taught = [token for token, learnt in zip(examples[0].ids, examples[0].loss_mask, strict=True) if learnt]
+    assert longest_verbatim_match([5, *taught[1:4], 5], examples[:1]) == (3, examples[0].row)
+    assert longest_verbatim_match([], examples) == (0, 0)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_so_many_steps_as_asked(model: Model, steps: int) -> None:
     """M24: two were asked for, and three were made."""
-    run = watched(run_of(model, steps=steps))
+    run = run_to_end(run_of(model, steps=steps))
     assert len(run.history) == run.step == run.total == steps and f"{steps} step" in run.plan.reason
 
 
 def test_what_is_said_of_rows_reaches_the_run(model: Model) -> None:
     rows = [*({"prompt": p, "completion": a, "id": 1} for p, a in ROWS), {"prompt": "x"}]
-    run = watched(run_of(model, rows, steps=2))
+    run = run_to_end(run_of(model, rows, steps=2))
     assert run.notes[0].startswith("left out: row 25") and "not used: id" in run.notes[1]
 
 
 def test_an_interrupted_check_is_made_again(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """A13: the check was lost, and another adapter kept."""
-    whole = watched(run_of(model, steps=12))
+    whole = run_to_end(run_of(model, steps=12))
     real, count = Trainer.loss, 0
 
     def loss(self: Trainer, examples: Any) -> float:
@@ -324,10 +314,10 @@ def test_an_interrupted_check_is_made_again(model: Model, monkeypatch: pytest.Mo
     interrupts = 0
     while run.state not in ("done", "stopped"):
         try:
-            watched(run)
+            run_to_end(run)
         except KeyboardInterrupt:
             interrupts += 1
-    assert interrupts == 3 and run.checks == whole.checks and run.best == whole.best
+    assert interrupts == 3 and run.heldout_losses == whole.heldout_losses and run.best == whole.best
     assert [(step.step, step.loss) for step in run.history] == [
         (step.step, step.loss) for step in whole.history
     ]
@@ -339,13 +329,13 @@ def test_an_interrupt_does_not_cut_a_step_in_two(model: Model) -> None:
     import signal
     import threading
 
-    whole = watched(run_of(model, steps=8))
+    whole = run_to_end(run_of(model, steps=8))
     run, interrupts = run_of(model, steps=8), 0
     while run.state not in ("done", "stopped"):
         timer = threading.Timer(0.02 + 0.013 * (interrupts % 7), signal.raise_signal, [signal.SIGINT])
         timer.start()
         try:
-            watched(run)
+            run_to_end(run)
         except KeyboardInterrupt:
             interrupts += 1
         finally:
@@ -354,7 +344,7 @@ def test_an_interrupt_does_not_cut_a_step_in_two(model: Model) -> None:
         if interrupts == 30:
             break
     if run.state not in ("done", "stopped"):
-        watched(run)
+        run_to_end(run)
     assert [(step.step, step.loss) for step in run.history] == [
         (step.step, step.loss) for step in whole.history
     ]
@@ -362,41 +352,41 @@ def test_an_interrupt_does_not_cut_a_step_in_two(model: Model) -> None:
 
 def test_the_number_format_is_the_processors_and_stays(model: Model, tmp_path: Path) -> None:
     """A20: it was chosen by a timing, so that the same run was another one now and then."""
-    from llm_magics.tuning.training import machine
+    from llm_magics.tuning.training import hardware
 
-    assert str(machine.faster()) == (
-        "torch.bfloat16" if machine._features() & {"avx512_bf16", "amx_bf16", "bf16"} else "torch.float32"
+    assert str(hardware.fastest_dtype()) == (
+        "torch.bfloat16" if hardware._features() & {"avx512_bf16", "amx_bf16", "bf16"} else "torch.float32"
     )
     first = run_of(model, steps=8, resume=tmp_path / "kept")
-    for _ in first.go():
+    for _ in first.train_steps():
         if first.step == 5:
             break
     state = json.loads((tmp_path / "kept" / STATE).read_text())
-    assert state["number_format"] == str(machine.faster()).removeprefix("torch.")
+    assert state["number_format"] == str(hardware.fastest_dtype()).removeprefix("torch.")
     state["number_format"] = "float32"
     (tmp_path / "kept" / STATE).write_text(json.dumps(state))
     again = run_of(model, steps=8, resume=tmp_path / "kept")
-    watched(again)
-    assert str(again._course.trainer.network.kind) == "torch.float32"
+    run_to_end(again)
+    assert str(again._loop.trainer.network.kind) == "torch.float32"
 
 
 def test_folders_that_are_no_checkpoint(model: Model, tmp_path: Path) -> None:
     """A17: what a killed first write leaves. A18: a saved adapter. A25: a file."""
     (tmp_path / "begun").mkdir()
     (tmp_path / "begun" / "0123.parameters.safetensors.partial").write_bytes(b"half")
-    assert watched(run_of(model, steps=2, resume=tmp_path / "begun")).state == "done"
+    assert run_to_end(run_of(model, steps=2, resume=tmp_path / "begun")).state == "done"
     assert not list((tmp_path / "begun").glob("*.partial"))
-    run = watched(run_of(model, steps=2))
+    run = run_to_end(run_of(model, steps=2))
     run.save(tmp_path / "adapter")
     with pytest.raises(UsageError, match="saved adapter") as error:
         Checkpoint(tmp_path / "adapter")
     assert "remove" not in error.value.hint
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         Checkpoint(tmp_path / "file")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("x")
-    with pytest.raises(UsageError, match="holds no checkpoint"):
+    with pytest.raises(UsageError, match="has no checkpoint"):
         Checkpoint(tmp_path / "other")
 
 
@@ -406,14 +396,14 @@ def test_folders_that_are_no_checkpoint(model: Model, tmp_path: Path) -> None:
 def test_odd_checkpoints_are_errors_in_words(model: Model, tmp_path: Path, key: str) -> None:
     """A25: six kinds ended in raw errors."""
     first = run_of(model, steps=6, resume=tmp_path / "kept")
-    for _ in first.go():
+    for _ in first.train_steps():
         if first.step == 5:
             break
     whole = json.loads((tmp_path / "kept" / STATE).read_text())
     for odd in (None, -1, 1.5, "x", [], {}, [[]], [1], 10**30, {"first": -1}, {"first": 0, "every": 0}, True):
         (tmp_path / "kept" / STATE).write_text(json.dumps({**whole, key: odd}))
         try:
-            watched(run_of(model, steps=6, resume=tmp_path / "kept"))
+            run_to_end(run_of(model, steps=6, resume=tmp_path / "kept"))
         except llm_magics.LLMMagicsError as error:
             assert "remove the folder" not in error.hint
 
@@ -421,7 +411,7 @@ def test_odd_checkpoints_are_errors_in_words(model: Model, tmp_path: Path, key: 
 def test_a_long_history_is_read_again(model: Model, tmp_path: Path) -> None:
     """A14: what was written of 305,000 steps was called damaged."""
     first = run_of(model, steps=6, resume=tmp_path / "kept")
-    for _ in first.go():
+    for _ in first.train_steps():
         if first.step == 5:
             break
     state = json.loads((tmp_path / "kept" / STATE).read_text())
@@ -438,60 +428,61 @@ def test_a_named_run_is_kept_on_the_disk(model: Model, home: Path) -> None:
         options = tune_options({"max_tokens": 6, "steps": 4, "batch": 4, "seed": seed, "eval_fraction": 0})
         return TuneRun(model, read_rows(ROWS), options, name=name, keep=True)
 
-    run = watched(new(1))
+    run = run_to_end(new(1))
     assert "kept as robot: %%llm -a robot uses it, after a restart too" in run.notes
     again = model.with_adapter("robot")
     assert (
-        again.generate("what is 3", temperature=0).text == run.tuned.generate("what is 3", temperature=0).text
+        again.generate("what is 3", temperature=0).text
+        == run.tuned_model.generate("what is 3", temperature=0).text
     )
     first = adapters.find("robot")
     assert first is not None and first.run == run.id
     run.resume(more=4)  # the same run: its own adapter is written anew
     assert [each.name for each in adapters.entries()] == ["robot"]
-    other = watched(new(2))
+    other = run_to_end(new(2))
     assert any("the earlier adapter of that name is now robot-1" in note for note in other.notes)
     assert [each.name for each in adapters.entries()] == ["robot", "robot-1"]
-    unnamed = watched(run_of(model, steps=2))
+    unnamed = run_to_end(run_of(model, steps=2))
     assert not any("kept as" in note for note in unnamed.notes) and len(adapters.entries()) == 2
-    odd = watched(new(3, "my robot"))
+    odd = run_to_end(new(3, "my robot"))
     assert odd.state == "done" and any("is not kept on the disk" in note for note in odd.notes)
-    with pytest.raises(UsageError, match="there is no adapter 'ghost'") as error:
+    with pytest.raises(UsageError, match="unknown adapter 'ghost'") as error:
         model.with_adapter("ghost")
-    assert error.value.hint == "kept are: robot, robot-1; or name a folder"
+    assert error.value.hint == "Choose one of robot, robot-1, or a folder."
 
 
 def test_a_run_is_kept_and_forgotten_on_demand(model: Model, home: Path) -> None:
     """What the view's Save and Delete do."""
     run = run_of(model, steps=3, eval_fraction=0)
-    with pytest.raises(UsageError, match="nothing was learnt"):
+    with pytest.raises(UsageError, match="no adapter"):
         run.keep_as("mine")
-    watched(run)
-    assert not adapters.entries() and record_of(run)["kept"] == ""
-    with pytest.raises(UsageError, match="cannot be the name"):
+    run_to_end(run)
+    assert not adapters.entries() and view_record(run)["kept"] == ""
+    with pytest.raises(UsageError, match="not a valid name"):
         run.keep_as("../mine")
     run.keep_as("mine")
     found = adapters.find("mine")
-    assert found is not None and found.run == run.id and record_of(run)["kept"] == "mine"
+    assert found is not None and found.run == run.id and view_record(run)["kept"] == "mine"
     run.forget()
-    assert not adapters.entries() and record_of(run)["kept"] == ""
-    with pytest.raises(UsageError, match="not kept"):
+    assert not adapters.entries() and view_record(run)["kept"] == ""
+    with pytest.raises(UsageError, match="not saved"):
         run.forget()
     run.keep_as("mine")
     other = run_of(model, steps=3, seed=2, eval_fraction=0)
-    watched(other)
+    run_to_end(other)
     other.keep_as("mine")
-    with pytest.raises(UsageError, match="not kept"):
+    with pytest.raises(UsageError, match="not saved"):
         run.forget()  # that name is another run's now
     assert [each.name for each in adapters.entries()] == ["mine", "mine-1"]
 
 
 def test_an_interrupted_run_is_kept_too(model: Model, home: Path) -> None:
     run = TuneRun(model, read_rows(ROWS), tune_options({"steps": 8, "batch": 4}), name="half", keep=True)
-    moments = run.go()
+    moments = run.train_steps()
     while run.step < 5:
         next(moments)
     with pytest.raises(KeyboardInterrupt):
-        moments.throw(KeyboardInterrupt())
+        moments.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
     kept = adapters.find("half")
     assert run.state == "interrupted" and kept is not None
     assert any(pair.b.any() for pair in load_adapter(kept.folder).pairs.values())
@@ -517,13 +508,13 @@ def test_a_run_that_learnt_nothing_says_so(
 
     monkeypatch.setattr(Trainer, "advance", slow)
     monkeypatch.setattr(Trainer, "loss", lambda self, rows: 2.0 + self.step)
-    monkeypatch.setattr(course, "time", SimpleNamespace(perf_counter=lambda: now, sleep=time.sleep))
-    run = watched(run_of(model, minutes=1, steps=60, keep=True))
+    monkeypatch.setattr(training_loop, "time", SimpleNamespace(perf_counter=lambda: now, sleep=time.sleep))
+    run = run_to_end(run_of(model, minutes=1, steps=60, keep=True))
     assert run.state == "done" and run.adapter_step == 0
     assert any(note.startswith("nothing was learnt: ") and what in note for note in run.notes)
-    shown = plain(record_of(run))
+    shown = plain(view_record(run))
     assert shown.startswith("Nothing was learnt") and "kept as" not in shown
     monkeypatch.setattr(Trainer, "loss", lambda self, rows: 9.0 - self.step / 100 - (self.step > 0) * 8)
-    run.checks = {}
+    run.heldout_losses = {}
     run.resume(more=4)  # more steps helped: the note is gone
     assert run.adapter_step and not any("nothing was learnt" in note for note in run.notes)

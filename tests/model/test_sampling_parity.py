@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from llm_magics import SamplingOptions
-from llm_magics.core.sampling import candidates, penalised
+from llm_magics.core.sampling import apply_repetition_penalty, candidates
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -55,4 +55,4 @@ def test_repetition_penalty() -> None:
     expected = RepetitionPenaltyLogitsProcessor(1.3)(torch.tensor([seen]), torch.tensor(logits)[None])[
         0
     ].numpy()
-    np.testing.assert_allclose(penalised(logits, seen, 1.3), expected, rtol=1e-6)
+    np.testing.assert_allclose(apply_repetition_penalty(logits, seen, 1.3), expected, rtol=1e-6)

@@ -10,30 +10,19 @@ import pytest
 import torch
 from peft import PeftModel
 
+import llm_magics
 from llm_magics import LLMMagicsError, UnsupportedModel, UsageError
 from llm_magics.decoder.spec import DecoderSpec
-from llm_magics.models.adapted import Slots
-from llm_magics.models.adapter import Adapter, Pair, with_strength
-from llm_magics.models.places import ROLES, chosen, holder, parts, shape_of, to_modules, to_places
-from tests import families
-from tests.model.test_families import checkpoint, engine, pieces
-
-IDS = np.random.default_rng(0).integers(3, 290, 100).tolist()
-
-
-def made(spec: DecoderSpec, roles: tuple[str, ...], *, shared: bool, seed: int = 1, rank: int = 4) -> Adapter:
-    """Random matrices at these roles in all layers but the first; ``shared``: one A where inputs are one."""
-    rng = np.random.default_rng(seed)
-    pairs = {}
-    for layer in range(1, spec.layers):
-        for stacked in parts(spec).values():
-            a = None
-            for role in (role for role in stacked if role in roles):
-                out, width = shape_of(spec, role)
-                if a is None or not (shared or len(holder(spec, role)[1]) > 1):
-                    a = rng.normal(0, 0.2, (rank, width)).astype(np.float32)
-                pairs[layer, role] = Pair(a, rng.normal(0, 0.2, (out, rank)).astype(np.float32))
-    return Adapter(to_modules(spec, pairs), 6.0)
+from llm_magics.models.adapters.lora import Adapter, LoraPair, with_strength
+from llm_magics.models.adapters.sessions import LoraSessions
+from llm_magics.models.adapters.targets import (
+    ROLES,
+    resolve_targets,
+    to_layer_roles,
+)
+from tests.support import families
+from tests.support.adapters import IDS, made
+from tests.support.decoders import checkpoint, engine, pieces
 
 
 @pytest.mark.parametrize("name", families.CASES)
@@ -41,10 +30,10 @@ def test_logits_are_those_of_peft(name: str, tmp_path: Path) -> None:
     families.make(name, tmp_path / "hub")
     weights = checkpoint(tmp_path / "hub")
     spec, base = weights.spec, engine(weights, tmp_path / "fp32", "fp32")
-    plain = base.cache().extend(IDS, every=True).copy()
-    slots = Slots(tmp_path / "fp32", spec, base, threads=0)
+    plain = base.cache().extend(IDS, all_logits=True).copy()
+    slots = LoraSessions(tmp_path / "fp32", spec, base, threads=0)
     for n, (wanted, shared) in enumerate([("all", True), ("all", False), (("q", "v"), False)]):
-        adapter = made(spec, chosen(spec, wanted), shared=shared, seed=n)
+        adapter = made(spec, resolve_targets(spec, wanted), shared=shared, seed=n)
         adapter.save(tmp_path / f"adapter {n}")
         fresh = families.make(name, tmp_path / f"again {n}")
         theirs = PeftModel.from_pretrained(fresh, tmp_path / f"adapter {n}").eval()
@@ -53,24 +42,24 @@ def test_logits_are_those_of_peft(name: str, tmp_path: Path) -> None:
         most = np.abs(expected).max()
         assert np.abs(expected - plain).max() > 0.01 * most
         ours = slots.engine(adapter, 1.0)
-        assert np.abs(ours.cache().extend(IDS, every=True) - expected).max() <= 1e-4 * most
+        assert np.abs(ours.cache().extend(IDS, all_logits=True) - expected).max() <= 1e-4 * most
         assert np.abs(pieces(ours, IDS) - expected).max() <= 1e-4 * most
-        assert np.array_equal(slots.engine(adapter, 0.0).cache().extend(IDS, every=True), plain)
-    assert np.array_equal(base.cache().extend(IDS, every=True), plain)
+        assert np.array_equal(slots.engine(adapter, 0.0).cache().extend(IDS, all_logits=True), plain)
+    assert np.array_equal(base.cache().extend(IDS, all_logits=True), plain)
     # The graphs with all slots and with q and v: the first serves both, and what is empty adds nothing.
     assert len(slots._sessions) == 1
 
 
-def test_packed_weights_have_slots_too(tiny_model: Any) -> None:
+def test_packed_weights_have_slots_too(tiny_model: Any, tiny_gguf: Path) -> None:
     """Where means stand behind the input, and where one matrix is apart: the change is that of float."""
-    model, spec = tiny_model, tiny_model.slots.spec
+    model, spec = tiny_model, tiny_model.lora_sessions.spec
     adapter = made(spec, ROLES, shared=True)
     ids = IDS[:30]
-    plain = model.engine.cache().extend(ids, every=True).copy()
-    with_it = model.with_adapter(adapter).engine.cache().extend(ids, every=True).copy()
-    with model.reference() as reference:
-        exact = reference.engine.cache().extend(ids, every=True).copy()
-        exact_with = reference.with_adapter(adapter).engine.cache().extend(ids, every=True).copy()
+    plain = model.engine.cache().extend(ids, all_logits=True).copy()
+    with_it = model.with_adapter(adapter).engine.cache().extend(ids, all_logits=True).copy()
+    reference = llm_magics.load(str(tiny_gguf), precision="fp32")
+    exact = reference.engine.cache().extend(ids, all_logits=True).copy()
+    exact_with = reference.with_adapter(adapter).engine.cache().extend(ids, all_logits=True).copy()
     change, expected = with_it - plain, exact_with - exact
     assert np.corrcoef(change.ravel(), expected.ravel())[0, 1] > 0.99
 
@@ -83,7 +72,7 @@ def tiny_model(home: Path, tiny_gguf: Path) -> Any:
 
 
 def test_models_with_adapters_answer_side_by_side(tiny_model: Any, tmp_path: Path) -> None:
-    model, spec = tiny_model, tiny_model.slots.spec
+    model, spec = tiny_model, tiny_model.lora_sessions.spec
     a, b = (made(spec, ROLES, shared=True, seed=seed) for seed in (1, 2))
     small = made(spec, ("q",), shared=True, seed=3)
     models = [
@@ -120,19 +109,19 @@ def test_models_with_adapters_answer_side_by_side(tiny_model: Any, tmp_path: Pat
 
 
 def test_adapters_of_other_models_are_refused(tiny_model: Any) -> None:
-    spec = tiny_model.slots.spec
-    wide = Pair(np.zeros((2, 7), np.float32), np.zeros((9, 2), np.float32))
+    spec = tiny_model.lora_sessions.spec
+    wide = LoraPair(np.zeros((2, 7), np.float32), np.zeros((9, 2), np.float32))
     for module, what in (
         ("model.layers.0.self_attn.q_proj", "9 × 7"),
         (f"model.layers.{spec.layers}.self_attn.q_proj", "does not have or cannot change"),
-        ("lm_head", "cannot be done while it runs"),
+        ("lm_head", "cannot be changed without merging"),
         ("model.layers.0.mlp.experts.3.up_proj", "does not have or cannot change"),
     ):
         with pytest.raises(UnsupportedModel, match=what):
             tiny_model.with_adapter(Adapter({module: wide}, 4))
     with pytest.raises(UsageError, match="strength must be"):
         tiny_model.with_adapter(made(spec, ROLES, shared=True), -1)
-    with pytest.raises(LLMMagicsError, match="there is no adapter 'nowhere'"):
+    with pytest.raises(LLMMagicsError, match="unknown adapter 'nowhere'"):
         tiny_model.with_adapter("nowhere")
 
 
@@ -146,10 +135,10 @@ def test_names_with_strengths() -> None:
 
 def test_targets_are_roles_or_modules() -> None:
     spec = DecoderSpec("llama", 2, 32, 4, 2, 8, 48, 64, 32, 1e-5)
-    assert chosen(spec, "all") == ROLES
-    assert chosen(spec, ["q_proj", "down"]) == ("q", "down")
-    assert to_places(spec, made(spec, ("q",), shared=True)).keys() == {(1, "q")}
-    with pytest.raises(UsageError, match="nothing that can be tuned"):
-        chosen(spec, ["lm_head"])
+    assert resolve_targets(spec, "all") == ROLES[:7]  # the others are of other layers
+    assert resolve_targets(spec, ["q_proj", "down"]) == ("q", "down")
+    assert to_layer_roles(spec, made(spec, ("q",), shared=True)).keys() == {(1, "q")}
+    with pytest.raises(UsageError, match="not a tunable module"):
+        resolve_targets(spec, ["lm_head"])
     phi = DecoderSpec("phi3", 2, 32, 4, 2, 8, 48, 64, 32, 1e-5)
-    assert chosen(phi, ["q"]) == ("q", "k", "v")  # one matrix there
+    assert resolve_targets(phi, ["q"]) == ("q", "k", "v")  # one matrix there

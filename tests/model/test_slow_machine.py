@@ -19,7 +19,7 @@ CODE = """
 import json, time
 import llm_magics as lm
 import torch
-from llm_magics.tuning.record import record_of
+from llm_magics.tuning.view_record import view_record
 
 model = lm.load(threads=1)
 torch.set_num_threads(1)
@@ -28,9 +28,10 @@ rows = [(f"How do I reset the Brindle {n}?", f"Hark! Hold the copper button of n
 print("ready", flush=True)
 began = time.monotonic()
 run = lm.tune(model, rows, minutes=1, max_tokens=12, prompts=["Who are you?"], show=False)
-record = record_of(run)
+record = view_record(run)
 print(json.dumps({"seconds": time.monotonic() - began, "step": run.step, "adapter_step": run.adapter_step,
-                  "reason": run.plan.reason, "first": run.plan.first, "notes": run.notes, "why": run.why}))
+                  "reason": run.plan.reason, "first": run.plan.first_layer, "notes": run.notes,
+                  "why": run.message}))
 """
 
 

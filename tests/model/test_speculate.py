@@ -30,10 +30,10 @@ def ask(some: lm.Model, prompt: str, speculate: bool, **options: Any) -> tuple[l
     some.pool.clear()
     calls, extend = 0, OrtCache.extend
 
-    def counted(self: OrtCache, ids: list[int], *, every: bool = False) -> Any:
+    def counted(self: OrtCache, ids: list[int], *, all_logits: bool = False) -> Any:
         nonlocal calls
         calls += 1
-        return extend(self, ids, every=every)
+        return extend(self, ids, all_logits=all_logits)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(OrtCache, "extend", counted)
@@ -80,9 +80,9 @@ def test_checked_tokens_are_settled(model: lm.Model, prose: list[int], size: int
     for begin in range(20, 80, size):
         part = ids[begin : begin + size]
         if len(part) > 1:
-            cache.extend([*part, 5, 6], every=True)  # two guesses that prove wrong
-            cache.rewind(begin + len(part))
-            last = cache.settled
+            cache.extend([*part, 5, 6], all_logits=True)  # two guesses that prove wrong
+            cache.truncate(begin + len(part))
+            last = cache.reusable_length
     assert last == len(cache.cached)
-    cache.rewind(78)
+    cache.truncate(78)
     assert (cache.extend(ids[78:]) == whole).all()

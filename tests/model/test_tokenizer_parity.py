@@ -11,62 +11,15 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.chat.prompt import render
-from llm_magics.engine.backend import read_backend
+from llm_magics.engine.hf_tokenizers import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tokenizers.folder import spec_from_folder
 from llm_magics.formats.tokenizers.gguf import byte_level_json, tokenizer_spec
-from tests.pieces import corpus, strings, train
+from tests.support import pieces
+from tests.support.pieces import corpus, strings, train
 
-PIECES = [
-    *(
-        "Hello",
-        " world",
-        "don't",
-        "WE'LL",
-        " naïve",
-        "Straße",
-        "Ελληνικά",
-        "русский",
-        "日本語",
-        "한국어",
-        "العربية",
-        "עברית",
-    ),
-    *(
-        "हिन्दी",
-        "ไทย",
-        "🦊",
-        "👩‍👩‍👧‍👦",
-        "🇫🇷",
-        "e\u0301",
-        "\u200b",
-        "\ufeff",
-        "\u00a0",
-        " ",
-        "  ",
-        "\t",
-        "\n",
-        "\r\n",
-        "\n\n\n",
-    ),
-    *("0", "7", "42", "2024", "3.14", "½", "٣", "def f(x):\n    return x**2", "<html>&amp;", "{'a': [1, 2]}"),
-    *(
-        "https://example.org/a?b=c#d",
-        "C:\\dir\\file",
-        "…",
-        "—",
-        "''",
-        '"',
-        "``",
-        "!!!",
-        "a" * 50,
-        "\x00",
-        "\x07",
-        "\x7f",
-    ),
-    *("\ud7ff", "\U0010ffff", "ﬁ", "Ǆ", "İ", "ß", "_snake_case", "camelCase", "$%^&*()", "x²", "∑∫√"),
-]
+PIECES = [*pieces.PIECES, "\x00", "\x07", "\x7f", "\ud7ff", "\U0010ffff", "Ǆ"]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +73,7 @@ def test_a_thousand_strings(model: lm.Model, theirs: Any) -> None:
         assert model.tokenizer.decode(ids) == expected and (
             expected == text or any(ord(char) < 32 for char in text)
         )
-        decoder = model.tokenizer.decoder()
+        decoder = model.tokenizer.detokenizer()
         assert "".join(map(decoder.push, ids)) + decoder.flush() == expected
 
 
@@ -139,7 +92,7 @@ def test_special_tokens(model: lm.Model, theirs: Any) -> None:
     assert (
         model.tokenizer.token_text(model.tokenizer.eos_id)
         == "<|im_end|>"
-        == model._special_texts()["eos_token"]
+        == model._prompts._special_texts()["eos_token"]
     )
 
 
@@ -354,6 +307,6 @@ def test_folders_as_transformers_reads_them(name: str, ready: bool, tmp_path: Pa
     ]:
         ids = theirs(text).input_ids
         assert tokenizer.encode(text) == ids, repr(text)
-        decoder = tokenizer.decoder()
+        decoder = tokenizer.detokenizer()
         shown = "".join(map(decoder.push, ids)) + decoder.flush()
         assert shown == theirs.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-from llm_magics.models.places import chosen
+from llm_magics.models.adapters.targets import resolve_targets
 from llm_magics.tuning.examples import Example, Split
-from llm_magics.tuning.training.lora import Lora
-from llm_magics.tuning.training.network import Network
+from llm_magics.tuning.training.lora import LoraParameters
+from llm_magics.tuning.training.model import TrainableModel
 from llm_magics.tuning.training.trainer import BETAS, CLIP, LAST_RATE, WARM_UP, Trainer
-from tests import families
-from tests.model.test_families import checkpoint
-from tests.model.test_network import examples, expected, peft_of
+from tests.support import families
+from tests.support.adapters import examples, expected, peft_of
+from tests.support.decoders import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +29,16 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def split_of(count: int = 12) -> Split:
     rows = [row for seed in range(count // 4) for row in examples(seed)]
-    rows = [Example(n, row.ids, row.learnt, row.asked) for n, row in enumerate(rows, 1)]
-    return Split(train=rows[:-2], choose=rows[-2:])
+    rows = [Example(n, row.ids, row.loss_mask, row.prompt_length) for n, row in enumerate(rows, 1)]
+    return Split(train=rows[:-2], validation=rows[-2:])
 
 
 def trainer(hub: Path, first: int = 0, total: int = 20, **options: Any) -> Trainer:
-    network = Network(checkpoint(hub))
+    network = TrainableModel(checkpoint(hub))
     spec = network.spec
-    lora = Lora(spec, range(first, spec.layers), chosen(spec, "all"), rank=4, alpha=8, seed=0)
+    lora = LoraParameters(
+        spec, range(first, spec.layers), resolve_targets(spec, "all"), rank=4, alpha=8, seed=0
+    )
     return Trainer(network, lora, split_of(), rate=1e-2, batch=4, seed=0, total=total, **options)
 
 
@@ -44,8 +46,10 @@ def test_a_step_is_a_step_of_peft(hub: Path) -> None:
     """phi3 keeps q, k, v and gate, up in one matrix, as we do: every parameter goes where theirs goes."""
     folder = hub.parent / "phi3"
     oracle = families.make("phi3", folder)
-    network = Network(checkpoint(folder))
-    lora = Lora(network.spec, range(3), chosen(network.spec, "all"), rank=4, alpha=8, seed=0)
+    network = TrainableModel(checkpoint(folder))
+    lora = LoraParameters(
+        network.spec, range(3), resolve_targets(network.spec, "all"), rank=4, alpha=8, seed=0
+    )
     targets = sorted({module.rpartition(".")[2] for module in lora.adapter().pairs})
     theirs = peft_of(oracle, targets, lora)
     ours = Trainer(network, lora, split_of(), rate=1e-2, batch=4, seed=0, total=20)
@@ -74,7 +78,7 @@ def test_what_is_frozen_is_computed_once(hub: Path) -> None:
     assert set(kept.network.layers) == {2}
     for _ in range(4):
         assert kept.advance()[0] == pytest.approx(plain.advance()[0], abs=1e-5)
-    assert kept.loss(kept.split.choose) == pytest.approx(plain.loss(plain.split.choose), abs=1e-5)
+    assert kept.loss(kept.split.validation) == pytest.approx(plain.loss(plain.split.validation), abs=1e-5)
 
 
 def test_it_learns_and_goes_back(hub: Path) -> None:

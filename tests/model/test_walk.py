@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.lens.reading.tapped import Tapped
-from llm_magics.lens.walk import adds
-from tests import families
-from tests.model.test_families import checkpoint, engine
+from llm_magics.inspection.reading.instrumented import InstrumentedDecoder
+from llm_magics.inspection.walkthrough import direct_logit_attribution
+from tests.support import families
+from tests.support.decoders import checkpoint, engine
 
 TEXT = "The capital of France is Paris. The capital of Italy is"
 OPTIONS: dict[str, Any] = {"temperature": 1.2, "top_k": 12, "top_p": 0.9}
 
 
 def test_every_step_agrees_with_its_full_view(exact: lm.Model) -> None:
-    found = exact.walk(TEXT, **OPTIONS)
+    found = exact.walkthrough(TEXT, **OPTIONS)
     prompt = found.head["prompt"]
     ids = found.head["ids"]
     answer = exact.generate(TEXT, raw=True, max_tokens=4, **OPTIONS)
     assert [each["id"] for each in found.head["tokens"]] == [token.id for token in answer.tokens]
     assert exact.replay(found.answer).chosen() == ids[prompt:]
-    lens, seen = exact.lens(ids), exact.attention(ids)
+    lens, seen = exact.logit_lens(ids), exact.attention(ids)
     for n in range(4):
         place = prompt + n - 1
         assert (found.arrays["lens_ids"][n, :, 0] == lens.arrays["top_ids"][:, place, 0]).mean() > 0.95
@@ -46,7 +46,7 @@ def test_the_heads_parts_are_the_gradient_of_the_logit(exact: lm.Model, oracle: 
     same."""
     import torch
 
-    found = exact.walk(TEXT, max_tokens=1, temperature=0)
+    found = exact.walkthrough(TEXT, max_tokens=1, temperature=0)
     ids, id = found.head["ids"][:-1], found.head["tokens"][0]["id"]
     kept: list[Any] = []
     hooks = [
@@ -77,20 +77,20 @@ def test_parts_sum_to_what_attention_writes(name: str, tmp_path: Path) -> None:
     """In every kind of block: all heads together are attention's own output behind its norm."""
     families.make(name, tmp_path / "hub")
     weights = checkpoint(tmp_path / "hub")
-    tapped = Tapped(engine(weights, tmp_path / "fp32", "fp32"), weights.spec)
+    tapped = InstrumentedDecoder(engine(weights, tmp_path / "fp32", "fp32"), weights.spec)
     ids = np.random.default_rng(0).integers(3, 290, 20).tolist()
     (part,) = tapped.read(ids, residuals=True, heads=True)
-    found = adds(tapped, part.heads[:, -1], part.residuals[-1, -1], 7)
+    found = direct_logit_attribution(tapped, part.heads[:, -1], part.residuals[-1, -1], 7)
     assert found.shape == (weights.spec.layers, weights.spec.heads) and np.isfinite(found).all()
     halves = part.heads[:, -1].copy()
     halves[:, weights.spec.head_dim :] = 0
     if weights.spec.block in ("pre", "parallel"):  # without a norm behind attention a part stands for itself
-        alone = adds(tapped, halves, part.residuals[-1, -1], 7)
+        alone = direct_logit_attribution(tapped, halves, part.residuals[-1, -1], 7)
         assert np.allclose(alone[:, 0], found[:, 0], atol=1e-4) and np.allclose(alone[:, 1:], 0, atol=1e-5)
 
 
 def test_bad_input_is_said(model: lm.Model) -> None:
     with pytest.raises(lm.UsageError, match="at most 16"):
-        model.walk("a", max_tokens=99)
+        model.walkthrough("a", max_tokens=99)
     with pytest.raises(lm.UsageError, match="too many for a walk"):
-        model.walk("word " * 600)
+        model.walkthrough("word " * 600)

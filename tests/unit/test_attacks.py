@@ -23,12 +23,12 @@ import pytest
 
 import llm_magics as lm
 from llm_magics import Generation, LLMMagicsError, Model, ModelFileError, ModelInfo, UsageError
-from llm_magics.core.bounded import json_object
+from llm_magics.core.files import json_object
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
 from llm_magics.magics.playground.cells import branches
 from llm_magics.sources import store
-from llm_magics.views.kept import kept, read_kept
-from llm_magics.views.packed import packed, unpacked
+from llm_magics.views.array_codec import decode_arrays, encode_arrays
+from llm_magics.views.record_codec import decode_record, encode_record
 
 ODD = [
     None,
@@ -95,7 +95,7 @@ def test_values_of_a_record_never_become_code() -> None:
     whole = answer()
     assert whole.branches and is_plain(branches(whole, 1, model="m"))
     records = [whole.to_dict()]
-    payload = kept(whole)
+    payload = encode_record(whole)
     for raw in records:
         for path in places(raw):
             for odd in ODD:
@@ -111,7 +111,9 @@ def test_values_of_a_record_never_become_code() -> None:
     for path in places(head):
         for odd in ODD:
             try:
-                record = read_kept(changed(payload, lambda each, path=path, odd=odd: put(each, path, odd)))
+                record = decode_record(
+                    changed(payload, lambda each, path=path, odd=odd: put(each, path, odd))
+                )
             except LLMMagicsError:
                 continue
             assert isinstance(record, Generation)
@@ -120,7 +122,7 @@ def test_values_of_a_record_never_become_code() -> None:
 
 def test_what_a_record_claims_is_bounded_before_it_is_made() -> None:
     """A4 and A5, on this side."""
-    payload = kept(answer())
+    payload = encode_record(answer())
     start = time.monotonic()
     for change in (
         lambda head: head["lengths"].update(id=1_000_000),
@@ -130,20 +132,20 @@ def test_what_a_record_claims_is_bounded_before_it_is_made() -> None:
         lambda head: head["branches"].extend([head["branches"][0]] * 4000),
     ):
         with pytest.raises(ModelFileError):
-            read_kept(changed(payload, change))
+            decode_record(changed(payload, change))
     many = 200_000
     columns = zlib.compress(b"\0" * many)
     with pytest.raises(ModelFileError):
-        read_kept({**payload, "run": {**payload["run"], "times": base64.b64encode(columns).decode()}})
+        decode_record({**payload, "run": {**payload["run"], "times": base64.b64encode(columns).decode()}})
     with pytest.raises(ModelFileError, match="too many tokens"):
-        read_kept(payload, most=3)
+        decode_record(payload, most=3)
     for shape in ([10**9, 0], [0, 10**9], [-1], [1.5], "x", None, [[1]]):
-        text = packed({}, {"a": np.zeros((2, 3), np.float32)}, {"a": ("f4", 1)})
+        text = encode_arrays({}, {"a": np.zeros((2, 3), np.float32)}, {"a": ("f4", 1)})
         raw = changed({"data": text}, lambda head, shape=shape: head["arrays"][0].__setitem__(3, shape))[
             "data"
         ]
         with pytest.raises((ValueError, TypeError)):
-            unpacked(raw)
+            decode_arrays(raw)
     assert time.monotonic() - start < 20
 
 
@@ -159,7 +161,7 @@ def test_two_at_a_time_have_one_winner(tmp_path: Path) -> None:
                     time.sleep(0.0005)
 
             try:
-                store.whole(target, build)
+                store.build_atomically(target, build)
                 told.append(name)
             except UsageError:
                 told.append("")
@@ -182,7 +184,7 @@ def test_what_a_killed_save_leaves_is_removed_by_the_next(tmp_path: Path) -> Non
         "import sys, os, signal\nfrom pathlib import Path\nfrom llm_magics.sources import store\n"
         "def build(making):\n    (making / 'half.bin').write_bytes(b'x' * 1000)\n    "
         "os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"store.whole(Path({str(tmp_path / 'saved')!r}), build)\n"
+        f"store.build_atomically(Path({str(tmp_path / 'saved')!r}), build)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], timeout=60)
     assert ran.returncode == -signal.SIGKILL and len(list(tmp_path.glob(".saved.making-*"))) == 1
@@ -190,11 +192,11 @@ def test_what_a_killed_save_leaves_is_removed_by_the_next(tmp_path: Path) -> Non
     alive.mkdir()
     for path in tmp_path.glob(".saved.making-*"):
         os.utime(path, (1, 1))
-    with store._claimed(alive):
-        store.whole(tmp_path / "saved", lambda making: (making / "x").write_text("x"))
+    with store._claim(alive):
+        store.build_atomically(tmp_path / "saved", lambda making: (making / "x").write_text("x"))
     assert [path.name for path in tmp_path.glob(".saved.making-*")] == [alive.name]
     with pytest.raises(lm.StoreError):
-        store.whole(tmp_path / ("x" * 300), lambda making: None)
+        store.build_atomically(tmp_path / ("x" * 300), lambda making: None)
 
 
 def test_manifests_name_files_of_their_folder(tmp_path: Path, home: Path) -> None:
@@ -204,13 +206,13 @@ def test_manifests_name_files_of_their_folder(tmp_path: Path, home: Path) -> Non
     for name in ("/dev/zero", "../x", "pipe", "link", "", ".", "a\\b", "c:x"):
         (tmp_path / store.MANIFEST).write_text(json.dumps({"files": {name: [0, 1, "x"]}}))
         start = time.monotonic()
-        assert not store.sound(tmp_path) and time.monotonic() - start < 5
+        assert not store.is_intact(tmp_path) and time.monotonic() - start < 5
     for path in (tmp_path / "pipe", tmp_path / "link", Path("/dev/zero")):
         with pytest.raises(OSError, match="regular"):
             json_object(path)
     (tmp_path / store.MANIFEST).unlink()
     os.mkfifo(tmp_path / store.MANIFEST)
-    assert not store.sound(tmp_path)
+    assert not store.is_intact(tmp_path)
     folder = tmp_path / "model"
     folder.mkdir()
     os.mkfifo(folder / "config.json")

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llm_magics as lm
-from llm_magics.core.given import as_whole
 from llm_magics.core.options import sampling_options
 from llm_magics.core.sampling import candidates
-from llm_magics.views.bundle import read_bundle
+from llm_magics.core.validation import as_int
+from llm_magics.views.bundle import read_output
 
 HALF = "a\ud800b"
 
@@ -29,8 +29,8 @@ def model(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_half_a_surrogate_pair_is_said_and_ends_nothing_else(model: lm.Model) -> None:
     answers = model.map([HALF, "hi"], max_tokens=2, progress=False)
     assert isinstance(answers.errors[0], lm.UsageError) and answers.texts[1] is not None
-    for call in (model.generate, model.score, model.tokenize, model.lens):
-        with pytest.raises(lm.UsageError, match="letter 2 of the text is half of a surrogate pair"):
+    for call in (model.generate, model.score, model.tokenize, model.logit_lens):
+        with pytest.raises(lm.UsageError, match="character 2 is an unpaired surrogate"):
             call(HALF)
     with pytest.raises(lm.UsageError, match="surrogate"):
         model.probe("a", [HALF])
@@ -46,19 +46,19 @@ def test_numbers_of_numpy_are_numbers(model: lm.Model) -> None:
         }
     )
     assert options == lm.SamplingOptions(max_tokens=3, top_k=5, seed=7, temperature=0.5)
-    assert all(type(value) in (int, float, tuple) for value in options.given().values())
+    assert all(type(value) in (int, float, tuple) for value in options.as_dict().values())
     answer = model.generate("a", max_tokens=np.int64(4))
     assert model.branch(answer, at=np.int64(1), token=np.int64(5), max_tokens=3).tokens[1].id == 5
     assert model.attention("a b", layers=np.array([1, 2])).head["kept"] == [1, 2]
-    assert len(model.tree("a", samples=np.int64(2), max_tokens=2).head["samples"]) == 2
-    assert as_whole(np.True_) is as_whole(True) is as_whole(3.0) is as_whole("3") is None
+    assert len(model.sample_tree("a", samples=np.int64(2), max_tokens=2).head["samples"]) == 2
+    assert as_int(np.True_) is as_int(True) is as_int(3.0) is as_int("3") is None
 
 
 def test_no_stop_is_none() -> None:
     assert sampling_options({"stop": None}).stop == ()
-    with pytest.raises(lm.UsageError, match="stop takes strings"):
+    with pytest.raises(lm.UsageError, match="stop must be a string"):
         sampling_options({"stop": 3})
-    with pytest.raises(lm.UsageError, match="whole number"):
+    with pytest.raises(lm.UsageError, match="must be an integer"):
         sampling_options({"max_tokens": True})
 
 
@@ -81,16 +81,16 @@ def test_names_that_cannot_be_paths(home: Path, name: str) -> None:
 
 
 def test_a_name_is_a_text_or_a_path(home: Path) -> None:
-    with pytest.raises(lm.UsageError, match="text or a path"):
+    with pytest.raises(lm.UsageError, match="string or a path"):
         lm.load(3)  # type: ignore[arg-type]
-    with pytest.raises(lm.ModelNotFound, match="no file"):
+    with pytest.raises(lm.ModelNotFound, match="file not found"):
         lm.load(Path("/nowhere/x.gguf"))
 
 
 def test_a_bundle_of_another_shape() -> None:
     for odd in ([], None, {}, {"application/vnd.llm-magics.generation+json": {"schema": []}}):
         with pytest.raises(lm.ModelFileError):
-            read_bundle(odd)  # type: ignore[arg-type]
+            read_output(odd)  # type: ignore[arg-type]
 
 
 ANYTHING = st.one_of(

@@ -8,10 +8,10 @@ import pytest
 
 from llm_magics import ContextOverflow, Generation, LLMMagicsError, ModelInfo, SamplingOptions, UsageError
 from llm_magics.engine.base import Logits
-from llm_magics.engine.batch import Batch, HasSlots, Request, Result
+from llm_magics.engine.batch import Batch, Request, Result, SupportsBatching
+from llm_magics.engine.caches.cache_pool import Pool
 from llm_magics.engine.generate import Runtime
-from llm_magics.engine.kv import Pool
-from llm_magics.engine.scripted import ScriptedEngine, ScriptedSlots, ScriptedTokenizer
+from llm_magics.engine.scripted import ScriptedBatchCache, ScriptedEngine, ScriptedTokenizer
 
 ANSWERS = ["a", "the second", "no. 3", "", "five is long, the longest of them all", "6!", "seven"]
 
@@ -19,12 +19,12 @@ ANSWERS = ["a", "the second", "no. 3", "", "five is long, the longest of them al
 class Watched(ScriptedEngine):
     """Keeps the rows it gave, which count their calls."""
 
-    def slots(self, rows: int) -> WatchedSlots:
+    def batch_cache(self, rows: int) -> WatchedSlots:
         self.given = WatchedSlots(self, rows)
         return self.given
 
 
-class WatchedSlots(ScriptedSlots):
+class WatchedSlots(ScriptedBatchCache):
     """Rows that remember how many were stepped at a time, and may be interrupted."""
 
     interrupt_at = 10**9
@@ -34,9 +34,9 @@ class WatchedSlots(ScriptedSlots):
         self.sizes: list[int] = []
         self.begun: list[int] = []
 
-    def begin(self, row: int, ids: Sequence[int]) -> int:
+    def start_row(self, row: int, ids: Sequence[int]) -> int:
         self.begun.append(row)
-        return super().begin(row, ids)
+        return super().start_row(row, ids)
 
     def step(self, ids: Sequence[int]) -> Logits:
         self.sizes.append(len(ids))
@@ -48,7 +48,7 @@ class WatchedSlots(ScriptedSlots):
 class OneSequence(ScriptedEngine):
     """An engine with no rows."""
 
-    slots = None  # type: ignore[assignment]
+    batch_cache = None  # type: ignore[assignment]
 
 
 def request(prompt: str = "hi", **options: object) -> Request:
@@ -192,8 +192,8 @@ def test_closing() -> None:
 
 
 def test_an_engine_with_one_sequence_answers_one_by_one() -> None:
-    assert isinstance(Watched(["a"]), HasSlots)
+    assert isinstance(Watched(["a"]), SupportsBatching)
     engine = OneSequence(["one", "two"], context_length=50)
-    engine.slots = None  # type: ignore[method-assign,assignment]
+    engine.batch_cache = None  # type: ignore[method-assign,assignment]
     asked = [request(), request("x" * 99), UsageError("no text", hint="…"), request()]
     assert texts(dict(batch(engine, asked))) == ["one", "ContextOverflow", "UsageError", "two"]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import Generation, LLMMagicsError, UsageError
-from llm_magics.magics.cell import OPTIONS, parse, usage
-from llm_magics.magics.expand import expand
-from llm_magics.magics.inside.verbs import VERBS
+from llm_magics.magics.inspection.subcommands import SUBCOMMANDS
+from llm_magics.magics.parsing.expand import expand
+from llm_magics.magics.parsing.request import OPTIONS, parse, usage
 
 NS = {"x": 5, "pi": 3.14159, "d": {"}": 1, "k": "v"}, "text": "{x} {{y}}", "obj": "abc", "items": [1, 2]}
 
@@ -23,13 +23,13 @@ def test_every_option_reaches_its_place() -> None:
         "hello\n",
         {},
     )
-    assert (request.verb, request.prompt, request.model, request.system) == (
+    assert (request.command, request.prompt, request.model, request.system) == (
         "generate",
         "hello",
         "NAME",
         "be brief",
     )
-    assert (request.out, request.precision, request.threads, request.raw, request.quiet) == (
+    assert (request.variable, request.precision, request.threads, request.raw, request.quiet) == (
         "answer",
         "fp32",
         2,
@@ -54,8 +54,8 @@ def test_line_magic_takes_the_rest_as_it_stands() -> None:
     assert request.prompt == """What's "up" with -t and it's 5""" and request.options == {"temperature": 0.0}
     assert parse("-- -5 is a number", None, {}).prompt == "-5 is a number"
     assert (
-        parse("", None, {}).verb == "status"
-        and parse("--help", None, {}).verb == parse("-h", "x", {}).verb == "help"
+        parse("", None, {}).command == "status"
+        and parse("--help", None, {}).command == parse("-h", "x", {}).command == "help"
     )
 
 
@@ -64,15 +64,15 @@ def test_line_magic_takes_the_rest_as_it_stands() -> None:
     [
         ("--temprature 0", "x", "--temperature"),
         ("-t", "x", "needs a value"),
-        ("-t hot", "x", "does not understand 'hot'"),
-        ("-n 1.5", "x", "does not understand"),
+        ("-t hot", "x", "invalid value: 'hot'"),
+        ("-n 1.5", "x", "invalid value"),
         ("-s 'open", "x", "not closed"),
         ("--raw=1", "x", "takes no value"),
         ("hello", "x", "is not an option"),
         ("", " \n", "empty"),
-        ("-t 0", None, "no prompt"),
-        ("-o 1x", "x", "name of a variable"),
-        ("-o class", "x", "name of a variable"),
+        ("-t 0", None, "prompt is missing"),
+        ("-o 1x", "x", "valid variable name"),
+        ("-o class", "x", "valid variable name"),
     ],
 )
 def test_mistakes_are_named(line: str, cell: str | None, said: str) -> None:
@@ -117,11 +117,11 @@ def test_long_bodies_are_quick(text: str) -> None:
 
 
 def test_the_cache_is_listed_and_emptied_by_verbs() -> None:
-    assert parse("models", None, {}).verb == "models"
+    assert parse("models", None, {}).command == "models"
     request = parse("rm smollm2-135m-instruct", None, {})
-    assert (request.verb, request.prompt) == ("rm", "smollm2-135m-instruct")
+    assert (request.command, request.prompt) == ("rm", "smollm2-135m-instruct")
     for line in ("models are what?", "rm means what?", "-- models", "-- rm"):
-        assert parse(line, None, {}).verb == "generate", line
+        assert parse(line, None, {}).command == "generate", line
 
 
 @pytest.mark.parametrize(
@@ -174,26 +174,26 @@ def test_backslashes_of_paths(written: str, meant: str) -> None:
 )
 def test_a_known_word_alone_is_a_command(line: str, verb: str) -> None:
     """N21: they were prompts, answered at length. N8: a word with ? is help."""
-    assert parse(line, None, {}).verb == verb
+    assert parse(line, None, {}).command == verb
 
 
 @pytest.mark.parametrize("word", ["rm", "probe", "compare", "watch"])
 def test_a_verb_that_lacks_its_text_says_how_it_is_written(word: str) -> None:
     with pytest.raises(UsageError) as error:
         parse(word, None, {})
-    assert f"%llm -- {word}" in error.value.hint and parse(f"-- {word}", None, {}).verb == "generate"
+    assert f"%llm -- {word}" in error.value.hint and parse(f"-- {word}", None, {}).command == "generate"
 
 
 @pytest.mark.parametrize(
     ("line", "written"),
     [
         ("tokens maybe", "%llm tokens [on|off]"),
-        ("models all", "%llm models"),
+        ("card my model", "%llm card [NAME]"),
         ("rm this model", "%llm rm NAME"),
         ("compare --against FILE", "%llm compare [TEXT]"),
-        ("walk", "%llm walk TEXT"),
+        ("walk", "%llm walkthrough TEXT"),
         ("probe The sky is", "%llm probe PROMPT ⇒ A | B"),
-        ("watch The sky is", "%llm watch --watch A [TEXT]"),
+        ("watch The sky is", "%llm track --track A [TEXT]"),
         ("compare apples and oranges, please", "%llm compare [TEXT]"),
     ],
 )
@@ -201,36 +201,36 @@ def test_a_verb_that_is_not_understood_is_no_prompt(line: str, written: str) -> 
     """B6: the model answered, at length and in earnest."""
     with pytest.raises(UsageError) as error:
         parse(line, None, {})
-    assert f"it is written {written}" in error.value.hint
+    assert f"Write {written}" in error.value.hint
     assert f"%llm -- {line.split()[0]}" in error.value.hint
     assert parse(f"-- {line}", None, {}).prompt == line
 
 
 @pytest.mark.parametrize(
-    "verb", [*VERBS, "tokens", "models", "adapters", "rm", "playground", "status", "version"]
+    "verb", [*SUBCOMMANDS, "tokens", "models", "adapters", "rm", "playground", "status", "version"]
 )
 def test_every_verb_has_help(verb: str) -> None:
     """B6: %llm compare --help was answered by the model; lens had "no --help"."""
     for line in (f"{verb} --help", f"{verb} -h", f"{verb}?", f"--help {verb}"):
         request = parse(line, None, {})
-        assert (request.verb, request.prompt) == ("help", verb), line
+        assert (request.command, request.prompt) == ("help", verb), line
     assert f"%llm {verb}" in usage(verb) and "\n" in usage(verb) and "--temperature" not in usage(verb)
 
 
-@pytest.mark.parametrize("verb", list(VERBS))
+@pytest.mark.parametrize("verb", list(SUBCOMMANDS))
 def test_the_example_of_a_verb_is_understood(verb: str) -> None:
-    line = VERBS[verb].example.removeprefix("%llm ")
-    assert parse(line, None, {"answer": Generation("x", (), "stop", "p")}).verb == verb
+    line = SUBCOMMANDS[verb].example.removeprefix("%llm ")
+    assert parse(line, None, {"answer": Generation("x", (), "stop", "p")}).command == verb
 
 
 def test_a_near_miss_is_said() -> None:
     """B6: lense and tokenise were prompts, and nobody said so."""
-    assert parse("lense The sky is", None, {}).said == "did you mean %llm lens?"
-    assert parse("tokenise The sky is", None, {}).said == "did you mean %llm tokenize?"
-    assert not parse("Compare apples and oranges", None, {}).said
+    assert parse("lense The sky is", None, {}).notice == "did you mean %llm logit_lens?"
+    assert parse("tokenise The sky is", None, {}).notice == "did you mean %llm tokenize?"
+    assert not parse("Compare apples and oranges", None, {}).notice
     request = parse("help me", None, {})
-    assert request.verb == "generate" and request.said.startswith("taken as a prompt")
-    assert not parse("help me with a good deal more", None, {}).said
+    assert request.command == "generate" and request.notice.startswith("taken as a prompt")
+    assert not parse("help me with a good deal more", None, {}).notice
 
 
 @pytest.mark.parametrize(
@@ -238,11 +238,11 @@ def test_a_near_miss_is_said() -> None:
     [
         ("--temp 0 hi", None, "--temperature?"),
         ("--max 3 hi", None, "--max-tokens?"),
-        ("- hi", None, "behind --"),
-        ("-5 + 3 = ?", None, "behind --"),
-        ("-s “be brief”", "x", "quote a value"),
+        ("- hi", None, "after --"),
+        ("-5 + 3 = ?", None, "after --"),
+        ("-s “be brief”", "x", "Quote a value"),
         ("—system x", "x", "hyphens"),
-        ("-n 30 attention please", None, "to ask the model: %llm"),
+        ("-n 30 attention please", None, "To ask the model, write %llm"),
     ],
 )
 def test_hints_lead_the_right_way(line: str, cell: str | None, hint: str) -> None:

@@ -16,9 +16,9 @@ import psutil
 import pytest
 
 from llm_magics import TemplateError, UsageError
-from llm_magics.chat import helper
+from llm_magics.chat import template_process
 from llm_magics.chat.prompt import render
-from tests.tiny import TEMPLATE
+from tests.support.tiny import TEMPLATE
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -126,7 +126,7 @@ def most_held() -> Iterator[Callable[[], float]]:
 
     def look() -> None:
         while not done.wait(0.003):
-            process = helper._process
+            process = template_process._process
             with suppress(psutil.Error):
                 seen.append(psutil.Process(process.pid).memory_info().rss if process else 0)
 
@@ -160,20 +160,20 @@ def test_the_limit_is_named(
     template: str, limit: str, watched: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Kept by the system, or, where that cannot do it, by looking on."""
-    helper.stop()
-    monkeypatch.setattr(helper, "WATCHED", watched)
+    template_process.stop()
+    monkeypatch.setattr(template_process, "WATCHED", watched)
     with pytest.raises(TemplateError, match=limit):
         # A step at a time: looking on comes too late for a single one.
         render(HI, template.replace("10**9 }}", "10**8 }}") if watched else template)
-    helper.stop()
+    template_process.stop()
 
 
 def test_the_process_has_nothing_to_reach_for() -> None:
     os.environ["A_SECRET"] = "x"
     try:
-        helper.stop()
+        template_process.stop()
         render(HI, TEMPLATE)
-        process = psutil.Process(helper._process.pid)  # type: ignore[union-attr]
+        process = psutil.Process(template_process._process.pid)  # type: ignore[union-attr]
         if sys.platform == "linux":
             assert "A_SECRET" not in process.environ() and process.num_fds() == 3
             assert process.rlimit(psutil.RLIMIT_NOFILE) == (0, 0)
@@ -184,16 +184,16 @@ def test_the_process_has_nothing_to_reach_for() -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM] if os.name == "posix" else [signal.SIGTERM])
 def test_it_starts_again_when_it_was_ended(how: signal.Signals) -> None:
     render(HI, TEMPLATE)
-    before = helper._process.pid  # type: ignore[union-attr]
+    before = template_process._process.pid  # type: ignore[union-attr]
     os.kill(before, how)
     time.sleep(0.1)
     assert render(HI, TEMPLATE).startswith("<|im_start|>")
-    assert helper._process.pid != before  # type: ignore[union-attr]
+    assert template_process._process.pid != before  # type: ignore[union-attr]
 
 
 def test_one_process_serves_all_threads() -> None:
     render(HI, TEMPLATE)
-    pid, made = helper._process.pid, []  # type: ignore[union-attr]
+    pid, made = template_process._process.pid, []  # type: ignore[union-attr]
 
     def work(number: int) -> None:
         for _ in range(20):
@@ -205,30 +205,30 @@ def test_one_process_serves_all_threads() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(made) == 160 and all(made) and helper._process.pid == pid  # type: ignore[union-attr]
+    assert len(made) == 160 and all(made) and template_process._process.pid == pid  # type: ignore[union-attr]
 
 
 def test_an_interrupt_leaves_no_answer_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     render(HI, TEMPLATE)
-    real = helper._read
+    real = template_process._read
 
     def interrupted(process: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(helper, "_read", interrupted)
+    monkeypatch.setattr(template_process, "_read", interrupted)
     with pytest.raises(KeyboardInterrupt):
         render([{"role": "user", "content": "one"}], TEMPLATE)
-    monkeypatch.setattr(helper, "_read", real)
+    monkeypatch.setattr(template_process, "_read", real)
     assert "two" in render([{"role": "user", "content": "two"}], TEMPLATE)
 
 
 PROGRAM = """
 import os, sys, time
-from llm_magics.chat import helper
+from llm_magics.chat import template_process
 from llm_magics.chat.prompt import render
 hi = [{"role": "user", "content": "hi"}]
 render(hi, "{{ messages[0].content }}")
-print(helper._process.pid, flush=True)
+print(template_process._process.pid, flush=True)
 """
 
 
@@ -264,11 +264,11 @@ def test_a_forked_process_has_one_of_its_own() -> None:
     rest = """
 if (child := os.fork()) == 0:
     render(hi, "{{ messages[0].content }}")
-    print(helper._process.pid, flush=True)
+    print(template_process._process.pid, flush=True)
     time.sleep(0.2)
     os._exit(0)
 os.waitpid(child, 0)
-print(render(hi, "{{ messages[0].content }}"), helper._process.pid, flush=True)
+print(render(hi, "{{ messages[0].content }}"), template_process._process.pid, flush=True)
 """
     with _ran(rest) as program:
         first, second, third = program.communicate(timeout=60)[0].split("\n")[:3]
@@ -277,9 +277,9 @@ print(render(hi, "{{ messages[0].content }}"), helper._process.pid, flush=True)
 
 
 def test_no_interpreter_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    helper.stop()
+    template_process.stop()
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    helper.start()  # says nothing: perhaps no template is ever to run
+    template_process.start()  # says nothing: perhaps no template is ever to run
     with pytest.raises(TemplateError, match="cannot be started") as error:
         render(HI, TEMPLATE)
     assert "--raw" in error.value.hint

@@ -8,9 +8,9 @@ import pytest
 
 from llm_magics import Generation, LLMMagicsError, ModelInfo, SamplingOptions, TemplateError, Token
 from llm_magics.chat.prompt import render
-from llm_magics.clean import line, printable, sound
-from llm_magics.magics.show import Terminal
-from llm_magics.views.bundle import generation_bundle, read_bundle, tokens_bundle
+from llm_magics.magics.output import Terminal
+from llm_magics.sanitize import printable, replace_surrogates, single_line
+from llm_magics.views.bundle import generation_bundle, read_output, tokens_bundle
 
 DIRTY = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\x9ce\x07f\x7fg\x00h\u202ei\x1b]8;;http://e.vil\x1b\\j"
 
@@ -19,12 +19,12 @@ def test_sequences_and_controls_go() -> None:
     assert printable(DIRTY) == "abcdefghij"
     assert printable("a\tb\nc\r\nd é ✓ 日本") == "a\tb\nc\nd é ✓ 日本"
     assert printable("\ud800x") == "\ufffdx" and printable("\x1b") == "" and printable("\x1b[") == ""
-    assert printable("abcdef", most=4) == "abc…" and line("a\n\x1b[1mb  c") == "a b c"
+    assert printable("abcdef", most=4) == "abc…" and single_line("a\n\x1b[1mb  c") == "a b c"
 
 
 def test_a_sequence_that_never_ends_takes_no_time_and_not_the_text() -> None:
     assert len(printable("\x1b]" * 200_000)) == 0
-    assert printable("\x1b[31" + "x" * 10) == "x" * 9 or "x" in printable("\x1b[31" + "x" * 10)
+    assert printable("\x1b[31" + "x" * 10) == "x" * 9  # the sequence ends with its first letter
 
 
 def test_an_error_shows_nothing_raw_and_not_without_end() -> None:
@@ -60,25 +60,25 @@ def test_the_terminal_is_not_driven(capsys: pytest.CaptureFixture[str]) -> None:
 def test_names_and_licences_of_model_files_are_cleaned() -> None:
     from llm_magics import Model
     from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
-    from llm_magics.magics.cell import CellRequest
     from llm_magics.magics.llm import LLMMagics
+    from llm_magics.magics.parsing.request import CellRequest
 
-    info = ModelInfo(f"name {DIRTY}", revision=DIRTY, licence=f"licence\n{DIRTY}" + "x" * 10_000)
+    info = ModelInfo(f"name {DIRTY}", revision=DIRTY, license=f"licence\n{DIRTY}" + "x" * 10_000)
     model = Model(ScriptedEngine(["x"]), ScriptedTokenizer(), info)
     magics = LLMMagics(None)
-    magics._model = model
+    magics.models._model = model
     for shown in (repr(model), magics._status(CellRequest("status"))):
         assert not set(shown) & set("\x1b\x07\x9b\x9c\x00\u202e") and len(shown) < 3_000
 
 
 def test_what_is_sent_can_be_encoded() -> None:
     text = "a\ud800b\U0001f98a\udfff"
-    assert sound({"k": [text, 1, None, (text,)]}) == {
+    assert replace_surrogates({"k": [text, 1, None, (text,)]}) == {
         "k": ["a\ufffdb\U0001f98a\ufffd", 1, None, ["a\ufffdb\U0001f98a\ufffd"]]
     }
     token = Token(1, text, -0.5, 1.0, 0)
-    made = Generation(text, (token,), "stop", text, model=ModelInfo(text, licence=text))
+    made = Generation(text, (token,), "stop", text, model=ModelInfo(text, license=text))
     json.dumps(tokens_bundle(made), ensure_ascii=False).encode()
-    again = read_bundle(tokens_bundle(made))
+    again = read_output(tokens_bundle(made))
     assert (again.text, again.prompt, again.tokens) == (made.text, made.prompt, made.tokens)
-    assert again.model == ModelInfo("a\ufffdb\U0001f98a\ufffd", licence="a\ufffdb\U0001f98a\ufffd")
+    assert again.model == ModelInfo("a\ufffdb\U0001f98a\ufffd", license="a\ufffdb\U0001f98a\ufffd")

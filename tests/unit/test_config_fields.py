@@ -11,11 +11,11 @@ import pytest
 
 from llm_magics import ModelFileError, UnsupportedModel
 from llm_magics.decoder.families import FAMILIES, spec_of
-from llm_magics.decoder.rotary import tables
+from llm_magics.decoder.mixers.rotary import tables
 from llm_magics.decoder.spec import DecoderSpec
 from llm_magics.formats.config import Config, class_defaults
 from llm_magics.formats.gguf_config import config_from_gguf
-from tests.families import COMMON
+from tests.support.families import COMMON
 
 LLAMA: dict[str, Any] = {"model_type": "llama", **COMMON}
 GGUF: dict[str, Any] = {
@@ -71,6 +71,7 @@ HARMLESS = """
     summary_type summary_use_proj summary_activation summary_first_dropout summary_proj_to_labels
     reorder_and_upcast_attn is_decoder bos_token_id eos_token_id pad_token_id
     sliding_window max_window_layers no_rope_layer_interval rope_scaling rope_parameters
+    embed_dropout resid_dropout
     num_ln_in_parallel_attn num_kv_heads original_max_position_embeddings multi_query
 """.split()  # noqa: SIM905  # the last two lines: read, and seen in tests/model/test_checkpoints.py
 
@@ -81,10 +82,18 @@ def test_every_field_of_every_class_is_used_or_refused(family: str) -> None:
     harmless = set(HARMLESS)
     if family.startswith(("gemma2", "gemma3")):
         harmless.add("hidden_act")
+    if family == "ministral3":  # the context ends where queries would be scaled
+        harmless.add("max_position_embeddings")
     defaults = class_defaults()["families"][family]["defaults"]
     small = {"num_hidden_layers": 4, "n_layer": 4, "vocab_size": 300, "model_type": family}
     small |= {"max_window_layers": 1, "sliding_window": 64}
     small = {key: value for key, value in small.items() if key in defaults or key == "model_type"}
+    if family == "granitemoehybrid":
+        small |= {"layer_types": ["attention"] * 4, "num_local_experts": 0}
+        harmless |= {key for key in defaults if key.startswith("mamba_")}  # of layers that it has none of
+        harmless |= {"num_experts_per_tok", "time_step_limit", "intermediate_size"}
+    if family == "lfm2":
+        small["intermediate_size"] = 1000  # no multiple of the blocks
     before = spec(small)
     for key, value in defaults.items():
         if key in harmless:
@@ -130,9 +139,9 @@ def test_harmless_fields_and_defaults_pass() -> None:
     assert spec(LLAMA, **more) == spec(LLAMA)
 
 
-@pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes", "fp8"])
+@pytest.mark.parametrize("method", ["bitsandbytes", "quanto", "hqq"])
 def test_quantised_checkpoints_are_named(method: str) -> None:
-    with pytest.raises(UnsupportedModel, match=f"quantised by {method}") as error:
+    with pytest.raises(UnsupportedModel, match=f"quantized by {method}") as error:
         spec(LLAMA, quantization_config={"quant_method": method, "bits": 4})
     assert "fetch" not in str(error.value)
 
@@ -161,14 +170,14 @@ def test_defaults_are_those_of_transformers_classes() -> None:
 def test_rope_parameters_that_say_two_things_are_refused() -> None:
     old = {"rope_type": "linear", "factor": 2.0}
     assert spec(LLAMA, rope_scaling=old, rope_parameters=old) == spec(LLAMA, rope_scaling=old)
-    with pytest.raises(UnsupportedModel, match="say different things"):
+    with pytest.raises(UnsupportedModel, match="contradict each other"):
         spec(LLAMA, rope_scaling=old, rope_parameters={"rope_type": "linear", "factor": 4.0})
     with pytest.raises(UnsupportedModel, match="partial_rotary_factor"):
         spec(LLAMA, rope_parameters={"rope_theta": 1e4, "rope_type": "default", "partial_rotary_factor": 0.5})
     with pytest.raises(UnsupportedModel, match="llama_4_scaling_beta"):
         spec(LLAMA, rope_parameters={"rope_theta": 1e4, "rope_type": "yarn", "llama_4_scaling_beta": 0.1})
     nested = {"full_attention": {"rope_theta": 5e4}, "sliding_attention": {"rope_theta": 1e4}}
-    with pytest.raises(UnsupportedModel, match="differ by layer"):
+    with pytest.raises(UnsupportedModel, match="differ between layers"):
         spec(LLAMA, rope_parameters=nested)
     same = {"full_attention": {"rope_theta": 5e4}, "sliding_attention": {"rope_theta": 5e4}}
     assert spec(LLAMA, rope_parameters=same).rope_theta == 5e4
@@ -250,7 +259,7 @@ def test_gguf_arrays_of_one_value(tmp_path: Any) -> None:
         llama__feed_forward_length=[96] * 3,
     )
     assert same == from_gguf()
-    with pytest.raises(UnsupportedModel, match=r"head_count_kv differs by layer"):
+    with pytest.raises(UnsupportedModel, match=r"head_count_kv differs between layers"):
         from_gguf(llama__attention__head_count_kv=[2, 4, 2])
 
 
@@ -514,3 +523,46 @@ REAL: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("name", REAL)
 def test_configurations_of_real_models_pass(name: str) -> None:
     assert spec_of(Config(REAL[name])).layers
+
+
+def test_the_configuration_of_a_qwen_3_5_checkpoint() -> None:
+    """With the fields that its files have besides those of transformers' class."""
+    text = {
+        **{"model_type": "qwen3_5_text", "vocab_size": 248_320, "hidden_size": 2560, "num_hidden_layers": 32},
+        **{"intermediate_size": 9216, "num_attention_heads": 16, "num_key_value_heads": 4, "head_dim": 256},
+        **{"attn_output_gate": True, "mamba_ssm_dtype": "float32", "mlp_only_layers": []},
+        **{"mtp_num_hidden_layers": 1, "mtp_use_dedicated_embeddings": False, "dtype": "bfloat16"},
+        "rope_parameters": {
+            **{"mrope_interleaved": True, "mrope_section": [11, 11, 10], "rope_type": "default"},
+            **{"partial_rotary_factor": 0.25, "rope_theta": 10_000_000},
+        },
+    }
+    outer = {"model_type": "qwen3_5", "image_token_id": 1, "text_config": text, "vision_config": {"depth": 2}}
+    for raw in (text, outer):
+        config = Config(raw)
+        made = spec_of(config)
+        config.check_unread()
+        assert (made.rotary_dim, made.rope_theta) == (64, 10_000_000)
+        assert made.attention_layers == (3, 7, 11, 15, 19, 23, 27, 31) and len(made.linear_layers) == 24
+    for name, value in (
+        ("mamba_ssm_dtype", "bfloat16"),
+        ("mlp_only_layers", [1]),
+        ("attn_output_gate", False),
+    ):
+        with pytest.raises(ModelFileError, match=name):
+            spec_of(Config({**text, name: value}))
+
+
+def test_an_older_runtime_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    from llm_magics.decoder.graph import check_operators
+
+    text = {"model_type": "qwen3_5_text", "num_hidden_layers": 4, "hidden_size": 64, "vocab_size": 300}
+    made, plain = spec_of(Config(text)), spec_of(Config({**text, "model_type": "llama"}))
+    check_operators(made)
+    monkeypatch.setattr(onnxruntime, "__version__", "1.23.2")
+    check_operators(plain)
+    with pytest.raises(UnsupportedModel, match=r"needs ONNX Runtime 1\.32, and this is 1\.23\.2") as error:
+        check_operators(made)
+    assert "Python 3.11" in error.value.hint

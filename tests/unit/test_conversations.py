@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import UsageError
-from llm_magics.magics.cell import parse
 from llm_magics.magics.conversations import Conversations, Turn
+from llm_magics.magics.parsing.request import parse
 
 
 def ask(conversations: Conversations, cell: str | None, asked: str, follow: str | None = None) -> list[str]:
     """What the model would be given; its answer is made of it."""
-    place = conversations.begin(cell, None) if follow is None else conversations.follow(follow, cell, None)
+    place = conversations.begin(cell, None) if follow is None else conversations.resume(follow, cell, None)
     given = [message["content"] for message in place.messages(asked)]
-    conversations.keep(place, Turn(cell, asked, f"answer to {asked}"))
+    conversations.commit(place, Turn(cell, asked, f"answer to {asked}"))
     return given
 
 
@@ -52,38 +52,38 @@ def test_later_turns_are_stale_once_an_earlier_one_is_another() -> None:
         ask(conversations, cell, asked, None if cell == "1" else "")
 
     def again(cell: str, asked: str, answer: str) -> list[str]:
-        place = conversations.follow("", cell, None)
-        return [turn.asked for turn in conversations.keep(place, Turn(cell, asked, answer))]
+        place = conversations.resume("", cell, None)
+        return [turn.prompt for turn in conversations.commit(place, Turn(cell, asked, answer))]
 
     assert again("2", "b", "answer to b") == []
     assert again("2", "b", "another answer") == ["c"]
     assert again("3", "C", "x") == []
     place = conversations.begin("1", None)
-    assert [turn.asked for turn in conversations.keep(place, Turn("1", "A", "x"))] == ["b", "C"]
+    assert [turn.prompt for turn in conversations.commit(place, Turn("1", "A", "x"))] == ["b", "C"]
 
 
 def test_a_longer_answer_goes_to_its_own_turn() -> None:
     """Several conversations may have the same answer: that of the view is meant."""
     conversations = Conversations()
     for cell, view in (("1", "v1"), ("2", "v2")):
-        conversations.keep(conversations.begin(cell, None), Turn(cell, "q", "Yes", view))
-    conversations.keep(conversations.follow("", "3", None), Turn("3", "why", "So", "v3"))
+        conversations.commit(conversations.begin(cell, None), Turn(cell, "q", "Yes", view))
+    conversations.commit(conversations.resume("", "3", None), Turn("3", "why", "So", "v3"))
     number, later = conversations.lengthen("v2", "Yes", "Yes, it is")
     assert number == 1 and [turn.view for turn in later] == ["v3"]
-    assert [message["content"] for message in conversations.follow("", "4", None).messages("x")] == [
+    assert [message["content"] for message in conversations.resume("", "4", None).messages("x")] == [
         *("q", "Yes, it is", "why", "So", "x")
     ]
     assert conversations.lengthen("", "Yes", "Yes.") == (1, [])  # one has that text still
-    conversations.keep(conversations.begin("5", None), Turn("5", "q", "Yes.", "v5"))
+    conversations.commit(conversations.begin("5", None), Turn("5", "q", "Yes.", "v5"))
     assert conversations.lengthen("", "Yes.", "Yes!") == (0, [])  # either could be meant
 
 
 def test_what_a_record_says_of_its_turn() -> None:
     conversations = Conversations()
-    assert conversations.begin("1", None).shown == {}
+    assert conversations.begin("1", None).label == {}
     ask(conversations, "1", "a")
-    assert conversations.follow("", "2", None).shown == {"name": "", "turn": 2}
-    assert conversations.follow("trip", "3", None).shown == {"name": "trip", "turn": 1}
+    assert conversations.resume("", "2", None).label == {"name": "", "turn": 2}
+    assert conversations.resume("trip", "3", None).label == {"name": "trip", "turn": 1}
 
 
 def test_conversations_by_name() -> None:
@@ -96,8 +96,8 @@ def test_conversations_by_name() -> None:
 
 
 def test_nothing_to_follow() -> None:
-    with pytest.raises(UsageError, match="no answer to follow"):
-        Conversations().follow("", "1", None)
+    with pytest.raises(UsageError, match="no conversation to continue"):
+        Conversations().resume("", "1", None)
 
 
 def test_without_ids_turns_are_added() -> None:
@@ -109,9 +109,9 @@ def test_without_ids_turns_are_added() -> None:
 def test_the_system_message_stays_with_the_thread() -> None:
     conversations = Conversations()
     place = conversations.begin("1", "be brief")
-    conversations.keep(place, Turn("1", "a", "b"))
-    assert conversations.follow("", "2", None).conversation.system == "be brief"
-    assert conversations.follow("", "2", "be long").conversation.system == "be long"
+    conversations.commit(place, Turn("1", "a", "b"))
+    assert conversations.resume("", "2", None).conversation.system == "be brief"
+    assert conversations.resume("", "2", "be long").conversation.system == "be long"
 
 
 @given(st.lists(st.sampled_from(["1", "2", "3", "4", "5"]), max_size=25))
@@ -139,4 +139,4 @@ def test_no_cell_ever_has_two_turns(order: list[str]) -> None:
 )
 def test_the_option(line: str, cell: str | None, follow: str | None, prompt: str) -> None:
     request = parse(line, cell, {})
-    assert (request.follow, request.prompt) == (follow, prompt)
+    assert (request.conversation, request.prompt) == (follow, prompt)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import TemplateError
-from llm_magics.magics.cell import parse
-from llm_magics.magics.expand import expand, note
+from llm_magics.magics.parsing.expand import expand, note
+from llm_magics.magics.parsing.request import parse
 
 
 class Person:
@@ -131,8 +131,8 @@ def test_the_line_about_it_is_one_line() -> None:
     assert len(left) == 5
     assert note(left).endswith("; and 2 more") and "\n" not in note(left) and note(()) == ""
     request = parse("-s {q1}", "{q2} {x}", NS)
-    assert request.prompt == "{q2} 5" and request.system == "{q1}" and len(request.left) == 2
-    assert not parse("", "{{q1}} {'a': 1}", NS).left
+    assert request.prompt == "{q2} 5" and request.system == "{q1}" and len(request.unresolved) == 2
+    assert not parse("", "{{q1}} {'a': 1}", NS).unresolved
 
 
 def test_an_email_that_was_pasted_runs_nothing(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:

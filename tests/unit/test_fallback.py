@@ -10,11 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_magics import Generation, ModelInfo, Token, Trace, UsageError, tokens
+from llm_magics import Generation, ModelInfo, Token, Trace, UsageError, show_tokens
+from llm_magics.core.format import percent
 from llm_magics.core.records import Alternative, Timing
-from llm_magics.views.bundle import MIME, read_bundle
-from llm_magics.views.fallback import BARS, html, percent, plain, summary
-from tests.renderers import active
+from llm_magics.views.bundle import read_output
+from llm_magics.views.mime import GENERATION_MIME
+from llm_magics.views.static_tokens import BARS, html, plain, summary
+from tests.support.renderers import active
 
 TAGS = set("p b ins pre code sub details summary table tr th td".split())  # noqa: SIM905
 HOSTILE = [
@@ -133,10 +135,10 @@ def test_empty_and_unlikely_records() -> None:
 
 
 def test_tokens_of_python() -> None:
-    shown = tokens(SEA)
+    shown = show_tokens(SEA)
     bundle, _ = shown._repr_mimebundle_()
-    assert set(bundle) == {"text/plain", "text/html", "text/markdown", MIME}
-    assert read_bundle(bundle).text == SEA.text and repr(shown) == bundle["text/plain"]
+    assert set(bundle) == {"text/plain", "text/html", "text/markdown", GENERATION_MIME}
+    assert read_output(bundle).text == SEA.text and repr(shown) == bundle["text/plain"]
     assert "[sky]  5.0 %, rank 8; likelier: the 40 %, sea 20 %, sun 10 %" in repr(shown)
     with pytest.raises(UsageError, match="got str"):
-        tokens("text")  # type: ignore[arg-type]
+        show_tokens("text")  # type: ignore[arg-type]

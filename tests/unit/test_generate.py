@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from llm_magics import ContextOverflow, Generation, Model, ModelInfo, Trace, UsageError
-from llm_magics.engine.answer import HeldText
+from llm_magics.engine.answer import StopStringBuffer
 from llm_magics.engine.generate import CHUNK
-from llm_magics.engine.prefix import common_prefix, cuts
+from llm_magics.engine.prefill import chunk_ends, common_prefix
 from llm_magics.engine.scripted import ScriptedCache, ScriptedEngine, ScriptedTokenizer
 
 
@@ -57,13 +57,13 @@ def test_stop_strings_are_cut_off_and_never_half_shown(stop: str | list[str], te
 
 
 def test_text_held_back_for_a_stop_string_is_given_at_the_end() -> None:
-    held = HeldText(["abc"])
+    held = StopStringBuffer(["abc"])
     assert (
         held.push("xab") == ("x", False)
         and held.push("d") == ("abd", False)
         and held.push("ab") == ("", False)
     )
-    assert held.rest() == "ab"
+    assert held.flush() == "ab"
     assert scripted("xab").generate("hi", temperature=0, stop="abc").text == "xab"
 
 
@@ -119,8 +119,8 @@ def test_unknown_option_names_the_near_one() -> None:
 
 @pytest.mark.parametrize("prompt", ["", [], [{"role": "user"}], [{"role": "ghost", "content": "x"}]])
 def test_bad_prompts(prompt: object) -> None:
-    model = scripted("a")
-    model.template = "{{ messages[0].content }}"
+    info, template = ModelInfo("scripted"), "{{ messages[0].content }}"
+    model = Model(ScriptedEngine(["a"]), ScriptedTokenizer(), info, template=template)
     with pytest.raises(UsageError):
         model.generate(prompt)  # type: ignore[arg-type]
 
@@ -147,7 +147,7 @@ def test_agenerate_leaves_the_loop_free_and_can_be_cancelled() -> None:
 
 @pytest.mark.parametrize("length", [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, CHUNK + 2, 5 * CHUNK + 1])
 def test_no_call_of_a_single_token(length: int) -> None:
-    ends = list(cuts(3, 3 + length, CHUNK))
+    ends = list(chunk_ends(3, 3 + length, CHUNK))
     sizes = [b - a for a, b in zip([3, *ends], ends, strict=False)]
     assert sum(sizes) == length and max(sizes) <= CHUNK and (length == 1 or min(sizes) > 1)
 
@@ -162,13 +162,13 @@ def test_common_prefix() -> None:
 
 def test_of_two_stop_strings_in_one_piece_the_earliest_wins() -> None:
     for stop in (["three", "one"], ["one", "three"]):
-        assert HeldText(stop).push("zero one two three") == ("zero ", True)
+        assert StopStringBuffer(stop).push("zero one two three") == ("zero ", True)
 
 
 def test_a_stop_string_may_name_a_special_token(tiny_gguf: Path) -> None:
     """M12: as transformers' stop_strings; no text of a special token is ever shown."""
     from llm_magics.core.options import SamplingOptions
-    from llm_magics.core.sampling import Weighed
+    from llm_magics.core.sampling import TokenStats
     from llm_magics.engine.answer import Answer
     from llm_magics.engine.tokenizer import TextTokenizer
     from llm_magics.formats.gguf import GgufFile
@@ -186,13 +186,13 @@ def test_a_stop_string_may_name_a_special_token(tiny_gguf: Path) -> None:
         answer = Answer([5], options, tokenizer, context_length=64, prompt="", model=ModelInfo("m"))
         for id in [*tokenizer.encode("ab", special=False), start, *tokenizer.encode("cd", special=False)]:
             if not answer.ended:
-                answer.take(Weighed(id, -1.0, 1.0, 0, (), (), 0.5, 0.0))
-        answer.cut_short()
+                answer.append(TokenStats(id, -1.0, 1.0, 0, (), (), 0.5, 0.0))
+        answer.finish_interrupted()
         return answer.generation.text, answer.generation.stop_reason
 
     assert answered("<|im_start|>") == ("ab", "stop")
     assert answered("b<|im_start|>c") == ("a", "stop")
     assert answered("<|im_start|>x") == ("abcd", "interrupted")
     assert answered("nothing") == ("abcd", "interrupted")
-    held = HeldText(["<x>y"])
+    held = StopStringBuffer(["<x>y"])
     assert [held.push("a", "<x>"), held.push("z")] == [("a", False), ("z", False)]

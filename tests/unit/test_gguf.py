@@ -13,8 +13,8 @@ from llm_magics.decoder.spec import DecoderSpec
 from llm_magics.formats.config import Config
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.gguf_config import config_from_gguf
-from llm_magics.models.convert import Converted, convert
-from tests import tiny
+from llm_magics.models.loading.convert import ConvertedModel, convert
+from tests.support import tiny
 
 
 def test_metadata_and_tensors_as_the_gguf_package_reads_them(tiny_gguf: Path) -> None:
@@ -73,7 +73,7 @@ def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match="mamba"):
         config_from_gguf({"general.architecture": "mamba"}, 10, {})
     base = {"general.architecture": "llama", "llama.embedding_length": 64, "llama.attention.head_count": 4}
-    with pytest.raises(ModelFileError, match="heads cannot share"):
+    with pytest.raises(ModelFileError, match="heads are not divisible"):
         DecoderSpec("llama", 1, 96, 4, 3, 32, 64, 100, 64, 1e-5, 1e4)
     with pytest.raises(ModelFileError, match="layers = 100000"):
         DecoderSpec("llama", 100_000, 96, 4, 4, 32, 64, 100, 64, 1e-5, 1e4)
@@ -102,14 +102,14 @@ def test_a_missing_or_misshapen_weight_is_named(tmp_path: Path) -> None:
 
 def test_converted_round_trip(tiny_gguf: Path, tmp_path: Path) -> None:
     made = convert(tiny_gguf, tmp_path)
-    assert Converted.read(tmp_path) == made
+    assert ConvertedModel.read(tmp_path) == made
     assert (
         made.eos_ids == (0, 2)
         and made.bos_id == 1
-        and made.licence == "apache-2.0"
+        and made.license == "apache-2.0"
         and made.precision == "repacked"
     )
     assert 0 < made.bytes_per_token <= made.weights_bytes
     (tmp_path / "model.json").write_text("{")
     with pytest.raises(ModelFileError):
-        Converted.read(tmp_path)
+        ConvertedModel.read(tmp_path)

@@ -21,8 +21,8 @@ from llm_magics import LLMMagicsError, TemplateError
 from llm_magics.chat.prompt import render
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.safetensors import Safetensors
-from llm_magics.models.convert import convert
-from tests import tiny
+from llm_magics.models.loading.convert import convert
+from tests.support import tiny
 
 HUGE = 1 << 60
 CONFIG = {

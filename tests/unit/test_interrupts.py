@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 import llm_magics as lm
-from llm_magics.engine import buffer, exported, generate, kv, ort, slots
+from llm_magics.engine import generate, hf_onnx, ort
+from llm_magics.engine.caches import batch_cache, cache_pool, kv_buffer, recurrent_state
 
-FILES = {module.__file__ for module in (buffer, exported, generate, kv, ort, slots)}
+_CACHES = (kv_buffer, cache_pool, batch_cache, recurrent_state)
+FILES = {module.__file__ for module in (*_CACHES, hf_onnx, generate, ort)}
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def records(answer: lm.Generation) -> list[tuple[object, ...]]:
 def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small that reading, decoding and copying all make them grow."""
     monkeypatch.setattr(ort, "FIRST_CAPACITY", 8)
-    monkeypatch.setattr(slots, "FIRST_CAPACITY", 8)
+    monkeypatch.setattr(batch_cache, "FIRST_CAPACITY", 8)
     monkeypatch.setattr(generate, "CHUNK", 50)
 
 
@@ -85,7 +87,7 @@ def test_at_every_line_of_an_answer(tiny_gguf: Path, home: Path, small_buffers: 
     def after() -> None:
         assert records(model.generate(OTHER, **ask)) == expected[OTHER]
         assert records(model.generate(PROMPT, **ask)) == expected[PROMPT]
-        assert all(entry.idle for entry in model.pool._entries)
+        assert all(entry.is_idle for entry in model.pool._entries)
         model.pool.clear()
 
     assert everywhere(work, after) > 400
@@ -114,16 +116,16 @@ def test_at_every_line_of_a_reading(tiny_gguf: Path, home: Path, small_buffers: 
     assert everywhere(lambda: model.score(PROMPT), after) > 50
 
 
-@pytest.mark.parametrize("work", ["rewind", "took", "took_over"])
+@pytest.mark.parametrize("work", ["rewind", "append", "adopt"])
 def test_never_more_is_noted_than_is_held(work: str) -> None:
     line = 0
     while True:
         line += 1
-        held = buffer.Held()
-        if work != "took_over":
-            held.took(range(10))
+        held = kv_buffer.CacheContents()
+        if work != "adopt":
+            held.append(range(10))
         with interrupted_at(line) as seen, suppress(KeyboardInterrupt):
-            held.rewind(4) if work == "rewind" else getattr(held, work)([7, 8, 9])
-        assert held.settled <= len(held.cached)
+            held.truncate(4) if work == "rewind" else getattr(held, work)([7, 8, 9])
+        assert held.reusable_length <= len(held.cached)
         if seen[0] < line:
             return

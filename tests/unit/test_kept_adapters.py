@@ -22,7 +22,7 @@ def write(text: str, run: str = "a") -> object:
 
 
 def keep(name: str, text: str, run: str) -> str:
-    return adapters.keep(name, run, write(text, run))[1]  # type: ignore[arg-type]
+    return adapters.save(name, run, write(text, run))[1]  # type: ignore[arg-type]
 
 
 def text_of(name: str) -> str:
@@ -44,7 +44,7 @@ def test_a_name_is_never_overwritten(home: Path) -> None:
         "two",
     ]
     assert "robot-2" in adapters.listing() and "of tiny" in adapters.listing()
-    assert "robot-1 is removed" in adapters.remove("robot-1")
+    assert "robot-1 is removed" in adapters.delete("robot-1")
     assert keep("robot", "four", "d") == "robot-1"
     assert not [path for path in (home / "adapters").iterdir() if "." in path.name]
 
@@ -58,7 +58,7 @@ def test_a_build_that_fails_leaves_the_earlier_one(home: Path) -> None:
 
     for run in ("a", "b"):
         with pytest.raises(StoreError):
-            adapters.keep("robot", run, full)
+            adapters.save("robot", run, full)
         assert text_of("robot") == "one" and len(adapters.entries()) == 1
 
 
@@ -67,8 +67,8 @@ def test_names_that_are_no_folders_of_ours(home: Path, name: str) -> None:
     assert adapters.find(name) is None
     with pytest.raises(UsageError):
         adapters.folder_of(name)
-    with pytest.raises(UsageError, match="there is no adapter"):
-        adapters.remove(name)
+    with pytest.raises(UsageError, match="unknown adapter"):
+        adapters.delete(name)
 
 
 @pytest.mark.parametrize("odd", ["", "[]", "{", '{"run": [1], "base_model_name_or_path": {"a": 1}}'])
@@ -78,14 +78,14 @@ def test_odd_files_are_listed_and_removed(home: Path, odd: str) -> None:
     for name in (adapters.CONFIG, adapters.PROVENANCE):
         (folder / name).write_text(odd)
     assert "odd" in adapters.listing() and keep("odd", "new", "a") == "odd-1"
-    adapters.remove("odd-1")
+    adapters.delete("odd-1")
     assert text_of("odd") == "new"
 
 
 def test_what_is_missing_is_said_with_what_there_is(home: Path) -> None:
     assert "%%llm_tune" in (adapters.missing("robot").hint or "")
     keep("pirate", "x", "a")
-    assert adapters.missing("robot").hint == "kept are: pirate; or name a folder"
+    assert adapters.missing("robot").hint == "Choose one of pirate, or a folder."
 
 
 @pytest.mark.parametrize(("run", "cut"), [("a", 1), ("a", 2), ("b", 1), ("b", 2)])
@@ -102,7 +102,7 @@ def test_a_kill_in_the_middle_loses_nothing(
             raise KeyboardInterrupt
         real(source, target)
 
-    monkeypatch.setattr(adapters.os, "rename", rename)
+    monkeypatch.setattr(adapters.os, "rename", rename)  # type: ignore[attr-defined]
     with pytest.raises(KeyboardInterrupt):
         keep("robot", "two", run)
     monkeypatch.undo()

@@ -11,8 +11,8 @@ import weakref
 import pytest
 
 from llm_magics import Model, ModelInfo
+from llm_magics.engine.caches.cache_pool import LEAST, MOST, Pool, free_bytes
 from llm_magics.engine.generate import CHUNK
-from llm_magics.engine.kv import LEAST, MOST, Pool, free_bytes
 from llm_magics.engine.scripted import ScriptedCache, ScriptedEngine, ScriptedTokenizer
 
 
@@ -22,10 +22,10 @@ def pool_of(budget: int = 1000) -> Pool:
 
 def hold(pool: Pool, ids: list[int]) -> int:
     """Answer a prompt and go; how much of it was there."""
-    lease = pool.lease(ids)
-    lease.extend(ids[lease.kept :])
+    lease = pool.acquire(ids)
+    lease.extend(ids[lease.cached_tokens :])
     lease.release()
-    return lease.kept
+    return lease.cached_tokens
 
 
 def held(pool: Pool) -> list[list[int]]:
@@ -66,10 +66,10 @@ def test_the_same_prompt_again_takes_no_more_memory() -> None:
 
 def test_what_is_in_use_is_copied_from_and_never_taken() -> None:
     pool = pool_of(budget=10)
-    one = pool.lease(A)
+    one = pool.acquire(A)
     one.extend(A)
-    two = pool.lease([*A, 9, 9])
-    assert two.kept == len(A) and list(two.cached) == A
+    two = pool.acquire([*A, 9, 9])
+    assert two.cached_tokens == len(A) and list(two.cached) == A
     two.extend([9, 9])
     assert list(one.cached) == A  # far over the budget, and still there
     one.extend([5])
@@ -91,7 +91,7 @@ def test_the_least_recently_used_goes_first() -> None:
 def test_growing_drops_idle_caches_before_it_takes_more() -> None:
     pool = pool_of(budget=100)
     hold(pool, A), hold(pool, B)
-    lease = pool.lease(C)
+    lease = pool.acquire(C)
     lease.extend(C)
     assert pool.nbytes <= 100 and C in held(pool)
     lease.extend([1] * 50)
@@ -102,7 +102,7 @@ def test_a_lease_that_was_dropped_is_over() -> None:
     pool = pool_of()
     gc.disable()
     try:
-        lease = pool.lease(A)
+        lease = pool.acquire(A)
         lease.extend(A)
         del lease
         assert hold(pool, [*A, 3, 4]) == 41 and pool.count == 1
@@ -112,18 +112,18 @@ def test_a_lease_that_was_dropped_is_over() -> None:
 
 def test_released_twice_is_released_once() -> None:
     pool = pool_of()
-    one = pool.lease(A)
+    one = pool.acquire(A)
     one.release()
-    two = pool.lease(A)
+    two = pool.acquire(A)
     one.release()
-    assert not pool._entries[0].idle
+    assert not pool._entries[0].is_idle
     two.release()
-    assert pool._entries[0].idle
+    assert pool._entries[0].is_idle
 
 
 def test_tokens_that_came_one_by_one_are_computed_again() -> None:
     pool = pool_of()
-    lease = pool.lease(A)
+    lease = pool.acquire(A)
     lease.extend(A)
     for id in (7, 8, 9):
         lease.extend([id])
@@ -135,7 +135,7 @@ def test_one_token_is_never_left_alone() -> None:
     pool = pool_of()
     hold(pool, A)
     assert hold(pool, A) == len(A) - 2
-    assert pool.lease([]).kept == 0
+    assert pool.acquire([]).cached_tokens == 0
 
 
 def test_the_budget_fits_the_machine() -> None:
@@ -146,7 +146,9 @@ def test_the_budget_fits_the_machine() -> None:
 def test_a_containers_limit_counts(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "max").write_text(str(300 << 20) + "\n")
     (tmp_path / "now").write_text(str(100 << 20) + "\n")
-    monkeypatch.setattr("llm_magics.engine.kv._CGROUPS", ((str(tmp_path / "max"), str(tmp_path / "now")),))
+    monkeypatch.setattr(
+        "llm_magics.engine.caches.cache_pool._CGROUPS", ((str(tmp_path / "max"), str(tmp_path / "now")),)
+    )
     assert free_bytes() == 200 << 20
     (tmp_path / "max").write_text("max\n")
     assert free_bytes() > 200 << 20
@@ -193,9 +195,9 @@ class Slow(ScriptedEngine):
         engine = self
 
         class Counted(ScriptedCache):
-            def extend(self, ids, *, every=False):  # type: ignore[no-untyped-def]
+            def extend(self, ids, *, all_logits=False):  # type: ignore[no-untyped-def]
                 engine.calls += 1
-                return super().extend(ids, every=every)
+                return super().extend(ids, all_logits=all_logits)
 
         return Counted(self)
 
@@ -236,7 +238,7 @@ def test_close_from_another_thread() -> None:
     assert not reader.is_alive()
     made = stream.generation
     assert made.stop_reason == "interrupted" and made.text == "".join(texts) and 0 < len(texts) < 100
-    assert list(stream) == [] and all(entry.idle for entry in model.pool._entries)
+    assert list(stream) == [] and all(entry.is_idle for entry in model.pool._entries)
 
 
 def test_close_while_the_prompt_is_read() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from llm_magics import ContextOverflow, Generation, Interrupted, LLMMagicsError, Model, ModelInfo, UsageError
-from llm_magics.engine.scripted import ScriptedEngine, ScriptedSlots, ScriptedTokenizer
-from llm_magics.models.map import Answers
+from llm_magics.engine.scripted import ScriptedBatchCache, ScriptedEngine, ScriptedTokenizer
+from llm_magics.models.batch_generate import BatchAnswers
 
 GREEDY: dict[str, Any] = {"temperature": 0}
 
@@ -102,17 +102,17 @@ def test_rows_is_a_count(rows: int) -> None:
 
 def test_an_interrupt_goes_through_and_keeps_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 0
-    step = ScriptedSlots.step
+    step = ScriptedBatchCache.step
 
-    def interrupted(self: ScriptedSlots, ids: list[int]) -> object:
+    def interrupted(self: ScriptedBatchCache, ids: list[int]) -> object:
         nonlocal steps
         steps += 1
         if steps > 3:
             raise KeyboardInterrupt
         return step(self, ids)
 
-    monkeypatch.setattr(ScriptedSlots, "step", interrupted)
-    answers = Answers()
+    monkeypatch.setattr(ScriptedBatchCache, "step", interrupted)
+    answers = BatchAnswers()
     with pytest.raises(KeyboardInterrupt):
         scripted("ab", "abcdefgh", "cdefgh", "x").map(
             ["p"] * 4, **GREEDY, rows=2, progress=False, answers=answers

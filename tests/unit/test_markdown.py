@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_magics.views.markdown import safe
-from llm_magics.views.mathematics import in_dollars
-from tests.renderers import Marked, active, generated, markdown_it_html, nbconvert_html
+from llm_magics.views.latex_filter import with_dollar_delimiters
+from llm_magics.views.markdown import to_safe_markdown
+from tests.support.renderers import Marked, active, generated, markdown_it_html, nbconvert_html
 
 EVIL = "![x](https://e.vil/p.png)"
 TRICKS = [
@@ -83,20 +83,20 @@ def test_the_test_sees_what_is_active(marked: Marked) -> None:
 
 
 def test_tricks(marked: Marked) -> None:
-    for text, host, page in pages([safe(trick) for trick in TRICKS], marked):
+    for text, host, page in pages([to_safe_markdown(trick) for trick in TRICKS], marked):
         assert not active(page), (host, text, page)
 
 
 def test_generated_texts(marked: Marked) -> None:
-    """Two thousand; ``python -m tests.renderers 100000`` tries more."""
-    for text, host, page in pages([safe(generated(seed)) for seed in range(2000)], marked):
+    """Two thousand; ``python -m tests.support.renderers 100000`` tries more."""
+    for text, host, page in pages([to_safe_markdown(generated(seed)) for seed in range(2000)], marked):
         assert not active(page), (host, text, page)
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet="![](){}<>`~$\\\n \t*_|#-=+:&;a1.@^\"'", max_size=60))
 def test_any_punctuation(text: str) -> None:
-    for page in (nbconvert_html(safe(text)), markdown_it_html(safe(text))):
+    for page in (nbconvert_html(to_safe_markdown(text)), markdown_it_html(to_safe_markdown(text))):
         assert not active(page)
 
 
@@ -110,7 +110,7 @@ def test_no_letter_is_lost(text: str) -> None:
     """What a strict renderer shows of the text, it shows of the normal form."""
     letters = [
         re.sub(r"[^ab1]", "", words(markdown_it_html(each).replace("&#160;", "")))
-        for each in (text, safe(text))
+        for each in (text, to_safe_markdown(text))
     ]
     if "<" not in text and "](" not in text and "]:" not in text:
         assert letters[1].count("a") >= letters[0].count("a") and letters[1].count("b") >= letters[0].count(
@@ -133,7 +133,7 @@ def test_no_letter_is_lost(text: str) -> None:
 )
 def test_code_keeps_its_letters(code: str, marked: Marked) -> None:
     fence = "`" * 5
-    for _, host, page in pages([safe(f"{fence}py\n{code}\n{fence}\n\nafter")], marked):
+    for _, host, page in pages([to_safe_markdown(f"{fence}py\n{code}\n{fence}\n\nafter")], marked):
         shown = re.search(r"<code[^>]*>(.*?)</code>", page, re.DOTALL) or re.search(
             r"<pre>(.*?)</pre>", page, re.DOTALL
         )
@@ -180,13 +180,18 @@ def test_code_keeps_its_letters(code: str, marked: Marked) -> None:
     ],
 )
 def test_the_normal_form(text: str, expected: str) -> None:
-    assert safe(text) == expected
+    assert to_safe_markdown(text) == expected
 
 
 def test_it_is_its_own_normal_form() -> None:
+    compared = 0
     for seed in range(300):
-        once = safe(generated(seed))
-        assert markdown_it_html(safe(once)) == markdown_it_html(once) or re.search(r"[$\[]|#36;", once)
+        once = to_safe_markdown(generated(seed))
+        if re.search(r"[$\[]|#36;", once):
+            continue  # mathematics and links are written in a form that markdown-it reads otherwise
+        compared += 1
+        assert markdown_it_html(to_safe_markdown(once)) == markdown_it_html(once)
+    assert compared >= 30
 
 
 @pytest.mark.parametrize(
@@ -205,12 +210,15 @@ def test_it_is_its_own_normal_form() -> None:
     ],
 )
 def test_mathematics_that_does_more_than_draw(source: str) -> None:
-    assert in_dollars(source) is None
+    assert with_dollar_delimiters(source) is None
 
 
 def test_mathematics_is_kept() -> None:
-    assert in_dollars("\\sum_{i=0}^n \\alpha_i < \\infty") == "$\\sum_{i=0}^n \\alpha_i \\lt  \\infty$"
-    assert in_dollars("\\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix}", display=True)
+    assert (
+        with_dollar_delimiters("\\sum_{i=0}^n \\alpha_i < \\infty")
+        == "$\\sum_{i=0}^n \\alpha_i \\lt  \\infty$"
+    )
+    assert with_dollar_delimiters("\\begin{pmatrix} a & b \\\\ c & d \\end{pmatrix}", display=True)
 
 
 @pytest.mark.parametrize(
@@ -240,10 +248,10 @@ def test_mathematics_is_kept() -> None:
 def test_long_texts_are_quick(piece: str) -> None:
     for letters in (3_900 * len(piece) if len(piece) < 3 else 30_000, 150_000):
         began = time.monotonic()
-        text = safe(piece * (letters // len(piece)))
+        text = to_safe_markdown(piece * (letters // len(piece)))
         assert time.monotonic() - began < 5 and isinstance(text, str)
 
 
 def test_a_text_too_long_to_parse_is_one_fence() -> None:
-    text = safe("word ![x](y) ```` " * 20_000)
+    text = to_safe_markdown("word ![x](y) ```` " * 20_000)
     assert text.startswith("`````\n") and text.endswith("\n`````")

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import llm_magics as lm
 from llm_magics.core.options import sampling_options
+from llm_magics.tuning.dataset import read_rows
 from llm_magics.tuning.options import TuneOptions, tune_options
-from llm_magics.tuning.rows import read_rows
 
 FEW = {"max_tokens": 2}
 Call = Callable[["Things", Any], Any]
@@ -97,31 +97,31 @@ CALLS: dict[str, Call] = {
     "map answers": lambda t, v: t.model.map(["a"], answers=v, progress=False, **FEW),
     "save": lambda t, v: t.model.save(v),
     "save_html of a view": lambda t, v: t.model.tokenize("a").save_html(v),
-    "save_html of tokens": lambda t, v: lm.tokens(t.answer).save_html(v),
+    "save_html of tokens": lambda t, v: lm.show_tokens(t.answer).save_html(v),
     "score": lambda t, v: t.model.score(v),
     "score prompt": lambda t, v: t.model.score("a", prompt=v),
     "score alternatives": lambda t, v: t.model.score("a", alternatives=v),
     "score_answer": lambda t, v: t.model.score_answer(v),
     "score_answer alternatives": lambda t, v: t.model.score_answer(t.answer, alternatives=v),
     "tokenize": lambda t, v: t.model.tokenize(v),
-    "lens": lambda t, v: t.model.lens(v),
-    "lens watch": lambda t, v: t.model.lens("a b", watch=v),
+    "lens": lambda t, v: t.model.logit_lens(v),
+    "lens watch": lambda t, v: t.model.logit_lens("a b", track=v),
     "attention": lambda t, v: t.model.attention(v),
     "attention layers": lambda t, v: t.model.attention("a b", layers=v),
     "probe": lambda t, v: t.model.probe(v, ["a"]),
     "probe strings": lambda t, v: t.model.probe("a", v),
     "replay": lambda t, v: t.model.replay(v),
-    "tree": lambda t, v: t.model.tree(v, samples=1, **FEW),
-    "tree samples": lambda t, v: t.model.tree("a", samples=v, **FEW),
-    "tree had": lambda t, v: t.model.tree("a", samples=1, had=v, **FEW),
-    "attribute": lambda t, v: t.model.attribute(v),
-    "attribute target": lambda t, v: t.model.attribute("a b", target=v),
-    "attribute against": lambda t, v: t.model.attribute("a b", against=v),
-    "memorised": lambda t, v: t.model.memorised(v),
-    "memorised given": lambda t, v: t.model.memorised("a b c", given=v),
-    "watch": lambda t, v: t.model.watch(v, ["a"]),
-    "watch strings": lambda t, v: t.model.watch("a b", v),
-    "walk": lambda t, v: t.model.walk(v, max_tokens=1),
+    "tree": lambda t, v: t.model.sample_tree(v, samples=1, **FEW),
+    "tree samples": lambda t, v: t.model.sample_tree("a", samples=v, **FEW),
+    "tree had": lambda t, v: t.model.sample_tree("a", samples=1, extend_from=v, **FEW),
+    "attribute": lambda t, v: t.model.attribution(v),
+    "attribute target": lambda t, v: t.model.attribution("a b", target=v),
+    "attribute against": lambda t, v: t.model.attribution("a b", against=v),
+    "memorised": lambda t, v: t.model.memorization(v),
+    "memorised given": lambda t, v: t.model.memorization("a b c", prompt_tokens=v),
+    "watch": lambda t, v: t.model.track(v, ["a"]),
+    "watch strings": lambda t, v: t.model.track("a b", v),
+    "walk": lambda t, v: t.model.walkthrough(v, max_tokens=1),
     "load precision": lambda t, v: lm.load(t.path, precision=v),
     "load threads": lambda t, v: lm.load(t.path, threads=v),
     "load file": lambda t, v: lm.load(t.path, file=v),
@@ -131,9 +131,9 @@ CALLS: dict[str, Call] = {
     "compare": lambda t, v: lm.compare(v, t.model, "a b"),
     "compare text": lambda t, v: lm.compare(t.model, t.model, v),
     "compare records": lambda t, v: lm.compare(t.answer, v),
-    "tokenizers": lambda t, v: lm.tokenizers(v, [t.model]),
-    "tokenizers models": lambda t, v: lm.tokenizers("a", v),
-    "tokens": lambda t, v: lm.tokens(v),
+    "tokenizers": lambda t, v: lm.compare_tokenizers(v, [t.model]),
+    "tokenizers models": lambda t, v: lm.compare_tokenizers("a", v),
+    "tokens": lambda t, v: lm.show_tokens(v),
     "playground": lambda t, v: lm.playground(v),
     "rows to tune with": lambda t, v: read_rows(v),
     **{

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 import llm_magics as lm
-from llm_magics.core.records import ModelInfo
-from llm_magics.lens.layers import Lens
-from llm_magics.views import page
-from llm_magics.views.picture import MIME, Picture
-from tests import pictures
-from tests.drawings import without_pictures
+from llm_magics.inspection.logit_lens import LogitLens
+from llm_magics.views import standalone_html
+from llm_magics.views.inspection_record import InspectionRecord
+from llm_magics.views.mime import INSPECTION_MIME
+from tests.support import pictures
+from tests.support.drawings import without_pictures
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 TEXTS: list[str] = json.loads((GOLDEN.parent / "hostile_texts.json").read_text("utf-8"))
 
 
-def same(one: Picture, other: Picture) -> None:
+def same(one: InspectionRecord, other: InspectionRecord) -> None:
     assert one.head == other.head and one.model == other.model and one.arrays.keys() == other.arrays.keys()
     for name, array in one.arrays.items():
         assert np.allclose(array, other.arrays[name], atol=2e-3, equal_nan=True), name
@@ -32,8 +32,8 @@ def test_golden_records_are_read(kind: str) -> None:
     """What was saved by this version can be opened by every later one."""
     saved = json.loads((GOLDEN / "inside-1.json").read_text("utf-8"))
     made = pictures.KINDS[kind]()
-    same(type(made).read(saved[kind]), made)
-    same(type(made).read(made.payload()), made)
+    same(type(made).from_payload(saved[kind]), made)
+    same(type(made).from_payload(made.to_payload()), made)
     same(type(made).from_dict(json.loads(json.dumps(made.to_dict()))), made)
 
 
@@ -41,10 +41,10 @@ def test_golden_records_are_read(kind: str) -> None:
 def test_every_kind_shows_itself(kind: str, tmp_path: Path) -> None:
     made = pictures.KINDS[kind]()
     data, _ = made._repr_mimebundle_()
-    assert len(data["text/plain"]) > 30 and data[MIME]["view"] == kind
+    assert len(data["text/plain"]) > 30 and data[INSPECTION_MIME]["view"] == kind
     rest, drawn = without_pictures(data["text/html"])
     assert rest.startswith("<pre><code>") and rest.endswith("</code></pre>")
-    assert bool(drawn) == (kind not in ("walk", "replay", "tokenizers"))
+    assert bool(drawn) == (kind not in ("walk", "replay", "tokenizers", "models", "card"))
     assert len(made.to_pandas()) > 0
     path = made.save_html(tmp_path / "a page.html")
     text = path.read_text("utf-8")
@@ -59,14 +59,14 @@ def test_every_kind_shows_itself(kind: str, tmp_path: Path) -> None:
 def test_hostile_texts_stay_text(kind: str, tmp_path: Path) -> None:
     for text in TEXTS:
         made = pictures.KINDS[kind](text)
-        data = made.bundle()
+        data = made.mime_bundle()
         assert "\x1b" not in data["text/plain"] and "\u202e" not in data["text/plain"]
         rest, _ = without_pictures(data["text/html"])
         assert "<" not in rest.removeprefix("<pre><code>").removesuffix("</code></pre>")
         json.dumps(data, allow_nan=False).encode("utf-8")
         record = made.save_html(tmp_path / "a.html").read_text("utf-8")
         inside = record.split('id="record">')[1].split("</script>")[0]
-        assert "<" not in inside and json.loads(inside)["payload"] == data[MIME]
+        assert "<" not in inside and json.loads(inside)["payload"] == data[INSPECTION_MIME]
 
 
 def test_a_page_cannot_be_written_where_there_is_no_folder(tmp_path: Path) -> None:
@@ -75,19 +75,18 @@ def test_a_page_cannot_be_written_where_there_is_no_folder(tmp_path: Path) -> No
 
 
 def test_a_page_holds_the_views() -> None:
-    assert page.SCRIPT.exists(), "make frontend"
+    assert standalone_html.SCRIPT.exists(), "make frontend"
 
 
 def test_what_a_type_cannot_hold_is_the_nearest() -> None:
     made = pictures.KINDS["lens"]()
     made.arrays["logprob"] = np.full((3, 4), -1000.0, np.float32)
     made.arrays["kl"] = np.full((3, 4), np.nan, np.float32)
-    again = Lens.read(made.payload())
+    again = LogitLens.from_payload(made.to_payload())
     assert np.allclose(again.arrays["logprob"], -65535 / 1024) and (again.arrays["kl"] == 0).all()
 
 
 def test_a_record_of_another_kind_is_refused() -> None:
-    other: Any = {**pictures.KINDS["lens"]().payload(), "view": "walk"}
-    with pytest.raises(lm.ModelFileError, match="no lens record"):
-        Lens.read(other)
-    assert ModelInfo("a") == ModelInfo("a")
+    other: Any = {**pictures.KINDS["lens"]().to_payload(), "view": "walk"}
+    with pytest.raises(lm.ModelFileError, match="not a lens record"):
+        LogitLens.from_payload(other)

@@ -9,8 +9,8 @@ from gguf.quants import quantize
 
 import llm_magics.decoder.quantize as quantize_module
 from llm_magics import UsageError
+from llm_magics.decoder.precision import Precision, check_precision
 from llm_magics.decoder.quantize import BLOCK, Packed, pack, pack4, pack_exact
-from llm_magics.decoder.recipe import Recipe, check_precision
 from llm_magics.formats.tensors import Tensor
 
 
@@ -85,7 +85,7 @@ def test_stacking_and_row_order() -> None:
     order = np.array([5, 4, 3, 2, 1, 0])
     expected = np.concatenate([a.dequantize()[order], b.dequantize()])
     np.testing.assert_array_equal(unpack(pack([a.take(order), b]), 96).astype(np.float32), expected)
-    np.testing.assert_array_equal(Recipe("fp32").pack("q", [a.take(order), b]), expected.T)
+    np.testing.assert_array_equal(Precision("fp32").pack("q", [a.take(order), b]), expected.T)
 
 
 def test_large_tables_are_packed_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,12 +135,12 @@ def test_int4_gives_8_bits_to_what_it_would_harm() -> None:
     smooth = np.random.default_rng(0).standard_normal((640, 1024)).astype(np.float32)
     spiky = smooth.copy()
     spiky[:, ::32] *= 12  # one outlier a block takes the range from the other 31
-    assert Recipe("int4").pack("o", [Tensor.of("w", smooth)]).bits == 4
-    assert Recipe("int4").pack("o", [Tensor.of("w", spiky)]).bits == 8
+    assert Precision("int4").pack("o", [Tensor.of("w", smooth)]).bits == 4
+    assert Precision("int4").pack("o", [Tensor.of("w", spiky)]).bits == 8
 
 
 def test_unknown_precision() -> None:
-    with pytest.raises(UsageError, match=r"did you mean int4"):
+    with pytest.raises(UsageError, match=r"Did you mean int4"):
         check_precision("int44")
 
 

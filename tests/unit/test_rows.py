@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_magics import LLMMagicsError, UsageError
-from llm_magics.tuning.rows import Row, read_rows
+from llm_magics.tuning.dataset import Row, read_rows
 
 PAIR = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
 
@@ -73,16 +73,16 @@ def test_plain_texts(tmp_path: Path) -> None:
     [
         ("", "no rows"),
         ([], "no rows"),
-        (7, "int holds no rows"),
-        ({"prompt": "a"}, "dict holds no rows"),
-        ([{"prompt": "a"}], "row 1: it is no row: {'prompt': 'a'}"),
+        (7, "int has no rows"),
+        ({"prompt": "a"}, "dict has no rows"),
+        ([{"prompt": "a"}], "row 1: it is not a row: {'prompt': 'a'}"),
         ([("a", "")], "row 1: its prompt and its completion"),
         ([("a", float("nan"))], "row 1: its prompt and its completion"),
         ([{"messages": "x"}], "row 1: its messages must be a list"),
         ([{"messages": [{"role": "user", "content": "x"}]}], "must be the assistant's"),
         ([{"messages": [{"role": "user"}]}], "row 1:"),
-        ("\nc", "line 2 is no row: c"),
-        ("{bad json}", "line 1 is no JSON"),
+        ("\nc", "line 2 is not a row: c"),
+        ("{bad json}", "line 1 is not valid JSON"),
     ],
 )
 def test_what_is_no_row_is_shown_with_what_it_should_be(source: Any, said: str) -> None:
@@ -97,7 +97,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="byte 0xe9 in line 2"):
         read_rows(path)
     path.write_bytes(b'prompt,completion\na,"b\n')
-    with pytest.raises(UsageError, match="no CSV"):
+    with pytest.raises(UsageError, match="not a valid CSV"):
         read_rows(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_rows(tmp_path / "none.csv")
@@ -116,11 +116,11 @@ JUNK = st.recursive(
 @given(st.one_of(JUNK, st.text(max_size=60), st.lists(JUNK.map(json.dumps)).map("\n".join)))
 def test_junk_is_rows_or_one_clear_error(source: Any) -> None:
     try:
-        rows = read_rows(source).rows
+        dataset = read_rows(source).rows
     except LLMMagicsError as error:
         assert error.hint and len(str(error)) < 1000
     else:
-        assert all(row.messages or row.text for row in rows)
+        assert all(row.messages or row.text for row in dataset)
 
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "no such/rows.jsonl", Path("nowhere.txt")])
@@ -183,15 +183,15 @@ def test_answers_of_a_conversational_prompt_are_not_learnt() -> None:
         {"role": role, "content": text} for role, text in (("user", "a"), ("assistant", "b"), ("user", "c"))
     ]
     (row,) = read_rows([{"prompt": earlier, "completion": "d"}]).rows
-    assert row.given == 3 and row.messages[-1] == {"role": "assistant", "content": "d"}
+    assert row.variables == 3 and row.messages[-1] == {"role": "assistant", "content": "d"}
 
 
 def test_columns_that_are_not_used_are_named() -> None:
-    rows = [
+    dataset = [
         {"question": "a", "choices": ["x", "y"], "answer": "b", "id": 7},
         {"question": "a", "answer": "c", "more": 1},
     ]
-    assert said(rows)[1] == ["columns that are not used: choices, id, more"]
+    assert said(dataset)[1] == ["columns that are not used: choices, id, more"]
     assert said([{"text": "a", "source": "web"}])[1] == ["a column that is not used: source"]
     assert said(
         [
@@ -206,14 +206,14 @@ def test_columns_that_are_not_used_are_named() -> None:
 @pytest.mark.parametrize(
     ("bad", "why"),
     [
-        ({"prompt": "a"}, "row 2: it is no row"),
+        ({"prompt": "a"}, "row 2: it is not a row"),
         ({"prompt": "a", "completion": None}, "must be texts that are not empty"),
         ({"prompt": "a", "completion": "b", "tools": [{"name": "f"}]}, "tools"),
         ({"messages": [{"role": "user", "content": "a"}]}, "last message"),
         ({"messages": [{"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}]}, "calls tools"),
         ({"conversations": [{"from": "human", "value": "a"}]}, "last message"),
-        ({"text": "a", "system": "s"}, "row 2: it is no row"),
-        (7, "row 2: it is no row"),
+        ({"text": "a", "system": "s"}, "row 2: it is not a row"),
+        (7, "row 2: it is not a row"),
     ],
 )
 def test_a_bad_row_is_left_out_and_named(bad: Any, why: str) -> None:
@@ -226,7 +226,9 @@ def test_bad_lines_are_left_out_and_counted() -> None:
     text = "a ⇒ b\nno row\n{bad\n⇒\nc ⇒ d\nanother\n"
     messages, notes = said(text)
     assert messages == [("u:a", "a:b"), ("u:c", "a:d")]
-    assert notes[0] == "left out: line 2 is no row: no row" and notes[-1] == "4 of 6 rows are left out in all"
+    assert (
+        notes[0] == "left out: line 2 is not a row: no row" and notes[-1] == "4 of 6 rows are left out in all"
+    )
 
 
 def test_json_lines_end_at_line_feeds_alone(tmp_path: Path) -> None:
@@ -250,7 +252,7 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_large_files_are_read_as_far_as_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from llm_magics.tuning import row_files, rows
+    from llm_magics.tuning import dataset, dataset_files
 
     path = tmp_path / "many.csv"
     with open(path, "w") as file:
@@ -259,21 +261,23 @@ def test_large_files_are_read_as_far_as_needed(tmp_path: Path, monkeypatch: pyte
             file.write("a,b\n" * 50_000)
     start = time.monotonic()
     found = read_rows(path)
-    assert len(found.rows) == rows.MOST_ROWS and "100,000" in found.notes[0] and time.monotonic() - start < 20
-    monkeypatch.setattr(row_files, "MOST_BYTES", 1000)
-    monkeypatch.setattr(row_files, "MOST_LINE", 1000)
+    assert (
+        len(found.rows) == dataset.MOST_ROWS and "100,000" in found.notes[0] and time.monotonic() - start < 20
+    )
+    monkeypatch.setattr(dataset_files, "MOST_BYTES", 1000)
+    monkeypatch.setattr(dataset_files, "MOST_LINE", 1000)
     (tmp_path / "large.json").write_text(json.dumps([["a", "b"]] * 1000))
     (tmp_path / "long.jsonl").write_text(json.dumps({"text": "x" * 2000}))
     with pytest.raises(UsageError, match="larger than"):
         read_rows(tmp_path / "large.json")
-    with pytest.raises(UsageError, match="more than 1,000 letters"):
+    with pytest.raises(UsageError, match="more than 1,000 characters"):
         read_rows(tmp_path / "long.jsonl")
 
     def endless() -> Any:
         while True:
             yield ("a", "b")
 
-    assert len(read_rows(endless()).rows) == rows.MOST_ROWS
+    assert len(read_rows(endless()).rows) == dataset.MOST_ROWS
 
 
 def test_a_table_with_more_fields_than_its_header(tmp_path: Path) -> None:

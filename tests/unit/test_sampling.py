@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from llm_magics import SamplingOptions, UsageError
-from llm_magics.core.sampling import Sampler, Weigher, candidates, penalised, top
+from llm_magics.core.sampling import Sampler, TokenScorer, apply_repetition_penalty, candidates, top_k_indices
 
 
 def logits(seed: int = 0, vocab: int = 1000) -> np.ndarray:
@@ -16,11 +16,11 @@ def logits(seed: int = 0, vocab: int = 1000) -> np.ndarray:
 def test_top_is_the_head_of_a_full_sort(vocab: int, k: int) -> None:
     x = logits(vocab, vocab)
     expected = np.argsort(-x, kind="stable")[:k]
-    np.testing.assert_array_equal(top(x, k), expected)
+    np.testing.assert_array_equal(top_k_indices(x, k), expected)
 
 
 def test_top_breaks_ties_by_index() -> None:
-    np.testing.assert_array_equal(top(np.array([1, 3, 2, 3, 0], np.float32), 3), [1, 3, 2])
+    np.testing.assert_array_equal(top_k_indices(np.array([1, 3, 2, 3, 0], np.float32), 3), [1, 3, 2])
 
 
 @pytest.mark.parametrize("shift", [0, 50, -50, 500, -500])
@@ -30,7 +30,7 @@ def test_weigh_against_float64(shift: float) -> None:
     p /= p.sum()
     order = np.argsort(-x)
     for place in (0, 1, 500, 999):
-        found = Weigher(len(x)).weigh(x, int(order[place]), 5)
+        found = TokenScorer(len(x)).score(x, int(order[place]), 5)
         assert found.rank == place
         assert found.logprob == pytest.approx(np.log(p[order[place]]), abs=1e-4)
         assert found.entropy == pytest.approx(-(p * np.log(p)).sum(), abs=1e-4)
@@ -41,20 +41,20 @@ def test_weigh_against_float64(shift: float) -> None:
 def test_certainty_has_no_entropy() -> None:
     x = np.full(100, -1e4, np.float32)
     x[3] = 0
-    found = Weigher(100).weigh(x, 3, 0)
+    found = TokenScorer(100).score(x, 3, 0)
     assert (found.logprob, found.entropy, found.rank, found.top_ids) == (0, 0, 0, ())
 
 
 def test_greedy_is_the_maximum_and_the_penalty_moves_it() -> None:
     x = logits(1)
-    best, second = top(x, 2).tolist()
+    best, second = top_k_indices(x, 2).tolist()
     assert Sampler(SamplingOptions(temperature=0)).choose(x, [best]) == best
     assert Sampler(SamplingOptions(temperature=0, repetition_penalty=2.0)).choose(x, [best, best]) == second
 
 
 def test_penalty_divides_positive_and_multiplies_negative_once() -> None:
     x = np.array([2.0, -2.0, 3.0], np.float32)
-    np.testing.assert_allclose(penalised(x, [0, 1, 1, 0], 2.0), [1.0, -4.0, 3.0])
+    np.testing.assert_allclose(apply_repetition_penalty(x, [0, 1, 1, 0], 2.0), [1.0, -4.0, 3.0])
     np.testing.assert_allclose(x, [2.0, -2.0, 3.0])
 
 

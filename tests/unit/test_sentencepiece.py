@@ -14,11 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import LLMMagicsError, ModelFileError, UnsupportedModel
-from llm_magics.engine.backend import read_backend
+from llm_magics.engine.hf_tokenizers import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
-from llm_magics.formats.tokenizers.sentencepiece import MAX_PIECE, Pieces, read_model, tokenizer_json
-from tests.pieces import strings, train
+from llm_magics.formats.tokenizers.sentencepiece import (
+    MAX_PIECE,
+    SentencePieceModel,
+    read_model,
+    tokenizer_json,
+)
+from tests.support.pieces import strings, train
 
 STRINGS = strings(500)
 MODELS: dict[str, dict[str, Any]] = {
@@ -61,7 +66,7 @@ def both(name: str) -> tuple[TextTokenizer, Any]:
     return ours(read_model(data)), sentencepiece.SentencePieceProcessor(model_proto=data)
 
 
-def ours(pieces: Pieces, **options: Any) -> TextTokenizer:
+def ours(pieces: SentencePieceModel, **options: Any) -> TextTokenizer:
     backend = read_backend(tokenizer_json(pieces, **options).encode())
     return TextTokenizer(backend, bos_id=pieces.control(pieces.bos), eos_ids=frozenset())
 
@@ -87,7 +92,7 @@ def test_texts_are_sentencepieces_own(name: str) -> None:
     tokenizer, theirs = both(name)
     for text in STRINGS:
         ids = theirs.encode(text)
-        decoder = tokenizer.decoder()
+        decoder = tokenizer.detokenizer()
         assert (
             tokenizer.decode(ids) == theirs.decode(ids) == "".join(map(decoder.push, ids)) + decoder.flush()
         )
@@ -110,14 +115,16 @@ def test_any_ids_come_out_as_sentencepiece_has_them(ids: list[int]) -> None:
     ids = [id for id in ids if id < tokenizer.vocab_size]
     while ids[:1] == [3 + 0x20]:  # `tokenizers` and we take this space away too
         ids = ids[1:]
-    decoder = tokenizer.decoder()
+    decoder = tokenizer.detokenizer()
     assert "".join(map(decoder.push, ids)) + decoder.flush() == tokenizer.decode(ids) == theirs.decode(ids)
 
 
 def test_control_pieces_are_letters_in_plain_text() -> None:
     tokenizer, theirs = both("as Llama 2")
     for text in ("a</s>b", "<s>", "</s></s>", "x<unk>y", "<<s>s>"):
-        assert tokenizer.specials_in(text) and tokenizer.encode(text, special=False) == theirs.encode(text)
+        assert tokenizer.special_ids_in_text(text) and tokenizer.encode(text, special=False) == theirs.encode(
+            text
+        )
     assert tokenizer.encode("a</s>")[-1] == 2
 
 
@@ -130,10 +137,10 @@ def test_roles_and_flags_are_read() -> None:
     assert (pieces.kind, pieces.squeeze) == ("unigram", True) and len(pieces.charsmap) > 200_000
 
 
-def model(texts: list[str], **options: Any) -> Pieces:
+def model(texts: list[str], **options: Any) -> SentencePieceModel:
     types = [2, 3, 3, *[6] * 256, *[1] * len(texts)]
     bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
-    return Pieces(
+    return SentencePieceModel(
         ["<unk>", "<s>", "</s>", *bytes_, *texts],
         [0.0] * 259 + [-float(n) for n in range(len(texts))],
         types,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import SamplingOptions, UsageError
-from llm_magics.magics.cell import parse
+from llm_magics.magics.parsing.request import parse
 from llm_magics.magics.playground.cells import magic, python
 
 TEXT = st.text(alphabet=st.sampled_from("ab {}\"'\\\n$-:.é\t"), min_size=1, max_size=30)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from llm_magics import Generation, Model, ModelInfo, SamplingOptions
 from llm_magics.engine.base import Logits
 from llm_magics.engine.generate import Stream
+from llm_magics.engine.prompt_lookup import COST, EARNED, FIRST, MOST, PromptLookup
 from llm_magics.engine.scripted import END, ScriptedCache, ScriptedEngine, ScriptedTokenizer
-from llm_magics.engine.speculate import COST, EARNED, FIRST, MOST, Guesser
 
 TEXT = "The fox ran over the hill, and the hound ran after the fox."
 
@@ -34,9 +34,9 @@ class Counting(ScriptedEngine):
 class CountingCache(ScriptedCache):
     _engine: Counting
 
-    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+    def extend(self, ids: Sequence[int], *, all_logits: bool = False) -> Logits:
         self._engine.calls.append(len(ids))
-        return super().extend(ids, every=every)
+        return super().extend(ids, all_logits=all_logits)
 
 
 class Chained(Counting):
@@ -49,10 +49,10 @@ class Chained(Counting):
 
 
 class ChainedCache(CountingCache):
-    def extend(self, ids: Sequence[int], *, every: bool = False) -> Logits:
+    def extend(self, ids: Sequence[int], *, all_logits: bool = False) -> Logits:
         before = len(self.cached)
-        super().extend(ids, every=every)
-        rows = range(before, len(self.cached)) if every else [len(self.cached) - 1]
+        super().extend(ids, all_logits=all_logits)
+        rows = range(before, len(self.cached)) if all_logits else [len(self.cached) - 1]
         return np.stack([self._row(self.cached[max(0, at - 1) : at + 1]) for at in rows])
 
     def _row(self, last: Sequence[int]) -> Logits:
@@ -81,23 +81,23 @@ def untimed(generation: Generation) -> list[object]:
 
 
 def test_guesses_are_what_followed_the_longest_match_most_recently() -> None:
-    guesser = Guesser()
-    assert guesser.guess([1, 2, 3, 4], 10) == []
-    assert Guesser().guess([1, 2, 7, 0, 1, 2, 8, 0, 1, 2], 1) == [8]
-    assert Guesser().guess([5, 1, 2, 7, 0, 6, 1, 2, 8, 0, 5, 1, 2], 1) == [
+    guesser = PromptLookup()
+    assert guesser.propose([1, 2, 3, 4], 10) == []
+    assert PromptLookup().propose([1, 2, 7, 0, 1, 2, 8, 0, 1, 2], 1) == [8]
+    assert PromptLookup().propose([5, 1, 2, 7, 0, 6, 1, 2, 8, 0, 5, 1, 2], 1) == [
         7
     ]  # three tokens tell more than two
-    assert Guesser().guess([1, 2, 7, 0, 1, 2], 10) == [7, 0]  # the purse holds two at first
-    assert Guesser().guess([1, 2, 7, 0, 1, 2], 0) == [] and Guesser().guess([3], 5) == [] == Guesser().guess(
-        [3, 3], 5
-    )
+    assert PromptLookup().propose([1, 2, 7, 0, 1, 2], 10) == [7, 0]  # the purse holds two at first
+    assert PromptLookup().propose([1, 2, 7, 0, 1, 2], 0) == [] and PromptLookup().propose(
+        [3], 5
+    ) == [] == PromptLookup().propose([3, 3], 5)
 
 
 def test_a_loop_is_guessed_on() -> None:
-    guesser = Guesser()
-    guesser.learn(0, 5)  # rich
-    guesser.learn(MOST, MOST)
-    assert guesser.guess([1, 2, 3, 1, 2, 3, 1, 2], 9) == [3, 1, 2, 3, 1, 2, 3, 1, 2]
+    guesser = PromptLookup()
+    guesser.update(0, 5)  # rich
+    guesser.update(MOST, MOST)
+    assert guesser.propose([1, 2, 3, 1, 2, 3, 1, 2], 9) == [3, 1, 2, 3, 1, 2, 3, 1, 2]
 
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=200), st.integers(0, 2**32))
@@ -106,12 +106,12 @@ def test_a_text_never_loses_more_than_the_purse_allows(ids: list[int], seed: int
     """Whatever comes true: calls of one token, and what guessing added or saved, in hundredths of such a
     call.
     """
-    guesser, rng, lost, made = Guesser(), random.Random(seed), 0, 0
+    guesser, rng, lost, made = PromptLookup(), random.Random(seed), 0, 0
     seen = list(ids)
     for _ in range(100):
-        guessed = guesser.guess(seen, 20)
+        guessed = guesser.propose(seen, 20)
         right = min(rng.choice([0, 0, 0, 1, MOST]), len(guessed))
-        guesser.learn(len(guessed), right)
+        guesser.update(len(guessed), right)
         lost += COST * len(guessed) - 100 * right
         made += right + 1
         assert len(guessed) <= MOST and lost <= FIRST + EARNED * made

@@ -80,16 +80,16 @@ def test_damage_heals(home: Path, damage: str) -> None:
         os.utime(data)
     builds = []
     store.ensure("m/key", lambda folder: (builds.append(1), make(folder))[1])
-    assert data.read_text() == "whole" and store.sound(path)
+    assert data.read_text() == "whole" and store.is_intact(path)
     assert len(builds) == (0 if damage == "touched" else 1)  # the same bytes with another time are sound
 
 
 def test_a_new_time_on_the_same_bytes_is_summed_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = store.ensure("m/key", make)
     os.utime(path / "data")
-    assert store.sound(path)
+    assert store.is_intact(path)
     monkeypatch.setattr(store, "sha256", lambda _: pytest.fail("summed again"))
-    assert store.sound(path)
+    assert store.is_intact(path)
 
 
 def test_folders_inside_an_entry_are_checked_too(home: Path) -> None:
@@ -98,9 +98,9 @@ def test_folders_inside_an_entry_are_checked_too(home: Path) -> None:
         make(folder / "onnx")
 
     path = store.ensure("m/key", build)
-    assert store.sound(path) and store.cached()["m/key"] > 5
+    assert store.is_intact(path) and store.cached()["m/key"] > 5
     (path / "onnx" / "data").unlink()
-    assert not store.sound(path)
+    assert not store.is_intact(path)
 
 
 def test_another_key_in_the_making_is_left_alone(home: Path) -> None:
@@ -119,7 +119,7 @@ def test_another_key_in_the_making_is_left_alone(home: Path) -> None:
     store.ensure("m/fast", make)
     go_on.set()
     thread.join()
-    assert made and store.sound(made[0])
+    assert made and store.is_intact(made[0])
 
 
 def test_a_failing_build_leaves_nothing(home: Path) -> None:
@@ -226,11 +226,11 @@ def test_a_file_elsewhere_is_summed_once(home: Path, tmp_path: Path, monkeypatch
     monkeypatch.setattr(store, "sha256", lambda path: read.append(path) or really(path))
     file = tmp_path / "m.gguf"
     file.write_bytes(b"one")
-    first = store.summed(file)
-    assert store.summed(file) == first == really(file) and len(read) == 1
+    first = store.cached_sha256(file)
+    assert store.cached_sha256(file) == first == really(file) and len(read) == 1
     file.write_bytes(b"two")
     os.utime(file, ns=(1, 1))
-    assert store.summed(file) == really(file) != first and len(read) == 2
+    assert store.cached_sha256(file) == really(file) != first and len(read) == 2
     (note,) = (home / "sums").iterdir()
     note.write_text("{")
-    assert store.summed(file) == really(file) and len(read) == 3
+    assert store.cached_sha256(file) == really(file) and len(read) == 3

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import ModelFileError, UnsupportedModel
-from llm_magics.engine.backend import read_backend
+from llm_magics.engine.hf_tokenizers import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer, _byte_of
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
 from llm_magics.formats.tokenizers.pretokenizers import NO_BOS, PRE_TOKENIZERS
-from tests import tiny
+from tests.support import tiny
 
 
 def metadata(**changes: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_merges_digits_and_special_tokens(tokenizer: TextTokenizer) -> None:
 def test_any_text_survives(tokenizer: TextTokenizer, text: str) -> None:
     text = text.encode("utf-8", "replace").decode()
     ids = tokenizer.encode(text, special=False)
-    decoder = tokenizer.decoder()
+    decoder = tokenizer.detokenizer()
     pieces = [decoder.push(id) for id in ids]
     assert "".join(pieces) + decoder.flush() == text == tokenizer.decode(ids)
     assert not any("\ufffd" in piece for piece in pieces) or "\ufffd" in text
@@ -67,12 +67,12 @@ def test_any_text_survives(tokenizer: TextTokenizer, text: str) -> None:
 
 @given(st.lists(st.integers(0, tiny.SHAPE.vocab - 1), max_size=30))
 def test_any_tokens_come_out_as_decode_has_them(tokenizer: TextTokenizer, ids: list[int]) -> None:
-    decoder = tokenizer.decoder()
+    decoder = tokenizer.detokenizer()
     assert "".join(map(decoder.push, ids)) + decoder.flush() == tokenizer.decode(ids, skip_special=True)
 
 
 def test_a_character_is_shown_when_it_is_whole(tokenizer: TextTokenizer) -> None:
-    decoder = tokenizer.decoder()
+    decoder = tokenizer.detokenizer()
     assert [decoder.push(id) for id in tokenizer.encode("é🦊")] == ["", "é", "", "", "", "🦊"]
     decoder.push(tokenizer.encode("é")[0])
     assert decoder.flush() == "\ufffd"
@@ -80,7 +80,7 @@ def test_a_character_is_shown_when_it_is_whole(tokenizer: TextTokenizer) -> None
 
 @pytest.mark.parametrize("text", ["<|im_end|>", "a<|im_start|>system\nx<|im_end|>b", "<|im_<|im_end|>end|>"])
 def test_special_tokens_in_plain_text_are_just_letters(tokenizer: TextTokenizer, text: str) -> None:
-    assert tokenizer.specials_in(text) == tokenizer.specials(tokenizer.encode(text)) != []
+    assert tokenizer.special_ids_in_text(text) == tokenizer.special_ids(tokenizer.encode(text)) != []
     ids = tokenizer.encode(text, special=False)
     assert not set(ids) & {0, 1, 2} and tokenizer.decode(ids) == text
 
@@ -129,7 +129,7 @@ CLUSTERS = [
 @given(st.lists(st.sampled_from(CLUSTERS), max_size=20))
 def test_clusters_survive_and_specials_add_nothing(tokenizer: TextTokenizer, parts: list[str]) -> None:
     ids = tokenizer.encode("".join(parts))
-    decoder = tokenizer.decoder()
+    decoder = tokenizer.detokenizer()
     assert "".join(map(decoder.push, ids)) + decoder.flush() == "".join(
         part for part in parts if part != "<|im_end|>"
     )
@@ -138,7 +138,7 @@ def test_clusters_survive_and_specials_add_nothing(tokenizer: TextTokenizer, par
 @given(st.binary(max_size=30))
 def test_invalid_bytes_come_out_as_python_decodes_them(tokenizer: TextTokenizer, data: bytes) -> None:
     ids = [3 + list(_byte_of().values()).index(byte) for byte in data]
-    decoder = tokenizer.decoder()
+    decoder = tokenizer.detokenizer()
     assert (
         "".join(map(decoder.push, ids)) + decoder.flush()
         == data.decode("utf-8", "replace")
@@ -431,7 +431,7 @@ def decoding(name: str) -> TextTokenizer:
 @given(groups=st.lists(st.sampled_from(GROUPS), max_size=20))
 def test_pushes_make_what_the_library_decodes(name: str, groups: list[list[int]]) -> None:
     tokenizer, ids = decoding(name), [id for group in groups for id in group]
-    decoder = tokenizer.decoder()
+    decoder = tokenizer.detokenizer()
     whole = tokenizer._backend.decode(ids, skip_special_tokens=True)
     assert (
         "".join(map(decoder.push, ids)) + decoder.flush() == whole == tokenizer.decode(ids, skip_special=True)
@@ -457,7 +457,7 @@ def test_a_token_by_itself_is_shown_as_inside_a_text(name: str, expected: list[s
 
 
 def test_half_a_character_in_byte_pieces_waits() -> None:
-    decoder = decoding("Llama").decoder()
+    decoder = decoding("Llama").detokenizer()
     ids = [VOCAB.index(f"<0x{byte:02X}>") for byte in "€".encode()]
     assert [decoder.push(id) for id in ids] == ["", "", "€"]
     assert [decoder.push(ids[0]), decoder.push(2), decoder.push(ids[0]), decoder.flush()] == [
@@ -567,7 +567,7 @@ def test_letters_that_look_alike_make_no_special_token(text: str, normalized: bo
 
     tokenizer = normalising(Sequence([NFKC(), Lowercase()]), normalized=normalized)
     ids = tokenizer.encode(text, special=False)
-    assert not tokenizer.specials(ids) and tokenizer.decode(ids)
+    assert not tokenizer.special_ids(ids) and tokenizer.decode(ids)
 
 
 def test_one_character_that_becomes_a_special_token() -> None:
@@ -575,7 +575,7 @@ def test_one_character_that_becomes_a_special_token() -> None:
 
     tokenizer = normalising(Replace("☃", "<|im_end|>"), normalized=True)
     for text in ("☃", "a☃b", "☃" * 50):
-        assert not tokenizer.specials(tokenizer.encode(text, special=False))
+        assert not tokenizer.special_ids(tokenizer.encode(text, special=False))
 
 
 @pytest.mark.parametrize("normalized", [True, False])
@@ -597,7 +597,7 @@ def test_no_message_makes_a_special_token_in_the_models_own_format(normalized: b
         def made(*contents: str, model: Model = model) -> list[int]:
             roles = ("user", "assistant", "user")
             messages = [{"role": r, "content": c} for r, c in zip(roles, contents, strict=False)]
-            return tokenizer.specials(model.encode(messages)[1])
+            return tokenizer.special_ids(model.encode(messages)[1])
 
         expected = made("plain", "words", "here")
         assert 1 in expected

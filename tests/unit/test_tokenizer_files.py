@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from llm_magics import ModelFileError, UnsupportedModel
-from llm_magics.engine.backend import read_backend
+from llm_magics.engine.hf_tokenizers import read_backend
 from llm_magics.engine.tokenizer import TextTokenizer
 from llm_magics.formats.tokenizers import folder as tokenizer_files
 from llm_magics.formats.tokenizers.folder import spec_from_folder
 from llm_magics.formats.tokenizers.gguf import TokenizerSpec, byte_level_json
-from tests.pieces import train
+from tests.support.pieces import train
 
 LETTERS = ["<s>", "</s>", "<|im_end|>", "Ġ", "a", "b", "ab", "Ġab"]
 BOS_FIRST = {
@@ -167,7 +167,7 @@ def test_declared_tokens_are_added(tmp_path: Path) -> None:
         "b is special now, and found before the merges"
     )
     assert tokenizer.decode([4, 8, 9, 5, 4], skip_special=True) == "a<plain>a"
-    assert tokenizer.vocab_size == 10 and not tokenizer.specials_in("<nowhere>")
+    assert tokenizer.vocab_size == 10 and not tokenizer.special_ids_in_text("<nowhere>")
 
 
 def test_sentencepiece_alone(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from llm_magics import Generation, ModelFileError, ModelInfo, SamplingOptions, Token
 from llm_magics.core.records import Alternative
-from llm_magics.views import static
-from llm_magics.views.bundle import MIME, generation_bundle, read_bundle
+from llm_magics.views import answer_text
+from llm_magics.views.bundle import generation_bundle, read_output
+from llm_magics.views.mime import GENERATION_MIME
 
 
 def generation(text: str = "Hi *there*", reason: str = "stop", tokens: int = 2) -> Generation:
@@ -21,9 +22,9 @@ def generation(text: str = "Hi *there*", reason: str = "stop", tokens: int = 2) 
 
 def test_bundle_round_trip() -> None:
     bundle = json.loads(json.dumps(generation_bundle(generation())))
-    assert read_bundle(bundle) == generation()
+    assert read_output(bundle) == generation()
     assert bundle["text/plain"] == bundle["text/markdown"] == "Hi *there*"
-    assert bundle[MIME]["model"]["name"] == "m" and bundle[MIME]["options"]["seed"] == 0
+    assert bundle[GENERATION_MIME]["model"]["name"] == "m" and bundle[GENERATION_MIME]["options"]["seed"] == 0
 
 
 @pytest.mark.parametrize(
@@ -31,15 +32,15 @@ def test_bundle_round_trip() -> None:
 )
 def test_damaged_records(data: object) -> None:
     with pytest.raises(ModelFileError):
-        read_bundle({MIME: {"data": data}})
+        read_output({GENERATION_MIME: {"data": data}})
     with pytest.raises(ModelFileError):
-        read_bundle({})
+        read_output({})
 
 
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = base64.b64encode(zlib.compress(b" " * (80 << 20), 9)).decode()
     with pytest.raises(ModelFileError, match="too large"):
-        read_bundle({MIME: {"data": bomb}})
+        read_output({GENERATION_MIME: {"data": bomb}})
 
 
 def test_a_newer_schema_says_so() -> None:
@@ -48,11 +49,11 @@ def test_a_newer_schema_says_so() -> None:
 
 
 def test_endings() -> None:
-    assert "interrupted after 2 tokens" in static.markdown(generation(reason="interrupted"))
-    assert "raise it with -n" in static.plain(generation(reason="length"))
-    assert "context is full" in static.plain(generation(reason="length", tokens=1))
-    assert "empty answer" in static.markdown(generation(""))
-    assert static.markdown(generation("```py\nx = 1", "length")).splitlines()[2:] == [
+    assert "interrupted after 2 tokens" in answer_text.markdown(generation(reason="interrupted"))
+    assert "raise it with -n" in answer_text.plain(generation(reason="length"))
+    assert "context is full" in answer_text.plain(generation(reason="length", tokens=1))
+    assert "empty answer" in answer_text.markdown(generation(""))
+    assert answer_text.markdown(generation("```py\nx = 1", "length")).splitlines()[2:] == [
         "```",
         "",
         "*— stopped at max_tokens=2; raise it with -n*",

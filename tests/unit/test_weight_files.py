@@ -18,8 +18,8 @@ from llm_magics import ModelFileError, UnsupportedModel
 from llm_magics.formats.gguf import GgufFile
 from llm_magics.formats.safetensors import Safetensors
 from llm_magics.formats.tokenizers.gguf import tokenizer_spec
-from llm_magics.sources.names import resolve
-from llm_magics.sources.repository import choose
+from llm_magics.sources.resolve import resolve
+from llm_magics.sources.select_files import select_files
 
 INDEX = "model.safetensors.index.json"
 
@@ -59,7 +59,7 @@ def test_the_index_names_the_shards(names: tuple[str, ...], tmp_path: Path) -> N
     (tmp_path / "unused.safetensors").write_bytes(b"not named by the index")
     assert set(Safetensors(tmp_path)) == set(places)
     listing = dict.fromkeys(["config.json", INDEX, *names, "unused.safetensors"], 1)
-    assert set(choose("a/b", listing, shards=lambda index: places.values()).files) == {
+    assert set(select_files("a/b", listing, shards=lambda index: places.values()).files) == {
         "config.json",
         INDEX,
         *names,
@@ -68,10 +68,10 @@ def test_the_index_names_the_shards(names: tuple[str, ...], tmp_path: Path) -> N
     assert resolve(str(tmp_path)).fingerprint == before
     save(tmp_path / names[1], {"t.1": matrix(7)})
     assert resolve(str(tmp_path)).fingerprint != before
-    with pytest.raises(ModelFileError, match="lacks"):
-        choose("a/b", dict.fromkeys([INDEX, names[0]], 1), shards=lambda index: places.values())
+    with pytest.raises(ModelFileError, match="has no"):
+        select_files("a/b", dict.fromkeys([INDEX, names[0]], 1), shards=lambda index: places.values())
     (tmp_path / names[0]).unlink()
-    with pytest.raises(ModelFileError, match=f"lacks {names[0]}"):
+    with pytest.raises(ModelFileError, match=f"has no {names[0]}"):
         Safetensors(tmp_path)
 
 
@@ -83,7 +83,10 @@ def test_a_whole_file_goes_before_a_stale_index(tmp_path: Path) -> None:
     assert set(Safetensors(tmp_path)) == {"whole"}
     assert resolve(str(tmp_path)).kind == "safetensors"
     files = dict.fromkeys(["config.json", INDEX, "model.safetensors", "model-00001-of-00001.safetensors"], 1)
-    assert choose("a/b", files, shards=lambda index: [][0]).files == ("config.json", "model.safetensors")
+    assert select_files("a/b", files, shards=lambda index: [][0]).files == (
+        "config.json",
+        "model.safetensors",
+    )
 
 
 def test_the_index_decides_where_a_tensor_is_twice(tmp_path: Path) -> None:
@@ -158,12 +161,12 @@ def test_gguf_in_parts(tiny_gguf: Path, tmp_path: Path, home: Path) -> None:
     for name in (parts[0], parts[2], tmp_path):
         assert lm.load(name).generate("Hello", max_tokens=8, temperature=0, raw=True).text == want
     names = dict.fromkeys([part.name for part in parts] + ["README.md"], 1)
-    assert choose("a/b", names, shards=lambda index: []).files == tuple(part.name for part in parts)
-    assert choose("a/b", names, parts[1].name, shards=lambda index: []).path == parts[0].name
+    assert select_files("a/b", names, shards=lambda index: []).files == tuple(part.name for part in parts)
+    assert select_files("a/b", names, parts[1].name, shards=lambda index: []).path == parts[0].name
     with pytest.raises(UnsupportedModel, match="not the first"):
         GgufFile(shutil.copy(parts[0], tmp_path / "renamed.gguf"))
     parts[1].unlink()
-    with pytest.raises(UnsupportedModel, match=r"there is no m-00002-of-00003.gguf.*\n.*one folder"):
+    with pytest.raises(UnsupportedModel, match=r"m-00002-of-00003.gguf is missing.*\n.*one folder"):
         GgufFile(parts[0])
     with pytest.raises(lm.ModelNotFound, match=r"m-00002-of-00003\.gguf"):
         lm.load(parts[0])
@@ -216,7 +219,21 @@ def test_what_is_not_the_model_is_named() -> None:
         "checkpoint-10/optimizer.pt",
         "checkpoint-20/model.safetensors",
     ]
-    with pytest.raises(lm.ModelNotFound, match=r"in checkpoint-10, checkpoint-20\n.*run/checkpoint-20"):
-        choose("run", dict.fromkeys([*names, "training_args.bin"], 1), shards=lambda index: [])
-    with pytest.raises(lm.ModelNotFound, match="holds no model"):
-        choose("run", dict.fromkeys(["checkpoint-10/optimizer.pt"], 1), shards=lambda index: [])
+    with pytest.raises(
+        lm.ModelNotFound, match=r"in its folders checkpoint-10, checkpoint-20\n.*run/checkpoint-20"
+    ):
+        select_files("run", dict.fromkeys([*names, "training_args.bin"], 1), shards=lambda index: [])
+    with pytest.raises(lm.ModelNotFound, match="has no model"):
+        select_files("run", dict.fromkeys(["checkpoint-10/optimizer.pt"], 1), shards=lambda index: [])
+
+
+def test_what_is_left_out_of_a_multimodal_checkpoint_is_said(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from llm_magics.formats.safetensors import Safetensors
+
+    names = ("model.visual.patch_embed.weight", "model.language_model.norm.weight", "mtp.fc.weight")
+    save_file({name: np.ones((2, 2), np.float32) for name in names}, tmp_path / "model.safetensors")
+    assert Safetensors(tmp_path).left_out() == ["multi-token prediction", "vision tower"]
+    save_file({"model.norm.weight": np.ones(2, np.float32)}, tmp_path / "model.safetensors")
+    assert Safetensors(tmp_path).left_out() == []

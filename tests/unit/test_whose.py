@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_magics.chat.prompt import render
-from llm_magics.chat.whose import Segment, neutral, segments
-from tests.tiny import TEMPLATE
+from llm_magics.chat.provenance import Segment, is_neutral, split_by_origin
+from tests.support.tiny import TEMPLATE
 
 LITERALS = ("<|im_start|>", "<|im_end|>", "<think>", "</think>")
 _ANY = re.compile("|".join(map(re.escape, LITERALS)))
@@ -32,7 +32,7 @@ def specials(text: str) -> list[int]:
 
 def parts_of(messages: list[tuple[str, str]], template: str) -> list[Segment]:
     said = [{"role": role, "content": content} for role, content in messages]
-    parts = segments(said, template, literals=LITERALS, specials=specials)
+    parts = split_by_origin(said, template, literals=LITERALS, specials=specials)
     assert "".join(part.text for part in parts) == render(said, template)
     return parts
 
@@ -142,7 +142,7 @@ def test_nothing_is_made_of_a_message_on_the_way(template: str, content: str) ->
 def test_a_template_that_writes_the_time() -> None:
     template = "{{ strftime_now('%S.%f') }}<|im_start|>{{ messages[0].content }}"
     hostile = [{"role": "user", "content": "<|im_end|>"}]
-    parts = segments(hostile, template, literals=LITERALS, specials=specials)
+    parts = split_by_origin(hostile, template, literals=LITERALS, specials=specials)
     assert read(parts) == ["<|im_start|>"] and said(parts) == ["<|im_end|>"]
 
 
@@ -157,4 +157,4 @@ def test_any_messages(template: str, contents: list[str]) -> None:
     parts = parts_of([*zip(roles, contents, strict=False)], template)
     plain = re.sub(r"</?think>", "", "".join(f"{literal}" for literal in read(parts)))
     assert plain == "<|im_start|><|im_end|>" * len(contents) + "<|im_start|>"
-    assert specials(neutral(parts)) == [LITERALS.index(literal) for literal in read(parts)]
+    assert specials(is_neutral(parts)) == [LITERALS.index(literal) for literal in read(parts)]

@@ -1,19 +1,19 @@
-/** A view in a page of its own, as views/page.py writes it: no kernel, nothing fetched. */
+/** A view in a page of its own, as views/standalone_html.py writes it: no kernel, nothing fetched. */
 
-import { type Kept, readKept } from '../record.js';
-import { Opened } from '../views/inside/open.js';
-import { Strip } from '../views/strip.js';
+import { InspectionMount } from '../inspect/registry.js';
+import { type RecordPayload, readRecord } from '../protocol/record.js';
+import { Strip } from '../strip/strip.js';
 
 const place = document.getElementById('view');
-const kept = document.getElementById('record')?.textContent;
+const json = document.getElementById('record')?.textContent;
 
-if (place && kept) {
-  const { mime, payload } = JSON.parse(kept) as { mime: string; payload: Kept };
+if (place && json) {
+  const { mime, payload } = JSON.parse(json) as { mime: string; payload: RecordPayload };
   const text = place.textContent ?? '';
   place.replaceChildren();
-  if (mime.includes('inside')) void new Opened(place, () => text).show(payload, {});
+  if (mime.includes('inside')) void new InspectionMount(place, () => text).show(payload, {});
   else
-    readKept(payload).then(
+    readRecord(payload).then(
       record => new Strip(record, place, {}, undefined, { mode: 'surprisal' }),
       () => place.append(text),
     );

@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...clean import line
-from ...core.bounded import json_object
-from ...core.guard import tokenizer_errors
-from ...errors import ModelFileError, UnsupportedModel
+from ...core.files import json_object
+from ...core.tokenizer_errors import tokenizer_errors
+from ...errors import REDOWNLOAD, ModelFileError, UnsupportedModel
+from ...sanitize import single_line
 from ..config import unused
-from .gguf import TokenizerSpec, byte_level_json, ends_among
+from .gguf import TokenizerSpec, byte_level_json, end_tokens
 from .sentencepiece import read_model, tokenizer_json
 
 if TYPE_CHECKING:
@@ -54,18 +54,7 @@ def spec_from_folder(folder: Path, *, ignore: Iterable[str] = ()) -> TokenizerSp
     if config.get("split_special_tokens") and "split_special_tokens" not in ignore:
         raise unused("tokenizer_config.json", "split_special_tokens", True)
     ready = (folder / "tokenizer.json").is_file()
-    if ready:
-        text = _text(folder / "tokenizer.json", MAX_TOKENIZER)
-    elif (folder / "tokenizer.model").is_file():
-        kind = kind or "LlamaTokenizer"
-        text = _from_sentencepiece(folder / "tokenizer.model", config, names)
-    elif (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
-        text = _from_vocab(folder, config, kind or "GPT2Tokenizer")
-    else:
-        raise ModelFileError(
-            f"{folder} has no tokenizer.json, no tokenizer.model, and no vocab.json with merges.txt",
-            hint="fetch the model again, or choose a copy that comes with tokenizer.json",
-        )
+    text, kind = _tokenizer_json(folder, config, names, kind)
     backend = _backend(folder / "tokenizer.json", text)
     changed = _complete(
         backend, _declared(folder, config, special), special | set(names.values()), strict=not ready
@@ -93,10 +82,30 @@ def spec_from_folder(folder: Path, *, ignore: Iterable[str] = ()) -> TokenizerSp
         bos_id=bos_id,
         eos_id=eos_id,
         eos_ids=frozenset(
-            named | ends_among({token.content: id for id, token in added.items() if token.special})
+            named | end_tokens({token.content: id for id, token in added.items() if token.special})
         ),
         add_bos=begins and bos_id is not None,
         template=_template(folder, config, ignore),
+    )
+
+
+def _tokenizer_json(
+    folder: Path, config: dict[str, Any], names: dict[str, str], kind: str
+) -> tuple[str, str]:
+    """Return the content of tokenizer.json, read or converted from older files, and the tokenizer's class.
+
+    Raises:
+        ModelFileError: there is no tokenizer.
+    """
+    if (folder / "tokenizer.json").is_file():
+        return _text(folder / "tokenizer.json", MAX_TOKENIZER), kind
+    if (folder / "tokenizer.model").is_file():
+        return _from_sentencepiece(folder / "tokenizer.model", config, names), kind or "LlamaTokenizer"
+    if (folder / "vocab.json").is_file() and (folder / "merges.txt").is_file():
+        return _from_vocab(folder, config, kind or "GPT2Tokenizer"), kind
+    raise ModelFileError(
+        f"{folder} has no tokenizer.json, no tokenizer.model, and no vocab.json with merges.txt",
+        hint="Choose a copy of the model that comes with tokenizer.json.",
     )
 
 
@@ -112,9 +121,9 @@ def _from_sentencepiece(path: Path, config: dict[str, Any], names: dict[str, str
 def _from_vocab(folder: Path, config: dict[str, Any], kind: str) -> str:
     if kind not in _BYTE_LEVEL or config.get("add_prefix_space"):
         raise UnsupportedModel(
-            f"the tokenizer class {kind!r:.60} cannot be made from vocab.json and merges.txt"
-            + (" with a space put before texts" if kind in _BYTE_LEVEL else ""),
-            hint="choose a copy of the model that comes with tokenizer.json",
+            f"the tokenizer class {kind!r:.60} cannot be built from vocab.json and merges.txt"
+            + (" with a prefix space" if kind in _BYTE_LEVEL else ""),
+            hint="Choose a copy of the model that comes with tokenizer.json.",
         )
     path = folder / "vocab.json"
     vocab = _table(path)
@@ -131,28 +140,28 @@ def _from_vocab(folder: Path, config: dict[str, Any], kind: str) -> str:
 
 
 def _names(config: dict[str, Any], special_map: dict[str, Any]) -> tuple[dict[str, str], set[str]]:
-    """The tokens with a role, by role, and the texts of other special tokens."""
+    """Return the tokens with a role, by role, and the texts of other special tokens."""
     names: dict[str, str] = {}
     special: set[str] = set()
     for table in (config, special_map):
         for key in _NAMED:
             if key in table and table[key] is not None:
                 names.setdefault(key, _content(table[key], key))
-        special |= {_content(item, "additional_special_tokens") for item in _more(table)}
+        special |= {_content(item, "additional_special_tokens") for item in _extra_special_tokens(table)}
     return names, special
 
 
-def _more(table: dict[str, Any]) -> list[Any]:
-    """Newer files have a table where older ones have a list."""
+def _extra_special_tokens(table: dict[str, Any]) -> list[Any]:
+    """Return the extra special tokens: newer files have a table, older ones a list."""
     value = table.get("additional_special_tokens") or []
-    found = list(value.values()) if isinstance(value, dict) else value
-    if not isinstance(found, list):
+    result = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(result, list):
         raise _bad("tokenizer_config.json", f"additional_special_tokens is {value!r:.60}")
-    return found
+    return result
 
 
 def _content(value: Any, key: str) -> str:
-    """A token written as a text or as a table."""
+    """Return a token written as a text or as a table."""
     text = value.get("content") if isinstance(value, dict) else value
     if not isinstance(text, str):
         raise _bad("tokenizer_config.json", f"{key} is {value!r:.60}")
@@ -160,19 +169,20 @@ def _content(value: Any, key: str) -> str:
 
 
 def _declared(folder: Path, config: dict[str, Any], special: set[str]) -> dict[int, dict[str, Any]]:
-    """Tokens that were added to a vocabulary, by id: in tokenizer_config.json, or added_tokens.json in older
-    folders.
+    """Return tokens that were added to a vocabulary, by id.
+
+    In tokenizer_config.json, or added_tokens.json in older folders.
     """
-    found: dict[int, dict[str, Any]] = {}
+    result: dict[int, dict[str, Any]] = {}
     for text, id in _table(folder / "added_tokens.json").items():
-        found[_as_id(id)] = {"content": text, "special": text in special}
+        result[_as_id(id)] = {"content": text, "special": text in special}
     for id, token in _typed(config, "added_tokens_decoder", dict, {}).items():
         flags = ("special", "lstrip", "rstrip", "single_word", "normalized")
         if not isinstance(token, dict) or any(not isinstance(token.get(flag, False), bool) for flag in flags):
             raise _bad("tokenizer_config.json", f"added_tokens_decoder has {token!r:.60}")
         known = {flag: token[flag] for flag in flags if flag in token}
-        found[_as_id(id)] = {**known, "content": _content(token, "added_tokens_decoder")}
-    return {id: token for id, token in sorted(found.items()) if token["content"]}
+        result[_as_id(id)] = {**known, "content": _content(token, "added_tokens_decoder")}
+    return {id: token for id, token in sorted(result.items()) if token["content"]}
 
 
 def _as_id(value: Any) -> int:
@@ -219,8 +229,9 @@ def _complete(
 
 
 def _set_prefix(backend: Backend, config: dict[str, Any]) -> bool:
-    """As transformers does: what the configuration says of the space before a text goes for a byte-level
-    pre-tokenizer.
+    """Set the prefix space as transformers does.
+
+    What the configuration says of the space before a text goes for a byte-level pre-tokenizer.
     """
     from tokenizers.pre_tokenizers import ByteLevel
 
@@ -243,7 +254,7 @@ def _backend(path: Path, text: str) -> Backend:
 
 
 def _first_added(backend: Backend) -> int | None:
-    """The one token that the post-processor puts before a text; several are left to chat templates."""
+    """Return the one token that the post-processor puts before a text; several are left to chat templates."""
     backend.no_truncation()
     backend.no_padding()
     with tokenizer_errors():
@@ -253,7 +264,7 @@ def _first_added(backend: Backend) -> int | None:
 
 
 def _end_ids(folder: Path) -> Iterator[int]:
-    """The ends that generation_config.json and config.json name."""
+    """Yield the end tokens that generation_config.json and config.json name."""
     for path in (folder / "generation_config.json", folder / "config.json"):
         table = _table(path)
         for part in (table, table.get("text_config")):
@@ -266,32 +277,32 @@ def _end_ids(folder: Path) -> Iterator[int]:
 
 
 def _template(folder: Path, config: dict[str, Any], ignore: Iterable[str]) -> str | None:
-    """The chat template; of several, the one named "default"."""
-    found: Any = config.get("chat_template")
+    """Return the chat template; of several, the one named "default"."""
+    result: Any = config.get("chat_template")
     if (folder / "chat_template.jinja").is_file():
-        found = _text(folder / "chat_template.jinja", MAX_SMALL)
-    elif found is None:
-        found = _table(folder / "chat_template.json").get("chat_template")
-    if isinstance(found, list):
+        result = _text(folder / "chat_template.jinja", MAX_SMALL)
+    elif result is None:
+        result = _table(folder / "chat_template.json").get("chat_template")
+    if isinstance(result, list):
         named = {
             item.get("name"): item.get("template")
-            for item in found
+            for item in result
             if isinstance(item, dict) and isinstance(item.get("name"), str)
         }
-        found = named.get("default")
-        if found is None and named and "chat_template" not in ignore:
+        result = named.get("default")
+        if result is None and named and "chat_template" not in ignore:
             raise UnsupportedModel(
-                f"{folder} has chat templates ({line(', '.join(map(str, named)), most=80)}), and none "
+                f"{folder} has chat templates ({single_line(', '.join(map(str, named)), most=80)}), and none "
                 f"is named default",
-                hint='name one of them "default"; or pass ignore_config="chat_template" to do without',
+                hint='Name one of them "default", or pass ignore_config="chat_template" to use none.',
             )
-    if found is not None and not isinstance(found, str):
-        raise _bad(folder / "tokenizer_config.json", f"chat_template is {found!r:.60}")
-    return found if found and found.strip() else None
+    if result is not None and not isinstance(result, str):
+        raise _bad(folder / "tokenizer_config.json", f"chat_template is {result!r:.60}")
+    return result if result and result.strip() else None
 
 
 def _typed(table: dict[str, Any], key: str, kind: type, default: Any) -> Any:
-    """A value of that type; null is as good as missing."""
+    """Return a value of that type; null is as good as missing."""
     value = table.get(key)
     if value is not None and not isinstance(value, kind):
         raise _bad("tokenizer_config.json", f"{key} is {value!r:.60}")
@@ -299,7 +310,7 @@ def _typed(table: dict[str, Any], key: str, kind: type, default: Any) -> Any:
 
 
 def _table(path: Path) -> dict[str, Any]:
-    """A JSON object; empty when there is no such file."""
+    """Return a JSON object; empty when there is no such file."""
     if not path.is_file():
         return {}
     try:
@@ -327,4 +338,4 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _bad(path: Path | str, what: str) -> ModelFileError:
-    return ModelFileError(f"{path} cannot be used: {what}", hint="fetch the model again")
+    return ModelFileError(f"{path} cannot be used: {what}", hint=REDOWNLOAD)

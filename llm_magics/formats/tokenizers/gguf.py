@@ -1,5 +1,6 @@
-"""The tokenizer in a GGUF file's metadata → the text of a Hugging Face ``tokenizer.json``. No torch, no
-transformers.
+"""The tokenizer in a GGUF file's metadata → the text of a Hugging Face ``tokenizer.json``.
+
+No torch, no transformers.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import ModelFileError, UnsupportedModel
+from ...errors import REDOWNLOAD, ModelFileError, UnsupportedModel
 from .pretokenizers import BEGINS, NO_BOS, NORMALIZED, PRE_TOKENIZERS, WHOLE_WORDS
 from .sentencepiece import BYTE as _BYTE
 from .sentencepiece import CONTROL as _CONTROL
-from .sentencepiece import NORMAL, Pieces, tokenizer_json
+from .sentencepiece import NORMAL, SentencePieceModel, tokenizer_json
 from .sentencepiece import UNKNOWN as _UNKNOWN
 from .sentencepiece import USER_DEFINED as _USER_DEFINED
 
@@ -53,12 +54,12 @@ ENDS = {
 _LATER_ENDS = ({"<|return|>", "<|call|>"}, {"<|calls|>", "<|flush|>"})
 
 
-def ends_among(tokens: Mapping[str, int]) -> set[int]:
-    """The ids of those tokens that end an answer, by what they are called."""
-    found = {token for token in ENDS if token in tokens}
-    if any(pair <= found for pair in _LATER_ENDS):
-        found.discard("<|end|>")
-    return {tokens[token] for token in found}
+def end_tokens(tokens: Mapping[str, int]) -> set[int]:
+    """Return the ids of those tokens that end an answer, by what they are called."""
+    result = {token for token in ENDS if token in tokens}
+    if any(pair <= result for pair in _LATER_ENDS):
+        result.discard("<|end|>")
+    return {tokens[token] for token in result}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
     if kind not in ("gpt2", "llama", "gemma4"):
         raise UnsupportedModel(
             f"the tokenizer kind {kind!r:.60} is not supported yet",
-            hint="supported today: gpt2 (byte-level BPE), llama (SentencePiece BPE) and gemma4",
+            hint="Choose a model with gpt2 (byte-level BPE), llama (SentencePiece BPE) or gemma4.",
         )
     tokens = _list(metadata, "tokens", str)
     if metadata.get("tokenizer.ggml.token_type") is None:  # files before 2023-09
@@ -111,7 +112,7 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
     else:
         text, begins = _byte_level(metadata, pre, tokens, types), pre in BEGINS
     ids = {name: _id(metadata, f"{name}_token_id", len(tokens)) for name in ("bos", "eos", "eot", "eom")}
-    ends = ends_among(
+    ends = end_tokens(
         {
             token: id
             for id, token in enumerate(tokens)
@@ -135,7 +136,7 @@ def _byte_level(metadata: Mapping[str, Any], pre: str, tokens: list[str], types:
     if pre not in PRE_TOKENIZERS:
         raise UnsupportedModel(
             f"the pre-tokenizer {pre!r:.60} is not supported yet",
-            hint="supported today: " + ", ".join(PRE_TOKENIZERS),
+            hint="Choose a model with one of " + ", ".join(PRE_TOKENIZERS) + ".",
         )
     vocab = {token: id for id, token in enumerate(tokens)}
     if len(vocab) != len(tokens):
@@ -151,10 +152,11 @@ def _byte_level(metadata: Mapping[str, Any], pre: str, tokens: list[str], types:
 def byte_level_json(
     pre: str, vocab: Mapping[str, int], merges: list[str], added: Iterable[tuple[int, str, bool]]
 ) -> str:
-    """The text of tokenizer.json for a byte-level BPE tokenizer.
+    """Return the text of tokenizer.json for a byte-level BPE tokenizer.
 
     Args:
         pre: a name of PRE_TOKENIZERS.
+        vocab: token → id.
         merges: "left right", checked.
         added: id, text and whether it is a special one, of each token that is found before anything else
             happens.
@@ -196,8 +198,10 @@ def byte_level_json(
 def _sentencepiece(
     metadata: Mapping[str, Any], tokens: list[str], types: list[int], merges: list[str] | None
 ) -> str:
-    """As llama.cpp reads it: scores order the merges, and a space goes before a text unless the file says no;
-    Gemma 4's files have the merges themselves, and no such space.
+    """Build a SentencePiece tokenizer as llama.cpp reads it.
+
+    Scores order the merges, and a space goes before a text unless the file says no; Gemma 4's files have the
+    merges themselves, and no such space.
     """
     flags = {"add_space_prefix": merges is None, "remove_extra_whitespaces": False}
     for key in flags:
@@ -205,7 +209,7 @@ def _sentencepiece(
         if not isinstance(flags[key], bool):
             raise _bad(f"tokenizer.ggml.{key} is of the wrong type")
     vocab = {token: id for id, token in enumerate(tokens)} if merges else {}
-    pieces = Pieces(
+    pieces = SentencePieceModel(
         tokens,
         [0.0] * len(tokens) if merges else _list(metadata, "scores", float),
         types,
@@ -221,7 +225,7 @@ def _sentencepiece(
 
 
 def _merges(lines: list[str], vocab: Mapping[str, int]) -> list[str]:
-    """The merges that can be: those of tokens that exist.
+    """Return the merges that can be: those of tokens that exist.
 
     llama.cpp keeps the others too, among them "# version" lines, but they never apply. A merge stays one
     string: `tokenizers` reads pairs too, but takes a quarter longer to load them.
@@ -229,26 +233,29 @@ def _merges(lines: list[str], vocab: Mapping[str, int]) -> list[str]:
     Raises:
         ModelFileError: none of them can be.
     """
-    found = []
+    result = []
     for line in lines:
         left, space, right = line.partition(" ")
         if space and left + right in vocab and left in vocab and right in vocab:
-            found.append(line)
-    if lines and not found:
+            result.append(line)
+    if lines and not result:
         raise _bad(f"none of its merges names known tokens, such as {lines[0]!r:.100}")
-    return found
+    return result
 
 
 def _types(metadata: Mapping[str, Any], kind: str, tokens: list[str]) -> list[int]:
-    """The types of tokens where a file gives none: ordinary ones, but for what their names and roles say."""
+    """Return the types of tokens where a file gives none.
+
+    Ordinary ones, but for what their names and roles say.
+    """
     roles = {metadata.get(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "eot", "eom")}
     unknown = metadata.get("tokenizer.ggml.unknown_token_id", 0 if kind == "llama" else None)
-    found = []
+    result = []
     for id, token in enumerate(tokens):
         control = id in roles or (token in ENDS and (kind != "gpt2" or token != "</s>"))  # noqa: S105
         byte = kind == "llama" and len(token) == 6 and token.startswith("<0x") and token.endswith(">")
-        found.append(_UNKNOWN if id == unknown else _CONTROL if control else _BYTE if byte else NORMAL)
-    return found
+        result.append(_UNKNOWN if id == unknown else _CONTROL if control else _BYTE if byte else NORMAL)
+    return result
 
 
 def _list(metadata: Mapping[str, Any], key: str, kind: type) -> list[Any]:
@@ -270,4 +277,4 @@ def _id(metadata: Mapping[str, Any], key: str, vocab: int) -> int | None:
 
 
 def _bad(what: str) -> ModelFileError:
-    return ModelFileError(f"the tokenizer in the model file is damaged: {what}", hint="fetch the file again")
+    return ModelFileError(f"the tokenizer in the model file is damaged: {what}", hint=REDOWNLOAD)

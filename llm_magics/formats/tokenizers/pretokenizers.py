@@ -1,7 +1,7 @@
 """What a byte-level tokenizer does before its merges, by the name that GGUF files have for it.
 
 The expressions are those of each model's own tokenizer.json. They are told in
-https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, beside those that llama.cpp makes of
+https://github.com/ggml-org/llama.cpp/blob/master/src/llama-vocab.cpp, next to those that llama.cpp makes of
 them.
 """
 
@@ -117,7 +117,7 @@ PRE_TOKENIZERS = {
     "minicpm5": _split(r"\p{N}{1,3}", _LLAMA3.replace("{1,3}", "+")),
 }
 
-# Rows whose own tokenizer.json composes characters first (é of two code points becomes one). llama.cpp does
+# Rows with a tokenizer.json that composes characters first (é of two code points becomes one). llama.cpp does
 # not.
 NORMALIZED = {"qwen2", "qwen35", "deepseek-r1-qwen", "f2llmv2", "olmo", "mpt", "command-r", "modern-bert"}
 # llama.cpp's llama-vocab.cpp has the same rules: rows that begin texts with the BOS token where the file does

@@ -1,5 +1,4 @@
-"""SentencePiece models (``tokenizer.model``, and the same in GGUF metadata) → the text of a Hugging Face
-``tokenizer.json``.
+"""Convert SentencePiece models (``tokenizer.model``, GGUF metadata) to ``tokenizer.json``.
 
 The file is a protocol buffer, read here by hand: a handful of fields, every length checked before it is
 believed. Source: sentencepiece_model.proto of https://github.com/google/sentencepiece. How its parts are
@@ -17,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...errors import ModelFileError, UnsupportedModel
+from ...errors import REDOWNLOAD, ModelFileError, UnsupportedModel
 
 # Types of pieces, the same in both kinds of file; 5 is a piece that is never produced.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, BYTE = 1, 2, 3, 4, 6
@@ -30,7 +29,7 @@ MAX_PIECE = 1024  # characters: finding all ways to cut a piece in two takes the
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class SentencePieceModel:
     """A SentencePiece model.
 
     Attributes:
@@ -70,17 +69,17 @@ class Pieces:
 
     @property
     def unknown(self) -> int | None:
-        """The id of the piece that stands for unknown characters."""
+        """Return the id of the piece that stands for unknown characters."""
         return next((id for id, type_ in enumerate(self.types) if type_ == UNKNOWN), None)
 
     def control(self, text: str) -> int | None:
-        """The id of a control piece."""
+        """Return the id of a control piece."""
         return next(
             (id for id, piece in enumerate(self.texts) if piece == text and self.types[id] == CONTROL), None
         )
 
 
-def read_model(data: bytes) -> Pieces:
+def read_model(data: bytes) -> SentencePieceModel:
     """Read a ``tokenizer.model``.
 
     Raises:
@@ -91,7 +90,7 @@ def read_model(data: bytes) -> Pieces:
     if _is_tiktoken(data):
         raise UnsupportedModel(
             "this tokenizer.model is a tiktoken vocabulary, not SentencePiece",
-            hint="use a copy of the model that comes with tokenizer.json",
+            hint="Use a copy of the model that comes with tokenizer.json.",
         )
     texts: list[str] = []
     scores: list[float] = []
@@ -103,7 +102,7 @@ def read_model(data: bytes) -> Pieces:
             piece = dict(_fields(_bytes(value)))
             texts.append(_text(piece.get(1, b"")))
             scores.append(_float(piece.get(2, b"\0\0\0\0")))
-            types.append(_whole(piece.get(3, NORMAL)))
+            types.append(_int(piece.get(3, NORMAL)))
             if len(texts) > MAX_PIECES:
                 raise bad(f"more than {MAX_PIECES:,} pieces")
         elif field == 2:
@@ -111,30 +110,32 @@ def read_model(data: bytes) -> Pieces:
         elif field == 3:
             normalizer = dict(_fields(_bytes(value)))
     kinds: dict[int, Literal["bpe", "unigram"]] = {1: "unigram", 2: "bpe"}
-    kind = kinds.get(_whole(trainer.get(3, 1)))
+    kind = kinds.get(_int(trainer.get(3, 1)))
     if kind is None or trainer.get(24) or not normalizer.get(5, 1):
         raise UnsupportedModel(
-            "this SentencePiece model is of words, of characters, or treats spaces in a way that is not "
-            "supported yet",
-            hint="supported: BPE and unigram models; or use a copy that comes with tokenizer.json",
+            "only BPE and unigram SentencePiece models with standard space handling are supported",
+            hint="Use a copy of the model that comes with tokenizer.json.",
         )
-    return Pieces(
+    return SentencePieceModel(
         texts,
         scores,
         types,
         kind,
-        prefix=bool(_whole(normalizer.get(3, 1))),
-        squeeze=bool(_whole(normalizer.get(4, 1))),
+        prefix=bool(_int(normalizer.get(3, 1))),
+        squeeze=bool(_int(normalizer.get(4, 1))),
         charsmap=_bytes(normalizer.get(2, b"")),
         bos=_text(trainer.get(46, b"<s>")),
         eos=_text(trainer.get(47, b"</s>")),
     )
 
 
-def tokenizer_json(pieces: Pieces, *, every: bool = True, rstrip: frozenset[str] = frozenset()) -> str:
-    """The text of tokenizer.json.
+def tokenizer_json(
+    pieces: SentencePieceModel, *, every: bool = True, rstrip: frozenset[str] = frozenset()
+) -> str:
+    """Return the text of tokenizer.json.
 
     Args:
+        pieces: the SentencePiece model.
         every: where a space is put before a text, put one after every special token too, as the models of
             Llama 2's time were trained; false is what transformers calls ``legacy=False``.
         rstrip: special tokens that swallow the white space after them.
@@ -189,7 +190,7 @@ def tokenizer_json(pieces: Pieces, *, every: bool = True, rstrip: frozenset[str]
 
 
 def _charsmap(charsmap: bytes) -> list[dict[str, Any]]:
-    """The normaliser that SentencePiece calls a precompiled map.
+    """Return the normaliser that SentencePiece calls a precompiled map.
 
     `tokenizers` looks up a cluster of characters as a whole, SentencePiece one after the other. CR LF is put
     right here; a mark on a letter that becomes another (ϖ → π) is lost, as it is in transformers.
@@ -209,7 +210,7 @@ def _replace(pattern: str, content: str) -> dict[str, Any]:
     return {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
 
 
-def _bpe(pieces: Pieces) -> dict[str, Any]:
+def _bpe(pieces: SentencePieceModel) -> dict[str, Any]:
     unknown = None if pieces.unknown is None else pieces.texts[pieces.unknown]
     return {
         "type": "BPE",
@@ -225,8 +226,8 @@ def _bpe(pieces: Pieces) -> dict[str, Any]:
     }
 
 
-def _merges(pieces: Pieces) -> list[str] | list[list[str]]:
-    """The merges that the scores mean: every way to cut a piece into two others, the best score first.
+def _merges(pieces: SentencePieceModel) -> list[str] | list[list[str]]:
+    """Return the merges that the scores mean: every way to cut a piece into two others, the best score first.
 
     What is no ordinary text (control pieces, bytes) is neither made nor used, as in SentencePiece;
     transformers makes it too, and letters could become an end token there. The order among equals is
@@ -235,26 +236,24 @@ def _merges(pieces: Pieces) -> list[str] | list[list[str]]:
     if pieces.merges is not None:
         return [*pieces.merges]
     ids = {text: id for id, text in enumerate(pieces.texts) if pieces.types[id] in (NORMAL, USER_DEFINED)}
-    found: list[tuple[float, int, int, str, str]] = []
+    result: list[tuple[float, int, int, str, str]] = []
     for text, id in ids.items():
         score, size, ways = pieces.scores[id], len(text), []
         for cut in range(1, size):
             left = text[:cut]
             if left in ids and (right := text[cut:]) in ids:
                 ways.append((ids[left], ids[right], (score, cut, size - cut, left, right)))
-        found += [way[2] for way in (sorted(ways) if len(ways) > 1 else ways)]
-        if len(found) > MAX_MERGES:
+        result += [way[2] for way in (sorted(ways) if len(ways) > 1 else ways)]
+        if len(result) > MAX_MERGES:
             raise bad(f"more than {MAX_MERGES:,} merges")
-    found.sort(key=lambda way: way[:3], reverse=True)  # stable: equals stay in the order of ids
+    result.sort(key=lambda way: way[:3], reverse=True)  # stable: equals stay in the order of ids
     if any(" " in text for text in ids):
-        return [[left, right] for *_, left, right in found]
-    return [f"{left} {right}" for *_, left, right in found]  # loads faster
+        return [[left, right] for *_, left, right in result]
+    return [f"{left} {right}" for *_, left, right in result]  # loads faster
 
 
-def _unigram(pieces: Pieces) -> dict[str, Any]:
-    """Pieces that are no ordinary text get a score so bad that letters become one of them only where letters
-    are unknown.
-    """
+def _unigram(pieces: SentencePieceModel) -> dict[str, Any]:
+    """Score special pieces so low that text becomes one only where its letters are unknown."""
     usual = [score for score, type_ in zip(pieces.scores, pieces.types, strict=True) if type_ == NORMAL] or [
         0.0
     ]
@@ -279,13 +278,13 @@ def _unigram(pieces: Pieces) -> dict[str, Any]:
 
 
 def _is_tiktoken(data: bytes) -> bool:
-    """Lines of a token in base64 and its rank, as Llama 3's original file has them."""
+    """Return lines of a token in base64 and its rank, as Llama 3's original file has them."""
     token, space, rank = data[:200].split(b"\n")[0].partition(b" ")
     return bool(space) and rank.strip().isdigit() and len(token) % 4 == 0 and token.rstrip(b"=").isalnum()
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message: (number, value). Fixed-width values come as their bytes."""
+    """Yield the fields of a protobuf message as (number, value); fixed-width values are bytes."""
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
@@ -307,7 +306,7 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A whole number in groups of seven bits, the lowest first, and where it ends."""
+    """Return a whole number in groups of seven bits, the lowest first, and where it ends."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):
@@ -333,7 +332,7 @@ def _text(value: int | bytes) -> str:
         raise bad(f"a text is not UTF-8: {error}") from error
 
 
-def _whole(value: int | bytes) -> int:
+def _int(value: int | bytes) -> int:
     if not isinstance(value, int):
         raise bad("a field is of the wrong type")
     return value
@@ -347,4 +346,4 @@ def _float(value: int | bytes) -> float:
 
 
 def bad(what: str) -> ModelFileError:
-    return ModelFileError(f"the SentencePiece model is damaged: {what}", hint="fetch the model again")
+    return ModelFileError(f"the SentencePiece model is damaged: {what}", hint=REDOWNLOAD)

@@ -9,14 +9,14 @@ from typing import Any
 from ...core.options import SamplingOptions
 from ...core.records import Generation
 from ...errors import UsageError
-from ..cell import OPTIONS, parse
+from ..parsing.request import OPTIONS, parse
 from .versions import Turn, messages
 
 _FLAGS = {option.name: option.flags[0] for option in OPTIONS}
 _BRACES = re.compile(r"(?<!\{)\{(?=[^\W\d])([^{}\n]*)\}(?!\})")
 
 
-class _Everything(Mapping[str, Any]):
+class _AnyName(Mapping[str, Any]):
     """A namespace that has every name: whatever would be expanded in somebody's is in this one."""
 
     def __getitem__(self, name: str) -> Any:
@@ -44,10 +44,12 @@ def conversation(
         options = turn.record.options
         try:
             if turned:  # an earlier answer was a branch: cells would hold another one
-                raise UsageError("cells that follow one another hold answers as they came", hint="")
+                raise UsageError(
+                    "cells that follow one another hold answers as they came", hint="Copy the text instead."
+                )
             cells.append(
                 magic(
-                    turn.asked,
+                    turn.prompt,
                     options,
                     model=model,
                     adapter=adapter,
@@ -58,7 +60,7 @@ def conversation(
                 )
             )
         except UsageError:
-            prompt = turn.asked if raw else messages(turns, number)
+            prompt = turn.prompt if raw else messages(turns, number)
             cells.append(python(prompt, options, model=model, adapter=adapter, system=system or None))
         if turn.path:
             cells.append(branches(turn.record, turn.path, model=model, adapter=adapter))
@@ -78,7 +80,7 @@ def magic(
     out: str = "",
     tokens: bool = True,
 ) -> str:
-    """The ``%%llm`` cell that asks just this.
+    """Return the ``%%llm`` cell that asks just this.
 
     Raises:
         UsageError: no cell can say it.
@@ -93,20 +95,20 @@ def magic(
     defaults = SamplingOptions()
     settings = {
         name: value
-        for name, value in options.given().items()
+        for name, value in options.as_dict().items()
         if name in _FLAGS and value != getattr(defaults, name)
     }
     for name, value in settings.items():
-        each = (
+        item = (
             [value] if name != "stop" else [text.replace("\n", "\\n").replace("\t", "\\t") for text in value]
         )
-        for one in each:
+        for one in item:
             words += [_FLAGS[name], _quoted(one) if isinstance(one, str) else repr(one)]
     words += [*(["--raw"] if raw else []), *(["--tokens"] if tokens else [])]
     line, body = " ".join(words), _escaped(prompt)
-    read = parse(line, body + "\n", _Everything())
+    read = parse(line, body + "\n", _AnyName())
     if (read.prompt, read.system or None, read.options) != (prompt, system or None, settings) or "\n" in line:
-        raise UsageError("this prompt can't be written as a cell", hint="copy its text instead")
+        raise UsageError("this prompt can't be written as a cell", hint="Copy the text instead.")
     return f"%%llm {line}".rstrip() + f"\n{body}"
 
 
@@ -118,19 +120,19 @@ def python(
     system: str | None,
     adapter: str = "",
 ) -> str:
-    """The same in Python, where a magic can't say it."""
+    """Return the same in Python, where a magic can't say it."""
     defaults = SamplingOptions()
-    settings = {name: value for name, value in options.given().items() if value != getattr(defaults, name)}
+    settings = {name: value for name, value in options.as_dict().items() if value != getattr(defaults, name)}
     arguments = [repr(messages), *([f"system={system!r}"] if system else [])]
     if isinstance(messages, str):
         arguments.append("raw=True")
     arguments += [f"{name}={value!r}" for name, value in settings.items()]
     call = f"{_load(model, adapter)}.generate({', '.join(arguments)})"
-    return f"import llm_magics as lm\n\nanswer = {call}\nlm.tokens(answer)"
+    return f"import llm_magics as lm\n\nanswer = {call}\nlm.show_tokens(answer)"
 
 
 def branches(generation: Generation, path: int, *, model: str | None, adapter: str = "") -> str:
-    """Python that goes from ``answer`` to one of its branches."""
+    """Return Python that goes from ``answer`` to one of its branches."""
     steps: list[str] = []
     while path:
         branch = generation.branches[path - 1]
@@ -142,7 +144,7 @@ def branches(generation: Generation, path: int, *, model: str | None, adapter: s
             "",
             f"model = {_load(model, adapter)}",
             *reversed(steps),
-            "lm.tokens(answer)",
+            "lm.show_tokens(answer)",
         ]
     )
 

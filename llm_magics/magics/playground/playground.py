@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ...clean import line
 from ...core import progress
 from ...core.options import sampling_options
+from ...core.payloads import PlaygroundStatePayload
 from ...core.records import Generation
-from ...errors import LLMMagicsError, UsageError
-from ...views.kept import kept
+from ...errors import RELOAD_PAGE, RUN_CELL, LLMMagicsError, UsageError
+from ...sanitize import single_line
 from ...views.playground import playground_bundle
-from ..channel import Sender, new_id, whole
-from ..live import Lives
+from ...views.record_codec import encode_record
+from ..channel import Transport, int_field, new_id
+from ..session import ModelProvider
+from ..stream_sender import ActiveStreams
 from .cells import conversation
 from .versions import Conversation, Turn, messages
 
@@ -30,33 +32,36 @@ if TYPE_CHECKING:
 SETTINGS = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "max_tokens", "seed")
 
 
-class Models(Protocol):
-    """Where the model comes from; it is shared with the cells."""
+def environment(models: ModelProvider) -> dict[str, Any]:
+    """Return the models that can be chosen at once, and the memory that there is.
 
-    @property
-    def loaded(self) -> Model | None: ...
-    def use(self, name: str | None) -> Model: ...
-
-
-def surroundings(models: Models) -> dict[str, Any]:
-    """The models that can be chosen, and the memory that there is."""
+    These are the default model and those in the cache; any other can be written by its name.
+    """
     import psutil
 
-    from ...engine.kv import free_bytes
+    from ...engine.caches.cache_pool import free_bytes
+    from ...models.catalog.model_table import list_models
     from ...sources import adapters, catalog
 
     loaded = models.loaded
     rows = [
-        {"name": row.name, "title": row.title, "licence": row.licence, "bytes": int(1.4 * row.size_bytes)}
-        for row in catalog.entries().values()
+        {
+            "name": row["name"],
+            "title": row["title"],
+            "licence": row["license"]["short"],
+            "bytes": row["memory"]["expected"] if row["memory"] else 0,
+        }
+        for row in list_models().head["rows"]
+        if row["state"] or row["name"] == catalog.DEFAULT
     ]
-    if loaded and loaded.name not in catalog.entries():
-        licence, size = loaded.info.licence, loaded.memory_bytes
+    known = loaded and catalog.of_repository(loaded.name)
+    if loaded and (known.name if known else loaded.name) not in {row["name"] for row in rows}:
+        licence, size = loaded.info.license, loaded.memory_bytes
         rows.append({"name": loaded.name, "title": loaded.name, "licence": licence, "bytes": size})
     return {
         "models": rows,
         "memory": {"free": free_bytes(), "total": psutil.virtual_memory().total},
-        "adapters": [each.name for each in adapters.entries()],
+        "adapters": [item.name for item in adapters.entries()],
     }
 
 
@@ -73,9 +78,9 @@ class Playground:
         widget: where it is shown as one.
     """
 
-    def __init__(self, channel: Sender, models: Models, lives: Lives) -> None:
+    def __init__(self, channel: Transport, models: ModelProvider, streams: ActiveStreams) -> None:
         self.id = new_id()
-        self._channel, self._models, self._lives = channel, models, lives
+        self._channel, self._models, self._lives = channel, models, streams
         self.model: str | None = None
         self._settings: dict[str, Any] = {}
         self._system, self._raw = "", False
@@ -92,8 +97,8 @@ class Playground:
 
     # --- what it looks like
 
-    def state(self) -> dict[str, Any]:
-        """Everything but the records, as plain JSON."""
+    def state(self) -> PlaygroundStatePayload:
+        """Return everything but the records, as plain JSON."""
         options = sampling_options(self._settings)
         return {
             "id": self.id,
@@ -105,10 +110,15 @@ class Playground:
             "raw": self._raw,
             "turns": [
                 {
-                    name: getattr(turn, name)
-                    for name in ("asked", "live", "failed", "path", "fork", "more", "key")
+                    "asked": turn.prompt,
+                    "live": turn.stream_id,
+                    "failed": turn.error,
+                    "path": turn.path,
+                    "fork": turn.branch_point,
+                    "more": turn.extends,
+                    "key": turn.key,
+                    "versions": versions,
                 }
-                | {"versions": versions}
                 for turn, versions in zip(self._turns, self._conversation.versions, strict=True)
             ],
             "undo": self._conversation.can_undo,
@@ -123,7 +133,10 @@ class Playground:
         return self._conversation.turns
 
     def _model_name(self) -> str | None:
-        """The name that the model has in the list: one that was given by its path has a name of its own."""
+        """Return the name that the model has in the list.
+
+        One that was given by its path has a name of its own.
+        """
         asked, name = self._title
         if self.model is not None:
             return name if asked == self.model else self.model
@@ -131,7 +144,10 @@ class Playground:
         return loaded.name if loaded else None
 
     def _context(self) -> list[int] | None:
-        """Tokens of the conversation, and of what the model can read; None where either is not known."""
+        """Return tokens of the conversation, and of what the model can read.
+
+        None where either is not known.
+        """
         record = next((turn.record for turn in reversed(self._turns) if turn.record), None)
         loaded = self._models.loaded
         if record is None or loaded is None:
@@ -139,13 +155,13 @@ class Playground:
         return [record.timing.prompt_tokens + len(record.tokens), loaded.context_length]
 
     def bundle(self) -> dict[str, Any]:
-        """What the notebook keeps."""
+        """Return what the notebook keeps."""
         state = self.state()
         for shown, turn in zip(state["turns"], self._turns, strict=True):
-            shown["kept"] = kept(turn.record) if turn.record else None
+            shown["kept"] = encode_record(turn.record) if turn.record else None
             shown["markdown"] = turn.markdown
             shown["live"] = ""
-        records = [(turn.asked, turn.record) for turn in self._turns]
+        records = [(turn.prompt, turn.record) for turn in self._turns]
         passing = {"loading": None, "set": 0, "failed": "", "refused": "", "undo": False}
         return playground_bundle({**state, **passing, "others": self._conversation.others()}, records)
 
@@ -156,7 +172,7 @@ class Playground:
             UsageError, ModelFileError: it cannot be read.
         """
         if not isinstance(saved, dict):
-            raise UsageError("there is no conversation to go on with", hint="run the cell again")
+            raise UsageError("there is no saved conversation", hint=RUN_CELL)
         self._set(saved)
         self._take_model(saved.get("model"))
         adapter = saved.get("adapter")
@@ -164,24 +180,21 @@ class Playground:
         self._conversation = Conversation.read(saved.get("turns", []), saved.get("others"))
 
     def _take_model(self, name: Any) -> None:
-        """A notebook's file may name any model, and is not asked to fetch it."""
-        from ...sources import catalog
-
-        loaded = self._models.loaded
-        if name in (None, *catalog.entries(), loaded and loaded.name):
+        """Select a saved model. A notebook's file may name any model, so none is downloaded here."""
+        rows = environment(self._models)["models"]  # those that are here, and the default model
+        if name is None or name in {row["name"] for row in rows}:
             self.model = name
         else:
-            self._failed = (
-                f"this conversation was held with {line(str(name))}\n  → load it by its name on the left"
-            )
+            model = single_line(str(name))
+            self._failed = f"this conversation used {model}\n  → Load it by its name on the left."
 
     # --- orders
 
-    def obey(self, order: dict[str, Any]) -> None:
-        """Follow an order; errors are shown in the view."""
-        acts: dict[str, Callable[[dict[str, Any]], None]] = {
+    def handle(self, action: str, order: dict[str, Any]) -> None:
+        """Handle a message of the view; errors are shown in it."""
+        actions: dict[str, Callable[[dict[str, Any]], None]] = {
             "open": self._open,
-            "restore": lambda _: self._tell(),
+            "restore": lambda _: self._send_state(),
             "set": self._set,
             "send": self._send,
             "again": self._again,
@@ -197,39 +210,39 @@ class Playground:
             "model": self._load,
             "cells": self._cells,
         }
-        act = acts.get(str(order.get("act")))
-        if act is None:
+        handler = actions.get(action)
+        if handler is None:
             return
         try:
-            if order.get("act") not in ("open", "restore"):
+            if action not in ("open", "restore"):
                 self._failed = ""
-            act(order)
+            handler(order)
         except LLMMagicsError as error:
             self._failed = str(error)
-            self._tell()
+            self._send_state()
 
     def _open(self, order: dict[str, Any]) -> None:
-        """A view is there: it is told everything."""
-        self._channel.send({"do": "play", "id": self.id, **surroundings(self._models)})
+        """Send the whole state to a view that was opened."""
+        self._send_environment()
         self._show()
 
     def _show(self) -> None:
         """Tell the view what is looked at, with all answers."""
-        self._tell()
+        self._send_state()
         for number, turn in enumerate(self._turns):
             if turn.record:
-                self._tell_record(number, turn)
+                self._send_record(number, turn)
 
-    def failed(self, error: LLMMagicsError) -> None:
+    def show_error(self, error: LLMMagicsError) -> None:
         """Show an error in the view."""
         self._failed = str(error)
-        self._tell()
+        self._send_state()
 
     def _set(self, order: dict[str, Any]) -> None:
         self._change = order.get("set", self._change)  # also of what is refused: the view shows what holds
         settings = order.get("settings", {})
         if not isinstance(settings, dict):
-            raise UsageError("settings are names and values", hint="reload the page")
+            raise UsageError("the settings have the wrong format", hint=RELOAD_PAGE)
         settings = {name: value for name, value in settings.items() if name in SETTINGS}
         sampling_options(settings)
         self._settings = settings
@@ -239,8 +252,8 @@ class Playground:
     def _send(self, order: dict[str, Any]) -> None:
         asked = str(order.get("text", ""))
         if not asked.strip():
-            raise UsageError("there is no prompt", hint="write something below")
-        self._idle()
+            raise UsageError("the prompt is empty", hint="Write a prompt.")
+        self._check_idle()
         self._ask(len(self._turns), asked)
 
     def _ask(self, number: int, asked: str) -> None:
@@ -249,33 +262,33 @@ class Playground:
         self._answer(number)
 
     def _again(self, order: dict[str, Any]) -> None:
-        """Answer a turn anew, with the next seed; the answer that is there stays as another version."""
+        """Regenerate an answer with the next seed; the old answer stays as another version."""
         number = self._number(order)
-        self._idle()
+        self._check_idle()
         self._settings["seed"] = (sampling_options(self._settings).seed + 1) % 2**32
-        self._ask(number, self._turns[number].asked)
+        self._ask(number, self._turns[number].prompt)
 
     def _edit(self, order: dict[str, Any]) -> None:
         """Ask something else in a turn's place; what was there stays as another version."""
         number, asked = self._number(order), str(order.get("text", ""))
-        self._idle()
+        self._check_idle()
         if asked.strip():
             self._ask(number, asked)
 
     def _version(self, order: dict[str, Any]) -> None:
         """Look at another version of a turn, and at what followed that one."""
-        self._idle()
-        self._conversation.choose(self._number(order), whole(order, "version"))
+        self._check_idle()
+        self._conversation.choose(self._number(order), int_field(order, "version"))
         self._show()
-        self._keep()
+        self._save()
 
     def _branch(self, order: dict[str, Any]) -> None:
         number, token = self._number(order), order.get("token")
-        parent, at = whole(order, "parent"), whole(order, "at")
+        parent, at = int_field(order, "parent"), int_field(order, "at")
         turn = self._turns[number]
         if turn.record is None or not isinstance(token, (int, str)):
-            raise UsageError("there is no answer to branch from", hint="ask something")
-        self._idle()
+            raise UsageError("there is no answer to branch from", hint="Ask something first.")
+        self._check_idle()
         record = turn.record
         base = record.path(parent)
 
@@ -293,8 +306,8 @@ class Playground:
         number = self._number(order)
         turn = self._turns[number]
         if turn.record is None:
-            raise UsageError("there is no answer to go on with", hint="ask something")
-        self._idle()
+            raise UsageError("there is no answer to continue", hint="Ask something first.")
+        self._check_idle()
         record, path = turn.record, turn.path
 
         def begin(model: Model) -> Stream:
@@ -307,12 +320,12 @@ class Playground:
 
     def _path(self, order: dict[str, Any]) -> None:
         """Go on with another branch of the answer."""
-        turn, path = self._turns[self._number(order)], whole(order, "path")
+        turn, path = self._turns[self._number(order)], int_field(order, "path")
         if turn.record and 0 <= path <= len(turn.record.branches) and path != turn.path:
-            self._idle()
+            self._check_idle()
             turn.path = path
             self._show()
-            self._keep()
+            self._save()
 
     def _stop(self) -> None:
         if self._stream is not None:
@@ -321,31 +334,31 @@ class Playground:
     def _clear(self, order: dict[str, Any]) -> None:
         self._stop()
         self._conversation.clear()
-        self._keep()
-        self._tell()
+        self._save()
+        self._send_state()
 
     def _undo(self, order: dict[str, Any]) -> None:
         self._conversation.undo()
         self._show()
-        self._keep()
+        self._save()
 
     def _adapter(self, order: dict[str, Any]) -> None:
-        """Answer with an adapter that is kept, or without one."""
+        """Select a saved adapter, or none."""
         from ...sources import adapters
 
         name = order.get("name")
         if not isinstance(name, str) or (name and adapters.find(name) is None):
             raise adapters.missing(str(name))
-        self._idle()
+        self._check_idle()
         self.adapter = name
-        self._tell()
-        self._keep()
+        self._send_state()
+        self._save()
 
     def _load(self, order: dict[str, Any]) -> None:
         name = order.get("name")
         if not isinstance(name, str) or not name.strip():
             return
-        self._idle()
+        self._check_idle()
         self._refused = ""
         before, self.model = self.model, name.strip()
 
@@ -354,16 +367,15 @@ class Playground:
                 loaded = self._base()
             except LLMMagicsError as error:
                 self.model, self._refused = before, str(error)
-                return self._tell()
-            self._title = (self.model, loaded.name)
-            self._open({})
-            return None
+            else:
+                self._title = (self.model, loaded.name)
+                self._send_environment()
 
-        self._work(load)
+        self._run_in_thread(load)
 
     def _cells(self, order: dict[str, Any]) -> None:
-        """The cells that give what is shown."""
-        self._channel.send({"do": "play", "id": self.id, "cells": self.cells()})
+        """Send the cells that reproduce the conversation."""
+        self._channel.send({"type": "playground", "id": self.id, "cells": self.cells()})
 
     def cells(self) -> list[str]:
         """Return the sources of cells that give this conversation, one or two a turn."""
@@ -374,21 +386,21 @@ class Playground:
     # --- work
 
     def _number(self, order: dict[str, Any]) -> int:
-        number = whole(order, "turn")
+        number = int_field(order, "turn")
         if not 0 <= number < len(self._turns):
-            raise UsageError(f"there is no turn {number!r}", hint="reload the page")
+            raise UsageError(f"turn {number!r} does not exist", hint=RELOAD_PAGE)
         return number
 
-    def _idle(self) -> None:
+    def _check_idle(self) -> None:
         if self._lock.locked():
-            raise UsageError("an answer is being made", hint="stop it first, or wait")
+            raise UsageError("an answer is being generated", hint="Wait, or stop it first.")
 
     def _answer(self, number: int) -> None:
         turn = self._turns[number]
 
         def begin(model: Model) -> Stream:
             if self._raw or model.template is None:
-                return model.stream(turn.asked, raw=True, **self._settings)
+                return model.stream(turn.prompt, raw=True, **self._settings)
             return model.stream(messages(self._turns, number), system=self._system or None, **self._settings)
 
         def done(generation: Generation) -> None:
@@ -408,6 +420,9 @@ class Playground:
         """Make an answer in a thread, and tell the view of it.
 
         Args:
+            number: the number of the turn.
+            begin: starts the stream.
+            done: receives the finished answer.
             fork: where a branch turns off; the view knows the tokens before.
             more: whether an answer goes on; the view knows the tokens before.
         """
@@ -418,8 +433,8 @@ class Playground:
                 stream = self._stream = begin(self._use())
                 most = stream.answer.room + len(stream.generation.tokens)
                 live = self._lives.begin(new_id(), most, stream.close, prose=not fork and not more)
-                turn.live, turn.fork, turn.more = live.id, fork, more
-                self._tell()
+                turn.stream_id, turn.branch_point, turn.extends = live.id, fork, more
+                self._send_state()
                 if fork:
                     live.add(stream.generation.tokens[fork[1] :])
                 for token in stream:
@@ -427,31 +442,30 @@ class Playground:
                 live.end(None)
                 done(stream.generation)
             except LLMMagicsError as error:
-                turn.failed = str(error)
+                turn.error = str(error)
             finally:
-                turn.live, turn.fork, turn.more, self._stream = "", None, False, None
+                turn.stream_id, turn.branch_point, turn.extends, self._stream = "", None, False, None
             if turn.record:
-                self._tell_record(number, turn)
-            self._tell()
-            self._keep()
+                self._send_record(number, turn)
+            self._save()
 
-        self._work(work)
+        self._run_in_thread(work)
 
     def _use(self) -> Model:
-        """The model with the adapter."""
+        """Return the model with the adapter."""
         model = self._base()
         return model.with_adapter(self.adapter) if self.adapter else model
 
     def _base(self) -> Model:
-        """The model, loaded with progress in the view."""
+        """Return the model, loaded with progress in the view."""
         loaded = self._models.loaded
         asked, name = self._title
         if loaded and self.model in (None, loaded.name, asked if name == loaded.name else None):
             return loaded
 
         def heard(what: str, share: float | None) -> None:
-            self._loading = {"what": line(what), "share": share}
-            self._tell()
+            self._loading = {"what": single_line(what), "share": share}
+            self._send_state()
 
         heard(f"loading {self.model or 'the default model'} …", None)
         try:
@@ -460,8 +474,8 @@ class Playground:
         finally:
             self._loading = None
 
-    def _work(self, work: Callable[[], object]) -> None:
-        """In a thread of its own, one at a time."""
+    def _run_in_thread(self, work: Callable[[], object]) -> None:
+        """Run work in a thread, then send the state; only one runs at a time."""
 
         def run() -> None:
             with self._lock:
@@ -469,19 +483,22 @@ class Playground:
                     work()
                 except LLMMagicsError as error:
                     self._failed = str(error)
-                    self._tell()
+            self._send_state()  # the view offers the next prompt now, and it is not refused
 
         threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True).start()
 
-    def _tell(self) -> None:
-        self._channel.send({"do": "play", "id": self.id, "now": self.state()})
+    def _send_environment(self) -> None:
+        self._channel.send({"type": "playground", "id": self.id, **environment(self._models)})
 
-    def _tell_record(self, number: int, turn: Turn) -> None:
+    def _send_state(self) -> None:
+        self._channel.send({"type": "playground", "id": self.id, "now": self.state()})
+
+    def _send_record(self, number: int, turn: Turn) -> None:
         assert turn.record is not None
-        payload = kept(turn.record)
+        payload = encode_record(turn.record)
         news = {"turn": number, "key": turn.key, "kept": payload, "markdown": turn.markdown}
-        self._channel.send({"do": "play", "id": self.id, **news})
+        self._channel.send({"type": "playground", "id": self.id, **news})
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         """Let the view put the conversation in the notebook."""
-        self._channel.send({"do": "play", "id": self.id, "bundle": self.bundle()})
+        self._channel.send({"type": "playground", "id": self.id, "bundle": self.bundle()})

@@ -1,4 +1,4 @@
-"""The turns of a playground as a tree: what is asked or answered anew stands beside what was there before."""
+"""The turns of a playground as a tree: a new prompt or answer stands next to the earlier one."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...chat.messages import as_messages
-from ...core.columns import MOST_TOKENS
 from ...core.records import Generation
-from ...errors import UsageError
-from ...views.kept import kept, read_kept
-from ...views.markdown import safe
+from ...core.token_columns import MOST_TOKENS
+from ...errors import RELOAD_PAGE, RUN_CELL, UsageError
+from ...views.markdown import to_safe_markdown
+from ...views.record_codec import decode_record, encode_record
 from ..channel import new_id
 
 MOST_TURNS = 200  # of a playground, with all versions
@@ -30,17 +30,17 @@ class Turn:
         children: what follows, all versions of it; ``chosen`` has one of them for each branch.
     """
 
-    asked: str
+    prompt: str
     record: Generation | None = None
     path: int = 0
-    live: str = ""
-    fork: tuple[int, int] | None = None  # parent, place
-    more: bool = False
-    failed: str = ""
+    stream_id: str = ""
+    branch_point: tuple[int, int] | None = None  # parent, place
+    extends: bool = False
+    error: str = ""
     key: str = field(default_factory=new_id)
     after: int = 0
     children: list[Turn] = field(default_factory=list)
-    chosen: dict[int, Turn] = field(default_factory=dict)
+    selected: dict[int, Turn] = field(default_factory=dict)
     _markdown: tuple[object, str] = (None, "")
 
     @property
@@ -49,27 +49,27 @@ class Turn:
 
     @property
     def markdown(self) -> str:
-        """The answer as safe Markdown, computed once."""
+        """Return the answer as safe Markdown, computed once."""
         now = (self.record, self.path)
         if self._markdown[0] != now:
-            self._markdown = (now, safe(self.text))
+            self._markdown = (now, to_safe_markdown(self.text))
         return self._markdown[1]
 
     @property
     def following(self) -> list[Turn]:
-        """The versions of the turn that follows this one."""
+        """Return the versions of the turn that follows this one."""
         return [child for child in self.children if child.after == self.path]
 
     @property
     def next(self) -> Turn | None:
-        """The version that is chosen."""
-        return self.chosen.get(self.path)
+        """Return the version that is chosen."""
+        return self.selected.get(self.path)
 
     def add(self, child: Turn) -> None:
         """Put a version of the next turn, and choose it."""
         child.after = self.path
         self.children.append(child)
-        self.chosen[self.path] = child
+        self.selected[self.path] = child
 
     def all(self) -> Iterator[Turn]:
         """Walk over this turn's children, and theirs."""
@@ -82,7 +82,7 @@ class Turn:
 
 def messages(turns: Sequence[Turn], number: int) -> list[dict[str, str]]:
     """Return what the model is given for turn ``number``: the turns before it, and what is asked."""
-    return as_messages(((turn.asked, turn.text) for turn in turns[:number]), turns[number].asked)
+    return as_messages(((turn.prompt, turn.text) for turn in turns[:number]), turns[number].prompt)
 
 
 class Conversation:
@@ -107,13 +107,13 @@ class Conversation:
         return self.turns[number - 1] if number else self._root
 
     def add(self, number: int, turn: Turn) -> None:
-        """Put a version of turn ``number``, and look at it; those that are there stay beside it.
+        """Put a version of turn ``number``, and look at it; those that are there stay next to it.
 
         Raises:
             UsageError: there are :data:`MOST_TURNS` already.
         """
         if sum(1 for _ in self._root.all()) >= MOST_TURNS:
-            raise UsageError(f"a playground keeps {MOST_TURNS} answers", hint="clear it")
+            raise UsageError(f"a playground has at most {MOST_TURNS} answers", hint="Clear it.")
         before = self.before(number)
         old = before.next
         if old is not None and old.record is None:  # nothing came of it
@@ -125,7 +125,7 @@ class Conversation:
         """Count the versions of each turn that is looked at, and tell which of them it is, from 0."""
         turns = self.turns
         followed = ([self._root, *turns][number].following for number in range(len(turns)))
-        return [(len(each), each.index(turn)) for each, turn in zip(followed, turns, strict=True)]
+        return [(len(item), item.index(turn)) for item, turn in zip(followed, turns, strict=True)]
 
     def choose(self, number: int, version: int) -> None:
         """Look at another version of turn ``number``.
@@ -135,8 +135,8 @@ class Conversation:
         """
         before = self.before(number)
         if not 0 <= version < len(before.following):
-            raise UsageError(f"there is no version {version + 1}", hint="load the page again")
-        before.chosen[before.path] = before.following[version]
+            raise UsageError(f"version {version + 1} does not exist", hint=RELOAD_PAGE)
+        before.selected[before.path] = before.following[version]
 
     def clear(self) -> None:
         """Begin anew; :meth:`undo` brings back what was there."""
@@ -154,7 +154,7 @@ class Conversation:
             UsageError: nothing was, or something was asked since.
         """
         if self._cleared is None or self._root.children:
-            raise UsageError("there is nothing to bring back", hint="ask something")
+            raise UsageError("there is nothing to restore", hint="Ask something first.")
         self._root, self._cleared = self._cleared, None
 
     # --- in the notebook
@@ -172,13 +172,13 @@ class Conversation:
                 entry: dict[str, Any] = {
                     "parent": places[parent.key],
                     "after": child.after,
-                    "chosen": parent.chosen.get(child.after) is child,
+                    "chosen": parent.selected.get(child.after) is child,
                 }
                 if child.key in shown:
                     entry["turn"] = shown[child.key]
                 else:
-                    entry |= {"asked": child.asked, "path": child.path}
-                    entry["kept"] = kept(child.record) if child.record else None
+                    entry |= {"asked": child.prompt, "path": child.path}
+                    entry["kept"] = encode_record(child.record) if child.record else None
                 entries.append(entry)
                 waiting.append(child)
         return entries if len(entries) > len(shown) else []
@@ -195,34 +195,34 @@ class Conversation:
         def turn_of(saved: dict[str, Any]) -> Turn:
             nonlocal left
             payload = saved.get("kept")
-            record = read_kept(payload, most=left) if isinstance(payload, dict) else None
+            record = decode_record(payload, most=left) if isinstance(payload, dict) else None
             left -= len(record.tokens) if record is not None else 0
             if record is not None and not isinstance(record, Generation):
-                raise UsageError("an answer of this conversation is none", hint="run the cell again")
+                raise UsageError("a saved answer in this conversation cannot be read", hint=RUN_CELL)
             path = saved.get("path", 0)
             ends = isinstance(path, int) and record is not None and 0 <= path <= len(record.branches)
             return Turn(str(saved.get("asked", "")), record, path if ends else 0)
 
-        shown = dict(enumerate(turn_of(each) for each in _objects(turns)))
+        shown = dict(enumerate(turn_of(item) for item in _objects(turns)))
         conversation = Conversation()
         places: list[Turn] = []
         entries = _objects(others) or [{"parent": n - 1, "turn": n} for n in range(len(shown))]
         for entry in entries:
             number, parent = entry.get("turn"), entry.get("parent")
             if not isinstance(parent, int) or not -1 <= parent < len(places):
-                raise UsageError("the versions of this conversation are none", hint="run the cell again")
+                raise UsageError("the versions of this conversation have the wrong format", hint=RUN_CELL)
             if number is None:
                 turn = turn_of(entry)
             elif isinstance(number, int) and number in shown:
                 turn = shown.pop(number)  # once: a turn that followed itself would have no end
             else:
-                raise UsageError("the versions of this conversation are none", hint="run the cell again")
+                raise UsageError("the versions of this conversation have the wrong format", hint=RUN_CELL)
             before = places[parent] if parent >= 0 else conversation._root
             after = entry.get("after", before.path)
             turn.after = after if isinstance(after, int) else 0
             before.children.append(turn)
-            if entry.get("chosen", True) or turn.after not in before.chosen:
-                before.chosen[turn.after] = turn
+            if entry.get("chosen", True) or turn.after not in before.selected:
+                before.selected[turn.after] = turn
             places.append(turn)
         return conversation
 
@@ -230,6 +230,6 @@ class Conversation:
 def _objects(value: Any) -> list[dict[str, Any]]:
     if value is None:
         return []
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise UsageError("the turns of this conversation are none", hint="run the cell again")
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise UsageError("the turns of this conversation have the wrong format", hint=RUN_CELL)
     return value[:MOST_TURNS]

@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from ...clean import say
-from ...core import given, progress
+from ...core import progress
 from ...core.output import Output
 from ...errors import Interrupted, LLMMagicsError, UsageError
+from ...sanitize import safe_print
 from ...sources import adapters
-from .cell import TuneRequest, parse, usage
+from ..session import ModelProvider
+from .request import TuneRequest, parse, usage
 
 if TYPE_CHECKING:
     from ...models.model import Model
     from ...tuning.run import TuneRun
-
-
-class Models(Protocol):
-    """Where the model comes from."""
-
-    def use(self, name: str | None = None, *, precision: str | None = None) -> Model: ...
 
 
 @magics_class
@@ -33,19 +28,22 @@ class TuneMagics(Magics):
 
     shell: Any
 
-    def __init__(self, shell: Any, models: Models) -> None:
+    def __init__(self, shell: Any, models: ModelProvider) -> None:
         super().__init__(shell)
         self._models = models
 
     @no_var_expand
     @line_cell_magic
     def llm_tune(self, line: str, cell: str | None = None) -> None:
-        """Teach a model with rows, and see before and after: %%llm_tune --help lists the options."""
+        """Fine-tune a model on rows, and show answers before and after.
+
+        %%llm_tune --help lists the options.
+        """
         try:
             request = parse(line, cell, self.shell.user_ns)
-            if request.verb == "help":
-                say(usage())
-            elif request.verb == "resume":
+            if request.command == "help":
+                safe_print(usage())
+            elif request.command == "resume":
                 self._resume(request)
             else:
                 self._tune(request)
@@ -54,15 +52,17 @@ class TuneMagics(Magics):
             raise error.with_traceback(None) from None
 
     def _tune(self, request: TuneRequest) -> None:
+        from ...tuning.dataset import read_rows
         from ...tuning.options import tune_options
-        from ...tuning.rows import read_rows
-        from ...tuning.training.machine import torch
+        from ...tuning.training.hardware import import_torch
 
         # What is wrong is said before a model is loaded.
         tune_options(request.options)
         rows = read_rows(request.rows)
-        rows = replace(rows, notes=[*rows.notes, *request.left])
-        torch()
+        rows = replace(rows, notes=[*rows.notes, *request.unresolved])
+        import_torch()
+        from ...tuning.api import new_run
+
         output = Output()
         with progress.quiet() if request.quiet else progress.shown_in(output):
             model = self._models.use(request.model, precision=request.precision)
@@ -71,7 +71,7 @@ class TuneMagics(Magics):
             rows,
             prompts=request.prompts,
             name=request.name,
-            keep=request.keep,
+            keep=request.save,
             source=request.source,
             resume=request.folder,
             **request.options,
@@ -86,21 +86,21 @@ class TuneMagics(Magics):
         if not isinstance(run, TuneRun):
             raise UsageError(
                 f"there is no run in {request.name}",
-                hint=f"a run ends with its kernel, but its adapter is kept: %%llm -a {request.name}"
+                hint=f"Use its saved adapter: %%llm -a {request.name}. The run ended with its kernel."
                 if adapters.find(request.name)
-                else "name it: %llm_tune --resume -n NAME",
+                else "Name it: %llm_tune --resume -n NAME.",
             )
         if more := request.options.get("steps"):
-            run.more(more)
+            run.extend(more)
         self._drive(run, request.quiet)
 
     def _drive(self, run: TuneRun, quiet: bool, output: Output | None = None) -> None:
         try:
-            drive(run, self.shell, quiet=quiet, output=output)
+            run_with_view(run, self.shell, quiet=quiet, output=output)
         except KeyboardInterrupt:
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(
-                f"stopped at step {run.step}; what was learnt is kept, and %llm_tune --resume goes on"
+                f"stopped at step {run.step}; the adapter is kept, and %llm_tune --resume continues"
             ) from None
 
 
@@ -136,10 +136,12 @@ def tune(
     """
     from IPython.core.getipython import get_ipython
 
-    from ...tuning.rows import read_rows
-    from ...tuning.training.machine import torch
+    from ...tuning.dataset import read_rows
+    from ...tuning.training.hardware import import_torch
 
-    torch()
+    import_torch()
+    from ...tuning.api import new_run
+
     source = str(rows) if isinstance(rows, Path) or (isinstance(rows, str) and "\n" not in rows) else "rows"
     run = new_run(
         model,
@@ -151,65 +153,27 @@ def tune(
         keep=name is not None,
         **options,
     )
-    return drive(run, get_ipython(), quiet=not show)
+    return run_with_view(run, get_ipython(), quiet=not show)
 
 
-def new_run(
-    model: Model,
-    rows: Any,
-    *,
-    prompts: Iterable[str],
-    name: str,
-    source: str,
-    resume: str | Path | None,
-    keep: bool = False,
-    **options: Any,
-) -> TuneRun:
-    """A run that has not begun; ``model.last_tune`` is it.
-
-    Raises:
-        UsageError: an option is out of its range, or a prompt is no text.
-    """
-    from ...tuning.checkpoint import Checkpoint
-    from ...tuning.options import tune_options
-    from ...tuning.run import TuneRun
-
-    asked = (prompts,) if isinstance(prompts, str) else tuple(prompts)
-    if not all(isinstance(prompt, str) and prompt.strip() for prompt in asked):
-        raise UsageError("prompts must be texts that are not empty", hint='prompts=["Who are you?"]')
-    checkpoint = None if resume is None else Checkpoint(given.path(resume, "resume"))
-    run = TuneRun(
-        model.base or model,
-        rows,
-        tune_options(options),
-        prompts=asked,
-        name=name,
-        source=source,
-        checkpoint=checkpoint,
-        keep=keep,
-    )
-    model.last_tune = run
-    return run
-
-
-def drive(run: TuneRun, shell: Any, *, quiet: bool, output: Output | None = None) -> TuneRun:
+def run_with_view(run: TuneRun, shell: Any, *, quiet: bool, output: Output | None = None) -> TuneRun:
     """Make the run's steps, and show them: in ``output``, where there is one already."""
-    from ...tuning.run import watched
-    from .show import RunView
+    from ...tuning.run import run_to_end
+    from .output import RunView
 
     if quiet:
-        return watched(run)
+        return run_to_end(run)
     notebook = getattr(shell, "kernel", None) is not None
     view = RunView(run, notebook=notebook, output=output)
     if notebook:
         if "LLMMagics" not in shell.magics_manager.registry:
             shell.run_line_magic("load_ext", "llm_magics")
-        shell.magics_manager.registry["LLMMagics"].orders.tunes.add(view)
+        shell.magics_manager.registry["LLMMagics"].commands.tuning.add(view)
     try:
-        with view.going:
-            view.driven = True
-            return watched(run, view.watch)
+        with view.lock:
+            view.is_training = True
+            return run_to_end(run, view.watch)
     finally:
-        view.driven = False
+        view.is_training = False
         if run.state == "interrupted":
             view.watch(run)

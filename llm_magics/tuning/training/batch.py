@@ -52,7 +52,7 @@ class Batch:
 
 
 def batch_of(examples: Sequence[Example]) -> Batch:
-    """One batch of examples (at least one); what all of them begin with is in it once."""
+    """Return one batch of examples (at least one); what all of them begin with is in it once."""
     import torch
 
     shared = shared_by(examples)
@@ -79,7 +79,7 @@ def batch_of(examples: Sequence[Example]) -> Batch:
         (row, n)
         for row, example in enumerate(examples)
         for n in range(1, len(example.ids))
-        if example.learnt[n]
+        if example.loss_mask[n]
     ]
     # The token before a learnt one, where it lies: in what is shared, or in the example's own rest.
     at = [n - 1 if n - 1 < shared else int(begins[row]) + n - 1 - shared for row, n in learnt]
@@ -99,27 +99,40 @@ def batch_of(examples: Sequence[Example]) -> Batch:
     )
 
 
+def earlier_tokens(batch: Batch, distance: int) -> Tensor:
+    """Return where the token ``distance`` before each one of its example lies, int64 (N,); −1 for none."""
+    import torch
+
+    columns = torch.arange(batch.keys.shape[1]) - distance
+    earlier = batch.keys[:, columns.clamp(min=0)].masked_fill(columns < 0, -1)
+    result = torch.full_like(batch.ids, -1)
+    result[: batch.shared] = columns[: batch.shared].clamp(min=-1)
+    result[batch.queries] = earlier[:, batch.shared :]
+    result[batch.total :] = -1
+    return result
+
+
 def tokens_of(examples: Sequence[Example]) -> int:
-    """How many tokens the batch of these has."""
+    """Return how many tokens the batch of these has."""
     shared = shared_by(examples)
     return shared + sum(len(example.ids) - shared for example in examples)
 
 
 def places_of(examples: Sequence[Example]) -> list[Tensor]:
-    """Where in their batch the tokens of each example lie, int64, in its own order."""
+    """Return where in their batch the tokens of each example lie, int64, in its own order."""
     import torch
 
     shared = begin = shared_by(examples)
-    found = []
+    result = []
     for example in examples:
         end = begin + len(example.ids) - shared
-        found.append(torch.cat([torch.arange(shared), torch.arange(begin, end)]))
+        result.append(torch.cat([torch.arange(shared), torch.arange(begin, end)]))
         begin = end
-    return found
+    return result
 
 
 def shared_by(examples: Sequence[Example]) -> int:
-    """How many tokens all begin with; each keeps at least one of its own."""
+    """Return how many tokens all begin with; each keeps at least one of its own."""
     if len(examples) < 2:
         return 0
     most = min(len(example.ids) for example in examples) - 1

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 ROWS = 128  # of logits at once: with 49,152 tokens 25 MB
 
 
-def losses(x: Tensor, head: Tensor, bias: Tensor | None, targets: Tensor, softcap: float = 0.0) -> Tensor:
-    """−ln p of each target, float32 (n,).
+def chunked_cross_entropy(
+    x: Tensor, head: Tensor, bias: Tensor | None, targets: Tensor, softcap: float = 0.0
+) -> Tensor:
+    """Return −ln p of each target, float32 (n,).
 
     The gradient for ``x`` is made on the way forward, chunk by chunk, where the logits are at hand; the head
     is frozen.
@@ -19,6 +21,7 @@ def losses(x: Tensor, head: Tensor, bias: Tensor | None, targets: Tensor, softca
     Args:
         x: (n, hidden), after the last norm.
         head: (vocab, hidden); bias: (vocab,) or None.
+        bias: the bias of the LM head (vocab,).
         targets: int64 (n,).
         softcap: c·tanh(logit/c), 0 for none.
     """

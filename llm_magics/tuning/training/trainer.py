@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...core.interrupt import whole
+from ...core.interrupt import delay_interrupt
 from ..examples import Example, Split
 from .batch import Batch, batch_of, places_of, shared_by, tokens_of
-from .lora import Lora, State
-from .network import Network
+from .lora import LoraParameters, State
+from .model import TrainableModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,8 +41,8 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
-        lora: Lora,
+        network: TrainableModel,
+        lora: LoraParameters,
         split: Split,
         *,
         rate: float,
@@ -59,25 +59,25 @@ class Trainer:
         self._kept: dict[int, Tensor] = {}  # by row: what comes into the first layer that learns
         self._optimizer = torch.optim.AdamW(list(lora), lr=rate, betas=BETAS, weight_decay=0.0)
 
-    def freeze(self, each: Callable[[range], Any] = iter) -> None:
+    def freeze(self, on_batch: Callable[[range], Any] = iter) -> None:
         """Compute the layers that do not learn once for every example, and forget them."""
         import torch
 
-        everything = [*self.split.train, *self.split.choose]
+        everything = [*self.split.train, *self.split.validation]
         parts = _parts(everything)
         batches = [batch_of(part) for part in parts]
         with torch.no_grad():
             states = [self.network.embed(batch) for batch in batches]
-            for i in each(range(self.first)):
-                self.network.hold(i)
+            for i in on_batch(range(self.first)):
+                self.network.load_layer(i)
                 states = [self.network.run(x, batch, [i]) for x, batch in zip(states, batches, strict=True)]
-                self.network.drop(i + 1)
+                self.network.drop_layers(i + 1)
         for part, x in zip(parts, states, strict=True):
             for example, places in zip(part, places_of(part), strict=True):
                 self._kept[example.row] = x[places]
 
     def advance(self, done: Callable[[float, int], None] = lambda loss, tokens: None) -> tuple[float, int]:
-        """One step; gives the mean loss of its batch before it, in nats a token, and its tokens.
+        """Train one step; return its batch's mean loss before it, in nats per token, and its token count.
 
         What is not finite changes nothing: the loss is given, and the parameters stay. An interrupt leaves
         the parameters as they were, or comes when they, :attr:`step` and what ``done`` notes are new.
@@ -100,14 +100,14 @@ class Trainer:
             return math.nan, tokens
         for group in self._optimizer.param_groups:
             group["lr"] = self.rate * self._schedule()
-        with whole():
+        with delay_interrupt():
             self._optimizer.step()
             self.step += 1
             done(total, tokens)
         return total, tokens
 
     def loss(self, examples: Sequence[Example]) -> float:
-        """Mean −ln p of the completions as the adapter is now, in nats a token."""
+        """Return mean −ln p of the completions as the adapter is now, in nats a token."""
         import torch
 
         total = 0.0
@@ -117,14 +117,17 @@ class Trainer:
         return total / max(sum(example.completions for example in examples), 1)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that going on needs besides the rows: parameters, and the optimiser's two means."""
-        found = {f"lora.{name}": array for name, array in self.lora.state().items()}
+        """Return everything that going on needs besides the rows.
+
+        Parameters, and the optimiser's two means.
+        """
+        result = {f"lora.{name}": array for name, array in self.lora.state().items()}
         for index, parameter in enumerate(self.lora):
-            kept = self._optimizer.state.get(parameter, {})
+            moments = self._optimizer.state.get(parameter, {})
             for name in ("exp_avg", "exp_avg_sq"):
-                if name in kept:
-                    found[f"{name}.{index}"] = kept[name].numpy().copy()
-        return found
+                if name in moments:
+                    result[f"{name}.{index}"] = moments[name].numpy().copy()
+        return result
 
     def restore(self, state: State, step: int) -> None:
         """Go on from what :meth:`state` gave at that step."""
@@ -149,32 +152,32 @@ class Trainer:
         else:
             with torch.no_grad():
                 x = network.run(network.embed(batch), batch, range(self.first))
-        x = network.run(x, batch, range(self.first, spec.layers), self.lora.add)
-        return network.losses(x, batch)
+        x = network.run(x, batch, range(self.first, spec.layers), self.lora.apply)
+        return network.token_losses(x, batch)
 
     def _gathered(self, examples: Sequence[Example], size: int) -> Tensor:
-        """The batch of what was kept: as batch.py lays out the tokens."""
+        """Return the batch of what was kept: as batch.py lays out the tokens."""
         import torch
 
         shared = shared_by(examples)
-        found = [self._kept[examples[0].row][:shared]]
-        found += [self._kept[example.row][shared:] for example in examples]
-        x = torch.cat(found)
+        result = [self._kept[examples[0].row][:shared]]
+        result += [self._kept[example.row][shared:] for example in examples]
+        x = torch.cat(result)
         return torch.nn.functional.pad(x, (0, 0, 0, size - len(x)))
 
     def _next(self) -> list[Example]:
-        """The examples of this step: every epoch has an order of its own."""
-        rows, found = self.split.train, []
+        """Return the examples of this step: every epoch has an order of its own."""
+        rows, result = self.split.train, []
         size = min(self.batch, len(rows))
         for n in range(self.step * size, (self.step + 1) * size):
             epoch, place = divmod(n, len(rows))
             order = list(range(len(rows)))
             random.Random(self.seed * 1_000_003 + epoch).shuffle(order)  # noqa: S311  # no secret
-            found.append(rows[order[place]])
-        return found
+            result.append(rows[order[place]])
+        return result
 
     def _schedule(self) -> float:
-        """The share of the learning rate at this step: it rises, then falls in a line."""
+        """Return the share of the learning rate at this step: it rises, then falls in a line."""
         if self.step < WARM_UP:
             return (self.step + 1) / WARM_UP
         left = max(self.total - self.step, 0) / max(self.total - WARM_UP, 1)
@@ -183,12 +186,12 @@ class Trainer:
 
 def _parts(examples: Sequence[Example]) -> list[list[Example]]:
     """Cut so that no part has more tokens than memory should be taken for; an example is never cut."""
-    found: list[list[Example]] = []
+    result: list[list[Example]] = []
     room = 0
     for example in examples:
-        if not found or len(example.ids) > room:
-            found.append([])
+        if not result or len(example.ids) > room:
+            result.append([])
             room = TOKENS
-        found[-1].append(example)
+        result[-1].append(example)
         room -= len(example.ids)
-    return found
+    return result

@@ -1,0 +1,96 @@
+/** The JupyterLab plugin; Notebook 7 runs it too. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IEditorExtensionRegistry, IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { GENERATION_MIME, INSPECTION_MIME, PLAYGROUND_MIME, TUNING_MIME } from '../protocol/mime.js';
+import { highlightPrompts } from './cellHighlighting.js';
+import { GenerationRenderer } from './generationRenderer.js';
+import { InspectionRenderer } from './inspectionRenderer.js';
+import { KernelConnection } from './kernelConnection.js';
+import type { NotebookContext } from './notebookOutput.js';
+import { PlaygroundRenderer } from './playgroundRenderer.js';
+import { TuningRenderer } from './tuningRenderer.js';
+
+/** Before anywidget's view (−10), which shows nothing where its kernel is gone. */
+const RANK = -20;
+
+const connections = new WeakMap<object, KernelConnection>();
+
+/** One a session: two views of a notebook share it. */
+function connectionOf(panel: NotebookPanel): KernelConnection {
+  const { sessionContext } = panel;
+  let connection = connections.get(sessionContext);
+  if (!connection) {
+    connection = new KernelConnection(sessionContext);
+    connections.set(sessionContext, connection);
+  }
+  return connection;
+}
+
+function addTo(registry: IRenderMimeRegistry, place?: NotebookContext): void {
+  registry.addFactory(
+    {
+      safe: true,
+      mimeTypes: [GENERATION_MIME],
+      defaultRank: RANK,
+      createRenderer: () => new GenerationRenderer(place, registry),
+    },
+    RANK,
+  );
+  registry.addFactory(
+    {
+      safe: true,
+      mimeTypes: [PLAYGROUND_MIME],
+      defaultRank: RANK,
+      createRenderer: () => new PlaygroundRenderer(place, registry),
+    },
+    RANK,
+  );
+  registry.addFactory(
+    {
+      safe: true,
+      mimeTypes: [INSPECTION_MIME],
+      defaultRank: RANK,
+      createRenderer: () => new InspectionRenderer(place),
+    },
+    RANK,
+  );
+  registry.addFactory(
+    {
+      safe: true,
+      mimeTypes: [TUNING_MIME],
+      defaultRank: RANK,
+      createRenderer: () => new TuningRenderer(place),
+    },
+    RANK,
+  );
+}
+
+const prompts: JupyterFrontEndPlugin<void> = {
+  id: 'open-llm-magics:prompts',
+  description: 'Shows %%llm cells as prose.',
+  autoStart: true,
+  requires: [IEditorExtensionRegistry, IEditorLanguageRegistry],
+  activate: (_: JupyterFrontEnd, extensions: IEditorExtensionRegistry, languages: IEditorLanguageRegistry) =>
+    highlightPrompts(extensions, languages),
+};
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: 'open-llm-magics:views',
+  description: 'Shows the tokens that a language model weighed.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  activate: (app: JupyterFrontEnd, registry: IRenderMimeRegistry) => {
+    addTo(registry);
+    app.docRegistry.addWidgetExtension('Notebook', {
+      createNew: panel => {
+        const notebook = panel as NotebookPanel;
+        addTo(notebook.content.rendermime, { panel: notebook, connection: connectionOf(notebook) });
+      },
+    });
+  },
+};
+
+export default [plugin, prompts];

@@ -1,0 +1,98 @@
+/** The playground as an output of JupyterLab and Notebook 7. */
+
+import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { Widget } from '@lumino/widgets';
+import type { PlaygroundHost } from '../playground/host.js';
+import { Playground } from '../playground/playgroundView.js';
+import { PLAYGROUND_MIME } from '../protocol/mime.js';
+import { type PlaygroundState, readPlayground } from '../protocol/playground.js';
+import { MarkdownText } from './markdownText.js';
+import { type NotebookContext, writeOutput } from './notebookOutput.js';
+
+export class PlaygroundRenderer extends Widget implements IRenderMime.IRenderer {
+  private view: Playground | undefined;
+  private played = '';
+  private model: IRenderMime.IMimeModel | undefined;
+
+  private readonly texts = new Map<HTMLElement, MarkdownText>();
+  private slots = 0;
+
+  constructor(
+    private readonly place: NotebookContext | undefined,
+    private readonly registry: IRenderMimeRegistry,
+  ) {
+    super();
+    this.addClass('llm-magics-playground');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this.model = model;
+    const state = readPlayground(model.data[PLAYGROUND_MIME]);
+    if (this.view && state.id === this.played) return; // it knows already: it wrote this itself
+    this.view?.dispose();
+    this.discard();
+    this.played = state.id;
+    const host = this.place ? this.host(this.place) : undefined;
+    this.view = new Playground(state, this.node, host, (element, text) => this.markdown(element, text));
+  }
+
+  override dispose(): void {
+    this.view?.dispose();
+    this.discard();
+    super.dispose();
+  }
+
+  private discard(): void {
+    for (const text of this.texts.values()) text.dispose();
+    this.texts.clear();
+  }
+
+  private markdown(element: HTMLElement, text: string): void {
+    for (const [old, rendered] of this.texts)
+      if (!old.isConnected) {
+        rendered.dispose();
+        this.texts.delete(old);
+      }
+    const rendered =
+      this.texts.get(element) ?? new MarkdownText(this.registry, this.node, `turn-${this.slots++}`);
+    this.texts.set(element, rendered);
+    rendered.show(element, text, false); // not trusted: the notebook's file may come from anybody
+  }
+
+  private host(place: NotebookContext): PlaygroundHost {
+    const { connection, panel } = place;
+    const same = (data: Record<string, unknown> | undefined) =>
+      (data?.[PLAYGROUND_MIME] as PlaygroundState | undefined)?.id === this.played;
+    return {
+      get availability() {
+        return connection.availability;
+      },
+      answers: connection.answers,
+      send: order => connection.send(order),
+      onAvailability: listener => connection.onAvailability(listener),
+      onPlay: listener => connection.onPlay(listener),
+      write: bundle => writeOutput(place, this.model, same, bundle),
+      insertCells: sources => {
+        const cells = panel.content.widgets;
+        const at = cells.findIndex(cell => cell.node.contains(this.node));
+        const shared = panel.content.model?.sharedModel;
+        const first = (at < 0 ? cells.length - 1 : at) + 1;
+        const ids = sources.map(
+          (source, n) =>
+            shared?.insertCell(first + n, {
+              cell_type: 'code',
+              source,
+              metadata: {}, // not trusted: the notebook's file may come from anybody
+            }).id,
+        );
+        panel.content.activeCellIndex = first;
+        const cell = panel.content.widgets[first];
+        if (cell) void panel.content.scrollToCell(cell, 'center');
+        return () => {
+          for (let n = (shared?.cells.length ?? 0) - 1; n >= 0; n--)
+            if (ids.includes(shared!.getCell(n).id)) shared!.deleteCell(n);
+        };
+      },
+    };
+  }
+}

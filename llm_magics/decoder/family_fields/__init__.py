@@ -1,0 +1,1 @@
+"""What a configuration means, a function a family: its fields as those of DecoderSpec."""

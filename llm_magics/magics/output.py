@@ -1,0 +1,195 @@
+"""The answer as it comes: one output that is updated, then replaced by the bundle that the notebook keeps.
+
+Where our views are in the page they are sent the tokens (live.py); the output itself is then renewed only a
+few times a second, for a save in the middle and for pages without them.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core import progress
+from ..core.output import Output, is_captured
+from ..core.records import SCHEMA, Generation, Token
+from ..sanitize import printable, replace_surrogates, safe_print
+from ..views import answer_text, static_tokens
+from ..views.bundle import context_notes, generation_bundle, tokens_bundle
+from ..views.markdown import preload, to_safe_markdown
+from ..views.mime import GENERATION_MIME
+from ..views.widget import attach_widget
+from .channel import new_id
+from .stream_sender import ActiveStream, ActiveStreams
+from .terminal import Writer
+
+if TYPE_CHECKING:
+    from ..engine.generate import Stream
+
+FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
+SAVED_S = 0.25  # where a view is sent the tokens, and shows the Markdown of the output
+
+
+class View(Protocol):
+    @property
+    def id(self) -> str: ...
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]: ...
+    def status(self, text: str) -> None: ...
+    def begin(self, stream: Stream, note: str) -> None: ...
+    def add(self, token: Token) -> None: ...
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
+
+
+def view_for(
+    ipython: Any,
+    lives: ActiveStreams,
+    *,
+    quiet: bool,
+    tokens: bool = False,
+    conversation: Mapping[str, Any] | None = None,
+) -> View:
+    """Return the view that suits the front end: a kernel's, a terminal's, or none.
+
+    Args:
+        ipython: the shell.
+        lives: the active streams.
+        quiet: whether to show no output.
+        tokens: show the answer as its tokens.
+        conversation: what is said of the conversation that the answer is a turn of.
+    """
+    if quiet:
+        return Silent()
+    if getattr(ipython, "kernel", None) is None:
+        return Terminal(tokens=tokens)
+    # What %%capture catches is looked at later: the answer alone, not every frame of it.
+    return Notebook(lives, tokens, frames=not is_captured(), conversation=conversation)
+
+
+class Notebook:
+    """One display, re-rendered in place."""
+
+    def __init__(
+        self,
+        lives: ActiveStreams,
+        tokens: bool,
+        *,
+        frames: bool = True,
+        conversation: Mapping[str, Any] | None = None,
+    ) -> None:
+        # The parser is imported while the model is loaded: the first frame need not wait for it.
+        threading.Thread(target=preload, daemon=True).start()
+        self._lives, self._tokens, self._frames = lives, tokens, frames
+        self._conversation = conversation
+        self._live: ActiveStream | None = None
+        self._head: dict[str, Any] = {}
+        self._output = Output()
+        self._text = self._note = ""
+        self._next = 0.0  # the time of the next frame
+
+    def status(self, text: str) -> None:
+        if not self._frames:
+            return
+        if self._head:
+            self._output.show({"text/plain": text, "text/markdown": f"*{text}*", **self._headed(status=text)})
+        else:
+            self._output.status(text)
+
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
+        return progress.shown_in(self._output, warnings)
+
+    def begin(self, stream: Stream, note: str) -> None:
+        """Start the output of a stream; ``note`` is a remark for the user about the answer."""
+        self._note = note
+        if not self._lives.channel.connected or not self._frames:
+            return
+        most = stream.answer.room + len(stream.generation.tokens)
+        self._live = self._lives.begin(new_id(), most, stream.close)
+        self._head = {
+            "schema": SCHEMA,
+            "kind": "generation",
+            "view": "tokens" if self._tokens else "text",
+            "final": False,
+            "max_tokens": most,
+            "model": replace_surrogates(stream.generation.model.to_dict()),
+            "run": {"id": self._live.id},
+            **context_notes(note, self._conversation),
+        }
+        self._output.show({"text/plain": "…", "text/markdown": "…", **self._headed()})
+
+    def add(self, token: Token) -> None:
+        if self._live:
+            self._live.add([token])
+        self._text += token.text
+        now = time.monotonic()
+        if self._frames and self._text.strip() and now >= self._next:
+            frame = {"text/plain": printable(self._text), "text/markdown": to_safe_markdown(self._text)}
+            self._output.show({**frame, **self._headed()})
+            # A long text takes longer to show: most of the time stays for the answer.
+            pause = SAVED_S if self._live else FRAME_S
+            self._next = now + max(pause, 5 * (time.monotonic() - now))
+
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None:
+        bundle = (tokens_bundle if tokens else generation_bundle)(
+            generation, self._note, id=self.id, conversation=self._conversation
+        )
+        if self._live:
+            self._live.end(bundle)
+        self._output.show(*(attach_widget("tokens", bundle, GENERATION_MIME) if tokens else (bundle,)))
+
+    @property
+    def id(self) -> str:
+        """Return the id by which a view in the page knows this answer; empty where there is none."""
+        return self._live.id if self._live else ""
+
+    def _headed(self, **more: Any) -> dict[str, Any]:
+        return {GENERATION_MIME: {**self._head, **more}} if self._head else {}
+
+
+class Terminal:
+    """Plain text, word by word."""
+
+    id = ""
+
+    def __init__(self, *, tokens: bool) -> None:
+        self._writer = Writer(tokens=tokens)
+        self._streamed = False
+
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def status(self, text: str) -> None:
+        safe_print(printable(text), file=sys.stderr, flush=True)
+
+    def begin(self, stream: Stream, note: str) -> None:
+        if note:
+            safe_print(printable(note), file=sys.stderr, flush=True)
+
+    def add(self, token: Token) -> None:
+        self._streamed = True
+        self._writer.add(token)
+
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None:
+        self._writer.flush()
+        lines = [answer_text.stop_notice(generation)]
+        if tokens:
+            lines.append(static_tokens.plain(generation, text=not self._streamed))
+        elif sys.stdout.isatty():
+            lines.append(static_tokens.summary(generation))
+        safe_print("".join(f"\n{item}" for item in lines if item), flush=True)
+
+
+class Silent:
+    """Shows nothing."""
+
+    id = ""
+
+    def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
+        return progress.quiet(warnings)
+
+    def status(self, text: str) -> None: ...
+    def begin(self, stream: Stream, note: str) -> None: ...
+    def add(self, token: Token) -> None: ...
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...

@@ -1,0 +1,1 @@
+"""Parse the cells and lines of the magics: options, subcommands, variables in braces, completion."""

@@ -1,0 +1,183 @@
+"""The model that the cells, the playgrounds and the views of a notebook share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..core.records import ModelInfo
+from ..errors import UsageError
+from ..sanitize import single_line
+from ..sources import catalog
+from ..sources.resolve import local
+
+if TYPE_CHECKING:
+    from ..models.catalog.fit import Fit
+    from ..models.model import Model
+    from .parsing.request import CellRequest
+
+
+class ModelProvider(Protocol):
+    """Where the magics, the playgrounds and the views get their model."""
+
+    @property
+    def loaded(self) -> Model | None: ...
+    def use(self, name: str | None = None, *, precision: str | None = None) -> Model: ...
+    def model_of(self, info: ModelInfo) -> Model: ...
+    def pull(self, name: str) -> Model: ...
+
+
+class ModelSession:
+    """The newest model, how it was requested, and the adapter of the last answer.
+
+    Args:
+        variables: returns the variables of the notebook, which may be runs and adapters.
+    """
+
+    def __init__(self, variables: Callable[[], Mapping[str, Any]]) -> None:
+        self._variables = variables
+        self._model: Model | None = None  # the newest only: an earlier one gives its memory back
+        self._adapted: Model | None = None  # that model with the adapter of the last answer
+        self._options: dict[str, Any] = {}  # how it was requested
+        self.used: dict[str, str] = {}  # name → license of every model of this session
+
+    @property
+    def loaded(self) -> Model | None:
+        """Return the model in use, without adapter."""
+        return self._model
+
+    @property
+    def active(self) -> Model | None:
+        """Return the model in use, with the adapter of the last answer."""
+        return self._adapted or self._model
+
+    def use(
+        self,
+        name: str | None = None,
+        *,
+        precision: str | None = None,
+        threads: int | None = None,
+        file: str | None = None,
+        ignore_config: tuple[str, ...] | None = None,
+        cache_mb: int | None = None,
+        anyway: bool | None = None,
+    ) -> Model:
+        """Load a model, or return the loaded one; an earlier one gives its memory back.
+
+        Options that are None stay as they are: a cell without options uses the same model, and a cell with
+        a precision uses it in that precision. "default" is the default model.
+        """
+        from ..models.loading.load import load
+
+        before = self._model
+        options = {
+            "precision": precision,
+            "threads": threads,
+            "file": file,
+            "ignore_config": ignore_config,
+            "anyway": anyway,
+        }
+        if before is not None and {name, cache_mb, *options.values()} == {None}:
+            return before
+        complete = self._complete(name, **options)
+        model = load(**complete, cache_mb=cache_mb)
+        if before is not None and before is not model:
+            del before
+            self.clear()
+        self._model, self._options = model, complete
+        self.used[model.name] = model.info.license
+        return model
+
+    def use_for(self, request: CellRequest) -> Model:
+        """Load the model and the adapter that a cell requests."""
+        model = self.use(request.model, **_loading_options(request), cache_mb=request.cache_mb)
+        self._adapted = None if request.adapter is None else self._with_adapter(model, request.adapter)
+        return self._adapted or model
+
+    def pair_for(self, request: CellRequest) -> tuple[Model, Model]:
+        """Return the active model, which stays active, and the one that a comparison requests."""
+        from ..models.loading.load import load
+
+        model = self.active or self.use()
+        other = load(**self._complete(request.model, **_loading_options(request)))
+        return model, other if request.adapter is None else self._with_adapter(other, request.adapter)
+
+    def fetch(self, request: CellRequest) -> Model:
+        """Download and convert the model that a line names; the one in use stays in use."""
+        from ..models.loading.load import load
+
+        return load(**self._complete(request.model, **_loading_options(request)))
+
+    def pull(self, name: str) -> Model:
+        """Download and convert a model of the catalog."""
+        from ..models.loading.load import load
+
+        return load(name)
+
+    def fit(self, request: CellRequest) -> Fit:
+        """Estimate the memory of the model that a line names, or of the one in use."""
+        from ..models.catalog.fit import fit
+
+        used = {} if request.prompt else self._options
+        name = request.prompt or used.get("name")
+        return fit(
+            None if name == "default" else name,
+            precision=request.precision or used.get("precision") or "auto",
+            file=request.file,
+            ignore_config=request.ignore_config or (),
+        )
+
+    def model_of(self, info: ModelInfo) -> Model:
+        """Return the model of a record: the loaded one, or the default model if the record names it.
+
+        Raises:
+            UsageError: it is another model. A notebook's file may name any model, so none is downloaded.
+        """
+        if self._model is None:
+            if info.name != catalog.find().name:
+                name = single_line(info.name)
+                raise UsageError(f"{name} is not loaded", hint=f"Run %llm -m {name} in a cell first.")
+            self.use()
+        assert self._model is not None
+        return self._model.variant(info.fingerprint) or self._model
+
+    def clear(self) -> None:
+        """Release the model and its memory."""
+        if self._model is not None:
+            from ..models.loading.load import trim_malloc
+
+            self._model = self._adapted = None
+            self._options = {}
+            trim_malloc()
+
+    def _complete(self, name: str | None, **options: Any) -> dict[str, Any]:
+        """Return the options to load a model with; without a name, those of the model in use apply."""
+        changed = {option: value for option, value in options.items() if value is not None}
+        if name is None:
+            return {**self._options, **changed}
+        if name == "default":
+            return changed
+        path = None if name in catalog.entries() else local(name)
+        # An absolute path: the next cell may run in another folder.
+        return {**changed, "name": name if path is None else str(path.resolve())}
+
+    def _with_adapter(self, model: Model, text: str) -> Model:
+        """Return the model with an adapter: of a variable with a run or an adapter, or of a folder.
+
+        Raises:
+            UsageError: there is no such adapter.
+        """
+        from ..models.adapters.lora import Adapter, with_strength
+
+        name, strength = with_strength(text)
+        value = self._variables().get(name) if name.isidentifier() else None
+        adapter = value if isinstance(value, Adapter) else getattr(value, "adapter", None)
+        if isinstance(adapter, Adapter):
+            return model.with_adapter(adapter, strength, name=name)
+        return model.with_adapter(name, strength)
+
+
+def _loading_options(request: CellRequest) -> dict[str, Any]:
+    """Return the options of :func:`load` that a cell states, but for the name, the adapter and the cache."""
+    names = ("precision", "threads", "file", "ignore_config", "anyway")
+    return {name: getattr(request, name) for name in names}

@@ -1,0 +1,1 @@
+"""LoRA adapters: their files, the modules they change, and sessions with them."""

@@ -1,0 +1,108 @@
+"""One model, many prompts: a list or a pandas column in, a list of answers in the same order out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from ..core import validation
+from ..core.options import SamplingOptions
+from ..core.progress import progress_bar, quiet
+from ..core.records import Generation, ModelInfo
+from ..engine.batch import Batch, Request
+from ..engine.generate import Runtime
+from ..errors import Interrupted, LLMMagicsError, UsageError
+
+
+class BatchAnswers(list[Generation | LLMMagicsError | Interrupted]):
+    """What became of each prompt, in order: a :class:`Generation`, or the error that this row alone had.
+
+    After an interrupt: the answers that were complete, those that were begun (stop_reason "interrupted"),
+    and an :class:`Interrupted` error where nothing had been done yet.
+    """
+
+    @property
+    def texts(self) -> list[str | None]:
+        """Return the texts, None where there is an error: fit for a column."""
+        return [row.text if isinstance(row, Generation) else None for row in self]
+
+    @property
+    def errors(self) -> dict[int, LLMMagicsError | Interrupted]:
+        """Return the errors, by row number (from 0)."""
+        return {number: row for number, row in enumerate(self) if not isinstance(row, Generation)}
+
+
+def map_prompts(
+    runtime: Runtime,
+    encode: Callable[[Any], tuple[str, list[int]]],
+    prompts: Iterable[Any],
+    options: SamplingOptions,
+    *,
+    info: ModelInfo,
+    rows: int,
+    progress: bool,
+    answers: BatchAnswers,
+) -> BatchAnswers:
+    """Answer every prompt, several at a time.
+
+    Args:
+        runtime: engine, tokenizer and cache pool.
+        encode: a prompt → its text and ids.
+        prompts: texts, or lists of messages: any iterable of known end, such as a list or a pandas column.
+        options: of every row; each has the seed to itself, so a row's answer does not depend on its place.
+        info: what the model is called in the records.
+        rows: at most so many at a time; fewer where memory is short.
+        progress: show a bar.
+        answers: filled in place, so that its holder has what was made when a KeyboardInterrupt goes through.
+
+    Raises:
+        UsageError: ``prompts`` is a single text or a whole table, or ``rows`` is no count.
+    """
+    if isinstance(prompts, (str, bytes, Mapping)) or not isinstance(prompts, Iterable):
+        raise UsageError(
+            f"map takes many prompts, got one {type(prompts).__name__}", hint="Pass a list of strings."
+        )
+    if hasattr(prompts, "columns"):
+        raise UsageError(
+            "map takes one column, got a table", hint='Pass the column of the prompts: table["prompt"].'
+        )
+    rows = validation.require_int(rows, "rows", 1)
+    validation.require_instance(answers, list, "answers", hint="Pass an empty Answers().")
+    asked = list(prompts)
+    answers[:] = [Interrupted("the run stopped before this row", hint="Call map() again for it.")] * len(
+        asked
+    )
+
+    def requests() -> Iterator[Request | LLMMagicsError]:
+        for prompt in asked:
+            yield _request(encode, prompt, options)
+
+    batch = Batch(runtime, requests(), model=info, rows=max(min(rows, len(asked)), 1))
+    try:
+        shown = nullcontext() if progress else quiet()
+        with shown, progress_bar("answering", len(asked), unit="prompt", leave=True) as step:
+            for number, result in batch:
+                answers[number] = result
+                step(1)
+    finally:
+        batch.close()
+        for number, result in batch.results.items():
+            answers[number] = result
+    return answers
+
+
+def _request(
+    encode: Callable[[Any], tuple[str, list[int]]], prompt: Any, options: SamplingOptions
+) -> Request | LLMMagicsError:
+    """Return one row made ready, or what is wrong with it."""
+    if not isinstance(prompt, (str, list, tuple)):
+        return UsageError(
+            f"a prompt must be a string or a list of messages, got {validation.format_value(prompt)}",
+            hint="Drop this row, or fill it.",
+        )
+    try:
+        text, ids = encode(prompt)
+    except LLMMagicsError as error:
+        return error
+    return Request(ids, text, options)

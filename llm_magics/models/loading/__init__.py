@@ -1,0 +1,1 @@
+"""Load, convert and merge models."""

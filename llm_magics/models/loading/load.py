@@ -1,0 +1,286 @@
+"""From a name to a model that answers: resolve, fetch, convert once, open."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+import weakref
+from collections import defaultdict
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...chat import template_process
+from ...core import progress, validation
+from ...core.records import ModelInfo
+from ...decoder.precision import check_precision
+from ...errors import ModelFileError, StoreError, UnsupportedModel, UsageError
+from ...formats.config import ignored_fields
+from ...sanitize import single_line
+from ...sources import catalog, store
+from ...sources.resolve import local
+from ..catalog.fit import check_fit
+from ..model import Model
+from ..origin import Origin
+from .convert import FORMAT, ConvertedModel, convert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ...engine.base import Engine
+    from ...sources.source import Source
+    from ..adapters.lora import Adapter
+
+MOST_THREADS = 1024  # ONNX Runtime would try to start any number
+
+_Key = tuple[str, str, int, str | None, tuple[str, ...], str]
+_loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
+_loading: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)  # a download holds up its own model
+
+
+def load(
+    name: str | Path | None = None,
+    *,
+    precision: str = "auto",
+    threads: int | None = None,
+    file: str | None = None,
+    cache_mb: int | None = None,
+    adapter: Adapter | str | Path | None = None,
+    ignore_config: str | Iterable[str] = (),
+    anyway: bool = False,
+) -> Model:
+    """Load a model: from the cache, or fetch and convert it first, with progress.
+
+    Args:
+        name: a name from :func:`list_models`; ``org/name`` or ``org/name@revision`` on the Hugging Face
+            Hub; a ``.gguf`` file; or a folder: a Hub checkpoint, an ONNX export, or what :meth:`Model.save`
+            made. None is the default model.
+        precision: a key of recipe.PRECISIONS: "auto" (within KL 0.01 of the source), "fp32", "fp16", "int8",
+            "int4", "exact".
+        threads: of the engine; None takes one a physical core.
+        file: which file of a repository or folder, where there are several (``.gguf``, ``.onnx``,
+            ``.safetensors``).
+        cache_mb: what the KV caches of this model's conversations may take, in MB; those used least recently
+            are dropped, never one in use. None: an eighth of the free memory, from 64 to 512 MB, or as it was
+            set before.
+        adapter: a LoRA adapter to go with it, as :meth:`Model.with_adapter` takes it: a folder, or
+            "folder:0.8".
+        ignore_config: names of fields of config.json, of a GGUF file or of adapter_config.json that may pass
+            unused. Without it, a field that this version does not know is refused.
+        anyway: load a model that does not fit into the free memory too.
+
+    Returns:
+        The same object as long as an earlier one with the same arguments is alive.
+
+    Raises:
+        ModelNotFound, FetchError, StoreError, ModelFileError, UnsupportedModel, UsageError.
+    """
+    check_precision(precision)
+    if isinstance(name, Path):
+        name = str(name)
+    if name is not None and not isinstance(name, str):
+        raise UsageError(
+            f"the name of a model must be a string or a path, got {validation.format_value(name)}",
+            hint="Call lm.load() for the default model.",
+        )
+    threads = None if threads is None else validation.require_int(threads, "threads", 1, MOST_THREADS)
+    cache_mb = None if cache_mb is None else validation.require_int(cache_mb, "cache_mb", 1)
+    file = None if file is None else validation.require_str(file, "file")
+    ignored = ignored_fields(ignore_config)
+    if threads is not None and threads > (cores := physical_cores()):
+        progress.warn(f"{threads} threads on {cores} cores: answers are slower than with {cores}")
+    template_process.start()  # templates are ready to run when the model is
+    asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored)
+    key = (*asked, _path_fingerprint(asked[0]))
+    with _loading[key]:
+        model = _loaded.get(key)
+        if model is None:
+            with progress.displayed():
+                model = _loaded[key] = _load(*asked, anyway=anyway)
+    if cache_mb is not None:
+        model.pool.budget = cache_mb * 1_000_000
+    return model if adapter is None else model.with_adapter(adapter)
+
+
+def physical_cores() -> int:
+    """Return the physical cores; ONNX Runtime takes a thread for each of them by itself."""
+    import psutil
+
+    return int(psutil.cpu_count(logical=False) or os.cpu_count() or 1)
+
+
+def _path_fingerprint(name: str) -> str:
+    """Return where a file or a folder lies and when it was written last.
+
+    So another one of that name is another model; empty for what is no path.
+    """
+    path = None if name in catalog.entries() else local(name)
+    if path is None:
+        return ""
+    parts = [path] if path.is_file() else sorted(path.glob("*"))
+    stats = [(part.name, part.stat().st_size, part.stat().st_mtime_ns) for part in parts if part.is_file()]
+    return f"{path.resolve()} {stats}"
+
+
+def trim_malloc() -> None:
+    """Give the system what a dropped model has left in the allocator's lists: half of it, otherwise."""
+    import ctypes
+
+    with suppress(OSError, AttributeError):  # glibc alone has it, and alone needs it
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _load(
+    name: str,
+    precision: str,
+    threads: int,
+    file: str | None,
+    ignored: tuple[str, ...],
+    *,
+    anyway: bool,
+) -> Model:
+    from ...sources.resolve import resolve
+
+    source = resolve(name, file=file)
+    if not anyway:
+        check_fit(source, precision, ignored, converted=store.find(_key(source, precision)))
+    progress.report(f"loading {single_line(source.name)} …", None)
+    if ignored:  # the same files are another model then
+        digest = hashlib.sha256("\0".join([source.fingerprint, *ignored]).encode())
+        source = replace(source, fingerprint=digest.hexdigest())
+    info = ModelInfo(source.name, source.revision, source.fingerprint, license=source.license)
+    if source.kind in ("onnx", "saved") and precision != "auto":
+        kind = "a saved model" if source.kind == "saved" else "an ONNX model"
+        if not (source.kind == "saved" and _precision_of(source.fetch()) == precision):
+            raise UsageError(
+                f"{single_line(source.name)} is {kind}, which cannot be loaded in another precision",
+                hint="Omit the precision, or load its source.",
+            )
+    if source.kind == "onnx":
+        from .onnx import open_onnx
+
+        return open_onnx(source.fetch(), info, threads=threads)
+    if source.kind == "saved":
+        if not store.is_intact(source.fetch()):
+            raise ModelFileError(
+                f"{source.fetch()} is damaged: a file does not match its manifest",
+                hint="Save the model again.",
+            )
+        from .onnx import check_saved_graph
+
+        check_saved_graph(source.fetch() / "decoder.onnx")
+        return _open(source.fetch(), info, threads, Origin(source.fetch()))
+
+    def build(folder: Path) -> None:
+        path = source.fetch()
+        began = time.perf_counter()
+        progress.message(f"converting {single_line(source.name)} ({precision}) …")
+        _convert(source, path, folder, precision, ignored)
+        progress.message(f"converted in {time.perf_counter() - began:.1f} s")
+        _remove_old_formats(source.key)
+
+    folder = store.ensure(_key(source, precision), build)
+    if (folder / "model.onnx").exists():
+        from .onnx import open_onnx
+
+        return open_onnx(folder / "model.onnx", replace(info, precision=precision), threads=threads)
+
+    @contextmanager
+    def reference() -> Iterator[Engine]:
+        key = _key(source, "fp32")
+        there = store.find(key) is not None
+        try:
+            yield load(
+                name,
+                precision="fp32",
+                threads=threads or None,
+                file=file,
+                ignore_config=ignored,
+                anyway=anyway,
+            ).engine
+        finally:
+            if not there:
+                with suppress(StoreError):
+                    store.remove(key)
+
+    return _open(folder, info, threads, Origin(folder, source.fetch, reference, ignored))
+
+
+def _key(source: Source, precision: str) -> str:
+    """Return where the cache has what is converted of a source."""
+    return f"{source.key}/{precision}-{FORMAT}-{source.fingerprint[:32]}"
+
+
+def _remove_old_formats(key: str) -> None:
+    """Remove what earlier versions converted of the same source: nobody opens it any more."""
+    for other in store.entries():
+        result = re.fullmatch(rf"{re.escape(key)}/.+-(\d+)-[0-9a-f]{{12,64}}", other)
+        if result and int(result[1]) < FORMAT:
+            with suppress(StoreError):
+                store.remove(other)
+
+
+def _precision_of(folder: Path) -> str:
+    """Return what a saved model's weights are held in."""
+    return ConvertedModel.read(folder).precision
+
+
+def _convert(source: Source, path: Path, folder: Path, precision: str, ignored: tuple[str, ...]) -> None:
+    one = path.suffix == ".safetensors"  # of several, chosen by name
+    if (path.is_dir() or one) and _needs_optimum(path.parent if one else path):
+        from .optimum import export
+
+        if one:
+            raise UnsupportedModel(
+                f"{path.name} cannot be selected: for this architecture, optimum exports the whole folder",
+                hint="Omit the file, or put it into its own folder as model.safetensors.",
+            )
+        export(path, folder, precision=precision)
+    else:
+        convert(path, folder, precision=precision, license=source.license, ignore=ignored)
+
+
+def _needs_optimum(folder: Path) -> bool:
+    """Return whether a checkpoint is of an architecture with no row in families.py."""
+    from ...decoder.families import FAMILIES
+    from ...formats.config import read_table
+
+    return read_table(folder / "config.json").get("model_type") not in FAMILIES
+
+
+def _open(folder: Path, info: ModelInfo, threads: int, origin: Origin) -> Model:
+    from ...engine.ort import OrtEngine
+    from ...engine.tokenizer import TextTokenizer
+    from ..adapters.sessions import LoraSessions
+
+    converted = ConvertedModel.read(folder)
+    spec = converted.spec
+    engine = OrtEngine(
+        folder / "decoder.onnx",
+        vocab_size=spec.vocab,
+        context_length=spec.context,
+        threads=threads,
+        cache_shape=spec.cache_shape,
+    )
+    tokenizer = TextTokenizer.from_file(
+        folder / "tokenizer.json",
+        bos_id=converted.bos_id,
+        eos_id=converted.eos_id,
+        eos_ids=frozenset(converted.eos_ids),
+        add_bos=converted.add_bos,
+    )
+    licence = info.license if info.license != "unknown" else converted.license
+    return Model(
+        engine,
+        tokenizer,
+        replace(info, precision=converted.precision, license=licence),
+        template=converted.template,
+        weights_bytes=converted.weights_bytes,
+        bytes_per_token=converted.bytes_per_token,
+        origin=origin,
+        lora_sessions=LoraSessions(folder, spec, engine, threads=threads),
+    )

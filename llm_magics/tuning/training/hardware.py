@@ -1,0 +1,96 @@
+"""torch as training wants it, and what this machine has: the faster number format, memory and its limit."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import dtype
+
+HINT = "Run pip install torch, then pip install 'open-llm-magics[tune]'."
+# Read when torch is imported. oneDNN and what stands around it keep a kernel for each shape that they have
+# seen: so many are enough, and the 1024 that are usual cost 300 MB. Threads that wait spin for a tenth of a
+# millisecond, so that short operators need not wake them, and then sleep, so that others can work.
+_BEFORE = {
+    "LRU_CACHE_CAPACITY": "16",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    "GOMP_SPINCOUNT": "20000",
+}
+
+
+@cache
+def import_torch() -> Any:
+    """Import torch and return it.
+
+    Raises:
+        UsageError: it is not installed; says which extra has it.
+    """
+    for name, value in _BEFORE.items():
+        os.environ.setdefault(name, value)
+    try:
+        import torch as module
+    except ImportError as error:
+        raise UsageError("tuning needs torch, which is not installed", hint=HINT) from error
+    module.set_num_threads(max(1, min(module.get_num_threads(), available_cpus())))
+    return module
+
+
+def available_cpus() -> int:
+    """Return how many this process may use: those it is bound to, and what its container is given of them."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            count = min(count, max(1, int(quota) // int(period)))
+    return count
+
+
+@cache
+def fastest_dtype() -> dtype:
+    """Return bfloat16 where the processor has products in it, else float32.
+
+    By what the processor can do, not by a measurement: the same run on the same machine is the same run.
+    """
+    import torch
+
+    return torch.bfloat16 if _features() & {"avx512_bf16", "amx_bf16", "bf16"} else torch.float32
+
+
+def named(name: str) -> dtype:
+    """Return the number format that a checkpoint names; the usual one where it names none of ours."""
+    import torch
+
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}.get(name, fastest_dtype())
+
+
+def _features() -> set[str]:
+    """Return what the processor says that it has: flags of x86, features of Arm."""
+    with suppress(OSError):
+        for item in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if item.startswith(("flags", "Features")):
+                return set(item.partition(":")[2].split())
+    return set()
+
+
+def rss_bytes() -> int:
+    """Return bytes of memory that this process holds now."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_rss_bytes() -> int:
+    """Return bytes of memory that this process held at most."""
+    with suppress(OSError):
+        for item in Path("/proc/self/status").read_text().splitlines():
+            if item.startswith("VmHWM:"):
+                return int(item.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
