@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PY := .venv/bin/python
 PY5 := .venvs/transformers5/bin/python
-NEWER := ministral3 or mistral_3 or qwen3.5 or qwen3_5 or recurrent or lfm2-moe
+NEWER := ministral3 or mistral_3 or qwen3.5 or qwen3_5 or recurrent or lfm2-moe or gemma4
 PIP := $(PY) -m pip --disable-pip-version-check install --quiet --no-warn-script-location
 STAMP := .venv/.installed
 

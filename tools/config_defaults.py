@@ -2,7 +2,7 @@
 
 Run it with two interpreters, one that has transformers 4.57 and one that has 5.x:
 
-    .venv/bin/python tools/config_defaults.py .venvs/transformers5/bin/python
+    PYTHONPATH=. .venv/bin/python tools/config_defaults.py .venvs/transformers5/bin/python
 
 The file has, for every family of ``decoder/families.py``, the default of every field and the other names of
 fields (``attribute_map``); the fields of PretrainedConfig, which no decoder reads; and the fields of the
@@ -23,6 +23,8 @@ OUT = Path(__file__).parents[1] / "llm_magics" / "formats" / "config_defaults.js
 # Families of models that also see, and what their text model is.
 TEXT_MODELS = {
     "gemma3": "gemma3_text",
+    "gemma4": "gemma4_text",
+    "gemma4_unified": "gemma4_unified_text",
     "mistral3": "mistral",
     "qwen3_5": "qwen3_5_text",
     "qwen3_5_moe": "qwen3_5_moe_text",
@@ -62,12 +64,7 @@ def dump() -> dict[str, Any]:
     )
     families = {}
     for family in sorted(FAMILIES):
-        kind = {
-            "gemma3": "gemma3_text",
-            "mistral3": "mistral",
-            "qwen3_5": "qwen3_5_text",
-            "qwen3_5_moe": "qwen3_5_moe_text",
-        }.get(family, family)
+        kind = TEXT_MODELS.get(family, family)
         if kind not in CONFIG_MAPPING:  # it is newer
             continue
         cls = CONFIG_MAPPING[kind]

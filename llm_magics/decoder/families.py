@@ -20,6 +20,8 @@ from .spec import DecoderSpec
 from .weight_names import (
     FALCON_HUB,
     GEMMA2_HUB,
+    GEMMA4_GGUF,
+    GEMMA4_HUB,
     GGUF,
     GPT2_HUB,
     GPT_NEO_HUB,
@@ -66,6 +68,7 @@ _PLAIN_HUB, _PLAIN_GGUF = Layout(LLAMA, PREFIXES), Layout(GGUF)
 
 
 _GEMMA3 = Family(gemma.gemma3, Layout({**GEMMA2_HUB, **QK_NORMS}, PREFIXES, norm_plus=1.0), _PLAIN_GGUF)
+_GEMMA4 = Family(gemma.gemma4, Layout(GEMMA4_HUB, PREFIXES), Layout(GEMMA4_GGUF))
 _QWEN35 = Family(
     qwen35.qwen35, Layout(QWEN35_HUB, PREFIXES, norm_plus=1.0), Layout(QWEN35_GGUF, ggml_states=True)
 )
@@ -117,6 +120,10 @@ FAMILIES = {
     "gemma2": Family(gemma.gemma2, Layout(GEMMA2_HUB, PREFIXES, norm_plus=1.0), _PLAIN_GGUF),
     "gemma3_text": _GEMMA3,
     "gemma3": _GEMMA3,
+    "gemma4_text": _GEMMA4,
+    "gemma4": _GEMMA4,
+    "gemma4_unified_text": _GEMMA4,
+    "gemma4_unified": _GEMMA4,
     "phi3": Family(
         llama.phi3,
         Layout(PHI3_HUB, PREFIXES),

@@ -30,6 +30,7 @@ from .mixers.attention import Attention
 from .mixers.convolution import Convolution
 from .mixers.linear_attention import LinearAttention
 from .mlp import experts, mlp
+from .per_layer_inputs import PerLayerInputs
 from .precision import Precision
 from .quantize import BLOCK
 from .spec import DecoderSpec
@@ -105,6 +106,7 @@ class _DecoderGraph:
             )
             residual = b.node("Add", [residual, b.node("Gather", [table, self._positions(ids, seqlens)])])
         attention = Attention(b, w, self.recipe, ids, seqlens, total)
+        self._per_layer = PerLayerInputs(b, w, self.recipe, ids, residual) if spec.per_layer_dim else None
         self._convolution = Convolution(b, w, self.recipe)
         self._linear = LinearAttention(b, w, self.recipe)
         skip: ir.Value | None = None
@@ -159,10 +161,23 @@ class _DecoderGraph:
         else:
             x, residual = self._norm("ffn_norm", i, residual, attended)
         out = self._mlp(i, x)
-        return residual, self._norm("ffn_post_norm", i, out, None)[0] if block in (
-            "post",
-            "sandwich",
-        ) else out
+        if block in ("post", "sandwich"):
+            out = self._norm("ffn_post_norm", i, out, None)[0]
+        if self._per_layer is None and not self.spec.layer_scale:
+            return residual, out
+        return self._end_of_layer(i, b.node("Add", [residual, out])), None
+
+    def _end_of_layer(self, i: int, x: ir.Value) -> ir.Value:
+        """Add the layer's own embedding of each token, and scale the stream (Gemma 4)."""
+        b, spec = self.b, self.spec
+        if self._per_layer is not None:
+            gated = self._per_layer.gated(i, x)
+            x = b.node("Add", [x, self._norm("ple_post_norm", i, gated, None)[0]])
+        if spec.layer_scale:
+            x = b.node(
+                "Mul", [x, b.constant(f"layer_scale.{i}", self.weights.bare_vector("layer_scale", i, 1))]
+            )
+        return x
 
     def _mlp(self, i: int, x: ir.Value) -> ir.Value:
         part = experts if self.spec.has_experts(i) else mlp

@@ -5,7 +5,8 @@ Large weights go to the file at once and are never all in memory.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from ..formats.tensors import Floats, Halves
-from .quantize import BLOCK, Packed
+from ..formats.tensors import Floats, Halves, Tensor
+from .precision import Precision
+from .quantize import BLOCK, CHUNK, Packed
 
 MS = "com.microsoft"
 WEIGHTS_FILE = "weights.bin"
@@ -44,23 +46,31 @@ class GraphBuilder:
 
     def constant(self, name: str, array: NDArray[Any]) -> ir.Value:
         array = np.ascontiguousarray(array)
-        tensor: ir.TensorProtocol = ir.tensor(array, name=name)
         if array.nbytes > _SMALL:
-            # On whole pages, so that they can be mapped.
-            self._file.write(b"\0" * (-self._file.tell() % _PAGE))
-            begin = self._file.tell()
-            array.tofile(self._file)
-            tensor = ir.ExternalTensor(
-                WEIGHTS_FILE,
-                begin,
-                array.nbytes,
-                tensor.dtype,
-                shape=ir.Shape(array.shape),
-                name=name,
-                base_dir=self._folder,
-            )
+            return self._external(name, [array], len(array))
+        return self._initializer(name, ir.tensor(array, name=name), array.shape)
+
+    def _external(self, name: str, parts: Iterable[NDArray[Any]], rows: int) -> ir.Value:
+        """Write an array to the file, some of its rows after the other; on whole pages, to be mapped."""
+        self._file.write(b"\0" * (-self._file.tell() % _PAGE))
+        begin, part = self._file.tell(), np.empty(0)
+        for part in parts:
+            np.ascontiguousarray(part).tofile(self._file)
+        shape = rows, *part.shape[1:]
+        tensor = ir.ExternalTensor(
+            WEIGHTS_FILE,
+            begin,
+            self._file.tell() - begin,
+            ir.DataType.from_numpy(part.dtype),
+            shape=ir.Shape(shape),
+            name=name,
+            base_dir=self._folder,
+        )
+        return self._initializer(name, tensor, shape)
+
+    def _initializer(self, name: str, tensor: ir.TensorProtocol, shape: Sequence[int]) -> ir.Value:
         value = ir.Value(
-            name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
+            name=name, shape=ir.Shape(shape), type=ir.TensorType(tensor.dtype), const_value=tensor
         )
         self.initializers.append(value)
         return value
@@ -144,6 +154,33 @@ class GraphBuilder:
         rows = self.node("GatherBlockQuantized", [q, ids, row_scales], domain=MS, **how)
         rows = self.node("Reshape", [rows, self.shape(0, 0, blocks * BLOCK)])
         return rows, [q, scales, None]
+
+    def lookup(self, name: str, table: Tensor, recipe: Precision, ids: ir.Value) -> ir.Value:
+        """Look up rows (B, S, K) of a table that is large and read nowhere else.
+
+        It is packed some rows at a time; no copy of all of it is ever in memory.
+        """
+        count, step = table.shape[0], max(1, CHUNK // table.shape[1])
+        written: list[Packed] = []  # without their q
+
+        def parts() -> Iterator[NDArray[Any]]:
+            for at in range(0, count, step):
+                part = recipe.lookup(table.take(slice(at, at + step)))
+                if isinstance(part, Packed):
+                    written.append(replace(part, q=part.q[:0]))
+                    yield part.q.reshape(len(part.q), -1)
+                else:
+                    yield part
+
+        rows = self._external(f"{name}.q", parts(), count)
+        if not written:
+            return self.node("Cast", [self.node("Gather", [rows, ids])], to=int(ir.DataType.FLOAT))  # type: ignore[no-any-return]
+        inputs = [rows, ids, self._external(f"{name}.scales", (part.scales for part in written), count)]
+        if written[0].zeros is not None:
+            zeros = (part.zeros for part in written if part.zeros is not None)
+            inputs.append(self._external(f"{name}.zeros", zeros, count))
+        how = {"bits": written[0].bits, "block_size": BLOCK, "quantize_axis": 1}
+        return self.node("GatherBlockQuantized", inputs, domain=MS, **how)  # type: ignore[no-any-return]
 
     def tied(self, x: ir.Value, parts: list[ir.Value | None], table: Packed) -> ir.Value:
         """Return the head over the table of :meth:`rows`."""

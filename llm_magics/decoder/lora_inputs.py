@@ -33,6 +33,8 @@ STACKS: Mapping[str, tuple[str, ...]] = {
     "linear_qkv": ("linear_qkv",),
     "linear_z": ("linear_z",),
     "linear_out": ("linear_out",),
+    "ple_gate": ("ple_gate",),
+    "ple_out": ("ple_out",),
 }
 
 
@@ -75,15 +77,16 @@ def add_lora_inputs(path: Path, wanted: Collection[tuple[int, str]]) -> tuple[by
     return ir.to_proto(model).SerializeToString(), slots
 
 
-def to_graph_row_order(spec: DecoderSpec, product: str, b: np.ndarray) -> np.ndarray:
+def to_graph_row_order(spec: DecoderSpec, layer: int, product: str, b: np.ndarray) -> np.ndarray:
     """Reorder the rows of B (out, rank) from the Hub's order to that of the graph.
 
     The graph reorders and pads the heads of q and k.
     """
-    heads = {"q": spec.heads, "k": spec.kv_heads, "v": spec.kv_heads}
+    kv_heads, dim = spec.kv_heads_in(layer), spec.head_dim_in(layer)
+    heads = {"q": spec.heads, "k": kv_heads, "v": kv_heads}
     roles = STACKS[product]
     if roles[0] not in heads:
         return b
-    ends = np.cumsum([heads[role] * spec.head_dim for role in roles])
+    ends = np.cumsum([heads[role] * dim for role in roles])
     parts = np.split(b, ends[:-1])
-    return np.concatenate([padded(spec, role, part) for role, part in zip(roles, parts, strict=True)])
+    return np.concatenate([padded(spec, role, layer, part) for role, part in zip(roles, parts, strict=True)])

@@ -16,7 +16,7 @@ from .weights import OTHER, Weights
 
 def mlp(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> ir.Value:
     """Add an MLP, and return down(act(gate(x)) · up(x)), or down(act(up(x))) without a gate."""
-    spec = w.spec
+    spec, ffn = w.spec, w.spec.ffn_in(i)
 
     def linear(role: str, out: int, inner: int, x: ir.Value) -> ir.Value:
         packed = recipe.pack(role, [w.matrix(role, i, (out, inner))])
@@ -26,21 +26,22 @@ def mlp(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> 
         return linear(
             "down",
             spec.hidden,
-            spec.ffn,
-            _activate(b, spec.activation, linear("up", spec.ffn, spec.hidden, x)),
+            ffn,
+            activate(b, spec.activation, linear("up", ffn, spec.hidden, x)),
         )
-    pair = [w.matrix(role, i, (spec.ffn, spec.hidden)) for role in ("gate", "up")]
-    biases = [w.vector(role, i, size=spec.ffn, kind="bias") for role in ("gate", "up")]
+    pair = [w.matrix(role, i, (ffn, spec.hidden)) for role in ("gate", "up")]
+    biases = [w.vector(role, i, size=ffn, kind="bias") for role in ("gate", "up")]
     if len({tensor.kind for tensor in pair}) == 1 and (biases[0] is None) == (biases[1] is None):
         bias = None if biases[0] is None or biases[1] is None else np.concatenate([biases[0], biases[1]])
         both = b.linear(f"gate_up.{i}", x, recipe.pack("gate_up", pair), bias)
         gate, up = b.node("Split", [both], 2, axis=-1, num_outputs=2)
     else:
-        gate, up = linear("gate", spec.ffn, spec.hidden, x), linear("up", spec.ffn, spec.hidden, x)
-    return linear("down", spec.hidden, spec.ffn, b.node("Mul", [_activate(b, spec.activation, gate), up]))
+        gate, up = linear("gate", ffn, spec.hidden, x), linear("up", ffn, spec.hidden, x)
+    return linear("down", spec.hidden, ffn, b.node("Mul", [activate(b, spec.activation, gate), up]))
 
 
-def _activate(b: GraphBuilder, kind: str, x: ir.Value) -> ir.Value:
+def activate(b: GraphBuilder, kind: str, x: ir.Value) -> ir.Value:
+    """Add the activation function of an MLP, by its name in :class:`~.spec.DecoderSpec`."""
     if kind == "silu":
         return b.node("QuickGelu", [x], domain=MS, alpha=1.0)  # type: ignore[no-any-return]  # x · sigmoid(1 · x)
     if kind == "relu":
@@ -135,7 +136,7 @@ def _shared(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value)
         return b.linear(f"{role}.{i}", x, recipe.pack(role, [w.matrix(role, i, (out, inner))]))
 
     gate, up = (linear(f"shared_{role}", spec.shared_ffn, spec.hidden, x) for role in ("gate", "up"))
-    inner = b.node("Mul", [_activate(b, spec.activation, gate), up])
+    inner = b.node("Mul", [activate(b, spec.activation, gate), up])
     share = w.vector("shared_share", i, size=spec.hidden)
     if share is None:
         raise ModelFileError(f"the model file has no gate of the shared expert of layer {i}", hint=OTHER)

@@ -10,7 +10,7 @@ import numpy as np
 from ..core.validation import format_value
 from ..errors import UsageError
 from ..formats.tensors import Floats, Halves, Tensor, stack
-from .quantize import BLOCK, Packed, nearest_affine, pack, pack4, pack8, pack_exact
+from .quantize import BLOCK, Packed, nearest_affine, pack, pack4, pack4_with_zero, pack8, pack_exact
 
 PRECISIONS = {
     "auto": "keeps the bits of a quantised file, 8 bits of a float one: within KL 0.01 of the source",
@@ -77,6 +77,13 @@ class Precision:
         ):
             return None
         return pack([tensor]) if tensor.kind == "Q4_0" else pack8(tensor)
+
+    def lookup(self, tensor: Tensor) -> Packed | Floats | Halves:
+        """Return rows of a large table that is only looked up: in 4 bits where the precision is int4."""
+        if self.precision == "int4" and tensor.kind != "Q4_0" and tensor.shape[1] % (2 * BLOCK) == 0:
+            return pack4_with_zero(tensor)
+        packed = None if tensor.shape[1] % BLOCK else self.table(tensor)
+        return self.half(tensor.dequantize()) if packed is None else packed
 
     def expert(self, tensors: Sequence[Tensor]) -> Packed | Floats:
         """Return one expert's matrices for the MoE kernels, ``(N, K)``; of two, the rows take turns."""

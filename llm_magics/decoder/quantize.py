@@ -154,6 +154,13 @@ def _best_of(tried: Iterator[Rounded]) -> tuple[NDArray[Any], ...]:
     return chosen
 
 
+def pack4_with_zero(tensor: Tensor) -> Packed:
+    """Return 4 bits with whole zero points, scale·(q − zero): the form that rows are looked up in."""
+    groups = tensor.dequantize().reshape(tensor.shape[0], -1, BLOCK)
+    q, scales, zeros = _nearest_with_zero(groups)
+    return Packed(tensor.shape[1], 4, pack_pairs(q), scales, pack_pairs(zeros))
+
+
 def pack8(tensor: Tensor) -> Packed:
     """Return 8 bits, exactly so from Q8_0.
 

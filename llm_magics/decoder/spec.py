@@ -57,6 +57,17 @@ class DecoderSpec:
         local_theta, local_scaling: rope_theta and rope_scaling of the sliding layers; 0 for the same as the
             others.
         no_rope: the layers without rotary embedding.
+        full_head_dim, full_kv_heads: head_dim and kv_heads of the layers that do not slide; 0 for the same as
+            the others.
+        keys_as_values: those layers have no projection of values: theirs are the keys before norm and
+            rotation.
+        value_norm: values are RMS-normalized by head, without weights.
+        kv_shared_layers: how many last layers take keys and values of the last layer of their kind before
+            them (sliding or full).
+        wide_mlp: the MLP of those layers is twice as wide.
+        per_layer_dim: the width of an embedding of the token that every layer adds to the stream, behind a
+            gate (Gemma 3n, Gemma 4); 0 for none.
+        layer_scale: the stream is multiplied by a number at the end of each layer.
         embed_scale: what embeddings are multiplied by.
         conv_layers, conv_kernel: the layers with a gated short convolution in place of attention (LFM2), and
             how many tokens it sees, its own counted in.
@@ -109,6 +120,14 @@ class DecoderSpec:
     local_theta: float = 0.0
     local_scaling: Mapping[str, Any] | None = None
     no_rope: tuple[int, ...] = ()
+    full_head_dim: int = 0
+    full_kv_heads: int = 0
+    keys_as_values: bool = False
+    value_norm: bool = False
+    kv_shared_layers: int = 0
+    wide_mlp: bool = False
+    per_layer_dim: int = 0
+    layer_scale: bool = False
     embed_scale: float = 1.0
     conv_layers: tuple[int, ...] = ()
     conv_kernel: int = 0
@@ -143,6 +162,10 @@ class DecoderSpec:
             _whole(name, getattr(self, name), 1, most)
         for name, most in {
             "rotary_dim": self.head_dim,
+            "full_head_dim": 1_024,
+            "full_kv_heads": 1_024,
+            "kv_shared_layers": self.layers - 1,
+            "per_layer_dim": 1 << 14,
             "window": 1 << 30,
             "experts": 1_024,
             "experts_used": self.experts,
@@ -182,6 +205,10 @@ class DecoderSpec:
             ("family", str),
             ("gated", bool),
             ("sinks", bool),
+            ("keys_as_values", bool),
+            ("value_norm", bool),
+            ("wide_mlp", bool),
+            ("layer_scale", bool),
             ("attention_gate", bool),
             ("router_bias", bool),
             ("rope_scaling", Mapping | None),
@@ -196,6 +223,7 @@ class DecoderSpec:
             if not all(isinstance(layer, int) and 0 <= layer < self.layers for layer in getattr(self, name)):
                 raise _absurd(name, getattr(self, name))
         self._check_mixers()
+        self._check_shared_keys()
         self._check_combinations()
 
     def _check_mixers(self) -> None:
@@ -212,6 +240,20 @@ class DecoderSpec:
             and len({*self.linear_layers, *self.conv_layers}) < self.layers
         ):
             raise _absurd("linear_layers", self.linear_layers)
+
+    def _check_shared_keys(self) -> None:
+        """Check that every layer that shares keys and values finds them."""
+        own = {self.slides(layer) for layer in range(self.own_layers)}
+        if not {self.slides(layer) for layer in range(self.layers)} <= own:
+            raise _absurd("kv_shared_layers", self.kv_shared_layers)
+        mixed = self.full_head_dim or self.full_kv_heads or self.kv_shared_layers or self.keys_as_values
+        if mixed and (self.qk_norm != "head" or self.conv_layers or self.linear_layers):
+            raise UnsupportedModel(
+                "layers that differ in their heads are supported with norms of each head's queries only",
+                hint=CHOOSE_MODEL,
+            )
+        if self.full_kv_heads and self.heads % self.full_kv_heads:
+            raise _absurd("full_kv_heads", self.full_kv_heads)
 
     def _check_combinations(self) -> None:
         """Refuse what fits together in no model, or in none that is supported."""
@@ -232,16 +274,48 @@ class DecoderSpec:
                 "experts by sigmoid without normalized weights are not supported yet",
                 hint="Choose a mixture such as Mixtral or Qwen3.",
             )
-        if self.qk_norm and self.head_dim != self.cache_dim:
-            raise UnsupportedModel(
-                f"heads of {self.head_dim} dimensions with query norms are not supported yet",
-                hint=CHOOSE_MODEL,
-            )
+        for size in (self.head_dim, self.full_head_dim):
+            if self.qk_norm and size % 16:
+                raise UnsupportedModel(
+                    f"heads of {size} dimensions with query norms are not supported yet", hint=CHOOSE_MODEL
+                )
 
     @property
     def cache_dim(self) -> int:
         """Return head_dim as the attention kernel takes it: multiples of 16; what is added stays zero."""
         return -(-self.head_dim // 16) * 16
+
+    @property
+    def own_layers(self) -> int:
+        """Return how many first layers have keys and values of their own."""
+        return self.layers - self.kv_shared_layers
+
+    def head_dim_in(self, layer: int) -> int:
+        """Return the dimensions of a head of one layer."""
+        return self.full_head_dim if self.full_head_dim and not self.slides(layer) else self.head_dim
+
+    def cache_dim_in(self, layer: int) -> int:
+        """Return cache_dim of one layer."""
+        return -(-self.head_dim_in(layer) // 16) * 16
+
+    def kv_heads_in(self, layer: int) -> int:
+        """Return the heads of keys and values of one layer."""
+        return self.full_kv_heads if self.full_kv_heads and not self.slides(layer) else self.kv_heads
+
+    def ffn_in(self, layer: int) -> int:
+        """Return the width of the MLP of one layer."""
+        return 2 * self.ffn if self.wide_mlp and layer >= self.own_layers else self.ffn
+
+    def has_values(self, layer: int) -> bool:
+        """Return whether a layer has a projection of values."""
+        return layer < self.own_layers and not (self.keys_as_values and not self.slides(layer))
+
+    def kv_source(self, layer: int) -> int:
+        """Return the layer with the keys and values that a layer attends to: itself, or an earlier one."""
+        if layer < self.own_layers:
+            return layer
+        kind = self.slides(layer)
+        return max(other for other in range(self.own_layers) if self.slides(other) == kind)
 
     def has_experts(self, layer: int) -> bool:
         """Return whether a layer has a mixture of experts in place of an MLP."""
@@ -259,14 +333,17 @@ class DecoderSpec:
         return 2 * keys + self.linear_value_heads * self.linear_value_dim
 
     @property
-    def cache_shape(self) -> tuple[int, ...]:
+    def cache_shape(self) -> tuple[Any, ...]:
         """Return the sizes of :class:`~llm_magics.engine.caches.kv_buffer.KVShape`."""
+        own = [layer for layer in self.attention_layers if layer < self.own_layers]
+        sizes = tuple((self.kv_heads_in(layer), self.cache_dim_in(layer)) for layer in own)
+        sources = tuple(own.index(self.kv_source(layer)) for layer in self.attention_layers)
         convolutions = len(self.conv_layers), self.hidden, max(self.conv_kernel - 1, 0)
         states: tuple[int, ...] = ()
         if self.linear_layers:
             states = len(self.linear_layers), self.linear_value_heads, self.linear_value_dim
             states += self.linear_key_dim, self.linear_width, self.linear_kernel - 1
-        return len(self.attention_layers), self.kv_heads, self.cache_dim, *convolutions, *states
+        return sizes, sources, *convolutions, *states
 
     @property
     def attention_scale(self) -> float:

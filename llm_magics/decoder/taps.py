@@ -36,7 +36,8 @@ def with_taps(model: ir.Model, spec: DecoderSpec) -> None:
     """Add these outputs too, float32, in place.
 
     - ``attention.{i}`` (B, heads, S, total): the weights after softmax; a row sums to one.
-    - ``heads.{i}`` (B, S, heads · head_dim): what the heads give, before the product that mixes them.
+    - ``heads.{i}`` (B, S, heads · head_dim of the layer): what the heads give, before the product that mixes
+      them.
     """
     with_residuals(model, spec)
     graph = model.graph
@@ -47,7 +48,7 @@ def with_taps(model: ir.Model, spec: DecoderSpec) -> None:
         attention.attributes["qk_output"] = ir.AttrInt64("qk_output", 2)  # after softmax
         _output(graph, attention.outputs[3], f"attention.{layer}", "B", spec.heads, "S", "total")
         heads = _plain_input(products[f"o.{layer}"])
-        _output(graph, heads, f"heads.{layer}", "B", "S", spec.heads * spec.head_dim)
+        _output(graph, heads, f"heads.{layer}", "B", "S", spec.heads * spec.head_dim_in(layer))
 
 
 def logit_lens_graph(model: ir.Model, spec: DecoderSpec) -> None:
@@ -99,7 +100,7 @@ def head_output_graph(model: ir.Model, spec: DecoderSpec) -> None:
     for layer in spec.attention_layers:
         product = products[f"o.{layer}"]
         before = _plain_input(product)
-        heads = value(f"heads.{layer}", _FLOAT, "B", "n", spec.heads * spec.head_dim)
+        heads = value(f"heads.{layer}", _FLOAT, "B", "n", spec.heads * spec.head_dim_in(layer))
         before.replace_all_uses_with(heads)
         out = _with_sums(product)
         out.name, out.type = f"out.{layer}", ir.TensorType(_FLOAT)

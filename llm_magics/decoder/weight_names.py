@@ -94,6 +94,27 @@ GEMMA2_HUB = {
     "ffn_norm": "layers.{i}.pre_feedforward_layernorm",
     "ffn_post_norm": "layers.{i}.post_feedforward_layernorm",
 }
+GEMMA4_HUB = {
+    **GEMMA2_HUB,
+    **QK_NORMS,
+    "ple_table": "embed_tokens_per_layer",
+    "ple_projection": "per_layer_model_projection",
+    "ple_norm": "per_layer_projection_norm",
+    "ple_gate": "layers.{i}.per_layer_input_gate",
+    "ple_out": "layers.{i}.per_layer_projection",
+    "ple_post_norm": "layers.{i}.post_per_layer_input_norm",
+    "layer_scale": "layers.{i}.layer_scalar",
+}
+GEMMA4_GGUF = {
+    **GGUF,
+    "ple_table": "per_layer_token_embd",
+    "ple_projection": "per_layer_model_proj",
+    "ple_norm": "per_layer_proj_norm",
+    "ple_gate": "blk.{i}.inp_gate",
+    "ple_out": "blk.{i}.proj",
+    "ple_post_norm": "blk.{i}.post_norm",
+    "layer_scale": "blk.{i}.layer_output_scale.weight",
+}
 
 PHI3_HUB = without(
     LLAMA,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class OrtEngine:
         *,
         vocab_size: int,
         context_length: int,
-        cache_shape: tuple[int, ...],
+        cache_shape: tuple[Any, ...],
         threads: int = 0,
     ) -> None:
         self.vocab_size, self.context_length = vocab_size, context_length

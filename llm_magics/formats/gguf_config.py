@@ -30,6 +30,7 @@ _ARCHITECTURES = {
     "gemma": "gemma",
     "gemma2": "gemma2",
     "gemma3": "gemma3_text",
+    "gemma4": "gemma4_text",
     "phi3": "phi3",
     "olmo2": "olmo2",
     "mistral3": "ministral3",
@@ -91,6 +92,7 @@ _NEUTRAL: dict[str, tuple[Any, ...]] = {
     "rope.scaling.yarn_attn_factor": (1,),
     "rope.scaling.yarn_log_multiplier": (0,),
 }
+_GEMMA4_BY_LAYER = ("attention.head_count_kv", "feed_forward_length")
 
 
 class _Keys:
@@ -111,6 +113,8 @@ class _Keys:
         value = self._metadata.get(f"{self._arch}.{key}")
         if key == "attention.head_count_kv" and self._arch in ("lfm2", "lfm2moe") and isinstance(value, list):
             value = [item for item in value if item]  # a layer with a convolution has none
+        if self._arch == "gemma4" and key in _GEMMA4_BY_LAYER and isinstance(value, list):
+            return value[0] if value else None  # _gemma4 reads the others
         if isinstance(value, list) and value:
             if any(item != value[0] for item in value):
                 raise UnsupportedModel(
@@ -119,6 +123,11 @@ class _Keys:
                 )
             return value[0]
         return value
+
+    def raw(self, key: str) -> Any:
+        """Return a value as the file has it."""
+        self._read.add(key)
+        return self._metadata.get(f"{self._arch}.{key}")
 
     def get_array(self, key: str) -> list[Any] | None:
         """Return an array with a value a layer, or None where the file has none.
@@ -191,9 +200,11 @@ def config_from_gguf(
         raw |= _granite(keys)
     elif family in ("qwen3_5_text", "qwen3_5_moe_text"):
         raw |= _qwen35(keys, raw)
+    elif family == "gemma4_text":
+        raw |= _gemma4(keys, raw, tensors)
     raw |= {"model_type": family, "vocab_size": vocab, "norm_topk_prob": True, "use_sliding_window": False}
     raw |= _rope(keys, tensors, raw)
-    value_dim, key_dim = keys.get("attention.value_length"), raw.get("head_dim")
+    value_dim, key_dim = keys.get("attention.value_length"), keys.get("attention.key_length")
     if value_dim is not None and key_dim is not None and value_dim != key_dim:
         raise UnsupportedModel(
             f"values of {value_dim!r:.20} dimensions with keys of {key_dim!r:.20} are not supported yet",
@@ -250,6 +261,54 @@ def _qwen35(keys: _Keys, raw: Mapping[str, Any]) -> dict[str, Any]:
     if guessing and isinstance(layers, int) and isinstance(guessing, int):
         fields["num_hidden_layers"] = layers - guessing
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _gemma4(keys: _Keys, raw: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Return the sizes of full and of sliding layers, which differ, and what the last layers share."""
+    fields = _sliding_layers(keys, raw)
+    kinds, layers = fields.get("layer_types") or [], raw.get("num_hidden_layers")
+    full = [i for i, kind in enumerate(kinds) if kind == "full_attention"]
+    if not full or len(kinds) != layers:
+        raise ModelFileError("the GGUF file does not say which layers slide", hint=CHOOSE_COPY)
+    shared = keys.get("attention.shared_kv_layers") or 0
+    for name, ours in (("key", "head_dim"), ("value", "")):
+        size = keys.get(f"attention.{name}_length_swa")
+        if ours and size is not None:
+            fields[ours] = size
+        elif size is not None and size != fields.get("head_dim"):
+            raise ModelFileError(f"the GGUF file has values of {size!r:.20} dimensions", hint=CHOOSE_COPY)
+    fields |= {
+        "global_head_dim": raw.get("head_dim"),
+        "num_kv_shared_layers": shared,
+        "hidden_size_per_layer_input": keys.get("embedding_length_per_layer_input") or 0,
+        "attention_k_eq_v": f"blk.{full[0]}.attn_v.weight" not in tensors,
+    }
+    sizes = {}
+    for key in _GEMMA4_BY_LAYER:
+        value = keys.raw(key)
+        sizes[key] = value if isinstance(value, list) else [value] * len(kinds)
+        if len(sizes[key]) != len(kinds):
+            raise ModelFileError(f"the GGUF file has {len(sizes[key])} values of {key}", hint=CHOOSE_COPY)
+    heads, widths = sizes.values()
+    slides = [i for i in range(len(kinds)) if i not in full]
+    fields["num_key_value_heads"] = heads[slides[0] if slides else 0]
+    fields["num_global_key_value_heads"] = heads[full[0]]
+    fields["intermediate_size"] = widths[0]
+    fields["use_double_wide_mlp"] = widths[-1] == 2 * widths[0] and shared > 0
+    own = len(kinds) - shared
+    for i, kind in enumerate(kinds):
+        name = "num_global_key_value_heads" if kind == "full_attention" else "num_key_value_heads"
+        wide = 2 if fields["use_double_wide_mlp"] and i >= own else 1
+        if heads[i] != fields[name] or widths[i] != wide * widths[0]:
+            raise UnsupportedModel(
+                f"the sizes of layer {i} differ in a way that is not supported yet", hint=CHOOSE_MODEL
+            )
+    for key, size in (("rope.dimension_count", raw.get("head_dim")), ("rope.dimension_count_swa", None)):
+        rotated = keys.get(key)
+        if rotated not in (None, size or fields.get("head_dim")):
+            raise UnsupportedModel(f"{key} = {rotated!r:.20} is not supported yet", hint=CHOOSE_MODEL)
+    fields["rotary_dim"] = None
+    return fields
 
 
 def _granite(keys: _Keys) -> dict[str, Any]:

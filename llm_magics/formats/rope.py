@@ -24,6 +24,7 @@ _KEYS = {
     "dynamic": {"factor"},
     "llama3": {"factor", "low_freq_factor", "high_freq_factor"},
     "yarn": {"factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim", "truncate"},
+    "proportional": {"factor"},
     "longrope": {"factor", "attention_factor", "short_factor", "long_factor", "short_mscale", "long_mscale"},
 }
 QUERY_SCALE = "llama_4_scaling_beta"
@@ -171,6 +172,8 @@ def _read(
         return rope
     unused = {"long_factor", "short_mscale", "long_mscale"} | _COMMON
     numbers = {key: value for key, value in own.items() if key not in unused}
+    if kind == "proportional":  # all pairs are rotated, some of them by nothing
+        rope, numbers["partial_rotary_factor"] = replace(rope, partial=1.0), part
     if kind == "dynamic":  # stretches beyond the trained context only, where this package ends a text
         return rope
     scaling = {**numbers, "rope_type": kind}

@@ -270,15 +270,21 @@ def direct_logit_attribution(tapped: InstrumentedDecoder, heads: Floats, last: F
         (layers, heads) float32.
     """
     spec = tapped.spec
-    apart = np.zeros((spec.layers, spec.heads, spec.heads * spec.head_dim), np.float32)
-    for head in range(spec.heads):
-        part = slice(head * spec.head_dim, (head + 1) * spec.head_dim)
-        apart[:, head, part] = heads[:, part]
+    apart = np.zeros((spec.layers, spec.heads, heads.shape[1]), np.float32)
+    for layer in range(spec.layers):
+        dim = spec.head_dim_in(layer)
+        for head in range(spec.heads):
+            part = slice(head * dim, (head + 1) * dim)
+            apart[layer, head, part] = heads[layer, part]
     written = tapped.head_outputs(apart)  # (layers, heads, hidden)
     for layer in range(spec.layers):
         behind = tapped.weights.get(f"attn_post_norm.{layer}")
         if behind is not None:
             written[layer] = _scaled_by_norm(written[layer], written[layer].sum(0), behind, spec)
+    scale = np.ones(1, np.float32)
+    for layer in reversed(range(spec.layers)):  # the stream is scaled at the end of this layer and later ones
+        scale = scale * tapped.weights.get(f"layer_scale.{layer}", 1)
+        written[layer] *= scale
     vectors = _scaled_by_norm(written.reshape(-1, spec.hidden), last, tapped.weights["final_norm.0"], spec)
     rows = np.concatenate([vectors, np.zeros((1, spec.hidden), np.float32)])
     result = np.concatenate(

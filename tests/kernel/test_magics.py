@@ -142,6 +142,7 @@ def once(act: Callable[[], object]) -> Callable[[object], None]:
 
 
 def test_interrupt_keeps_the_text_fails_the_cell_and_the_next_one_works(kernel: Kernel) -> None:
+    kernel.run("%%llm -n 1\nhi")  # the model is loaded: the first display is the answer's
     result = kernel.run(
         "%%llm -n 3000 -t 1.5 -o cut\nWrite a very long story.",
         on_display=once(kernel.manager.interrupt_kernel),
@@ -163,6 +164,7 @@ def test_interrupt_keeps_the_text_fails_the_cell_and_the_next_one_works(kernel: 
 
 
 def test_interrupt_while_a_long_prompt_is_read(kernel: Kernel) -> None:
+    kernel.run("%%llm -n 1\nhi")
     kernel.run("long = 'The quick brown fox jumps over the lazy dog. ' * 600")
     # The first display says that it is reading.
     result = kernel.run("%%llm -n 5\n{long}", on_display=once(kernel.manager.interrupt_kernel))

@@ -87,7 +87,7 @@ def test_rows_of_a_batch_are_as_alone(lfm2: OrtEngine) -> None:
 
 def test_cached_bytes_are_counted(lfm2: OrtEngine) -> None:
     shape = lfm2.shape
-    assert (shape.layers, shape.conv_layers, shape.conv_width, shape.conv_past) == (2, 3, 64, 2)
+    assert (len(shape.sizes), shape.conv_layers, shape.conv_width, shape.conv_past) == (2, 3, 64, 2)
     assert shape.token_bytes == 8 * 2 * 2 * 16 + 4 * 3 * 64
     assert lfm2.cache().nbytes >= 256 * shape.token_bytes
 

@@ -35,13 +35,18 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return request.param, folder, oracle, ids, expected
 
 
+def bound(expected: np.ndarray) -> float:
+    """The largest error in fp32: 1e-4 of the largest logit."""
+    return 1e-4 * max(1.0, float(np.abs(expected).max()))
+
+
 def test_fp32(case: Any) -> None:
     import torch
 
     name, folder, oracle, ids, expected = case
-    made = engine(checkpoint(folder / "hub"), folder / "fp32", "fp32")
-    assert np.abs(made.cache().extend(ids, all_logits=True) - expected).max() < 1e-4
-    assert np.abs(pieces(made, ids) - expected).max() < 1e-4
+    made, most = engine(checkpoint(folder / "hub"), folder / "fp32", "fp32"), bound(expected)
+    assert np.abs(made.cache().extend(ids, all_logits=True) - expected).max() < most
+    assert np.abs(pieces(made, ids) - expected).max() < most
     if (
         "rw" in name
     ):  # transformers 4.57 refuses to go on from a cache with ALiBi in sdpa; it is read whole each time
@@ -80,4 +85,4 @@ def test_gguf(case: Any) -> None:
     file = GgufFile(path)
     spec = spec_of(config_from_gguf(file.metadata, oracle.config.vocab_size, file.tensors))
     made = engine(Weights(spec, FAMILIES[spec.family].gguf, file.tensors), folder / "gguf", "fp32")
-    assert np.abs(made.cache().extend(ids, all_logits=True) - expected).max() < 1e-4
+    assert np.abs(made.cache().extend(ids, all_logits=True) - expected).max() < bound(expected)

@@ -136,7 +136,7 @@ def test_rows_of_a_batch_are_as_alone(qwen: OrtEngine) -> None:
 @newer
 def test_bytes_are_counted_and_targets_found(qwen: OrtEngine, tmp_path: Path) -> None:
     shape = qwen.shape
-    assert (shape.layers, shape.state_layers, shape.state_heads) == (1, 4, 4)
+    assert (len(shape.sizes), shape.state_layers, shape.state_heads) == (1, 4, 4)
     assert shape.state_bytes == 4 * 4 * (4 * 24 * 16 + 3 * (2 * 2 * 16 + 4 * 24))
     assert qwen.cache().nbytes >= shape.state_bytes + 256 * shape.token_bytes
     families.make("qwen3.5", tmp_path)

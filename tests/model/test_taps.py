@@ -74,7 +74,9 @@ def test_hidden_states_and_attention_are_those_of_transformers(name: str, tmp_pa
     apart = np.zeros_like(whole)
     for head in range(spec.heads):
         alone = np.zeros_like(some)
-        part = slice(head * spec.head_dim, (head + 1) * spec.head_dim)
-        alone[..., part] = some[..., part]
+        for row, layer in enumerate(spec.attention_layers):
+            dim = spec.head_dim_in(layer)
+            part = slice(head * dim, (head + 1) * dim)
+            alone[row, :, part] = some[row, :, part]
         apart += tapped.head_outputs(alone)
     assert np.allclose(whole, apart, atol=1e-4 * np.abs(whole).max())

@@ -9,7 +9,7 @@ import torch
 
 from llm_magics.decoder.spec import DecoderSpec
 from llm_magics.models.adapters.lora import Adapter, LoraPair
-from llm_magics.models.adapters.roles import roles_by_matmul, shape_of
+from llm_magics.models.adapters.roles import roles_in_layer, shape_of
 from llm_magics.models.adapters.targets import module_of, to_modules
 from llm_magics.tuning.examples import Example
 from llm_magics.tuning.training.lora import LoraParameters
@@ -22,10 +22,10 @@ def made(spec: DecoderSpec, roles: tuple[str, ...], *, shared: bool, seed: int =
     rng = np.random.default_rng(seed)
     pairs = {}
     for layer in range(1, spec.layers):
-        for stacked in roles_by_matmul(spec).values():
+        for stacked in roles_in_layer(spec, layer).values():
             a = None
             for role in (role for role in stacked if role in roles):
-                out, width = shape_of(spec, role)
+                out, width = shape_of(spec, layer, role)
                 if a is None or not (shared or len(module_of(spec, role)[1]) > 1):
                     a = rng.normal(0, 0.2, (rank, width)).astype(np.float32)
                 pairs[layer, role] = LoraPair(a, rng.normal(0, 0.2, (out, rank)).astype(np.float32))

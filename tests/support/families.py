@@ -262,6 +262,15 @@ QWEN35 = {
 }
 QWEN35_MOE = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
 QWEN35_MOE |= {"shared_expert_intermediate_size": 64}
+GEMMA4 = {
+    "num_hidden_layers": 7,
+    "head_dim": 32,
+    "global_head_dim": 64,
+    "sliding_window": 24,
+    "vocab_size_per_layer_input": 300,
+    "hidden_size_per_layer_input": 64,
+    "layer_types": [f"{kind}_attention" for kind in ("sliding", "sliding", "full") * 2 + ("full",)],
+}
 # What transformers 4 does not have.
 NEWER: dict[str, tuple[str, dict[str, Any]]] = {
     "ministral3": ("ministral3", {**COMMON, "head_dim": 32, "rope_parameters": MINISTRAL}),
@@ -284,6 +293,41 @@ NEWER: dict[str, tuple[str, dict[str, Any]]] = {
             "rms_norm_eps": 1e-3,
             "layer_types": [kind + "_attention" for kind in ("full", "linear", "linear", "full", "linear")],
             "rope_parameters": {"rope_type": "default", "rope_theta": 9e4, "partial_rotary_factor": 0.5},
+        },
+    ),
+    "gemma4": (
+        "gemma4_text",
+        {**COMMON, **GEMMA4, "num_kv_shared_layers": 3, "use_double_wide_mlp": True},
+    ),
+    "gemma4-12b": (
+        "gemma4_unified_text",
+        {
+            **{key: value for key, value in {**COMMON, **GEMMA4}.items() if "per_layer" not in key},
+            "num_global_key_value_heads": 1,
+            "attention_k_eq_v": True,
+            "final_logit_softcapping": 20.0,
+        },
+    ),
+    "gemma4-unusual": (
+        "gemma4_text",
+        {
+            **COMMON,
+            **GEMMA4,
+            "num_kv_shared_layers": 2,
+            "num_global_key_value_heads": 4,
+            "attention_k_eq_v": True,
+            "tie_word_embeddings": False,
+            "attention_bias": True,
+            "rms_norm_eps": 1e-3,
+            "rope_parameters": {
+                "sliding_attention": {"rope_type": "default", "rope_theta": 5e4},
+                "full_attention": {
+                    "rope_type": "proportional",
+                    "partial_rotary_factor": 0.5,
+                    "rope_theta": 9e5,
+                    "factor": 2.0,
+                },
+            },
         },
     ),
     "qwen3.5-even": ("qwen3_5_text", {**COMMON, **QWEN35, "linear_num_value_heads": 2}),
@@ -565,10 +609,12 @@ def make(case: str, folder: Path, *, seed: int = 0) -> Any:
         for name, parameter in model.named_parameters():  # larger than at birth, so that a wrong part is seen
             noise = torch.randn(parameter.shape, generator=generator)
             if parameter.ndim == 1:
-                is_norm = (
-                    name.endswith("weight") and "gemma" not in kind
-                )  # Gemma keeps its norms as what is added to one
+                is_norm = name.endswith("weight") and (
+                    "gemma" not in kind or "gemma4" in kind
+                )  # Gemma 1 to 3 keep their norms as what is added to one
                 parameter.copy_(is_norm + 0.1 * noise)
+                if "gemma4" in kind and name.endswith(("q_norm.weight", "k_norm.weight")):
+                    parameter *= len(parameter) ** -0.25  # trained ones are small: scores are not divided
             else:
                 wide = (
                     3 if name.endswith(("gate.weight", "router.weight")) and len(parameter) < 16 else 1.5
@@ -577,6 +623,8 @@ def make(case: str, folder: Path, *, seed: int = 0) -> Any:
                     wide /= 4
                 parameter.copy_(noise * wide / np.sqrt(parameter.shape[-1]))
         for name, buffer in model.named_buffers():
+            if name.endswith("layer_scalar"):
+                buffer.copy_(0.7 + 0.3 * torch.rand(buffer.shape, generator=generator))
             if name.endswith("expert_bias"):  # it chooses experts
                 buffer.copy_(0.2 * torch.randn(buffer.shape, generator=generator))
     model.tie_weights()

@@ -33,6 +33,8 @@ _ARCH = {
     "gemma": "gemma",
     "gemma2": "gemma2",
     "gemma3_text": "gemma3",
+    "gemma4_text": "gemma4",
+    "gemma4_unified_text": "gemma4",
     "phi3": "phi3",
     "falcon": "falcon",
     "gpt_neox": "gptneox",
@@ -67,6 +69,8 @@ CASES = (
     "gemma2-large",
     "gemma3",
     "gemma3-scaled",
+    "gemma4",
+    "gemma4-12b",
     "phi3",
     "phi3-long",
     "phi4-mini",
@@ -84,6 +88,8 @@ def write(path: Path, model: Any, folder: Path) -> None:
     """Write ``model``, which was saved in ``folder``, in F32, with the metadata that llama.cpp needs."""
     config, arch = model.config, _ARCH[model.config.model_type]
     writer = GGUFWriter(path, arch)
+    if arch == "gemma4":
+        return _gemma4(writer, config, load_file(folder / "model.safetensors"))
     layers, heads = config.num_hidden_layers, config.num_attention_heads
     kv, rope = _kv_heads(config), _rope(config)
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
@@ -175,6 +181,57 @@ def write(path: Path, model: Any, folder: Path) -> None:
         target = names.get_name(name, try_suffixes=(".weight", ".bias"))
         assert target, name
         writer.add_tensor(target, _changed(name, array, arch, config, heads, kv, suffix))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _gemma4(writer: GGUFWriter, config: Any, state: dict[str, np.ndarray]) -> None:
+    """Gemma4Model of llama.cpp's converter."""
+    layers, slides = config.num_hidden_layers, [kind == "sliding_attention" for kind in config.layer_types]
+    by_layer = [config.per_layer_config[layer] for layer in range(layers)]
+    full = by_layer[slides.index(False)]
+    sliding = by_layer[slides.index(True)]
+    own = layers - config.num_kv_shared_layers
+    writer.add_block_count(layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    wide = 2 if config.use_double_wide_mlp else 1
+    ffn = config.intermediate_size
+    writer.add_feed_forward_length(
+        ffn if wide == 1 else [ffn if i < own else wide * ffn for i in range(layers)]
+    )
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv([item.num_key_value_heads for item in by_layer])
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_shared_kv_layers(config.num_kv_shared_layers)
+    width = getattr(config, "hidden_size_per_layer_input", 0)
+    writer.add_embedding_length_per_layer_input(width)
+    writer.add_sliding_window(config.sliding_window)
+    writer.add_sliding_window_pattern(slides)
+    writer.add_key_length(full.head_dim)
+    writer.add_value_length(full.head_dim)
+    writer.add_key_length_swa(sliding.head_dim)
+    writer.add_value_length_swa(sliding.head_dim)
+    writer.add_rope_dimension_count(full.head_dim)
+    writer.add_rope_dimension_count_swa(sliding.head_dim)
+    rope = config.rope_parameters
+    writer.add_rope_freq_base(rope["full_attention"]["rope_theta"])
+    writer.add_rope_freq_base_swa(rope["sliding_attention"]["rope_theta"])
+    if config.final_logit_softcapping:
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+    turned = int(full.head_dim * rope["full_attention"]["partial_rotary_factor"] / 2)
+    factors = [1.0] * turned + [1e30] * (full.head_dim // 2 - turned)
+    writer.add_tensor("rope_freqs.weight", np.array(factors, np.float32))
+    names = get_tensor_name_map(
+        next(kind for kind, name in MODEL_ARCH_NAMES.items() if name == "gemma4"), layers
+    )
+    for name, array in state.items():
+        name = f"{name}.weight" if name.endswith("layer_scalar") else name
+        target = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        assert target, name
+        writer.add_tensor(target, array)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

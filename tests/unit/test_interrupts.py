@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import llm_magics as lm
+from llm_magics.core.output import Output
 from llm_magics.engine import generate, hf_onnx, ort
 from llm_magics.engine.caches import batch_cache, cache_pool, kv_buffer, recurrent_state
 
@@ -129,3 +131,23 @@ def test_never_more_is_noted_than_is_held(work: str) -> None:
         assert held.reusable_length <= len(held.cached)
         if seen[0] < line:
             return
+
+
+def test_an_output_that_is_interrupted_while_it_appears_stays_one_output(monkeypatch: Any) -> None:
+    shown: list[str] = []
+
+    class Handle:
+        def update(self, bundle: dict[str, str], **_: object) -> None:
+            shown.append(f"update {bundle['text/plain']}")
+
+    def display(bundle: dict[str, str], **_: object) -> Handle:
+        shown.append(f"display {bundle['text/plain']}")
+        signal.raise_signal(signal.SIGINT)  # the message is out, the handle is not back
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    output = Output()
+    with pytest.raises(KeyboardInterrupt):
+        output.show({"text/plain": "There"})
+    output.show({"text/plain": "interrupted"})
+    assert shown == ["display There", "update interrupted"]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import onnx_ir as ir
+import onnxruntime
 import pytest
 from gguf import GGMLQuantizationType
 from gguf.quants import quantize
 
 import llm_magics.decoder.quantize as quantize_module
 from llm_magics import UsageError
+from llm_magics.decoder import graph_builder
+from llm_magics.decoder.graph_builder import GraphBuilder
 from llm_magics.decoder.precision import Precision, check_precision
 from llm_magics.decoder.quantize import BLOCK, Packed, pack, pack4, pack_exact
 from llm_magics.formats.tensors import Tensor
@@ -169,3 +175,32 @@ def test_k_quants_are_rounded_to_8_bits(kind: str) -> None:
     assert (
         packed.bits == 8 and np.abs(unpack(packed, 512) - expected).max() <= packed.scales.max() / 2 * 1.001
     )
+
+
+@pytest.mark.parametrize(
+    ("precision", "most"), {"fp32": 0.0, "fp16": 2e-3, "int8": 0.02, "exact": 0.0, "int4": 0.3}.items()
+)
+def test_rows_of_a_large_table_are_looked_up(
+    precision: str, most: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is written some rows at a time: a row is the same wherever it stands."""
+    monkeypatch.setattr(graph_builder, "CHUNK", 1000)
+    table = np.random.default_rng(0).normal(0, 1, (50, 128)).astype(np.float32)
+    b = GraphBuilder(tmp_path)
+    ids = graph_builder.value("ids", ir.DataType.INT64, "B", "S")
+    rows = b.lookup("table", Tensor.of("table", table), Precision(precision), ids)
+    rows.name, rows.type, rows.shape = "rows", ir.TensorType(ir.DataType.FLOAT), ir.Shape(("B", "S", 128))
+    b.close()
+    graph = ir.Graph(
+        [ids],
+        [rows],
+        nodes=b.nodes,
+        initializers=b.initializers,
+        opset_imports={"": 21, graph_builder.MS: 1},
+    )
+    ir.save(ir.Model(graph, ir_version=10), tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    wanted = np.array([[0, 7, 8, 49], [3, 3, 41, 20]])
+    (got,) = session.run(None, {"ids": wanted})
+    assert got.shape == (2, 4, 128) and np.abs(got - table[wanted]).max() <= most
+    assert precision in ("fp32", "exact") or np.abs(got - table[wanted]).max() > 0

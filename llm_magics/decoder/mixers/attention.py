@@ -34,6 +34,7 @@ class Attention:
         self.outputs: list[ir.Value] = []
         self._b, self._w, self._recipe, self._spec = b, weights, recipe, weights.spec
         self._seqlens, self._total = seqlens, total
+        self._shared: dict[int, tuple[ir.Value, ir.Value]] = {}  # layer → keys and values for later layers
         self._tables: dict[bool, tuple[ir.Value, ir.Value]] = {}
         self._bias = self._alibi(ids, total) if self._spec.positions == "alibi" else None
 
@@ -41,7 +42,9 @@ class Attention:
         b, spec = self._b, self._spec
         rotates = spec.positions == "rope" and i not in spec.no_rope
         cos, sin = self._rotary(i) if rotates else (None, None)
-        cache, n = ("B", spec.kv_heads, "capacity", spec.cache_dim), len(self.inputs) // 2
+        kv_heads, dim, wide = spec.kv_heads_in(i), spec.head_dim_in(i), spec.cache_dim_in(i)
+        # Dimensions of one name are taken to be equal.
+        cache, n = ("B", kv_heads, "capacity", wide), len(self.inputs) // 2
         past = [value(f"past_{part}.{n}", ir.DataType.FLOAT, *cache) for part in ("key", "value")]
         inputs = [*self._qkv(i, x), *past, self._seqlens, self._total, cos, sin]
         if self._bias is not None:
@@ -55,7 +58,7 @@ class Attention:
             3,
             MS,
             num_heads=spec.heads,
-            kv_num_heads=spec.kv_heads,
+            kv_num_heads=kv_heads,
             do_rotary=int(rotates),
             rotary_interleaved=0,
             scale=spec.attention_scale,
@@ -70,10 +73,10 @@ class Attention:
             )
         self.inputs += past
         self.outputs += present
-        width = spec.heads * spec.head_dim
-        if spec.cache_dim != spec.head_dim:  # cut off what was added to the heads
-            attended = b.node("Reshape", [attended, b.shape(0, 0, spec.heads, spec.cache_dim)])
-            attended = b.node("Slice", [attended, b.shape(0), b.shape(spec.head_dim), b.shape(3)])
+        width = spec.heads * dim
+        if wide != dim:  # cut off what was added to the heads
+            attended = b.node("Reshape", [attended, b.shape(0, 0, spec.heads, wide)])
+            attended = b.node("Slice", [attended, b.shape(0), b.shape(dim), b.shape(3)])
             attended = b.node("Reshape", [attended, b.shape(0, 0, width)])
         if spec.attention_gate:
             gate = self._recipe.pack("q_gate", [self._w.matrix("q_gate", i, (width, spec.hidden))])
@@ -86,18 +89,19 @@ class Attention:
     def _qkv(self, i: int, x: ir.Value) -> list[ir.Value | None]:
         """Return queries, keys and values; packed into the first where one product gives all three."""
         b, w, spec = self._b, self._w, self._spec
-        rows = {
-            "q": spec.heads * spec.head_dim,
-            "k": spec.kv_heads * spec.head_dim,
-            "v": spec.kv_heads * spec.head_dim,
-        }
+        dim, kv_heads = spec.head_dim_in(i), spec.kv_heads_in(i)
+        rows = {"q": spec.heads * dim}
+        if i < spec.own_layers:
+            rows["k"] = kv_heads * dim
+        if spec.has_values(i):
+            rows["v"] = kv_heads * dim
         parts = {
-            role: _padded_tensor(spec, role, w.matrix(role, i, (count, spec.hidden)))
+            role: _padded_tensor(spec, role, i, w.matrix(role, i, (count, spec.hidden)))
             for role, count in rows.items()
         }
         result = {role: w.vector(role, i, size=count, kind="bias") for role, count in rows.items()}
         biases = {
-            role: None if bias is None else padded(spec, role, bias[:, None])[:, 0]
+            role: None if bias is None else padded(spec, role, i, bias[:, None])[:, 0]
             for role, bias in result.items()
         }
         if not spec.qk_norm and len({tensor.kind for tensor in parts.values()}) == 1:
@@ -111,25 +115,40 @@ class Attention:
                 )
             return [b.linear(f"qkv.{i}", x, self._recipe.pack("qkv", list(parts.values())), bias), None, None]
         # Each keeps its own kind, exactly.
-        q, k, v = (
-            b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor]), biases[role])
+        products = {
+            role: b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor]), biases[role])
             for role, tensor in parts.items()
-        )
+        }
+        q = products["q"]
         if spec.qk_norm:
-            q, k = self._normed("q_norm", i, q, spec.heads), self._normed("k_norm", i, k, spec.kv_heads)
+            q = self._normed("q_norm", i, q, spec.heads)
+        if i >= spec.own_layers:
+            return [q, *self._shared[spec.kv_source(i)]]
+        k, v = products["k"], products.get("v", products["k"])
+        if spec.qk_norm:
+            k = self._normed("k_norm", i, k, kv_heads)
+        if spec.value_norm:
+            v = self._norm_by_head(v, b.constant(f"v_norm.{i}", np.ones(dim, np.float32)), kv_heads, dim)
+        if spec.kv_shared_layers:
+            self._shared[i] = k, v
         return [q, k, v]
 
     def _normed(self, role: str, i: int, x: ir.Value, heads: int) -> ir.Value:
         b, spec = self._b, self._spec
-        by_head = spec.qk_norm == "head"
-        values = self._w.norm(role, i, spec.head_dim if by_head else heads * spec.head_dim)
+        by_head, dim = spec.qk_norm == "head", spec.head_dim_in(i)
+        values = self._w.norm(role, i, dim if by_head else heads * dim)
         # In the order that the rows of q and k have.
-        values = padded(spec, role[0], values) if by_head else values
+        values = padded(spec, role[0], i, values) if by_head else values
         weight = b.constant(f"{role}.{i}", values)
         if by_head:
-            x = b.node("Reshape", [x, b.shape(0, 0, heads, spec.head_dim)])
-        x = b.node("SimplifiedLayerNormalization", [x, weight], epsilon=spec.norm_eps, axis=-1)
-        return b.node("Reshape", [x, b.shape(0, 0, heads * spec.head_dim)]) if by_head else x
+            return self._norm_by_head(x, weight, heads, dim)
+        return b.node("SimplifiedLayerNormalization", [x, weight], epsilon=spec.norm_eps, axis=-1)  # type: ignore[no-any-return]
+
+    def _norm_by_head(self, x: ir.Value, weight: ir.Value, heads: int, dim: int) -> ir.Value:
+        b = self._b
+        x = b.node("Reshape", [x, b.shape(0, 0, heads, dim)])
+        x = b.node("SimplifiedLayerNormalization", [x, weight], epsilon=self._spec.norm_eps, axis=-1)
+        return b.node("Reshape", [x, b.shape(0, 0, heads * dim)])  # type: ignore[no-any-return]
 
     def _sinks(self, i: int) -> ir.Value:
         sinks = self._w.vector("sinks", i, size=self._spec.heads)
@@ -141,7 +160,8 @@ class Attention:
         local = bool(self._spec.local_theta) and self._spec.slides(i)
         if local not in self._tables:
             name = "local_" if local else ""
-            cos, sin = tables(self._spec, local=local, factors=self._w.vector("rope_factors"))
+            factors = None if local else self._w.vector("rope_factors")
+            cos, sin = tables(self._spec, local=local, factors=factors)
             self._tables[local] = self._b.constant(f"{name}cos", cos), self._b.constant(f"{name}sin", sin)
         return self._tables[local]
 
@@ -169,10 +189,10 @@ class Attention:
         return b.node("Expand", [seen, wanted])  # type: ignore[no-any-return]
 
 
-def padded(spec: DecoderSpec, role: str, rows: NDArray[Any]) -> NDArray[Any]:
+def padded(spec: DecoderSpec, role: str, layer: int, rows: NDArray[Any]) -> NDArray[Any]:
     """Pad rows (heads · head_dim, …) of q, k or v to (heads · cache_dim, …), as the kernel takes them."""
-    dim, wide = spec.head_dim, spec.cache_dim
-    order = _order(spec) if role != "v" else None
+    dim, wide = spec.head_dim_in(layer), spec.cache_dim_in(layer)
+    order = _order(spec, dim, wide) if role != "v" else None
     if order is None:
         if wide == dim:
             return rows
@@ -182,8 +202,8 @@ def padded(spec: DecoderSpec, role: str, rows: NDArray[Any]) -> NDArray[Any]:
     return blocks.reshape(len(blocks) * wide, *rows.shape[1:])
 
 
-def _padded_tensor(spec: DecoderSpec, role: str, tensor: Tensor) -> Tensor:
-    blocks = padded(spec, role, tensor.blocks)  # zeros are weight 0 in every kind
+def _padded_tensor(spec: DecoderSpec, role: str, layer: int, tensor: Tensor) -> Tensor:
+    blocks = padded(spec, role, layer, tensor.blocks)  # zeros are weight 0 in every kind
     return (
         tensor
         if blocks is tensor.blocks
@@ -191,18 +211,18 @@ def _padded_tensor(spec: DecoderSpec, role: str, tensor: Tensor) -> Tensor:
     )
 
 
-def _order(spec: DecoderSpec) -> NDArray[np.intp] | None:
-    """Return where the dimensions of a head of q or k go in one of cache_dim, or None when they stay.
+def _order(spec: DecoderSpec, dim: int, wide: int) -> NDArray[np.intp] | None:
+    """Return where the dimensions of a head of q or k go in one of ``wide``, or None when they stay.
 
     The kernel turns pairs that lie half a head apart. Dimensions that are not turned fill up both halves;
     what is added stays zero. Scores only need q and k to agree.
     """
-    turned = (spec.rotary_dim or spec.head_dim) if spec.positions == "rope" else 0
-    if turned in (0, spec.head_dim, spec.cache_dim) and spec.cache_dim == spec.head_dim:
+    turned = (spec.rotary_dim or dim) if spec.positions == "rope" else 0
+    if turned in (0, dim, wide) and wide == dim:
         return None
-    half, wide = turned // 2, spec.cache_dim // 2
-    free = np.concatenate([np.arange(half, wide), np.arange(wide + half, 2 * wide)])
-    return np.concatenate([np.arange(half), wide + np.arange(half), free[: spec.head_dim - turned]])
+    half, middle = turned // 2, wide // 2
+    free = np.concatenate([np.arange(half, middle), np.arange(middle + half, 2 * middle)])
+    return np.concatenate([np.arange(half), middle + np.arange(half), free[: dim - turned]])
 
 
 def alibi_slopes(heads: int) -> Floats:

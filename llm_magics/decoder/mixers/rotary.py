@@ -18,14 +18,15 @@ _PLAIN = ("default", "dynamic", "none", "mrope")
 
 
 def tables(spec: DecoderSpec, *, local: bool = False, factors: Floats | None = None) -> tuple[Floats, Floats]:
-    """Return cosines and sines, each float32 ``(context, cache_dim // 2)``.
+    """Return cosines and sines, each float32 ``(context, cache_dim // 2)`` of the layers they are for.
 
     Args:
         spec: the shape.
         local: for the sliding layers, where these have a base of their own (Gemma 3).
         factors: what the frequencies are divided by, ``(rotary_dim // 2,)``, where the file has such a table.
     """
-    dim = spec.rotary_dim or spec.head_dim
+    head_dim = spec.head_dim if local else spec.full_head_dim or spec.head_dim
+    dim, wide = spec.rotary_dim or head_dim, -(-head_dim // 16) * 16
     theta = spec.local_theta if local else spec.rope_theta
     if theta <= 1:
         raise ModelFileError(f"the RoPE base is {theta!r}, which is invalid", hint=CHOOSE_COPY)
@@ -43,7 +44,7 @@ def tables(spec: DecoderSpec, *, local: bool = False, factors: Floats | None = N
     angle = np.outer(np.arange(spec.context), frequency)
     rest = (
         (0, 0),
-        (0, (spec.cache_dim - dim) // 2),
+        (0, (wide - dim) // 2),
     )  # dimensions that are not turned, behind those that are in each half
     cos, sin = np.pad(np.cos(angle) * scale, rest, constant_values=1), np.pad(np.sin(angle) * scale, rest)
     return cos.astype(np.float32), sin.astype(np.float32)
@@ -64,6 +65,9 @@ def _scaled_frequencies(
 
     if kind in _PLAIN:
         return frequency, 1.0
+    if kind == "proportional":  # Gemma 4: pairs beyond the rotated part stay as they are
+        turned = int(number("partial_rotary_factor", 1) * dim // 2)
+        return np.where(np.arange(dim // 2) < turned, frequency, 0) / number("factor", 1), 1.0
     if kind == "linear":
         return frequency / number("factor"), 1.0
     if kind == "llama3":

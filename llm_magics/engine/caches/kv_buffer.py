@@ -73,7 +73,9 @@ class KVShape:
     """What is cached of one token: floats of four bytes.
 
     Attributes:
-        layers, heads, head_dim: of keys and values, over the layers with attention.
+        sizes: heads and head_dim of each cache of keys and values.
+        sources: of each layer with attention, which of these caches it reads and writes: layers that share
+            keys and values write the same ones to the same place.
         conv_layers, conv_width: of the inputs of short convolutions.
         conv_past: how many earlier tokens a convolution sees.
         state_layers, state_heads, state_value, state_key: of the states of recurrent layers, which are there
@@ -81,9 +83,8 @@ class KVShape:
         state_conv_width, state_conv_past: of the inputs of their convolutions, as far as they see.
     """
 
-    layers: int
-    heads: int
-    head_dim: int
+    sizes: tuple[tuple[int, int], ...]
+    sources: tuple[int, ...]
     conv_layers: int = 0
     conv_width: int = 0
     conv_past: int = 0
@@ -109,7 +110,8 @@ class KVShape:
 
     @property
     def token_bytes(self) -> int:
-        return 8 * self.layers * self.heads * self.head_dim + 4 * self.conv_layers * self.conv_width
+        keys = sum(heads * head_dim for heads, head_dim in self.sizes)
+        return 8 * keys + 4 * self.conv_layers * self.conv_width
 
 
 class KVBuffer:
@@ -140,7 +142,7 @@ class KVBuffer:
     ) -> None:
         self._session, self._binding, self._shape = session, session.io_binding(), shape
         self._context, self._vocab = context_length, vocab_size
-        self._array, self._conv = self._allocate(rows, min(capacity, context_length))
+        self._keys_values, self._conv = self._allocate(rows, min(capacity, context_length))
         self._logits: Logits = np.empty((logits, vocab_size), np.float32)
         self._lengths = [0] * rows  # tokens of each row that are worth keeping when the buffer grows
         self._inputs = inputs  # kept: what is bound by its address keeps nothing alive
@@ -152,12 +154,13 @@ class KVBuffer:
 
     @property
     def nbytes(self) -> int:
-        return self._array.nbytes + self._conv.nbytes + (self.states.nbytes if self.states else 0)
+        caches = sum(array.nbytes for array in self._keys_values)
+        return caches + self._conv.nbytes + (self.states.nbytes if self.states else 0)
 
     @property
     def capacity(self) -> int:
         """Return tokens a row."""
-        return int(self._array.shape[4])
+        return int(self._keys_values[0].shape[3])
 
     def nbytes_for(self, length: int) -> int:
         """Return what the buffer comes to when a row has ``length`` tokens, in bytes."""
@@ -168,18 +171,20 @@ class KVBuffer:
         """Make room for ``length`` tokens a row; what the rows hold stays."""
         if length <= self.capacity:
             return
-        old, old_conv, past = self._array, self._conv, self._shape.conv_past
-        new, new_conv = self._allocate(old.shape[2], self._capacity_for(length))
+        old, old_conv, past = self._keys_values, self._conv, self._shape.conv_past
+        new, new_conv = self._allocate(len(self._lengths), self._capacity_for(length))
         for row, count in enumerate(self._lengths):
-            new[:, :, row, :, :count] = old[:, :, row, :, :count]
+            for layer, array in enumerate(new):
+                array[:, row, :, :count] = old[layer][:, row, :, :count]
             new_conv[:, row, past : past + count] = old_conv[:, row, past : past + count]
         self._bound = None  # first: what is bound is about to be freed
-        self._array, self._conv = new, new_conv
+        self._keys_values, self._conv = new, new_conv
 
     def copy(self, source: KVBuffer, source_row: int, row: int, length: int) -> None:
         """Make the first ``length`` tokens of a row those of ``source``, which may be this buffer."""
         self.reserve(length)
-        self._array[:, :, row, :, :length] = source._array[:, :, source_row, :, :length]
+        for layer, array in enumerate(self._keys_values):
+            array[:, row, :, :length] = source._keys_values[layer][:, source_row, :, :length]
         end = self._shape.conv_past + length
         self._conv[:, row, self._shape.conv_past : end] = source._conv[
             :, source_row, self._shape.conv_past : end
@@ -238,11 +243,14 @@ class KVBuffer:
         self._lengths[first : first + rows] = totals
         return out
 
-    def _allocate(self, rows: int, capacity: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return keys and values, and the inputs of convolutions, behind as many zeros as these see."""
+    def _allocate(self, rows: int, capacity: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+        """Return keys and values of each cache, and the inputs of convolutions.
+
+        Before these stand as many zeros as a convolution sees.
+        """
         shape = self._shape
         return (
-            self._zeros(shape.layers, 2, rows, shape.heads, capacity, shape.head_dim),
+            [self._zeros(2, rows, heads, capacity, head_dim) for heads, head_dim in shape.sizes],
             self._zeros(shape.conv_layers, rows, shape.conv_past + capacity, shape.conv_width),
         )
 
@@ -303,10 +311,11 @@ class KVBuffer:
         if self._bound == (first, rows):
             return
         self._bound = None
-        shape = (rows, *self._array.shape[3:])
-        for layer in range(self._shape.layers):
+        for layer, source in enumerate(self._shape.sources):
+            array = self._keys_values[source]
+            shape = (rows, *array.shape[2:])
             for index, part in enumerate(("key", "value")):
-                address = self._array[layer, index, first].ctypes.data
+                address = array[index, first].ctypes.data
                 self._binding.bind_input(f"past_{part}.{layer}", "cpu", 0, np.float32, shape, address)
                 self._binding.bind_output(f"present_{part}.{layer}", "cpu", 0, np.float32, shape, address)
         self._bound = (first, rows)

@@ -37,7 +37,8 @@ class Chunk:
     """What was read of the tokens from ``begin`` to ``end``; valid until the next one is asked for.
 
     ``logits`` (n, vocab), ``residuals`` (layers + 1, n, hidden), ``attention`` (layers, heads, n, end) and
-    ``heads`` (layers, n, heads · head_dim) are empty where they were not asked for.
+    ``heads`` (layers, n, heads · head_dim) are empty where they were not asked for. Where head_dim differs
+    between layers, the largest one counts, and what is behind the heads of a layer is zero.
     """
 
     begin: int
@@ -106,19 +107,21 @@ class InstrumentedDecoder:
             result = {
                 "residual": np.empty((spec.layers + 1 if residuals else 0, 1, n, spec.hidden), np.float32),
                 "attention": np.empty((len(attention), 1, spec.heads, n, end), np.float32),
-                "heads": np.empty(
-                    (len(spec.attention_layers) if heads else 0, 1, n, spec.heads * spec.head_dim), np.float32
-                ),
             }
-            layers = {"attention": attention, "heads": spec.attention_layers if heads else ()}
             taps = {
                 f"{name}.{layer}": array[row]
                 for name, array in result.items()
-                for row, layer in enumerate(layers.get(name, range(len(array))))
+                for row, layer in enumerate(attention if name == "attention" else range(len(array)))
+            }
+            by_layer = {
+                f"heads.{layer}": np.empty((1, n, _width(spec, layer)), np.float32)
+                for layer in (spec.attention_layers if heads else ())
             }
             at = np.arange(n, dtype=np.int64) if logits else np.array([n - 1], np.int64)
-            out = kv.run(np.array([ids[begin:end]], np.int64), [end], at, taps=taps)
-            yield Chunk(begin, end, out, *(array[:, 0] for array in result.values()))
+            out = kv.run(np.array([ids[begin:end]], np.int64), [end], at, taps=taps | by_layer)
+            widest = max(_width(spec, layer) for layer in spec.attention_layers)
+            outputs = _padded([*by_layer.values()], n, widest)
+            yield Chunk(begin, end, out, result["residual"][:, 0], result["attention"][:, 0], outputs)
             begin = end
 
     def logits_of(self, hidden: Floats) -> Floats:
@@ -141,7 +144,10 @@ class InstrumentedDecoder:
         left out.
         """
         layers = self.spec.attention_layers
-        feeds = {f"heads.{layer}": item[None] for layer, item in zip(layers, heads, strict=True)}
+        feeds = {
+            f"heads.{layer}": np.ascontiguousarray(item[None, :, : _width(self.spec, layer)])
+            for layer, item in zip(layers, heads, strict=True)
+        }
         nothing = {name: np.zeros_like(array[:, :1]) for name, array in feeds.items()}
         names = [f"out.{layer}" for layer in layers]
         with_bias, bias = (self._head_output_session.run(names, item) for item in (feeds, nothing))
@@ -155,11 +161,11 @@ class InstrumentedDecoder:
 
     @cached_property
     def weights(self) -> dict[str, Floats]:
-        """Return the small constants of the graph by name, such as the norms' weights."""
+        """Return the small constants of the graph by name: weights of norms, scales of layers."""
         return {
             name: np.asarray(item.const_value.numpy(), np.float32)
             for name, item in self._graph().graph.initializers.items()
-            if item.const_value is not None and "norm" in name
+            if item.const_value is not None and ("norm" in name or name.startswith("layer_scale"))
         }
 
     def _graph(self) -> ir.Model:
@@ -222,3 +228,18 @@ class InstrumentedDecoder:
         from ...decoder.taps import head_output_graph
 
         return self._open_session(head_output_graph)
+
+
+def _width(spec: DecoderSpec, layer: int) -> int:
+    """Return the width of what the heads of a layer give."""
+    return spec.heads * spec.head_dim_in(layer)
+
+
+def _padded(parts: Sequence[Floats], n: int, width: int) -> Floats:
+    """Return arrays (1, n, …) as one, (count, n, width)."""
+    if all(part.shape[2] == width for part in parts):
+        return np.concatenate(parts) if parts else np.empty((0, n, width), np.float32)
+    out = np.zeros((len(parts), n, width), np.float32)
+    for row, part in zip(out, parts, strict=True):
+        row[:, : part.shape[2]] = part[0]
+    return out

@@ -82,11 +82,11 @@ class LoraSessions:
         for layer, product in slots:
             pair = stack_pairs(self.spec, places, layer, STACKS[product])
             if pair is None:  # rank 0: what another adapter left there would be added otherwise
-                shapes = [shape_of(self.spec, role) for role in STACKS[product]]
+                shapes = [shape_of(self.spec, layer, role) for role in STACKS[product]]
                 out, into = sum(rows for rows, _ in shapes), shapes[0][1]
                 pair = LoraPair(np.zeros((0, into), np.float32), np.zeros((out, 0), np.float32))
             inputs[f"a.{product}.{layer}"] = np.ascontiguousarray(pair.a.T)
-            b = to_graph_row_order(self.spec, product, pair.b)
+            b = to_graph_row_order(self.spec, layer, product, pair.b)
             inputs[f"b.{product}.{layer}"] = np.ascontiguousarray(b.T)
         return inputs, engine
 

@@ -13,9 +13,9 @@ from ...decoder.weights import deinterleave_rotary, gated_rows, qkv_rows
 from ...errors import UnsupportedModel, UsageError
 from ...sanitize import single_line
 from .lora import MERGE, Adapter, Array, LoraPair
-from .roles import LINEAR, roles_by_matmul, shape_of
+from .roles import LINEAR, PER_LAYER, roles_by_matmul, roles_in_layer, shape_of
 
-ROLES = ("q", "k", "v", "o", "gate", "up", "down", "q_gate", "conv_in", "conv_out", *LINEAR)
+ROLES = ("q", "k", "v", "o", "gate", "up", "down", "q_gate", "conv_in", "conv_out", *LINEAR, *PER_LAYER)
 Place = tuple[int, str]  # layer, role
 
 
@@ -62,7 +62,7 @@ def to_modules(spec: DecoderSpec, pairs: Mapping[Place, LoraPair]) -> dict[str, 
         module = prefix + name.format(i=layer)
         if module in result:
             continue
-        rows = _rows(spec, roles)
+        rows = _rows(spec, layer, roles)
         first = pairs[layer, roles[0]]
         b = np.zeros((sum(map(len, rows.values())), first.rank), np.float32)
         for item in roles:
@@ -93,7 +93,7 @@ def to_layer_roles(spec: DecoderSpec, adapter: Adapter) -> dict[Place, LoraPair]
             (None, ()),
         )
         layer = int(match[1]) if match else spec.layers
-        if not roles or layer >= spec.layers:
+        if not roles or layer >= spec.layers or not _has(spec, layer, roles):
             ends = module.rpartition(".")[2] in ("lm_head", "embed_tokens", "embed_in", "embed_out", "wte")
             name = single_line(module)
             raise UnsupportedModel(
@@ -102,8 +102,8 @@ def to_layer_roles(spec: DecoderSpec, adapter: Adapter) -> dict[Place, LoraPair]
                 else f"the adapter changes {name}, which this model does not have or cannot change",
                 hint=MERGE if ends else f"Load the model that it was trained on. {MERGE}",
             )
-        rows = _rows(spec, roles)
-        out, into = sum(map(len, rows.values())), shape_of(spec, roles[0])[1]
+        rows = _rows(spec, layer, roles)
+        out, into = sum(map(len, rows.values())), shape_of(spec, layer, roles[0])[1]
         if pair.b.shape[0] != out or pair.a.shape[1] != into:
             raise UnsupportedModel(
                 f"the adapter's {single_line(module)} is {pair.b.shape[0]} × {pair.a.shape[1]}, "
@@ -131,7 +131,7 @@ def stack_pairs(
     out: list[Array] = []
     begin = 0
     for role in roles:
-        rows = np.zeros((shape_of(spec, role)[0], rank), np.float32)
+        rows = np.zeros((shape_of(spec, layer, role)[0], rank), np.float32)
         if role in present:
             width = present[role].rank
             rows[:, begin : begin + width] = present[role].b
@@ -141,17 +141,25 @@ def stack_pairs(
     return LoraPair(np.ascontiguousarray(a), np.concatenate(out))
 
 
-def _rows(spec: DecoderSpec, roles: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _has(spec: DecoderSpec, layer: int, roles: tuple[str, ...]) -> bool:
+    """Return whether a layer has all of these roles: some take the keys and values of another layer."""
+    if spec.own_layers == spec.layers and not spec.keys_as_values:
+        return True
+    return {*roles} <= {role for stacked in roles_in_layer(spec, layer).values() for role in stacked}
+
+
+def _rows(spec: DecoderSpec, layer: int, roles: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Return which rows of a module each role has."""
     if roles == ("q", "k", "v"):
         return {role: rows for role, rows in qkv_rows(spec, FAMILIES[spec.family].hub.qkv).items()}
     if roles == ("q", "q_gate"):
         return gated_rows(spec)
     if roles in (("q",), ("k",)) and FAMILIES[spec.family].hub.interleaved:
-        return {roles[0]: deinterleave_rotary(shape_of(spec, roles[0])[0], spec.head_dim, spec.rotary_dim)}
+        count = shape_of(spec, layer, roles[0])[0]
+        return {roles[0]: deinterleave_rotary(count, spec.head_dim, spec.rotary_dim)}
     begin, result = 0, {}
     for role in roles:
-        size = shape_of(spec, role)[0]
+        size = shape_of(spec, layer, role)[0]
         result[role] = np.arange(begin, begin + size)
         begin += size
     return result

@@ -172,7 +172,9 @@ def estimate(name: str, spec: DecoderSpec, kind: str, precision: str, *, context
         token_bytes=shape.token_bytes,
         working=working_bytes(spec) + 3 * shape.state_bytes,  # with the checkpoints of a short answer
         free=cache_pool.free_bytes(),
-        parameters=weights_in(spec) - (spec.vocab * spec.hidden if spec.tied else 0),
+        parameters=weights_in(spec)
+        - (spec.vocab * spec.hidden if spec.tied else 0)
+        + spec.layers * spec.per_layer_dim * spec.vocab,  # looked up in the file, so that it takes no memory
     )
 
 
@@ -217,7 +219,8 @@ def weight_bytes(spec: DecoderSpec, precision: str, kind: str = "F16") -> tuple[
     """
     table = spec.vocab * spec.hidden
     matrices = weights_in(spec) - 2 * table
-    positions = spec.context * (spec.hidden if spec.positions == "learned" else spec.cache_dim) * 4
+    widths = (spec.cache_dim, spec.full_head_dim) if spec.full_head_dim else (spec.cache_dim,)
+    positions = spec.context * (spec.hidden if spec.positions == "learned" else sum(widths)) * 4
     keeps_bits = kind in (*_QUANTIZED_4, "Q8_0", "INT8")
     if precision in ("fp32", "fp16") or (precision == "exact" and not keeps_bits):
         # Dense matrices are copied into the kernel's own order; the table of embeddings is mapped, and only
@@ -239,7 +242,11 @@ def weight_bytes(spec: DecoderSpec, precision: str, kind: str = "F16") -> tuple[
 
 def working_bytes(spec: DecoderSpec) -> int:
     """Estimate what one call takes: activations of a chunk of the prompt, logits, and the runtime itself."""
-    width = 3 * spec.ffn + 6 * spec.hidden + (spec.heads + 2 * spec.kv_heads) * spec.head_dim
+    heads = spec.heads + 2 * max(spec.kv_heads, spec.full_kv_heads)
+    width = (
+        3 * spec.ffn_in(spec.layers - 1) + 6 * spec.hidden + heads * max(spec.head_dim, spec.full_head_dim)
+    )
+    width += 2 * spec.layers * spec.per_layer_dim
     return 4 * (CHUNK * width + KEPT_LOGITS * spec.vocab) + _RUNTIME
 
 

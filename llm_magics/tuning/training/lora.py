@@ -56,9 +56,9 @@ class LoraParameters:
         for layer in layers:
             for product in roles_in_layer(spec, layer).keys() & self.roles.keys():
                 held = self.roles[product]
-                width = shape_of(spec, held[0])[1]
+                width = shape_of(spec, layer, held[0])[1]
                 a = (torch.rand(rank, width, generator=output) * 2 - 1) / math.sqrt(width)
-                b = torch.zeros(sum(shape_of(spec, role)[0] for role in held), rank)
+                b = torch.zeros(sum(shape_of(spec, layer, role)[0] for role in held), rank)
                 self.a[layer, product], self.b[layer, product] = a.requires_grad_(), b.requires_grad_()
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -82,17 +82,17 @@ class LoraParameters:
         b = self.b[place].to(x.dtype)
         stacked = roles_by_matmul(self.spec)[product]
         if len(self.roles[product]) < len(stacked):
-            b = self._expand_roles(b, product)
+            b = self._expand_roles(b, layer, product)
         inner = torch.nn.functional.linear(x, self.a[place].to(x.dtype))
         return out.addmm_(inner, b.T, alpha=self.alpha / self.rank)
 
-    def _expand_roles(self, b: Tensor, product: str) -> Tensor:
+    def _expand_roles(self, b: Tensor, layer: int, product: str) -> Tensor:
         """Expand B with zero rows for the roles that are not trained."""
         import torch
 
         trained, begin, rows = self.roles[product], 0, []
         for role in roles_by_matmul(self.spec)[product]:
-            size = shape_of(self.spec, role)[0]
+            size = shape_of(self.spec, layer, role)[0]
             rows.append(b[begin : begin + size] if role in trained else b.new_zeros(size, self.rank))
             begin += size if role in trained else 0
         return torch.cat(rows)
@@ -104,7 +104,7 @@ class LoraParameters:
             one, begin = a.detach().numpy().copy(), 0
             rows = self.b[layer, product].detach().numpy()
             for role in self.roles[product]:
-                size = shape_of(self.spec, role)[0]
+                size = shape_of(self.spec, layer, role)[0]
                 pairs[layer, role] = LoraPair(one, rows[begin : begin + size].copy())
                 begin += size
         return Adapter(to_modules(self.spec, pairs), self.alpha, base)

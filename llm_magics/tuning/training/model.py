@@ -64,14 +64,15 @@ class TrainableModel:
     ) -> None:
         import torch
 
-        if weights.spec.linear_layers:
+        spec = weights.spec
+        if spec.linear_layers or spec.value_norm:
+            why = "it has linear attention" if spec.linear_layers else "its layers differ in their heads"
             raise UnsupportedModel(
-                f"{weights.spec.family} cannot be tuned here yet: it has linear attention",
+                f"{spec.family} cannot be tuned here yet: {why}",
                 hint="Train an adapter with PEFT; lm.load(…, adapter=folder) uses it.",
             )
-        self.spec: DecoderSpec = weights.spec
+        self.spec: DecoderSpec = spec
         self._source, self.kind = weights, kind or torch.float32
-        spec = self.spec
         self.embedding = self._tensor(weights.matrix("embed", shape=(spec.vocab, spec.hidden)).dequantize())
         self.head = self.embedding
         if weights.has("head"):
@@ -324,7 +325,7 @@ class TrainableModel:
             sinks = w.vector("sinks", i, size=spec.heads)
             layer.sinks = None if sinks is None else self._tensor(sinks)
         for product, roles in roles_in_layer(spec, i).items():
-            shapes = [shape_of(spec, role) for role in roles]
+            shapes = [shape_of(spec, i, role) for role in roles]
             rows = [w.matrix(role, i, shape).dequantize() for role, shape in zip(roles, shapes, strict=True)]
             layer.weights[product] = self._tensor(np.concatenate(rows))
             result = [
