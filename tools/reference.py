@@ -11,8 +11,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from llm_magics.magics.inspection.subcommands import SUBCOMMANDS  # noqa: E402
-from llm_magics.magics.parsing import request  # noqa: E402
+from llm_magics.magics.parsing import options as request  # noqa: E402
 from llm_magics.magics.parsing.option_parser import Option  # noqa: E402
+from llm_magics.magics.subcommands.table import TABLE  # noqa: E402
 from llm_magics.magics.tuning import request as tuning  # noqa: E402
 
 PAGE = ROOT / "docs" / "reference.md"
@@ -40,7 +41,7 @@ def options(listed: Sequence[Option]) -> str:
 def tables() -> dict[str, str]:
     """Return the tables by the name of their marker."""
     own = {name for command in SUBCOMMANDS.values() for name in command.options}
-    commands = [*request.WRITTEN.values(), *(command.usage for command in SUBCOMMANDS.values())]
+    commands = [(command.usage, command.help) for command in TABLE.values()]
     return {
         "commands": table(("Command", "What it does"), commands),
         "options": options([each for each in request.OPTIONS if each.name not in own]),

@@ -14,7 +14,7 @@ from ..sources.resolve import local
 if TYPE_CHECKING:
     from ..models.catalog.fit import Fit
     from ..models.model import Model
-    from .parsing.request import CellRequest
+    from .parsing.cell_request import CellRequest
 
 
 class ModelProvider(Protocol):

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from llm_magics import Generation, LLMMagicsError, UsageError
 from llm_magics.magics.inspection.subcommands import SUBCOMMANDS
 from llm_magics.magics.parsing.expand import expand
-from llm_magics.magics.parsing.request import OPTIONS, parse, usage
+from llm_magics.magics.parsing.options import OPTIONS
+from llm_magics.magics.parsing.request import parse
+from llm_magics.magics.subcommands.table import usage
 
 NS = {"x": 5, "pi": 3.14159, "d": {"}": 1, "k": "v"}, "text": "{x} {{y}}", "obj": "abc", "items": [1, 2]}
 

@@ -57,17 +57,19 @@ def test_the_terminal_is_not_driven(capsys: pytest.CaptureFixture[str]) -> None:
     assert not set(out + err) & set("\x1b\x07\x9b\x9c\x00")
 
 
-def test_names_and_licences_of_model_files_are_cleaned() -> None:
+def test_names_and_licences_of_model_files_are_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
     from llm_magics import Model
     from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
     from llm_magics.magics.llm import LLMMagics
-    from llm_magics.magics.parsing.request import CellRequest
+    from llm_magics.magics.parsing.cell_request import CellRequest
+    from llm_magics.magics.subcommands.table import TABLE
 
     info = ModelInfo(f"name {DIRTY}", revision=DIRTY, license=f"licence\n{DIRTY}" + "x" * 10_000)
     model = Model(ScriptedEngine(["x"]), ScriptedTokenizer(), info)
     magics = LLMMagics(None)
     magics.models._model = model
-    for shown in (repr(model), magics._status(CellRequest("status"))):
+    TABLE["status"].run(magics, CellRequest("status"))
+    for shown in (repr(model), capsys.readouterr().out):
         assert not set(shown) & set("\x1b\x07\x9b\x9c\x00\u202e") and len(shown) < 3_000
 
 

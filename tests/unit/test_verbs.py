@@ -6,7 +6,9 @@ import pytest
 
 import llm_magics as lm
 from llm_magics.magics.inspection.subcommands import NAMES, SUBCOMMANDS
-from llm_magics.magics.parsing.request import parse, usage
+from llm_magics.magics.parsing.options import OPTIONS
+from llm_magics.magics.parsing.request import parse
+from llm_magics.magics.subcommands.table import TABLE, usage
 
 ANSWER = lm.Generation("yes", (), "stop", "well?")
 
@@ -69,3 +71,16 @@ def test_variables_in_the_options_of_a_verb() -> None:
     )
     assert parse("--eval lens {1 + 1} is", None, {}).prompt == "2 is"
     assert parse("lens --eval {1 + 1} is", None, {}).prompt == "2 is"
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_every_subcommand_explains_itself(name: str) -> None:
+    """Its help says how it is written, what it does, and each option that it takes."""
+    request = parse(f"help {name}", None, {})
+    assert (request.command, request.prompt) == ("help", name)
+    text, command = usage(name), TABLE[name]
+    assert text.startswith(f"{command.usage}  {command.help}") and command.usage.startswith(f"%llm {name}")
+    assert all(option.flags[-1] in text for option in OPTIONS if option.name in command.options)
+    assert parse(f"{name}?", None, {}).prompt == name and parse(f"{name} --help", None, {}).command == "help"
+    if command.example:
+        assert parse(command.example.removeprefix("%llm "), None, {"answer": ANSWER}).command == name

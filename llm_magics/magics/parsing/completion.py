@@ -16,8 +16,9 @@ from IPython.core.completer import SimpleCompletion, context_matcher, provisiona
 from ...errors import LLMMagicsError
 from ..conversations import Conversations
 from ..inspection.subcommands import SUBCOMMANDS, canonical
+from ..subcommands.table import TABLE, options_of
 from .option_parser import Option
-from .request import COMMANDS, OPTIONS, WRITTEN, options_of
+from .options import OPTIONS
 
 _ID = "llm_magics"
 _FIRST = 1000  # the priority: jedi is not started for a prompt
@@ -123,9 +124,7 @@ def _in_line(text: str, marks: str, magic: str, values: dict[str, Callable[[], S
         flags = [flag for option in offered for flag in option.flags]
         return _only(sorted(flags, key=lambda flag: (not flag.startswith("--"), flag)), word, "option")
     if magic == "llm" and not words:
-        return _only(
-            SUBCOMMANDS if marks == "%%" else sorted({*SUBCOMMANDS, *COMMANDS, *WRITTEN}), word, "verb"
-        )
+        return _only(SUBCOMMANDS if marks == "%%" else sorted(TABLE), word, "verb")
     if marks == "%" and words in (["rm"], ["adapters", "rm"]):
         return _only(_adapters() if len(words) == 2 else _converted(), word, "value")
     if marks == "%" and words in (["use"], ["pull"], ["fit"], ["card"]):

@@ -9,7 +9,8 @@ from typing import Any
 from ...core.options import SamplingOptions
 from ...core.records import Generation
 from ...errors import UsageError
-from ..parsing.request import OPTIONS, parse
+from ..parsing.options import OPTIONS
+from ..parsing.request import parse
 from .versions import Turn, messages
 
 _FLAGS = {option.name: option.flags[0] for option in OPTIONS}

@@ -1,0 +1,49 @@
+"""What a cell asks for, after it was parsed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CellRequest:
+    """A parsed cell. Fields that are not listed are the options of that name, None where not stated.
+
+    Attributes:
+        command: "generate", "status" (``%llm`` alone), a value of COMMANDS, a key of WRITTEN, or a
+            subcommand that inspects a text (inspection/subcommands.py).
+        prompt: the text, its variables expanded; of "help" the command that is meant, of "tokens" on or
+            off, of "rm", "use", "pull", "fit", "card" and "adapters" a name, of "search" and "models"
+            the words.
+        variable: the name that the answer gets in the notebook.
+        conversation: None, or the conversation to continue: empty for that of the last answer.
+        options: the stated fields of SamplingOptions.
+        inspection_options: the stated options of a subcommand.
+        record: the answer that a subcommand inspects, or two to compare; None: the prompt, or the last
+            answer where that is empty.
+        notice: a note on the command that a prompt may have meant.
+        unresolved: notes on what looked like a variable and stayed as text.
+    """
+
+    command: str
+    prompt: str = ""
+    model: str | None = None
+    adapter: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+    cache_mb: int | None = None
+    file: str | None = None
+    ignore_config: tuple[str, ...] | None = None
+    anyway: bool | None = None
+    system: str | None = None
+    raw: bool = False
+    tokens: bool = False
+    quiet: bool = False
+    variable: str | None = None
+    conversation: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    inspection_options: dict[str, Any] = field(default_factory=dict)
+    record: Any = None
+    notice: str = ""
+    unresolved: tuple[str, ...] = ()

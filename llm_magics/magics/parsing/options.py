@@ -1,0 +1,118 @@
+"""The options of ``%llm`` and ``%%llm``."""
+
+from __future__ import annotations
+
+from ..inspection.subcommands import OPTIONS as INSPECTION
+from .option_parser import Option
+
+
+def _unescape(text: str) -> str:
+    return text.replace("\\n", "\n").replace("\\t", "\t")
+
+
+OPTIONS = (
+    Option(
+        ("-m", "--model"),
+        "model",
+        "NAME of the catalogue, org/name on the Hub, or a path; later cells reuse it (-m default resets it)",
+        sampling=False,
+    ),
+    Option(
+        ("-a", "--adapter"),
+        "adapter",
+        "NAME[:strength] of an adapter (%llm adapters lists them), or the folder of a LoRA adapter",
+        sampling=False,
+    ),
+    Option(
+        ("-s", "--system"),
+        "system",
+        "TEXT of the system message; '' removes the model's own",
+        sampling=False,
+    ),
+    Option(("-n", "--max-tokens"), "max_tokens", "generate at most N tokens (256)", int),
+    Option(("-t", "--temperature"), "temperature", "sampling temperature T; 0 is greedy (0.7)", float),
+    Option(("--top-k",), "top_k", "sample from the K most likely tokens; 0 is all (40)", int),
+    Option(
+        ("--top-p",),
+        "top_p",
+        "sample from the most likely tokens with a total probability of P (0.95)",
+        float,
+    ),
+    Option(
+        ("--min-p",),
+        "min_p",
+        "sample from tokens with at least P times the highest probability (0.05)",
+        float,
+    ),
+    Option(
+        ("--repetition-penalty",), "repetition_penalty", "penalty R on repeated tokens; 1 is none (1)", float
+    ),
+    Option(("--seed",), "seed", "seed N of the sampling; the same seed gives the same text (0)", int),
+    Option(
+        ("--stop",),
+        "stop",
+        "TEXT that ends the answer; \\n is a line break; may be repeated",
+        _unescape,
+        many=True,
+    ),
+    Option(
+        ("-c", "--continue"),
+        "conversation",
+        "continue the last conversation, or the conversation NAME (in a line: -c=NAME)",
+        sampling=False,
+        optional=True,
+    ),
+    Option(("-o", "--out"), "variable", "store the answer in the variable VAR", sampling=False),
+    Option(
+        ("-p", "--precision"),
+        "precision",
+        "precision of the weights: auto, fp32, fp16, int8, int4 or exact",
+        sampling=False,
+    ),
+    Option(
+        ("--file",), "file", "FILE of a repository or folder that has several model files", sampling=False
+    ),
+    Option(
+        ("--ignore-config",),
+        "ignore_config",
+        "load the model although its configuration field NAME is not supported; may be repeated",
+        sampling=False,
+        many=True,
+    ),
+    Option(("--threads",), "threads", "number N of threads", int, sampling=False),
+    Option(
+        ("--cache-mb",), "cache_mb", "N MB of memory for the KV caches of conversations", int, sampling=False
+    ),
+    Option(
+        ("--anyway",),
+        "anyway",
+        "load the model although it does not fit into the free memory",
+        None,
+        sampling=False,
+    ),
+    Option(
+        ("--tokens",),
+        "tokens",
+        "show the probability and the alternatives of every token",
+        None,
+        sampling=False,
+    ),
+    Option(
+        ("--eval",),
+        "evaluate",
+        "evaluate any Python expression in {…} of this cell",
+        None,
+        sampling=False,
+    ),
+    Option(("--raw",), "raw", "continue the text without a chat template", None, sampling=False),
+    *INSPECTION,
+    Option(("-q", "--quiet"), "quiet", "show no output", None, sampling=False),
+    Option(("-h", "--help"), "help", "show this help", None, sampling=False),
+)
+LOADING = {"model", "adapter", "precision", "threads", "file", "ignore_config", "cache_mb", "anyway"}
+SAMPLING = {option.name for option in OPTIONS if option.sampling}
+
+
+def flag_of(name: str) -> str:
+    """Return how an option is written in full."""
+    return next(option.flags[-1] for option in OPTIONS if option.name == name)
