@@ -11,6 +11,15 @@ from ..errors import UsageError
 from .validation import as_int, format_value, require_float, require_int
 
 MAX_ALTERNATIVES = 100
+_FLOATS = (
+    "temperature",
+    "top_p",
+    "min_p",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+)
+PENALTIES = ("presence_penalty", "frequency_penalty", "no_repeat_ngram_size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,11 @@ class SamplingOptions:
             (arXiv:2407.01082).
         repetition_penalty: divide positive (multiply negative) logits of tokens already seen, > 0; 1 is off
             (Keskar et al. 2019, arXiv:1909.05858).
+        presence_penalty: taken off the logits of tokens that the answer has already, from -2 to 2.
+        frequency_penalty: taken off as often as the answer has the token, from -2 to 2 (both as OpenAI's
+            API has them).
+        no_repeat_ngram_size: never repeat so many tokens in a row of prompt and answer; 0 is off (Paulus et
+            al. 2017, arXiv:1705.04304).
         seed: the same seed gives the same text.
         stop: strings that end the text; they are not part of it.
         alternatives: how many of the likeliest tokens to record next to each chosen one, 0 to 100.
@@ -38,6 +52,9 @@ class SamplingOptions:
     top_p: float = 0.95
     min_p: float = 0.05
     repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    no_repeat_ngram_size: int = 0
     seed: int = 0
     stop: tuple[str, ...] = ()
     alternatives: int = 10
@@ -54,10 +71,10 @@ class SamplingOptions:
             )
         object.__setattr__(self, "stop", tuple(stop))
         # pandas and NumPy have numbers of their own.
-        for name in ("max_tokens", "top_k", "seed", "alternatives"):
+        for name in ("max_tokens", "top_k", "seed", "alternatives", "no_repeat_ngram_size"):
             if (count := as_int(getattr(self, name))) is not None:
                 object.__setattr__(self, name, count)
-        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+        for name in _FLOATS:
             value = getattr(self, name)
             if isinstance(value, Real) and not isinstance(value, (bool, int, float)):
                 object.__setattr__(self, name, float(value))
@@ -75,6 +92,14 @@ class SamplingOptions:
             100,
             hint="Use for example repetition_penalty=1.1.",
         )
+        for name in ("presence_penalty", "frequency_penalty"):
+            require_float(getattr(self, name), name, -2, 2, hint=f"Use for example {name}=0.5.")
+        require_int(
+            self.no_repeat_ngram_size,
+            "no_repeat_ngram_size",
+            0,
+            hint="Use for example 3.",
+        )
         require_int(self.seed, "seed", 0, 2**64 - 1, hint="Use for example seed=0.")
         require_int(
             self.alternatives, "alternatives", 0, MAX_ALTERNATIVES, hint="Use for example alternatives=10."
@@ -90,8 +115,16 @@ class SamplingOptions:
         """Return the fields by name, without conversion."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
 
+    @property
+    def has_penalties(self) -> bool:
+        """Return whether tokens of the answer change what may follow, beyond the repetition penalty."""
+        return bool(self.presence_penalty or self.frequency_penalty or self.no_repeat_ngram_size)
+
     def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "stop": list(self.stop)}
+        """Return the fields as JSON has them; penalties that are off are left out, as in earlier records."""
+        off = [name for name in PENALTIES if not getattr(self, name)]
+        values = {name: value for name, value in asdict(self).items() if name not in off}
+        return {**values, "stop": list(self.stop)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SamplingOptions:

@@ -101,10 +101,15 @@ class TokenScorer:
 
 
 class Sampler:
-    """Chooses tokens for one request; owns its random stream, so the same seed gives the same text."""
+    """Chooses tokens for one request; owns its random stream, so the same seed gives the same text.
 
-    def __init__(self, options: SamplingOptions) -> None:
-        self._options = options
+    Args:
+        options: of the request.
+        prompt_length: tokens of the prompt, which presence and frequency penalties do not count.
+    """
+
+    def __init__(self, options: SamplingOptions, prompt_length: int = 0) -> None:
+        self._options, self._prompt_length = options, prompt_length
         self.u: float | None = None  # the last random number, of 32 bits, as the record keeps it
         self._random = np.random.Generator(np.random.PCG64(options.seed))
 
@@ -114,13 +119,15 @@ class Sampler:
             self._random.random(tokens)
 
     def choose(self, logits: Floats, seen: Sequence[int]) -> int:
-        """Sample the next id from logits (vocab,); ``seen`` is prompt and answer, for the repetition penalty.
+        """Sample the next id from logits (vocab,); ``seen`` is prompt and answer, for the penalties.
 
-        The order is that of transformers: penalty, temperature, top-k, top-p, min-p.
+        The order is that of transformers: penalties, temperature, top-k, top-p, min-p.
         """
         options = self._options
         if options.repetition_penalty != 1.0:
             logits = apply_repetition_penalty(logits, seen, options.repetition_penalty)
+        if options.has_penalties:
+            logits = apply_penalties(logits, seen, self._prompt_length, options)
         self.u = None
         if options.temperature == 0:
             id = int(logits.argmax())
@@ -149,6 +156,32 @@ def apply_repetition_penalty(logits: Floats, seen: Sequence[int], penalty: float
     out = logits.copy()
     values = out[ids]
     out[ids] = np.where(values > 0, values / penalty, values * penalty)
+    return out
+
+
+def apply_penalties(
+    logits: Floats, seen: Sequence[int], prompt_length: int, options: SamplingOptions
+) -> Floats:
+    """Return a copy of the logits with the presence, frequency and n-gram penalties.
+
+    Args:
+        logits: (vocab,).
+        seen: ids of prompt and answer.
+        prompt_length: how many of them are the prompt.
+        options: the sampling options.
+    """
+    ids = np.asarray(seen, np.intp)
+    out = logits.copy()
+    own, counts = np.unique(ids[prompt_length:], return_counts=True)
+    out[own] -= np.float32(options.presence_penalty) + counts.astype(np.float32) * np.float32(
+        options.frequency_penalty
+    )
+    size = options.no_repeat_ngram_size
+    if size and len(ids) >= size:
+        grams = np.lib.stride_tricks.sliding_window_view(ids, size)
+        follow = grams[(grams[:, :-1] == ids[len(ids) - size + 1 :]).all(1), -1]
+        if len(np.unique(follow)) < len(out):  # of a tiny vocabulary something must be left
+            out[follow] = -np.inf
     return out
 
 

@@ -52,7 +52,7 @@ class Answer:
         self.room = min(options.max_tokens - len(before), context_length - len(ids))
         self._tokenizer, self._prompt, self._model = tokenizer, prompt, model
         self._sampler, self._decoder, self._held = (
-            Sampler(options),
+            Sampler(options, len(ids) - len(before)),
             tokenizer.detokenizer(),
             StopStringBuffer(options.stop),
         )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..core import progress
 from ..core.format import percent
-from ..core.options import SamplingOptions
+from ..core.options import PENALTIES, SamplingOptions
 from ..core.records import Generation, ModelInfo, Token
 from ..core.sampling import apply_repetition_penalty, top_k_indices
 from ..engine.answer import token_texts
@@ -214,6 +214,7 @@ def replay(runtime: Runtime, info: ModelInfo, answer: Generation) -> Replay:
     if not answer.tokens:
         raise UsageError("the answer is empty", hint="Generate another answer.")
     options, tokenizer = answer.options, runtime.tokenizer
+    check_rules(options)
     k = min(max(LEAST, options.top_k + 16) if options.top_k else MOST, MOST, runtime.engine.vocab_size)
     steps, prompt = len(answer.tokens), len(answer.prompt_ids)
     ids = [*answer.prompt_ids, *(token.id for token in answer.tokens)]
@@ -248,6 +249,17 @@ def replay(runtime: Runtime, info: ModelInfo, answer: Generation) -> Replay:
         "ends": sorted(set(chosen) & tokenizer.eos_ids),
     }
     return Replay(info, head, a)
+
+
+def check_rules(options: SamplingOptions) -> None:
+    """Check that every rule that chose a token can be shown.
+
+    Raises:
+        UsageError: there is one that the views cannot show.
+    """
+    if options.has_penalties:
+        named = ", ".join(name for name in PENALTIES if getattr(options, name))
+        raise UsageError(f"this view cannot show {named} yet", hint=f"Generate an answer without {named}.")
 
 
 def _one_by_one(runtime: Runtime, answer: Generation, a: dict[str, NDArray[Any]]) -> None:

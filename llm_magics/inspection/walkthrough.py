@@ -26,7 +26,7 @@ from .reading.tokenized_text import (
     tokenize_text,
     visible_token,
 )
-from .replay import CANDIDATES, Replay, replay, step_of
+from .replay import CANDIDATES, Replay, check_rules, replay, step_of
 
 Floats = NDArray[np.float32]
 MOST_TOKENS, MOST_TEXT = 16, 512
@@ -178,6 +178,7 @@ def walkthrough(
     Raises:
         UsageError: there are too many tokens, or the text is too long for a walk.
     """
+    check_rules(options)
     _check_lengths(options.max_tokens, len(prompt.ids))
     if len(tapped.spec.attention_layers) < tapped.spec.layers:
         other = "convolutions" if tapped.spec.conv_layers else "linear attention"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..errors import Interrupted, LLMMagicsError, UsageError
+from . import settings
 from .commands import CommandRouter
 from .conversations import Conversations, Turn
 from .inspection.output import ProgressOutput
@@ -18,6 +19,7 @@ from .parsing.expand import note
 from .parsing.request import parse
 from .playground_view import PlaygroundView, caller, cell_of, value_is_used
 from .session import ModelSession
+from .settings import Settings
 from .subcommands.table import TABLE, usage
 
 if TYPE_CHECKING:
@@ -29,13 +31,13 @@ LONG_PROMPT = 500  # tokens; reading them takes about a second
 
 
 @magics_class
-class LLMMagics(Magics):
+class LLMMagics(Settings, Magics):
     """Run the cells of ``%%llm``; keep the model and the conversations."""
 
     shell: Any
 
     def __init__(self, shell: Any) -> None:
-        super().__init__(shell)
+        super().__init__(shell=shell, parent=shell)
         self.conversations = Conversations()
         self.playgrounds: dict[str, Playground] = {}  # by the cell that shows it
         self.models = ModelSession(lambda: self.shell.user_ns)
@@ -60,6 +62,8 @@ class LLMMagics(Magics):
         output: Generation | InspectionRecord | None = None
         try:
             request = parse(line, cell, namespace)
+            if request.command != "config":
+                request = self._with_settings(request)
             if request.command in TABLE:
                 output = TABLE[request.command].run(self, request)
             else:
@@ -69,6 +73,12 @@ class LLMMagics(Magics):
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None
         return output if used else None
+
+    def _with_settings(self, request: CellRequest) -> CellRequest:
+        """Apply the settings; a change of those about the model counts for the next cell."""
+        values = settings.resolve(self)
+        self.models.set_defaults(settings.loading(values))
+        return settings.apply(request, values) if request.command == "generate" else request
 
     def _answer(self, request: CellRequest) -> Generation:
         from ..core.options import sampling_options
@@ -164,6 +174,11 @@ class LLMMagics(Magics):
         for name, value in list(self.shell.user_ns.items()):
             if isinstance(value, type(before)) and _same_answer(value, before):
                 self.shell.user_ns[name] = after
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings: the traits of this object."""
+        return self
 
     def playground(self, model: str | None = None) -> PlaygroundView:
         """Return a playground that shares the model with the cells."""

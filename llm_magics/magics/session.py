@@ -39,7 +39,14 @@ class ModelSession:
         self._model: Model | None = None  # the newest only: an earlier one gives its memory back
         self._adapted: Model | None = None  # that model with the adapter of the last answer
         self._options: dict[str, Any] = {}  # how it was requested
+        self._defaults: dict[str, Any] = {}  # the settings about the model
+        self._changed = False  # whether these are another model's since the last cell
         self.used: dict[str, str] = {}  # name → license of every model of this session
+
+    def set_defaults(self, defaults: Mapping[str, Any]) -> None:
+        """Take the settings about the model: they count where no model is loaded, and where they change."""
+        if defaults != self._defaults:
+            self._defaults, self._changed = dict(defaults), self._model is not None
 
     @property
     def loaded(self) -> Model | None:
@@ -70,6 +77,13 @@ class ModelSession:
         from ..models.loading.load import load
 
         before = self._model
+        if name is None and (before is None or self._changed):
+            stated = self._defaults
+            name = stated.get("model", "default" if self._changed else None)
+            precision = stated.get("precision") if precision is None else precision
+            threads = stated.get("threads") if threads is None else threads
+            cache_mb = stated.get("cache_mb") if cache_mb is None else cache_mb
+        self._changed = False
         options = {
             "precision": precision,
             "threads": threads,

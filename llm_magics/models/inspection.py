@@ -40,6 +40,7 @@ class Inspections:
     _last: Answer | None
     _runtime: Runtime
     _opened: InstrumentedDecoder | None = None
+    sampling_defaults: dict[str, Any]
 
     def tokenize(self, text: str) -> Tokenization:
         """Return how this model cuts a text: pieces, ids, bytes, counts, and what a language costs.
@@ -221,7 +222,7 @@ class Inspections:
         from ..inspection.reading.tokenized_text import tokenize_text
         from ..inspection.walkthrough import walkthrough
 
-        chosen = sampling_options({"max_tokens": 4, **options})
+        chosen = sampling_options({**self.sampling_defaults, "max_tokens": 4, **options})
         return walkthrough(
             self._runtime, self._instrumented, self.info, tokenize_text(self._runtime, prompt), chosen
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,12 +45,15 @@ class Model(Inspections):
         tokenizer: text ↔ token ids.
         info: which weights these are.
         template: the chat template (Jinja); None when the model only continues text.
+        sampling: the sampling settings that the model's maker recommends.
         weights_bytes, bytes_per_token: size of the weights, and what of it one decoded token reads, in bytes.
         origin: the files that it was opened from.
         lora_sessions: opens a session for each adapter; None where the model can take none.
         base: the model without its adapter, or None where it has none.
 
     Attributes:
+        sampling_defaults: what options that a call does not state are: the settings of the model's maker. The
+            others are those of SamplingOptions. An empty dict takes these for all.
         last: the newest finished or interrupted :class:`Generation`, or None.
         fidelity: what packing cost, where it was measured (see :meth:`measure_fidelity`), or None.
         folder: where the converted model lies, or None.
@@ -65,6 +68,7 @@ class Model(Inspections):
         info: ModelInfo,
         *,
         template: str | None = None,
+        sampling: Mapping[str, Any] | None = None,
         weights_bytes: int = 0,
         bytes_per_token: int = 0,
         origin: Origin | None = None,
@@ -76,6 +80,7 @@ class Model(Inspections):
         self.origin, self.lora_sessions = origin or Origin(), lora_sessions
         self.base: Model | None = base
         self.fidelity = None if self.folder is None else read_fidelity(self.folder)
+        self.sampling_defaults: dict[str, Any] = dict(sampling or {})
         self.last_map: BatchAnswers | None = None
         self.last_tune: Any = None
         self._prompts = PromptEncoder(tokenizer, template)
@@ -166,7 +171,7 @@ class Model(Inspections):
         Raises:
             UsageError: an option is unknown or out of its range. ContextOverflow: the prompt is too long.
         """
-        chosen = sampling_options(options)
+        chosen = sampling_options({**self.sampling_defaults, **options})
         text, ids = self.encode(prompt, system=system, raw=raw)
         stream = Stream(self._runtime, ids, chosen, prompt=text, model=self.info, speculate=speculate)
         self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
@@ -282,6 +287,7 @@ class Model(Inspections):
                 self.tokenizer,
                 replace(self.info, name=label, fingerprint=print_of),
                 template=self.template,
+                sampling=self.sampling_defaults,
                 weights_bytes=self.weights_bytes,
                 bytes_per_token=self.bytes_per_token + adapter.nbytes,
                 base=self,
@@ -346,7 +352,7 @@ class Model(Inspections):
         Raises:
             UsageError: ``prompts`` is a single text or a table, or an option is out of its range.
         """
-        chosen = sampling_options(options)
+        chosen = sampling_options({**self.sampling_defaults, **options})
         self.last_map = BatchAnswers() if answers is None else answers
         return map_prompts(
             self._runtime,

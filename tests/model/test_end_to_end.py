@@ -29,6 +29,7 @@ def folder(request: pytest.FixtureRequest, home: Path, tmp_path: Path) -> Path:
     (place / "tokenizer.json").write_text(tokenizer_spec(GgufFile(tmp_path / "t.gguf").metadata).json)
     config = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "chat_template": tiny.TEMPLATE}
     (place / "tokenizer_config.json").write_text(json.dumps(config))
+    (place / "generation_config.json").write_text(json.dumps({"temperature": 0.3, "top_k": 5}))
     return place
 
 
@@ -38,6 +39,10 @@ def test_from_a_folder_to_a_merged_model(folder: Path, tmp_path: Path) -> None:
     answer = model.generate("the river", max_tokens=12, temperature=0)
     again = model.generate("the river", max_tokens=12, temperature=0)  # from the cache of the first
     assert answer.tokens and again.text == answer.text
+    # What its maker recommends counts where a call states nothing.
+    assert model.sampling_defaults == {"temperature": 0.3, "top_k": 5}
+    options = model.generate("the river", max_tokens=1, top_k=6).options
+    assert (options.temperature, options.top_k, options.top_p) == (0.3, 6, 0.95)
     other = model.branch(answer, at=2, token=" x", max_tokens=12)
     ids = [[token.id for token in item.tokens[:2]] for item in (other, answer)]
     assert ids[0] == ids[1] and other.text != answer.text
@@ -68,6 +73,7 @@ def test_from_a_folder_to_a_merged_model(folder: Path, tmp_path: Path) -> None:
     saved = run.save(tmp_path / "adapter")
     merged = lm.load(run.merge(tmp_path / "merged", precision="fp32"))
     adapted = lm.load(folder, precision="fp32").with_adapter(saved)
+    assert merged.sampling_defaults == adapted.sampling_defaults == model.sampling_defaults
     ids = list(range(20, 60))
     logits = [item.engine.cache().extend(ids, all_logits=True) for item in (merged, adapted)]
     assert np.abs(logits[0] - logits[1]).max() < 1e-4 * np.abs(logits[1]).max()

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from llm_magics import SamplingOptions, UsageError
-from llm_magics.core.sampling import Sampler, TokenScorer, apply_repetition_penalty, candidates, top_k_indices
+from llm_magics import ModelFileError, SamplingOptions, UsageError
+from llm_magics.core.sampling import (
+    Sampler,
+    TokenScorer,
+    apply_penalties,
+    apply_repetition_penalty,
+    candidates,
+    top_k_indices,
+)
+from llm_magics.formats import sampling_defaults
 
 
 def logits(seed: int = 0, vocab: int = 1000) -> np.ndarray:
@@ -113,3 +123,51 @@ def test_bad_options_are_named(bad: dict) -> None:
 def test_options_round_trip() -> None:
     options = SamplingOptions(stop=["a", "b"], seed=5)  # type: ignore[arg-type]
     assert SamplingOptions.from_dict(options.to_dict()) == options
+
+
+def test_presence_and_frequency_penalties_count_the_answer_alone() -> None:
+    """As OpenAI's API and vLLM have them: logit − presence − count · frequency, of generated tokens."""
+    logits = np.array([1.0, 2.0, 3.0, 4.0], np.float32)
+    options = SamplingOptions(temperature=0, presence_penalty=1.5, frequency_penalty=0.5)
+    changed = apply_penalties(logits, [3, 3, 2, 2, 1], 2, options)  # the prompt is 3, 3
+    assert changed.tolist() == [1.0, 2.0 - 1.5 - 0.5, 3.0 - 1.5 - 2 * 0.5, 4.0]
+    assert Sampler(options, 2).choose(logits, [3, 3, 2, 2, 1]) == 3
+    assert Sampler(options, 0).choose(np.array([0, 0, 3.0, 4.0], np.float32), [3]) == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_ngram_is_repeated_as_in_transformers(size: int) -> None:
+    import torch
+    from transformers import NoRepeatNGramLogitsProcessor
+
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        seen = rng.integers(0, 5, int(rng.integers(1, 30))).tolist()
+        logits = rng.normal(0, 1, 9).astype(np.float32)
+        ours = apply_penalties(logits, seen, 0, SamplingOptions(no_repeat_ngram_size=size))
+        theirs = NoRepeatNGramLogitsProcessor(size)(torch.tensor([seen]), torch.tensor(logits[None].copy()))
+        assert np.array_equal(ours, theirs[0].numpy())
+
+
+def test_something_is_always_left() -> None:
+    options = SamplingOptions(temperature=0, no_repeat_ngram_size=1)
+    assert Sampler(options).choose(np.array([1.0, 2.0], np.float32), [0, 1]) == 1
+
+
+def test_records_of_answers_without_these_penalties_stay_as_they_were() -> None:
+    assert not {"presence_penalty", "no_repeat_ngram_size"} & SamplingOptions().to_dict().keys()
+    options = SamplingOptions(presence_penalty=0.5, no_repeat_ngram_size=3)
+    assert SamplingOptions.from_dict(options.to_dict()) == options
+
+
+def test_settings_of_the_maker_are_read(tmp_path: Path) -> None:
+    assert sampling_defaults.from_folder(tmp_path) == {}
+    file = tmp_path / "generation_config.json"
+    file.write_text('{"temperature": 0.6, "top_k": 20, "do_sample": true, "min_p": null, "eos_token_id": 2}')
+    assert sampling_defaults.from_folder(tmp_path) == {"temperature": 0.6, "top_k": 20}
+    for text in ('{"temperature": -1}', '{"top_k": "many"}', "{", '{"top_p": [1]}'):
+        file.write_text(text)
+        with pytest.raises(ModelFileError, match="sampling settings"):
+            sampling_defaults.from_folder(tmp_path)
+    keys = {"general.sampling.temp": 0.6000000238418579, "general.sampling.penalty_repeat": 1.05}
+    assert sampling_defaults.from_gguf(keys) == {"temperature": 0.6, "repetition_penalty": 1.05}

@@ -16,6 +16,7 @@ from ...core.files import json_object
 from ...core.tokenizer_errors import tokenizer_errors
 from ...errors import REDOWNLOAD, ModelFileError, UnsupportedModel
 from ...sanitize import single_line
+from .. import sampling_defaults
 from ..config import unused
 from .gguf import TokenizerSpec, byte_level_json, end_tokens
 from .sentencepiece import read_model, tokenizer_json
@@ -86,6 +87,7 @@ def spec_from_folder(folder: Path, *, ignore: Iterable[str] = ()) -> TokenizerSp
         ),
         add_bos=begins and bos_id is not None,
         template=_template(folder, config, ignore),
+        sampling={} if "generation_config" in ignore else sampling_defaults.from_folder(folder),
     )
 
 

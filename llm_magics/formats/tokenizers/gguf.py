@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import REDOWNLOAD, ModelFileError, UnsupportedModel
+from .. import sampling_defaults
 from .pretokenizers import BEGINS, NO_BOS, NORMALIZED, PRE_TOKENIZERS, WHOLE_WORDS
 from .sentencepiece import BYTE as _BYTE
 from .sentencepiece import CONTROL as _CONTROL
@@ -73,6 +74,7 @@ class TokenizerSpec:
         eos_ids: every token that ends an answer.
         add_bos: whether a text begins with the BOS token.
         template: the chat template (Jinja), if any.
+        sampling: the sampling settings of the model's maker, by their names in SamplingOptions.
     """
 
     json: str
@@ -81,6 +83,7 @@ class TokenizerSpec:
     eos_ids: frozenset[int]
     add_bos: bool
     template: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
 def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
@@ -129,6 +132,7 @@ def tokenizer_spec(metadata: Mapping[str, Any]) -> TokenizerSpec:
         # Gemma 4's first files say no, and mean yes: llama.cpp does not ask them either.
         add_bos=kind == "gemma4" or metadata.get("tokenizer.ggml.add_bos_token", begins) is True,
         template=template if isinstance(template, str) and template.strip() else None,
+        sampling=sampling_defaults.from_gguf(metadata),
     )
 
 

@@ -47,6 +47,24 @@ OPTIONS = (
     Option(
         ("--repetition-penalty",), "repetition_penalty", "penalty R on repeated tokens; 1 is none (1)", float
     ),
+    Option(
+        ("--presence-penalty",),
+        "presence_penalty",
+        "penalty P on tokens that the answer has already, from -2 to 2; 0 is none (0)",
+        float,
+    ),
+    Option(
+        ("--frequency-penalty",),
+        "frequency_penalty",
+        "penalty P for each time that the answer has a token, from -2 to 2; 0 is none (0)",
+        float,
+    ),
+    Option(
+        ("--no-repeat",),
+        "no_repeat_ngram_size",
+        "never repeat N tokens in a row of prompt and answer; 0 is off (0)",
+        int,
+    ),
     Option(("--seed",), "seed", "seed N of the sampling; the same seed gives the same text (0)", int),
     Option(
         ("--stop",),

@@ -16,6 +16,7 @@ from ..parsing.options import OPTIONS, flag_of
 if TYPE_CHECKING:
     from ..conversations import Conversations
     from ..session import ModelSession
+    from ..settings import Settings
     from ..stream_sender import ActiveStreams
 
 
@@ -36,6 +37,8 @@ class CommandHost(Protocol):
     streams: ActiveStreams
     tokens_on: bool
 
+    @property
+    def settings(self) -> Settings: ...
     def playground(self, model: str | None = None) -> Any: ...
     def inspect(self, request: CellRequest) -> Any: ...
 

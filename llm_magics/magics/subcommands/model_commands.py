@@ -131,10 +131,17 @@ def _status(magics: CommandHost, request: CellRequest) -> None:
         f"{last.timing.first_token_s * 1000:.0f} ms"
         if last and last.tokens
         else "nothing generated yet",
+        "sampling": _sampling(model),
         "threads": _threads(model.engine),
         "conversations": f"{magics.conversations}; -c goes on with one",
     }
     return safe_print("\n".join(f"{name:<13} {one_line(value)}" for name, value in rows.items()))
+
+
+def _sampling(model: Model) -> str:
+    """Return the sampling settings of the model's maker, which options that are not stated have."""
+    own = ", ".join(f"{name} {value:g}" for name, value in model.sampling_defaults.items())
+    return f"{own} (recommended by its maker)" if own else "the defaults of --help"
 
 
 def _threads(engine: Engine) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ... import __version__, doctor
 from ...errors import UsageError
 from ...sanitize import safe_print
+from .. import settings
 from ..output import view_for
 from ..parsing.cell_request import CellRequest
 from .base import CommandHost, Subcommand, one_of
@@ -33,7 +34,18 @@ def _playground(magics: CommandHost, request: CellRequest) -> None:
     display(magics.playground())  # type: ignore[no-untyped-call]  # IPython has no types for it
 
 
+def _config(magics: CommandHost, request: CellRequest) -> None:
+    safe_print(settings.table(magics.settings))
+
+
 COMMANDS = {
+    "config": Subcommand(
+        "%llm config",
+        "show every setting, its value and where it comes from",
+        _config,
+        details="Sources, the later ones first: %config, LLM_MAGICS_… of the environment, "
+        "[tool.llm-magics] of pyproject.toml, ipython_config.py.",
+    ),
     "tokens": Subcommand(
         "%llm tokens [on|off]",
         "show the tokens of the last answer; on, off: of every answer",

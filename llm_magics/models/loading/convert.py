@@ -16,6 +16,7 @@ from ...core.files import json_object
 from ...decoder.precision import Precision
 from ...decoder.spec import DecoderSpec
 from ...errors import ModelFileError
+from ...formats import sampling_defaults
 from ...sanitize import single_line
 from ...trust.obligations import copy_texts
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from ...formats.tokenizers.gguf import TokenizerSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 6
-READABLE = (4, 5, FORMAT)  # saved models of earlier versions that mean the same
+FORMAT = 7
+READABLE = (4, 5, 6, FORMAT)  # saved models of earlier versions that mean the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class ConvertedModel:
             of its source.
         bytes_per_token: bytes of weights that one decoded token reads.
         weights_bytes: size of weights.bin.
+        sampling: the sampling settings of the model's maker.
     """
 
     spec: DecoderSpec
@@ -49,6 +51,7 @@ class ConvertedModel:
     license: str
     bytes_per_token: int
     weights_bytes: int
+    sampling: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         out = {name: getattr(self, name) for name in self.__slots__}
@@ -65,7 +68,9 @@ class ConvertedModel:
                     hint="Load the model from its source, and save it again.",
                 )
             data["license"] = data["licence"]
-            kinds = {**get_type_hints(cls), "spec": dict, "eos_ids": list}  # as JSON has them
+            data.setdefault("sampling", {})  # of earlier versions
+            # As JSON has them.
+            kinds = {**get_type_hints(cls), "spec": dict, "eos_ids": list, "sampling": dict}
             for name, kind in kinds.items():
                 if not isinstance(data[name], kind) or isinstance(data[name], bool) is not (kind is bool):
                     raise ValueError(f"{name} = {data[name]!r:.60}")
@@ -74,6 +79,9 @@ class ConvertedModel:
                 if id is not None and (not isinstance(id, int) or id not in range(1 << 31)):
                     raise ValueError(f"{id!r:.60} is no token")
             rest = {name: data[name] for name in cls.__slots__ if name not in ("spec", "eos_ids")}
+            if not {*data["sampling"]} <= {*sampling_defaults.NAMES}:
+                raise ValueError(f"sampling = {data['sampling']!r:.60}")
+            rest["sampling"] = sampling_defaults.checked(data["sampling"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelFileError(
                 f"{folder / 'model.json'} is damaged: {error}", hint="Delete that folder."
@@ -131,6 +139,7 @@ def convert(
         license=stated if license == "unknown" else license,
         bytes_per_token=bytes_per_token,
         weights_bytes=(folder / "weights.bin").stat().st_size,
+        sampling=dict(tokens.sampling),
     )
     (folder / "tokenizer.json").write_text(tokens.json, "utf-8")
     (folder / "model.json").write_text(json.dumps(converted.to_dict(), indent=1), "utf-8")

@@ -279,6 +279,7 @@ def _open(folder: Path, info: ModelInfo, threads: int, origin: Origin) -> Model:
         tokenizer,
         replace(info, precision=converted.precision, license=licence),
         template=converted.template,
+        sampling=converted.sampling,
         weights_bytes=converted.weights_bytes,
         bytes_per_token=converted.bytes_per_token,
         origin=origin,

@@ -75,6 +75,7 @@ def open_onnx(path: Path, info: ModelInfo, *, threads: int) -> Model:
         tokenizer,
         replace(info, precision=precision),
         template=tokens.template,
+        sampling=tokens.sampling,
         weights_bytes=size,
         bytes_per_token=size,
     )
