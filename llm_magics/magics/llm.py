@@ -75,7 +75,7 @@ class LLMMagics(Settings, Magics):
         return output if used else None
 
     def _with_settings(self, request: CellRequest) -> CellRequest:
-        """Apply the settings; a change of those about the model counts for the next cell."""
+        """Add the settings; a change of those about the model counts for the next cell."""
         values = settings.resolve(self)
         self.models.set_defaults(settings.loading(values))
         return settings.apply(request, values) if request.command == "generate" else request
