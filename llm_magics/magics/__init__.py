@@ -23,6 +23,7 @@ def load_ipython_extension(ipython: Any) -> None:
     if getattr(ipython, "kernel", None) is not None:
         magics.commands.channel.open()
     register(ipython)
+    magics.log.start()
     completion.register(ipython, magics.conversations)
     transformers = ipython.input_transformer_manager.token_transformers
     if QuestionMarkTransform not in transformers:
@@ -40,6 +41,7 @@ def unload_ipython_extension(ipython: Any) -> None:
     manager.registry.pop("TuneMagics", None)
     if magics := manager.registry.pop("LLMMagics", None):
         magics.models.clear()
+        magics.log.stop()
         magics.commands.channel.close()
     from .parsing import completion
     from .parsing.question_mark import QuestionMarkTransform, help_of_a_cell

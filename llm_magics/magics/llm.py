@@ -10,6 +10,10 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from . import settings
 from .commands import CommandRouter
+from .context.cell_log import CellLog
+from .context.collect import collect
+from .context.compose import compose
+from .context.composition import Composition
 from .conversations import Conversations, Turn
 from .inspection.output import ProgressOutput
 from .inspection.subcommands import SUBCOMMANDS
@@ -43,6 +47,8 @@ class LLMMagics(Settings, Magics):
         self.models = ModelSession(lambda: self.shell.user_ns)
         self.commands = CommandRouter(self.models, self.answer_extended)
         self.streams = self.commands.streams
+        self.log = CellLog(shell)
+        self.composition: Composition | None = None  # of the last prompt
         self.tokens_on = False  # whether every answer is shown as its tokens
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
@@ -92,6 +98,7 @@ class LLMMagics(Settings, Magics):
             if request.conversation is None
             else self.conversations.resume(request.conversation, cell, request.system)
         )
+        blocks = collect(request.see, self.log, self.shell.user_ns)
         tokens = request.tokens or self.tokens_on
         view = view_for(
             self.shell, self.streams, quiet=request.quiet, tokens=tokens, conversation=place.label
@@ -104,11 +111,15 @@ class LLMMagics(Settings, Magics):
                 model = self.models.use_for(request)
         except KeyboardInterrupt:
             raise Interrupted("stopped before the model was loaded") from None
-        prompt = place.messages(request.prompt) if place.index else request.prompt
-        stream = model.stream(prompt, system=place.conversation.system, raw=request.raw, **request.options)
+        asked = compose(model, place, request, blocks)
+        self.composition = asked.composition
+        stream = model.stream(
+            asked.messages, system=place.conversation.system, raw=request.raw, **request.options
+        )
         interrupted = False
         try:
-            view.begin(stream, "; ".join(filter(None, [*warnings, request.notice, note(request.unresolved)])))
+            notes = [*warnings, request.notice, note(request.unresolved), asked.note]
+            view.begin(stream, "; ".join(filter(None, notes)))
             if (length := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
                 view.status(f"reading {length:,} tokens …")
             for token in stream:
@@ -120,7 +131,7 @@ class LLMMagics(Settings, Magics):
         view.finish(generation, tokens=tokens)
         note_speed(generation)
         if generation.text and not request.raw:
-            turn = Turn(cell, request.prompt, generation.text, view.id)
+            turn = Turn(cell, asked.prompt, generation.text, view.id)
             self._mark_stale(place.index + 1, self.conversations.commit(place, turn))
         if request.variable:
             self.shell.user_ns[request.variable] = generation

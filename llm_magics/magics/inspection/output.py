@@ -40,6 +40,13 @@ class ProgressOutput:
             self._output.clear()
         self._print(text)
 
+    def show_html(self, text: str, page: str) -> None:
+        """Show HTML of our own making in a notebook, and the text in a terminal."""
+        if self._notebook:
+            self._output.show({"text/plain": text, "text/html": page})
+        else:
+            self._print(text)
+
     def _print(self, text: str) -> None:
         for words in filter(None, [*self._warnings, text]):
             if not self._quiet:

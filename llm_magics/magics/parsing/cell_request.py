@@ -18,6 +18,8 @@ class CellRequest:
             the words.
         variable: the name that the answer gets in the notebook.
         conversation: None, or the conversation to continue: empty for that of the last answer.
+        see: what of the notebook is added to the prompt: "above", numbers of cells, names of variables.
+        fit: whether the oldest parts of the context are dropped where it is too long.
         options: the stated fields of SamplingOptions.
         inspection_options: the stated options of a subcommand.
         record: the answer that a subcommand inspects, or two to compare; None: the prompt, or the last
@@ -42,6 +44,8 @@ class CellRequest:
     quiet: bool = False
     variable: str | None = None
     conversation: str | None = None
+    see: tuple[str, ...] = ()
+    fit: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     inspection_options: dict[str, Any] = field(default_factory=dict)
     record: Any = None

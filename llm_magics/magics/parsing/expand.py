@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from datetime import date, time
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ...core.records import Generation, Trace
 from ...errors import TemplateError
+from ..context.files import read_file
 from .latex_braces import LatexBraces
 
 _NAME = r"[^\W\d]\w*"
@@ -118,11 +120,18 @@ def _field(text: str, begin: int, namespace: Mapping[str, Any]) -> Field | None:
         return None
 
     def value() -> str:
+        if result["path"] == "file" and result["format"] and _is_file_field(result["format"], namespace):
+            return read_file(result["format"])
         if any(int(number) > 999 for number in re.findall(r"\d+", result["format"] or "")):
             raise NoValueError("its format is too wide")
         return _formatted(_lookup(result["path"], namespace), result["conversion"], result["format"])
 
     return Field(result.end(), result[0], value, lambda: _lookup(result["path"], namespace))
+
+
+def _is_file_field(name: str, namespace: Mapping[str, Any]) -> bool:
+    """Return whether ``{file:name}`` is a file: a variable of that name goes before one that is not there."""
+    return "file" not in namespace or (Path.cwd() / name.strip()).is_file()
 
 
 def _lookup(path: str, namespace: Mapping[str, Any]) -> Any:

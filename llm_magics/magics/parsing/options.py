@@ -80,6 +80,17 @@ OPTIONS = (
         sampling=False,
         optional=True,
     ),
+    Option(
+        ("--see",),
+        "see",
+        "add cells and variables of the notebook: above, the number of a cell, or a name; "
+        "several with commas; may be repeated",
+        sampling=False,
+        many=True,
+    ),
+    Option(
+        ("--fit",), "fit", "drop the oldest parts of the context where it is too long", None, sampling=False
+    ),
     Option(("-o", "--out"), "variable", "store the answer in the variable VAR", sampling=False),
     Option(
         ("-p", "--precision"),

@@ -14,6 +14,8 @@ from ..parsing.option_parser import Option, read_options
 from ..parsing.options import OPTIONS, flag_of
 
 if TYPE_CHECKING:
+    from ..context.cell_log import CellLog
+    from ..context.composition import Composition
     from ..conversations import Conversations
     from ..session import ModelSession
     from ..settings import Settings
@@ -29,6 +31,8 @@ class CommandHost(Protocol):
         conversations: those of this kernel.
         streams: the answers that views follow.
         tokens_on: whether every answer is shown as its tokens.
+        log: the cells of the session.
+        composition: the parts of the last prompt, or None.
     """
 
     shell: Any
@@ -36,6 +40,8 @@ class CommandHost(Protocol):
     conversations: Conversations
     streams: ActiveStreams
     tokens_on: bool
+    log: CellLog
+    composition: Composition | None
 
     @property
     def settings(self) -> Settings: ...

@@ -1,0 +1,1 @@
+"""Context from the notebook: cells with their outputs, variables and files, within the model's context."""

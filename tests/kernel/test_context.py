@@ -1,0 +1,64 @@
+"""Cells, variables and files of a notebook as context, in a real kernel on the real model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.conftest import Kernel
+
+
+@pytest.fixture(scope="module")
+def kernel(default_gguf: Path) -> Iterator[Kernel]:
+    kernel = Kernel()
+    assert kernel.run("%load_ext llm_magics").status == "ok"
+    yield kernel
+    kernel.close()
+
+
+def test_cells_and_variables_are_added_to_the_prompt(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run("import pandas as pd\ndf = pd.DataFrame({'city': ['Rome', 'Oslo'], 'n': [3, 4]})")
+    kernel.run("print('printed', 'by a cell')\ndf")
+    kernel.run("password = 'hunter2'\n# llm: ignore")
+    kernel.run("1 / 0")
+    result = kernel.run("%%llm --see above --see df -n 4 -t 0 -o a\nWhat went wrong?")
+    assert result.status == "ok"
+    prompt = kernel.value("a.prompt")
+    for text in (
+        "printed by a cell",
+        "ZeroDivisionError",
+        "What went wrong?",
+        "DataFrame, 2 rows × 2 columns",
+    ):
+        assert text in prompt
+    assert "hunter2" not in prompt and "load_ext" not in prompt
+    shown = kernel.run("%llm context").data
+    assert "cell [" in shown["text/plain"] and "printed by a cell" in shown["text/plain"]
+    assert "<details>" in shown["text/html"] and "this cell" in shown["text/html"]
+    total = int(shown["text/plain"].split(" of ")[0].replace(",", ""))
+    assert total == int(kernel.value("a.timing.prompt_tokens"))
+    missing = kernel.run("%%llm --see dff -n 4\nhi")
+    assert missing.status == "error" and "Did you mean df?" in missing.error
+
+
+def test_too_much_is_refused_before_anything_runs_or_dropped(kernel: Kernel, tmp_path: Path) -> None:
+    for animal in ("fox", "dog", "cat"):
+        kernel.run(f"print('The quick brown {animal} jumps over it. ' * 400)")
+    kernel.run("print('the newest cell')")
+    result = kernel.run("%%llm --see above -n 4\nWhat is the newest?")
+    assert result.status == "error" and "too many" in result.error and "--fit" in result.error
+    result = kernel.run("%%llm --see above --fit -n 4 -o b\nWhat is the newest?")
+    assert result.status == "ok" and "dropped to fit: cell [" in str(result.outputs)
+    assert "the newest cell" in kernel.value("b.prompt")
+    assert "dropped" in kernel.run("%llm context").data["text/plain"]
+
+
+def test_a_file_of_the_folder_is_read(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("The key is under {the mat}.", "utf-8")
+    kernel.run(f"import os; os.chdir({str(tmp_path)!r})")
+    assert kernel.run("%%llm -n 2 -o c\nRead {file:notes.md}").status == "ok"
+    assert "under {the mat}." in kernel.value("c.prompt")
+    outside = kernel.run("%%llm -n 2\nRead {file:../../etc/passwd}")
+    assert outside.status == "error" and "outside the folder" in outside.error
