@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from . import settings
+from .answer_formats import code_of, json_of, table_of
 from .commands import CommandRouter
 from .context.cell_log import CellLog
 from .context.collect import collect
@@ -17,7 +19,7 @@ from .context.composition import Composition
 from .conversations import Conversations, Turn
 from .inspection.output import ProgressOutput
 from .inspection.subcommands import SUBCOMMANDS
-from .output import view_for
+from .output import show_value, view_for
 from .parsing.cell_request import CellRequest
 from .parsing.expand import note
 from .parsing.request import parse
@@ -54,7 +56,7 @@ class LLMMagics(Settings, Magics):
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
     @no_var_expand
     @line_cell_magic
-    def llm(self, line: str, cell: str | None = None) -> Generation | InspectionRecord | None:
+    def llm(self, line: str, cell: str | None = None) -> Any:
         """Run an open language model: %%llm and a cell, or %llm TEXT. %llm --help lists the options.
 
         Returns:
@@ -65,7 +67,7 @@ class LLMMagics(Settings, Magics):
         # As in Python: a function's own variables, and a script's, go before those of the notebook.
         namespace = ChainMap(dict(frame.f_locals) if frame else {}, self.shell.user_ns)
         del frame
-        output: Generation | InspectionRecord | None = None
+        output: Any = None
         try:
             request = parse(line, cell, namespace)
             if request.command != "config":
@@ -73,7 +75,7 @@ class LLMMagics(Settings, Magics):
             if request.command in TABLE:
                 output = TABLE[request.command].run(self, request)
             else:
-                output = self._answer(request)
+                output = self._formatted(self._answer(request), request)
         except (LLMMagicsError, Interrupted) as error:
             # IPython keeps the last traceback, and with its frames a model that should be gone.
             error.__cause__ = error.__context__ = None
@@ -101,7 +103,12 @@ class LLMMagics(Settings, Magics):
         blocks = collect(request.see, self.log, self.shell.user_ns)
         tokens = request.tokens or self.tokens_on
         view = view_for(
-            self.shell, self.streams, quiet=request.quiet, tokens=tokens, conversation=place.label
+            self.shell,
+            self.streams,
+            quiet=request.quiet,
+            tokens=tokens,
+            conversation=place.label,
+            plain=request.format == "text",
         )
         from ..models.catalog.speed import note_speed
 
@@ -139,6 +146,34 @@ class LLMMagics(Settings, Magics):
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
         return generation
+
+    def _formatted(self, generation: Generation, request: CellRequest) -> Any:
+        """Return what ``-f`` makes of an answer, and show it.
+
+        Raises:
+            UsageError: the answer holds no such thing; the answer itself is kept.
+        """
+        if request.format in (None, "text", "markdown"):
+            return generation
+        value: Any
+        if request.format == "code":
+            value = code_of(generation.text)
+            self.shell.set_next_input(value, replace=False)
+        else:
+            value = table_of(generation.text) if request.format == "table" else json_of(generation.text)
+            if not request.quiet:
+                show_value(self.shell, value)
+        if request.variable:
+            self.shell.user_ns[request.variable] = value
+        return value
+
+    def ask(self, request: CellRequest, prompt: str, system: str) -> Generation:
+        """Answer a prompt of a subcommand, with the options that its line states."""
+        options = {"temperature": 0.0, **request.options}
+        asked = replace(
+            request, command="generate", prompt=prompt, system=system, options=options, format=None
+        )
+        return self._answer(self._with_settings(asked))
 
     def inspect(self, request: CellRequest) -> InspectionRecord:
         """Look inside: at a text, at an answer that a variable holds, or at the last one."""

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core import progress
@@ -50,6 +51,7 @@ def view_for(
     quiet: bool,
     tokens: bool = False,
     conversation: Mapping[str, Any] | None = None,
+    plain: bool = False,
 ) -> View:
     """Return the view that suits the front end: a kernel's, a terminal's, or none.
 
@@ -58,6 +60,7 @@ def view_for(
         lives: the active streams.
         quiet: whether to show no output.
         tokens: show the answer as its tokens.
+        plain: show the text as it is, without Markdown and without a view.
         conversation: what is said of the conversation that the answer is a turn of.
     """
     if quiet:
@@ -65,6 +68,8 @@ def view_for(
     if getattr(ipython, "kernel", None) is None:
         return Terminal(tokens=tokens)
     # What %%capture catches is looked at later: the answer alone, not every frame of it.
+    if plain:
+        return Plain(lives, False, frames=False)
     return Notebook(lives, tokens, frames=not is_captured(), conversation=conversation)
 
 
@@ -148,6 +153,14 @@ class Notebook:
         return {GENERATION_MIME: {**self._head, **more}} if self._head else {}
 
 
+class Plain(Notebook):
+    """The text of the answer as it is, when it is finished."""
+
+    def finish(self, generation: Generation, *, tokens: bool = False) -> None:
+        text = answer_text.plain(generation, self._note)
+        self._output.show({"text/plain": text, "text/html": f"<pre>{escape(text)}</pre>"})
+
+
 class Terminal:
     """Plain text, word by word."""
 
@@ -193,3 +206,17 @@ class Silent:
     def begin(self, stream: Stream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
+
+
+def show_value(shell: Any, value: Any) -> None:
+    """Show a Python value behind an answer: as JSON in a notebook, which folds; a table as itself."""
+    if getattr(shell, "kernel", None) is None:
+        return safe_print(printable(repr(value)), flush=True)
+    from IPython.display import display
+
+    if isinstance(value, (dict, list)):
+        bundle = {"application/json": replace_surrogates(value), "text/plain": printable(repr(value))}
+        display(bundle, raw=True, metadata={"application/json": {"expanded": False}})  # type: ignore[no-untyped-call]  # IPython has no types for it
+    else:
+        display(value)  # type: ignore[no-untyped-call]  # IPython has no types for it
+    return None

@@ -62,3 +62,47 @@ def test_a_file_of_the_folder_is_read(kernel: Kernel, tmp_path: Path) -> None:
     assert "under {the mat}." in kernel.value("c.prompt")
     outside = kernel.run("%%llm -n 2\nRead {file:../../etc/passwd}")
     assert outside.status == "error" and "outside the folder" in outside.error
+
+
+def test_a_cell_that_failed_is_corrected_as_a_difference(kernel: Kernel) -> None:
+    """The answer is scripted: what a small model writes is not the matter here."""
+    kernel.run(
+        "from llm_magics.models.model import Model\n"
+        "stream = Model.stream\n"
+        "def scripted(self, prompt, **options):\n"
+        "    global asked\n"
+        "    asked = prompt\n"
+        "    return stream(self, 'Repeat: ```python\\ntotal = 10 / 2\\n```', **options)\n"
+        "prices = [1, 2, 3]"
+    )
+    assert kernel.run("total = 10 / 0\nprices").status == "error"
+    result = kernel.run("%llm -n 60 explain")
+    assert result.status == "ok" and result.outputs
+    kernel.run("Model.stream = scripted")
+    result = kernel.run("%llm -n 60 fix")
+    assert result.status == "ok"
+    asked = kernel.value("asked")
+    assert "ZeroDivisionError" in asked and "prices: list" in asked and "total = 10 / 0" in asked
+    kernel.run("Model.stream = stream")
+    none = kernel.run("%llm fix 999")
+    assert none.status == "error" and "there is no cell [999]" in none.error
+
+
+def test_answers_become_values(kernel: Kernel) -> None:
+    kernel.run(
+        "from dataclasses import replace\nfrom llm_magics.magics.llm import LLMMagics\n"
+        "answer = LLMMagics._answer\n"
+        "def scripted(self, request): return replace(answer(self, request), text=said)"
+    )
+    kernel.run("LLMMagics._answer = scripted\nsaid = 'Here: {\"a\": [1, 2]}'")
+    result = kernel.run("%%llm -n 2 -f json -o value\nhi")
+    assert result.status == "ok" and result.outputs[-1]["application/json"] == {"a": [1, 2]}
+    assert kernel.value("value") == "{'a': [1, 2]}"
+    kernel.run("said = '| a | b |\\n|--|--|\\n| 1 | 2 |'")
+    assert "text/html" in kernel.run("%%llm -n 2 -f table -o frame\nhi").outputs[-1]
+    assert kernel.value("frame.to_dict('list')") == "{'a': [1], 'b': [2]}"
+    result = kernel.run("%%llm -n 2 -f json -o value\nhi")
+    assert result.status == "error" and "the answer has no JSON" in result.error
+    kernel.run("LLMMagics._answer = answer")
+    plain = kernel.run("%%llm -n 2 -f text\nhi").data
+    assert set(plain) == {"text/plain", "text/html"}

@@ -19,6 +19,7 @@ class CellRequest:
         variable: the name that the answer gets in the notebook.
         conversation: None, or the conversation to continue: empty for that of the last answer.
         see: what of the notebook is added to the prompt: "above", numbers of cells, names of variables.
+        format: what is made of the answer: a name of answer_formats.FORMATS.
         fit: whether the oldest parts of the context are dropped where it is too long.
         options: the stated fields of SamplingOptions.
         inspection_options: the stated options of a subcommand.
@@ -46,6 +47,7 @@ class CellRequest:
     conversation: str | None = None
     see: tuple[str, ...] = ()
     fit: bool = False
+    format: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     inspection_options: dict[str, Any] = field(default_factory=dict)
     record: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..answer_formats import check_format
 from ..inspection.subcommands import OPTIONS as INSPECTION
 from .option_parser import Option
 
@@ -90,6 +91,13 @@ OPTIONS = (
     ),
     Option(
         ("--fit",), "fit", "drop the oldest parts of the context where it is too long", None, sampling=False
+    ),
+    Option(
+        ("-f", "--format"),
+        "format",
+        "make of the answer: text, markdown, code (a cell below), table (a DataFrame) or json (a value)",
+        check_format,
+        sampling=False,
     ),
     Option(("-o", "--out"), "variable", "store the answer in the variable VAR", sampling=False),
     Option(

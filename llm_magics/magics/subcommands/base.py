@@ -14,6 +14,7 @@ from ..parsing.option_parser import Option, read_options
 from ..parsing.options import OPTIONS, flag_of
 
 if TYPE_CHECKING:
+    from ...core.records import Generation
     from ..context.cell_log import CellLog
     from ..context.composition import Composition
     from ..conversations import Conversations
@@ -47,6 +48,7 @@ class CommandHost(Protocol):
     def settings(self) -> Settings: ...
     def playground(self, model: str | None = None) -> Any: ...
     def inspect(self, request: CellRequest) -> Any: ...
+    def ask(self, request: CellRequest, prompt: str, system: str) -> Generation: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from ... import __version__, doctor
 from ...errors import UsageError
 from ...sanitize import safe_print
 from .. import settings
-from ..inspection.output import ProgressOutput
 from ..output import view_for
 from ..parsing.cell_request import CellRequest
 from .base import CommandHost, Subcommand, one_of
@@ -39,21 +38,7 @@ def _config(magics: CommandHost, request: CellRequest) -> None:
     safe_print(settings.table(magics.settings))
 
 
-def _context(magics: CommandHost, request: CellRequest) -> None:
-    """Show the parts of the last prompt: what the model was given, with the tokens of each."""
-    parts = magics.composition
-    if parts is None:
-        raise UsageError("nothing was asked yet", hint="Ask something first: %llm --see above What is this?")
-    ProgressOutput(magics.shell, quiet=False).show_html(parts.to_text(), parts.to_html())
-
-
 COMMANDS = {
-    "context": Subcommand(
-        "%llm context",
-        "show what the model was given for the last answer: each part, with its tokens",
-        _context,
-        strict=False,
-    ),
     "config": Subcommand(
         "%llm config",
         "show every setting, its value and where it comes from",

@@ -13,7 +13,7 @@ from ..inspection.subcommands import OTHER_NAMES, SUBCOMMANDS, canonical
 from ..parsing.cell_request import CellRequest
 from ..parsing.option_parser import Option, listed
 from ..parsing.options import LOADING, OPTIONS, SAMPLING
-from . import model_commands, session_commands
+from . import model_commands, notebook_commands, session_commands
 from .base import CommandLine, Subcommand
 
 _INSPECTION = {
@@ -34,6 +34,7 @@ TABLE: Mapping[str, Subcommand] = {
         lambda line: _parse_help(line),
     ),
     **session_commands.COMMANDS,
+    **notebook_commands.COMMANDS,
     **model_commands.COMMANDS,
     **_INSPECTION,
 }
