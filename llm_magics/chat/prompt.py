@@ -21,6 +21,7 @@ def render(
     bos_token: str = "",
     eos_token: str = "",
     now: datetime | None = None,
+    switches: Mapping[str, bool] | None = None,
 ) -> str:
     """Return the prompt up to where the model answers, as transformers' ``apply_chat_template`` does.
 
@@ -30,6 +31,7 @@ def render(
         bos_token: the text of the BOS token.
         eos_token: the text of the EOS token.
         now: what time it is, for templates that write it; None asks the clock.
+        switches: further variables of the template, such as ``enable_thinking``.
 
     Raises:
         UsageError: a message is malformed.
@@ -47,6 +49,7 @@ def render(
         "bos_token": bos_token,
         "eos_token": eos_token,
         "add_generation_prompt": True,
+        **(switches or {}),
     }
     return template_process.run(
         template, [dict(message) for message in messages], context, now or datetime.now()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, chain
+from typing import Any
 
 from ..errors import TemplateError
 from . import template_process
@@ -50,6 +51,7 @@ def split_by_origin(
     specials: Callable[[str], Sequence[int]],
     bos_token: str = "",
     eos_token: str = "",
+    switches: Mapping[str, bool] | None = None,
 ) -> list[Segment]:
     """Split the text of :func:`render` into trusted parts (of the template) and others (of messages).
 
@@ -60,11 +62,12 @@ def split_by_origin(
         specials: text → the ids of the special tokens in it.
         bos_token: the text of the BOS token.
         eos_token: the text of the EOS token.
+        switches: further variables of the template.
 
     Raises:
         As render.
     """
-    made_with = {"bos_token": bos_token, "eos_token": eos_token}
+    made_with: dict[str, Any] = {"bos_token": bos_token, "eos_token": eos_token, "switches": switches}
     now = datetime.now()  # of all renderings: a template may write the time
 
     def run(messages: Messages) -> str | None:

@@ -10,7 +10,11 @@ import threading
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..errors import CHOOSE_MODEL, REDOWNLOAD, ModelFileError
+
 SMALL = 16 << 20  # bytes
+INDEX = "model.safetensors.index.json"  # of a checkpoint in several files: which tensor is in which
+MAX_INDEX, MAX_SHARDS = 64 << 20, 1_000
 
 
 def json_object(path: Path, most: int = SMALL) -> dict[str, Any]:
@@ -72,3 +76,25 @@ def write_atomic(path: Path, text: str) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_index(path: Path) -> dict[str, str]:
+    """Return the ``weight_map`` of an index: tensor → file next to it.
+
+    Raises:
+        ModelFileError: it is damaged, or names a file elsewhere.
+    """
+    try:
+        places = json_object(path, MAX_INDEX)["weight_map"]
+        names = set(places.values())
+        if not names or len(names) > MAX_SHARDS or not all(isinstance(name, str) for name in names):
+            raise ValueError("its weight_map is not valid")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelFileError(f"{path} is damaged: {error}", hint=REDOWNLOAD) from error
+    for name in names:
+        if PurePosixPath(name).name != name or "\\" in name or not name.endswith(".safetensors"):
+            raise ModelFileError(
+                f"{INDEX} names {name!r:.80}, which is not a .safetensors file of its folder",
+                hint=CHOOSE_MODEL,
+            )
+    return dict(places)

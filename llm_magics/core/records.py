@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from ..errors import RUN_CELL, ModelFileError, UsageError
 from .options import SamplingOptions
+from .reasoning import Reasoning, split_reasoning
 from .record_checks import MOST_BRANCHES, check_generation, check_trace
 
 SCHEMA = 3
@@ -154,6 +155,31 @@ class Generation:
 
     def __format__(self, spec: str) -> str:
         return format(self.text, spec)
+
+    @property
+    def reasoning(self) -> str:
+        """Return what the model wrote for itself before its answer; empty for nothing."""
+        return self._split.thought
+
+    @property
+    def answer(self) -> str:
+        """Return the text without the model's reasoning."""
+        split = self._split
+        return split.answer if split.end or split.thought else self.text
+
+    @property
+    def _split(self) -> Reasoning:
+        """Return reasoning and answer; special tokens, which the text does not show, are their marks too."""
+        marks = [self.specials[token.id] for token in self.tokens if token.id in self.specials]
+        if not any("hink" in mark.lower() or "channel" in mark for mark in marks):
+            return split_reasoning(self.text, self.prompt)
+        whole = "".join(self.specials.get(token.id, token.text) for token in self.tokens)
+        split = split_reasoning(whole, self.prompt)
+        hidden = sorted({*marks}, key=len, reverse=True)
+        answer = split.answer
+        for mark in hidden:
+            answer = answer.replace(mark, "")
+        return replace(split, answer=answer)
 
     def __hash__(self) -> int:
         """Hash the text, the prompt, the model and the token ids: the tables cannot be hashed."""

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.shards import INDEX, read_index
+from ..core.files import INDEX, read_index
 from ..errors import REDOWNLOAD, ModelFileError, UnsupportedModel
 from .tensors import Tensor
 

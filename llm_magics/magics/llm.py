@@ -11,6 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from . import settings
 from .answer_formats import code_of, json_of, table_of
+from .bounded_reasoning import BoundedReasoning
 from .commands import CommandRouter
 from .context.cell_log import CellLog
 from .context.collect import collect
@@ -109,6 +110,7 @@ class LLMMagics(Settings, Magics):
             tokens=tokens,
             conversation=place.label,
             plain=request.format == "text",
+            fold=not request.reasoning,
         )
         from ..models.catalog.speed import note_speed
 
@@ -120,9 +122,14 @@ class LLMMagics(Settings, Magics):
             raise Interrupted("stopped before the model was loaded") from None
         asked = compose(model, place, request, blocks)
         self.composition = asked.composition
-        stream = model.stream(
-            asked.messages, system=place.conversation.system, raw=request.raw, **request.options
+        plain = model.stream(
+            asked.messages,
+            system=place.conversation.system,
+            raw=request.raw,
+            thinking=False if request.think == 0 else None,
+            **request.options,
         )
+        stream = BoundedReasoning(model, plain, request.think) if request.think else plain
         interrupted = False
         try:
             notes = [*warnings, request.notice, note(request.unresolved), asked.note]
@@ -138,7 +145,7 @@ class LLMMagics(Settings, Magics):
         view.finish(generation, tokens=tokens)
         note_speed(generation)
         if generation.text and not request.raw:
-            turn = Turn(cell, asked.prompt, generation.text, view.id)
+            turn = Turn(cell, asked.prompt, generation.answer, view.id)
             self._mark_stale(place.index + 1, self.conversations.commit(place, turn))
         if request.variable:
             self.shell.user_ns[request.variable] = generation

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core import progress
 from ..core.output import Output, is_captured
+from ..core.reasoning import split_reasoning
 from ..core.records import SCHEMA, Generation, Token
 from ..sanitize import printable, replace_surrogates, safe_print
 from ..views import answer_text, static_tokens
@@ -29,6 +30,7 @@ from .terminal import Writer
 
 if TYPE_CHECKING:
     from ..engine.generate import Stream
+    from .bounded_reasoning import BoundedReasoning
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
 SAVED_S = 0.25  # where a view is sent the tokens, and shows the Markdown of the output
@@ -39,7 +41,7 @@ class View(Protocol):
     def id(self) -> str: ...
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]: ...
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream, note: str) -> None: ...
+    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 
@@ -52,6 +54,7 @@ def view_for(
     tokens: bool = False,
     conversation: Mapping[str, Any] | None = None,
     plain: bool = False,
+    fold: bool = True,
 ) -> View:
     """Return the view that suits the front end: a kernel's, a terminal's, or none.
 
@@ -60,8 +63,9 @@ def view_for(
         lives: the active streams.
         quiet: whether to show no output.
         tokens: show the answer as its tokens.
-        plain: show the text as it is, without Markdown and without a view.
         conversation: what is said of the conversation that the answer is a turn of.
+        plain: show the text as it is, without Markdown and without a view.
+        fold: put the model's reasoning into a fold.
     """
     if quiet:
         return Silent()
@@ -70,7 +74,7 @@ def view_for(
     # What %%capture catches is looked at later: the answer alone, not every frame of it.
     if plain:
         return Plain(lives, False, frames=False)
-    return Notebook(lives, tokens, frames=not is_captured(), conversation=conversation)
+    return Notebook(lives, tokens, frames=not is_captured(), conversation=conversation, fold=fold)
 
 
 class Notebook:
@@ -83,11 +87,12 @@ class Notebook:
         *,
         frames: bool = True,
         conversation: Mapping[str, Any] | None = None,
+        fold: bool = True,
     ) -> None:
         # The parser is imported while the model is loaded: the first frame need not wait for it.
         threading.Thread(target=preload, daemon=True).start()
         self._lives, self._tokens, self._frames = lives, tokens, frames
-        self._conversation = conversation
+        self._conversation, self._fold, self._prompt = conversation, fold, ""
         self._live: ActiveStream | None = None
         self._head: dict[str, Any] = {}
         self._output = Output()
@@ -105,9 +110,9 @@ class Notebook:
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return progress.shown_in(self._output, warnings)
 
-    def begin(self, stream: Stream, note: str) -> None:
+    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None:
         """Start the output of a stream; ``note`` is a remark for the user about the answer."""
-        self._note = note
+        self._note, self._prompt = note, stream.generation.prompt[-200:]
         if not self._lives.channel.connected or not self._frames:
             return
         most = stream.answer.room + len(stream.generation.tokens)
@@ -130,16 +135,25 @@ class Notebook:
         self._text += token.text
         now = time.monotonic()
         if self._frames and self._text.strip() and now >= self._next:
-            frame = {"text/plain": printable(self._text), "text/markdown": to_safe_markdown(self._text)}
+            frame = {"text/plain": printable(self._text), "text/markdown": self._markdown()}
             self._output.show({**frame, **self._headed()})
             # A long text takes longer to show: most of the time stays for the answer.
             pause = SAVED_S if self._live else FRAME_S
             self._next = now + max(pause, 5 * (time.monotonic() - now))
 
+    def _markdown(self) -> str:
+        """Return the text so far as safe Markdown, with the reasoning in a fold."""
+        split = split_reasoning(self._text, self._prompt) if self._fold else None
+        if split is None or not split.thought:
+            return to_safe_markdown(self._text)
+        return answer_text.folded(split.thought, split.answer or "…")
+
     def finish(self, generation: Generation, *, tokens: bool = False) -> None:
-        bundle = (tokens_bundle if tokens else generation_bundle)(
-            generation, self._note, id=self.id, conversation=self._conversation
-        )
+        id, turn = self.id, self._conversation
+        if tokens:
+            bundle = tokens_bundle(generation, self._note, id=id, conversation=turn)
+        else:
+            bundle = generation_bundle(generation, self._note, id=id, conversation=turn, fold=self._fold)
         if self._live:
             self._live.end(bundle)
         self._output.show(*(attach_widget("tokens", bundle, GENERATION_MIME) if tokens else (bundle,)))
@@ -176,7 +190,7 @@ class Terminal:
     def status(self, text: str) -> None:
         safe_print(printable(text), file=sys.stderr, flush=True)
 
-    def begin(self, stream: Stream, note: str) -> None:
+    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None:
         if note:
             safe_print(printable(note), file=sys.stderr, flush=True)
 
@@ -203,7 +217,7 @@ class Silent:
         return progress.quiet(warnings)
 
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream, note: str) -> None: ...
+    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 

@@ -30,6 +30,8 @@ from .origin import Origin
 from .prompts import Prompt, PromptEncoder
 from .scoring import score_answer, score_text
 
+THINKING = ("enable_thinking", "thinking")  # variables of chat templates that switch reasoning
+
 if TYPE_CHECKING:
     from .adapters.lora import Adapter
     from .adapters.resolve import AdapterCache
@@ -156,6 +158,7 @@ class Model(Inspections):
         system: str | None = None,
         raw: bool = False,
         speculate: bool = True,
+        thinking: bool | None = None,
         **options: Any,
     ) -> Stream:
         """Answer token by token.
@@ -166,16 +169,33 @@ class Model(Inspections):
             raw: continue the text, with no chat template.
             speculate: check guesses from the text itself several at a time, where that pays; see
                 :class:`Stream`.
+            thinking: switch the reasoning of the model on or off, by the switch of its chat template.
             **options: the fields of :class:`SamplingOptions`.
 
         Raises:
-            UsageError: an option is unknown or out of its range. ContextOverflow: the prompt is too long.
+            UsageError: an option is unknown or out of its range, or the template has no such switch.
+            ContextOverflow: the prompt is too long.
         """
         chosen = sampling_options({**self.sampling_defaults, **options})
-        text, ids = self.encode(prompt, system=system, raw=raw)
+        switches = None if thinking is None else self._thinking_switch(thinking, raw=raw)
+        text, ids = self._prompts.encode(prompt, system, raw, switches)
         stream = Stream(self._runtime, ids, chosen, prompt=text, model=self.info, speculate=speculate)
         self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
         return stream
+
+    def _thinking_switch(self, thinking: bool, *, raw: bool) -> dict[str, bool]:
+        """Return the variable by which the chat template switches reasoning.
+
+        Raises:
+            UsageError: it has none.
+        """
+        names = [name for name in THINKING if name in (self.template or "")]
+        if raw or not names:
+            raise UsageError(
+                f"the chat template of {single_line(self.name)} has no switch for reasoning",
+                hint="Use --think N to bound it, or omit the option.",
+            )
+        return dict.fromkeys(names, thinking)
 
     def generate(
         self,

@@ -36,10 +36,22 @@ class PromptEncoder:
             return messages
         return render(messages, self.template or "", **self._special_texts())
 
-    def encode(self, prompt: Prompt, system: str | None, raw: bool) -> tuple[str, list[int]]:
+    def encode(
+        self,
+        prompt: Prompt,
+        system: str | None,
+        raw: bool,
+        switches: Mapping[str, bool] | None = None,
+    ) -> tuple[str, list[int]]:
         """Return the prompt's text and ids.
 
         A special token that a message spells out is read as plain characters.
+
+        Args:
+            prompt: a text or messages.
+            system: the system message.
+            raw: whether to continue the text without a chat template.
+            switches: further variables of the template.
 
         Raises:
             UsageError: the prompt is not a text or a list of messages, or it needs a template.
@@ -52,6 +64,7 @@ class PromptEncoder:
             self.template or "",
             literals=tokenizer.special_token_strings,
             specials=tokenizer.special_ids_in_text,
+            switches=switches,
             **self._special_texts(),
         )
         text = "".join(part.text for part in parts)

@@ -24,8 +24,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..core import progress
-from ..core.files import json_object, stays_inside, write_atomic
-from ..core.shards import read_index
+from ..core.files import json_object, read_index, stays_inside, write_atomic
 from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
 from ..sanitize import single_line
 from . import store

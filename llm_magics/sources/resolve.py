@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from ..core.shards import read_index
+from ..core.files import read_index
 from ..errors import ModelNotFound, UnsupportedModel, UsageError
 from ..sanitize import single_line
 from . import catalog, package_index, store

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from ..core.shards import INDEX
+from ..core.files import INDEX
 from ..errors import (
     CHOOSE_COPY,
     ModelFileError,

@@ -23,7 +23,22 @@ def plain(generation: Generation, note: str = "") -> str:
     return "\n".join(filter(None, [printable(generation.text), stop_notice(generation), printable(note)]))
 
 
-def markdown(generation: Generation, note: str = "") -> str:
-    """Return the same as safe Markdown."""
+def markdown(generation: Generation, note: str = "", *, fold: bool = True) -> str:
+    """Return the same as safe Markdown; ``fold``: reasoning stands in a fold before the answer."""
     words = [f"*{escaped(single_line(word))}*" for word in (stop_notice(generation), note) if word]
-    return joined(to_safe_markdown(generation.text), *words)
+    return joined(prose(generation, fold=fold), *words)
+
+
+def prose(generation: Generation, *, fold: bool = True) -> str:
+    """Return the answer alone as safe Markdown."""
+    thought = generation.reasoning if fold else ""
+    if thought:
+        return folded(thought, generation.answer)
+    return to_safe_markdown(generation.answer if fold else generation.text)
+
+
+def folded(thought: str, answer: str) -> str:
+    """Return reasoning in a fold, and the answer behind it, as safe Markdown."""
+    words = len(thought.split())
+    head = f"<details><summary>reasoning, {words:,} words</summary>"
+    return f"{head}\n\n{to_safe_markdown(thought)}\n\n</details>\n\n{to_safe_markdown(answer)}"

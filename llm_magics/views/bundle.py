@@ -11,7 +11,6 @@ from ..core.records import Generation, Trace
 from ..errors import RUN_CELL, ModelFileError, UsageError
 from ..sanitize import printable, replace_surrogates, single_line
 from . import answer_text, static_tokens
-from .markdown import to_safe_markdown
 from .mime import GENERATION_MIME
 from .record_codec import decode_record, encode_record
 from .standalone_html import write_html
@@ -78,7 +77,12 @@ def tokens_bundle(
 
 
 def generation_bundle(
-    generation: Generation, note: str = "", *, id: str = "", conversation: Mapping[str, Any] | None = None
+    generation: Generation,
+    note: str = "",
+    *,
+    id: str = "",
+    conversation: Mapping[str, Any] | None = None,
+    fold: bool = True,
 ) -> dict[str, Any]:
     """Return text/plain, text/markdown and the whole record.
 
@@ -87,14 +91,15 @@ def generation_bundle(
         note: one more line, which says what the user should know of how the answer came about.
         id: by which a live view knows that this is what it has been showing.
         conversation: the name of the answer's conversation, and which turn of it the answer is.
+        fold: put the model's reasoning into a fold.
     """
-    prose = to_safe_markdown(generation.text)
+    prose = answer_text.prose(generation, fold=fold)
     payload = _payload(generation, "text", id)
     # What stands below the answer in the Markdown is shown in another way by a view.
     payload |= {"prose": len(prose.encode("utf-16-le", "replace")) // 2, **context_notes(note, conversation)}
     return {
         "text/plain": answer_text.plain(generation, note),
-        "text/markdown": answer_text.markdown(generation, note),
+        "text/markdown": answer_text.markdown(generation, note, fold=fold),
         GENERATION_MIME: payload,
     }
 

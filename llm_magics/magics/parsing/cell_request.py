@@ -20,6 +20,8 @@ class CellRequest:
         conversation: None, or the conversation to continue: empty for that of the last answer.
         see: what of the notebook is added to the prompt: "above", numbers of cells, names of variables.
         format: what is made of the answer: a name of answer_formats.FORMATS.
+        reasoning: whether the model's reasoning is shown outside of a fold.
+        think: the most tokens of reasoning; 0 switches it off.
         fit: whether the oldest parts of the context are dropped where it is too long.
         options: the stated fields of SamplingOptions.
         inspection_options: the stated options of a subcommand.
@@ -48,6 +50,8 @@ class CellRequest:
     see: tuple[str, ...] = ()
     fit: bool = False
     format: str | None = None
+    reasoning: bool = False
+    think: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
     inspection_options: dict[str, Any] = field(default_factory=dict)
     record: Any = None

@@ -11,6 +11,20 @@ def _unescape(text: str) -> str:
     return text.replace("\\n", "\n").replace("\\t", "\t")
 
 
+def think_tokens(text: str) -> int:
+    """Return the most tokens of reasoning: a whole number, or 0 for "off".
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text == "off":
+        return 0
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
+
+
 OPTIONS = (
     Option(
         ("-m", "--model"),
@@ -91,6 +105,14 @@ OPTIONS = (
     ),
     Option(
         ("--fit",), "fit", "drop the oldest parts of the context where it is too long", None, sampling=False
+    ),
+    Option(("-R", "--reasoning"), "reasoning", "show the model's reasoning unfolded", None, sampling=False),
+    Option(
+        ("--think",),
+        "think",
+        "at most N tokens of reasoning, or off",
+        think_tokens,
+        sampling=False,
     ),
     Option(
         ("-f", "--format"),
