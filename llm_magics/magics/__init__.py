@@ -19,7 +19,10 @@ def load_ipython_extension(ipython: Any) -> None:
 
     package_conflict.warn()
     magics = LLMMagics(ipython)
+    others = foreign_magics(ipython)
     ipython.register_magics(magics, TuneMagics(ipython, magics.models))
+    if others:
+        keep_foreign_magics(ipython, others)
     if getattr(ipython, "kernel", None) is not None:
         magics.commands.channel.open()
     register(ipython)
@@ -32,11 +35,33 @@ def load_ipython_extension(ipython: Any) -> None:
         ipython.input_transformers_cleanup.append(help_of_a_cell)
 
 
+def foreign_magics(ipython: Any) -> dict[str, Any]:
+    """Return the magics named ``llm`` that another extension has registered, by kind."""
+    named = {kind: magics.get("llm") for kind, magics in ipython.magics_manager.magics.items()}
+    return {
+        kind: magic
+        for kind, magic in named.items()
+        if magic is not None and not str(getattr(magic, "__module__", "")).startswith("llm_magics.")
+    }
+
+
+def keep_foreign_magics(ipython: Any, others: dict[str, Any]) -> None:
+    """Keep ``%%llm`` for the extension that had it first, and offer ours as ``%%lm``."""
+    from ..sanitize import safe_print
+
+    for kind, magic in others.items():
+        own = ipython.magics_manager.magics[kind]
+        own["lm"], own["llm"] = own["llm"], magic
+    owner = str(getattr(next(iter(others.values())), "__module__", "another extension"))
+    safe_print(f"%%llm belongs to {owner}, which was loaded before: use %%lm for llm_magics.")
+
+
 def unload_ipython_extension(ipython: Any) -> None:
     """Remove the magics: IPython calls this for ``%unload_ext llm_magics``."""
     manager = ipython.magics_manager
     for kind in ("line", "cell"):
-        for name in ("llm", "llm_tune"):
+        ours = ("lm",) if "lm" in manager.magics[kind] else ("llm",)
+        for name in (*ours, "llm_tune"):
             manager.magics[kind].pop(name, None)
     manager.registry.pop("TuneMagics", None)
     if magics := manager.registry.pop("LLMMagics", None):

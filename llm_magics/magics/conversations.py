@@ -5,7 +5,8 @@ Every answer begins one, ``-c`` goes on with it, and a cell that is run again re
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..chat.messages import as_messages
@@ -21,12 +22,16 @@ class Turn:
     Attributes:
         cell: the front end's id of the cell, where it sends one.
         view: the id by which a view in the page knows the answer; empty where there is none.
+        options: the sampling options that the cell stated.
+        stale: the number of an earlier turn that is another one now, from 1; 0 for none.
     """
 
     cell: str | None
     prompt: str
     answer: str
     view: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    stale: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -116,6 +121,8 @@ class Conversations:
         self._last = place.conversation
         if place.conversation not in self._all:
             self._all.append(place.conversation)
+        if changed:
+            _mark(turns[place.index + 1 :], place.index + 1)
         unnamed = [conversation for conversation in self._all if not conversation.name]
         for conversation in unnamed[:-_KEPT]:
             self._all.remove(conversation)
@@ -140,7 +147,86 @@ class Conversations:
             return 0, []
         ((conversation, n),) = meant
         conversation.turns[n].answer = after
+        _mark(conversation.turns[n + 1 :], n + 1)
         return n + 1, conversation.turns[n + 1 :]
+
+    def find(self, name: str) -> Conversation:
+        """Return the conversation of that name; empty or "last" is that of the newest answer.
+
+        Raises:
+            UsageError: there is no such conversation.
+        """
+        named = next((item for item in self._all if item.name == name and name), None)
+        result = named or (self._last if name in ("", "last") else None)
+        if result is None:
+            known = ", ".join(self.names)
+            raise UsageError(
+                f"there is no conversation {name}" if name else "there is no conversation yet",
+                hint=f"Choose from {known}." if known else "Begin one: %%llm -c plan.",
+            )
+        return result
+
+    def fork(self, name: str, new: str) -> Conversation:
+        """Copy a conversation under a new name; cells that run again change the old one only.
+
+        Raises:
+            UsageError: the new name exists, or there is no such conversation.
+        """
+        source = self.find(name)
+        if new in (*self.names, "last"):
+            raise UsageError(f"there is a conversation {new} already", hint="Choose another name.")
+        turns = [replace(turn, cell=None, view="", options=dict(turn.options)) for turn in source.turns]
+        copy = Conversation(new, source.system, turns)
+        self._all.append(copy)
+        return copy
+
+    def undo(self, name: str) -> Turn:
+        """Take off the last turn of a conversation, and return it.
+
+        Raises:
+            UsageError: it has no turn.
+        """
+        conversation = self.find(name)
+        if not conversation.turns:
+            raise UsageError("the conversation has no turn", hint="Ask something first.")
+        return conversation.turns.pop()
+
+    def clear(self, name: str) -> Conversation:
+        """Remove a conversation, and return it."""
+        conversation = self.find(name)
+        self._all = [item for item in self._all if item is not conversation]
+        self._last = None if self._last is conversation else self._last
+        return conversation
+
+    def refresh(self, name: str, run: Callable[[TurnPosition, Turn], str]) -> list[int]:
+        """Answer the stale turns of a conversation again, in order.
+
+        Args:
+            name: of the conversation.
+            run: answers a turn at its place.
+
+        Returns:
+            The numbers of the turns, from 1.
+        """
+        conversation, done = self.find(name), []
+        for index, turn in enumerate(conversation.turns):
+            if not turn.stale:
+                continue
+            before, turn.answer = turn.answer, run(TurnPosition(conversation, index), turn)
+            turn.stale = 0
+            done.append(index + 1)
+            if turn.answer != before:  # later ones that were answered meanwhile followed the earlier answer
+                _mark(conversation.turns[index + 1 :], index + 1)
+        return done
+
+    @property
+    def all(self) -> list[Conversation]:
+        """List the conversations, oldest first."""
+        return list(self._all)
+
+    def is_last(self, conversation: Conversation) -> bool:
+        """Return whether the newest answer is a turn of a conversation."""
+        return conversation is self._last
 
     def _of(self, cell: str | None) -> Conversation | None:
         """Return the unnamed conversation in which the cell has a later turn, else the last conversation."""
@@ -162,6 +248,12 @@ class Conversations:
         """Return the conversations with their lengths, on one line."""
         shown = [item for item in self._all if item.name or item is self._last]
         return ", ".join(f"{item.name or 'last answer'} ({_turns(item)})" for item in shown) or "none yet"
+
+
+def _mark(turns: Iterable[Turn], number: int) -> None:
+    """Mark turns as stale since turn ``number`` is another one; those that are stale stay as they are."""
+    for turn in turns:
+        turn.stale = turn.stale or number
 
 
 def _turns(conversation: Conversation) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from ..errors import Interrupted, LLMMagicsError, UsageError
-from . import settings
+from ..views.bundle import generation_bundle
+from . import history, settings
 from .answer_formats import code_of, json_of, table_of
 from .bounded_reasoning import BoundedReasoning
 from .commands import CommandRouter
@@ -17,7 +18,7 @@ from .context.cell_log import CellLog
 from .context.collect import collect
 from .context.compose import compose
 from .context.composition import Composition
-from .conversations import Conversations, Turn
+from .conversations import Conversations, Turn, TurnPosition
 from .inspection.output import ProgressOutput
 from .inspection.subcommands import SUBCOMMANDS
 from .output import show_value, view_for
@@ -90,6 +91,7 @@ class LLMMagics(Settings, Magics):
         return settings.apply(request, values) if request.command == "generate" else request
 
     def _answer(self, request: CellRequest) -> Generation:
+        values = settings.resolve(self)
         from ..core.options import sampling_options
 
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
@@ -145,8 +147,11 @@ class LLMMagics(Settings, Magics):
         view.finish(generation, tokens=tokens)
         note_speed(generation)
         if generation.text and not request.raw:
-            turn = Turn(cell, asked.prompt, generation.answer, view.id)
+            turn = Turn(cell, asked.prompt, generation.answer, view.id, dict(request.options))
             self._mark_stale(place.index + 1, self.conversations.commit(place, turn))
+        if values.get("history", (False,))[0]:
+            kept = request.prompt if values.get("history_prompts", (False,))[0] else None
+            history.log(generation, kept, place.conversation.system)
         if request.variable:
             self.shell.user_ns[request.variable] = generation
         if interrupted:
@@ -174,7 +179,7 @@ class LLMMagics(Settings, Magics):
             self.shell.user_ns[request.variable] = value
         return value
 
-    def ask(self, request: CellRequest, prompt: str, system: str) -> Generation:
+    def ask(self, request: CellRequest, prompt: str, system: str | None) -> Generation:
         """Answer a prompt of a subcommand, with the options that its line states."""
         options = {"temperature": 0.0, **request.options}
         asked = replace(
@@ -220,6 +225,20 @@ class LLMMagics(Settings, Magics):
         for turn in later:
             if turn.view:
                 self.streams.channel.send({"type": "stale", "id": turn.view, "turn": number})
+
+    def answer_again(self, place: TurnPosition, turn: Turn) -> str:
+        """Answer a turn of a conversation again, show it where the page shows the turn, and return it."""
+        model = self.models.active or self.models.use()
+        try:
+            generation = model.generate(
+                place.messages(turn.prompt), system=place.conversation.system, **turn.options
+            )
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; the turns that were answered again are kept") from None
+        if turn.view:
+            bundle = generation_bundle(generation, id=turn.view, conversation=place.label)
+            self.streams.channel.send({"type": "record", "id": turn.view, "bundle": bundle})
+        return generation.answer
 
     def answer_extended(self, view: str, before: Generation, after: Generation) -> None:
         """Replace an answer of a conversation by its extended version."""

@@ -71,6 +71,10 @@ class Settings(Configurable):
     no_repeat_ngram_size = _trait(Int, "no_repeat_ngram_size")
     seed = _trait(Int, "seed")
     tokens = Bool(None, allow_none=True, help="show every answer as its tokens").tag(config=True)
+    history = Bool(None, allow_none=True, help="log model, options, tokens and time of every answer").tag(
+        config=True
+    )
+    history_prompts = Bool(None, allow_none=True, help="log prompts too").tag(config=True)
     sampling = Enum(
         ("model", "package"),
         None,

@@ -28,14 +28,15 @@ def test_logits_and_greedy_tokens(saved: Path, case: str, tmp_path: Path) -> Non
         pytest.skip("transformers 4 does not have this family")
     expected, greedy = np.load(folder / "logits.npy"), np.load(folder / "greedy.npy").tolist()
     engine = opened(folder, tmp_path / "fp32")
-    assert np.abs(engine.cache().extend(ids, all_logits=True) - expected).max() < 1e-4
+    most = 1e-4 * max(1.0, float(np.abs(expected).max()))  # processors round otherwise
+    assert np.abs(engine.cache().extend(ids, all_logits=True) - expected).max() < most
     cache, text = engine.cache(), ids[: checkpoints.PROMPT]
     while len(text) < len(greedy):
         text.append(int(cache.extend(text[len(cache.cached) :])[-1].argmax()))
     assert text == greedy
     if (folder / "model.gguf").is_file():
         engine = opened(folder / "model.gguf", tmp_path / "gguf")
-        assert np.abs(engine.cache().extend(ids, all_logits=True) - expected).max() < 1e-4
+        assert np.abs(engine.cache().extend(ids, all_logits=True) - expected).max() < most
 
 
 def test_what_the_configuration_says_of_biases_and_the_head_is_checked(tmp_path: Path) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import random
+import zlib
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import UsageError
-from llm_magics.magics.conversations import Conversations, Turn
+from llm_magics.magics.conversations import Conversations, Turn, TurnPosition
 from llm_magics.magics.parsing.request import parse
+from llm_magics.magics.subcommands.conversation_commands import export
 
 
 def ask(conversations: Conversations, cell: str | None, asked: str, follow: str | None = None) -> list[str]:
@@ -140,3 +146,84 @@ def test_no_cell_ever_has_two_turns(order: list[str]) -> None:
 def test_the_option(line: str, cell: str | None, follow: str | None, prompt: str) -> None:
     request = parse(line, cell, {})
     assert (request.conversation, request.prompt) == (follow, prompt)
+
+
+CELLS = 5
+
+
+def transcript(prompts: list[str]) -> list[tuple[str, str]]:
+    """What running the cells from top to bottom gives; an answer depends on all that was said before."""
+    told: list[tuple[str, str]] = []
+    for prompt in prompts:
+        told.append((prompt, reply([text for turn in told for text in turn] + [prompt])))
+    return told
+
+
+def reply(messages: list[str]) -> str:
+    return f"a{zlib.crc32(repr(messages).encode()) % 1000}"
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_any_order_of_edits_ends_as_from_top_to_bottom(seed: int) -> None:
+    """Edits, re-runs, forks and refreshes of a conversation of five cells."""
+    rng, conversations = random.Random(seed), Conversations()
+    prompts = [f"p{n}" for n in range(CELLS)]
+
+    def run(n: int) -> None:
+        place = conversations.resume("plan", str(n), None)
+        messages = [message["content"] for message in place.messages(prompts[n])]
+        conversations.commit(place, Turn(str(n), prompts[n], reply(messages)))
+
+    def again(place: TurnPosition, turn: Turn) -> str:
+        return reply([message["content"] for message in place.messages(turn.prompt)])
+
+    for n in range(CELLS):
+        run(n)
+    forks = 0
+    for _ in range(rng.randrange(1, 12)):
+        what = rng.choice(["edit", "run", "fork", "refresh"])
+        n = rng.randrange(CELLS)
+        if what == "edit":
+            prompts[n] = f"p{n}.{rng.randrange(3)}"
+            run(n)
+        elif what == "run":
+            run(n)
+        elif what == "refresh":
+            conversations.refresh("plan", again)
+        else:
+            forks += 1
+            before = [(turn.prompt, turn.answer) for turn in conversations.find("plan").turns]
+            copy = conversations.fork("plan", f"fork{forks}")
+            copy.turns[0].answer = "something else"
+            assert [(turn.prompt, turn.answer) for turn in conversations.find("plan").turns] == before
+    conversations.refresh("plan", again)
+    turns = conversations.find("plan").turns
+    assert [(turn.prompt, turn.answer) for turn in turns] == transcript(prompts)
+    assert not any(turn.stale for turn in turns)
+
+
+def test_conversations_are_found_taken_back_and_removed() -> None:
+    conversations = Conversations()
+    with pytest.raises(UsageError, match="there is no conversation yet"):
+        conversations.find("")
+    ask(conversations, "1", "a", "plan"), ask(conversations, "2", "b", "plan"), ask(conversations, "3", "x")
+    assert conversations.find("last").turns[0].prompt == "x" and conversations.undo("plan").prompt == "b"
+    with pytest.raises(UsageError, match="there is no conversation nope") as error:
+        conversations.find("nope")
+    assert "plan" in str(error.value)
+    with pytest.raises(UsageError, match="already"):
+        conversations.fork("plan", "plan")
+    conversations.clear("plan")
+    assert conversations.names == []
+
+
+def test_a_conversation_is_written_once(tmp_path: Path) -> None:
+    conversations = Conversations()
+    ask(conversations, "1", "a", "plan"), ask(conversations, "2", "b", "plan")
+    made = conversations.find("plan")
+    told = json.loads(export(made, tmp_path / "a.json").read_text())
+    assert [message["role"] for message in told["messages"]] == ["user", "assistant"] * 2
+    assert "## 2. asked\n\nb" in export(made, tmp_path / "a.md").read_text()
+    for name, said in (("a.md", "exists already"), ("a.txt", "must end in")):
+        with pytest.raises(UsageError, match=said):
+            export(made, tmp_path / name)

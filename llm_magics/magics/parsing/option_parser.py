@@ -13,6 +13,23 @@ from ...errors import UsageError
 _WORD = re.compile(r"""(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+""", re.DOTALL)
 _QUOTED = re.compile(r"""\\(.)|"((?:[^"\\]|\\.)*)"|'([^']*)'""", re.DOTALL)
 
+# Options of %%ai (jupyter-ai) and of the llm command that mean something else here.
+ELSEWHERE = {
+    "-x": "Use -f code to take the code out of an answer.",
+    "--extract": "Use -f code to take the code out of an answer.",
+    "--no-stream": "Use -q: an answer is shown as it comes, or not at all.",
+    "--cid": "Use -c NAME to go on with a conversation.",
+    "--conversation": "Use -c NAME to go on with a conversation.",
+    "--fragment": "Use --see NAME for a variable or a cell, and {file:NAME} for a file.",
+    "--attachment": "Use --see NAME for a variable or a cell, and {file:NAME} for a file.",
+    "--template": "Put the text into a variable, and write {name} in the prompt.",
+    "--key": "Omit it: a model on this machine needs no key.",
+    "--api-key": "Omit it: a model on this machine needs no key.",
+    "--log": "Use %config LLMMagics.history = True.",
+    "--no-log": "Omit it: the history is off unless a setting turns it on.",
+    "--max_tokens": "Did you mean --max-tokens?",
+    "--model-id": "Did you mean --model?",
+}
 _UNC = re.compile(r"\\\\[\w.$-]+\\[^\s\"']*$")  # \\server\share, as Windows has it
 
 
@@ -105,6 +122,8 @@ def _resolve_flag(flag: str, known: Iterable[str], help: str) -> str:
     """Return what to do about an option that there is not."""
     if re.fullmatch(r"-(\d.*)?", flag):
         return f"Write a text that begins with - after --: %llm -- {flag} …"
+    if flag in ELSEWHERE:
+        return ELSEWHERE[flag]
     flags = [*known]
     near = [item for item in flags if len(flag) > 2 and item.startswith(flag)]
     near = near or get_close_matches(flag, [item for item in flags if len(item) > 2], 1, 0.7)

@@ -16,6 +16,9 @@ from .expand import expand
 from .option_parser import read_options
 from .options import LOADING, OPTIONS, SAMPLING, flag_of
 
+# ``name <<`` before the prompt, as jupysql has it.
+_ASSIGNED = re.compile(r"([^\W\d]\w*)\s*<<\s*")
+
 
 def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequest:
     """Parse a magic's line and cell.
@@ -33,7 +36,14 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         left += more
         return filled
 
+    quiet = line.rstrip().endswith(";")
+    if quiet:  # as IPython has it
+        line = line.rstrip()[:-1]
     values, rest = read_options(line, OPTIONS, whole=cell is not None, help="%llm --help", fill=fill)
+    if quiet:
+        values["quiet"] = True
+    if assigned := _ASSIGNED.match(rest):
+        values["variable"], rest = assigned[1], rest[assigned.end() :]
     if values.pop("help", False):
         return CellRequest("help", rest if is_known(rest) else "")
     escaped = bool(re.search(r"(^|\s)--\s", line))
@@ -60,6 +70,11 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
                 hint="Write it after the options, or use %%llm and write it in the cell.",
             )
         return CellRequest("status", **values)
+    if cell is not None and rest and values.get("variable") in SAMPLING:  # -o temperature 0.5, as llm has it
+        flag = flag_of(values["variable"])
+        raise UsageError(
+            f"{rest[:40]!r} is not an option", hint=f"Write {flag} {rest[:40]}: -o names a variable here."
+        )
     if cell is not None and rest:
         dash = rest[0] in "\u2013\u2014\u2212"
         raise UsageError(

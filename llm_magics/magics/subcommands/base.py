@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...core.records import Generation
     from ..context.cell_log import CellLog
     from ..context.composition import Composition
-    from ..conversations import Conversations
+    from ..conversations import Conversations, Turn, TurnPosition
     from ..session import ModelSession
     from ..settings import Settings
     from ..stream_sender import ActiveStreams
@@ -48,7 +48,8 @@ class CommandHost(Protocol):
     def settings(self) -> Settings: ...
     def playground(self, model: str | None = None) -> Any: ...
     def inspect(self, request: CellRequest) -> Any: ...
-    def ask(self, request: CellRequest, prompt: str, system: str) -> Generation: ...
+    def answer_again(self, place: TurnPosition, turn: Turn) -> str: ...
+    def ask(self, request: CellRequest, prompt: str, system: str | None) -> Generation: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +130,10 @@ def one_of(*allowed: str) -> Parse:
     return parse
 
 
-def number(line: CommandLine) -> CellRequest | None:
-    """Read nothing, or a whole number such as the one of a cell: ``3`` or ``[3]``."""
-    text = " ".join(line.words).strip("[]")
-    if line.before or len(line.words) > 1 or (text and not text.isdecimal()):
-        return None
-    return CellRequest(line.name, text)
+def number_needed(line: CommandLine) -> CellRequest | None:
+    """Read a whole number."""
+    fits = not line.before and len(line.words) == 1 and line.words[0].isdecimal()
+    return CellRequest(line.name, line.words[0]) if fits else None
 
 
 def model_name(*, optional: bool, options: tuple[str, ...] = ()) -> Parse:

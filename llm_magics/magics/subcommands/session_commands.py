@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ... import __version__, doctor
+from ...core.options import SamplingOptions
 from ...errors import UsageError
 from ...sanitize import safe_print
-from .. import settings
+from .. import history, settings
 from ..output import view_for
 from ..parsing.cell_request import CellRequest
-from .base import CommandHost, Subcommand, one_of
+from .base import CommandHost, Subcommand, number_needed, one_of, words_up_to
 
 
 def _tokens(magics: CommandHost, request: CellRequest) -> None:
@@ -38,7 +41,37 @@ def _config(magics: CommandHost, request: CellRequest) -> None:
     safe_print(settings.table(magics.settings))
 
 
+def _history(magics: CommandHost, request: CellRequest) -> None:
+    on = settings.resolve(magics.settings).get("history", (False, ""))[0]
+    safe_print(history.listing(request.prompt, on=bool(on)))
+
+
+def _again(magics: CommandHost, request: CellRequest) -> None:
+    """Ask a prompt of the history again, with the options that it had."""
+    entry = history.find(int(request.prompt))
+    stated = SamplingOptions.from_dict(entry.options).as_dict()
+    magics.ask(replace(request, options=stated), entry.prompt or "", entry.system)
+
+
 COMMANDS = {
+    "history": Subcommand(
+        "%llm history [WORDS]",
+        "list the newest answers of the log, those with the words in model or prompt",
+        _history,
+        words_up_to(3),
+        strict=False,
+        details="The log is off. %config LLMMagics.history = True turns it on; it keeps prompts only with "
+        "LLMMagics.history_prompts = True.",
+    ),
+    "again": Subcommand(
+        "%llm again N",
+        "ask the prompt of answer N of the history again, with its options",
+        _again,
+        number_needed,
+        strict=False,
+        needs="the number N of an answer",
+        example="%llm again 12",
+    ),
     "config": Subcommand(
         "%llm config",
         "show every setting, its value and where it comes from",

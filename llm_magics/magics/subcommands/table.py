@@ -13,7 +13,7 @@ from ..inspection.subcommands import OTHER_NAMES, SUBCOMMANDS, canonical
 from ..parsing.cell_request import CellRequest
 from ..parsing.option_parser import Option, listed
 from ..parsing.options import LOADING, OPTIONS, SAMPLING
-from . import model_commands, notebook_commands, session_commands
+from . import conversation_commands, model_commands, notebook_commands, session_commands
 from .base import CommandLine, Subcommand
 
 _INSPECTION = {
@@ -35,10 +35,17 @@ TABLE: Mapping[str, Subcommand] = {
     ),
     **session_commands.COMMANDS,
     **notebook_commands.COMMANDS,
+    **conversation_commands.COMMANDS,
     **model_commands.COMMANDS,
     **_INSPECTION,
 }
-ALIASES = {**OTHER_NAMES, "list": "models", "ls": "models", "licences": "licenses"}
+ALIASES = {
+    **OTHER_NAMES,
+    "list": "models",
+    "conversations": "threads",
+    "ls": "models",
+    "licences": "licenses",
+}
 # Words that prompts begin with are never taken for a misspelled subcommand.
 _CONFUSABLE = [name for name in (*TABLE, *ALIASES) if len(name) > 3 and TABLE[ALIASES.get(name, name)].strict]
 _FEW = 3  # words of a line that may have been meant as a subcommand

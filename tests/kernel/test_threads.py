@@ -1,0 +1,72 @@
+"""Conversations, the history and other habits in a real kernel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.conftest import Kernel
+
+
+@pytest.fixture(scope="module")
+def kernel(default_gguf: Path) -> Iterator[Kernel]:
+    kernel = Kernel()
+    assert kernel.run("%load_ext llm_magics").status == "ok"
+    yield kernel
+    kernel.close()
+
+
+def test_conversations_are_listed_copied_and_written(kernel: Kernel, tmp_path: Path) -> None:
+    assert "no conversation yet" in kernel.run("%llm threads").stdout
+    kernel.run("%%llm -c plan -n 4 -t 0\nSay one.")
+    kernel.run("%%llm -c plan -n 4 -t 0\nSay two.")
+    listed = kernel.run("%llm threads").stdout
+    assert "plan" in listed and "2 turns" in listed and "Say one." in listed
+    assert "Say two." in kernel.run("%llm threads show plan").stdout
+    assert "2 turns" in kernel.run("%llm threads fork plan other").stdout
+    assert "Say two." in kernel.run("%llm threads undo other").stdout
+    kernel.run(f"import os; os.chdir({str(tmp_path)!r})")
+    assert "is written" in kernel.run("%llm threads export plan plan.json").stdout
+    assert len(json.loads((tmp_path / "plan.json").read_text())["messages"]) == 4
+    again = kernel.run("%llm threads export plan plan.json")
+    assert again.status == "error" and "exists already" in again.error
+    assert "removed" in kernel.run("%llm threads clear other").stdout
+    assert kernel.run("%llm threads show other").status == "error"
+    assert kernel.run("%llm threads of fate").status == "error", "it is no prompt"
+
+
+def test_stale_turns_are_answered_again(kernel: Kernel) -> None:
+    """A front end sends the id of a cell; here the turn is changed by hand."""
+    kernel.run("magics = get_ipython().magics_manager.registry['LLMMagics']")
+    kernel.run("plan = magics.conversations.find('plan')\nplan.turns[0].answer = 'Three.'")
+    assert "No turn is stale" in kernel.run("%llm refresh plan").stdout
+    kernel.run("plan.turns[1].stale = 1\nbefore = plan.turns[1].answer")
+    assert "1 stale" in kernel.run("%llm threads").stdout
+    assert "Answered again: turn 2." in kernel.run("%llm refresh plan").stdout
+    assert kernel.value("plan.turns[1].stale") == "0"
+
+
+def test_the_history_is_off_until_a_setting_turns_it_on(kernel: Kernel) -> None:
+    assert "is off" in kernel.run("%llm history").stdout
+    kernel.run("%config LLMMagics.history = True")
+    kernel.run("%%llm -n 3 -t 0 -o a\nSay a secret.")
+    listed = kernel.run("%llm history").stdout
+    assert "3 tokens" in listed and "secret" not in listed
+    kernel.run("%config LLMMagics.history_prompts = True")
+    kernel.run("%%llm -n 3 -t 0 -o b\nName a color.")
+    number = kernel.run("%llm history color").stdout.split()[0]
+    assert kernel.run(f"%llm again {number}").status == "ok"
+    assert kernel.run("%llm again 1").status == "error"
+    kernel.run("%config LLMMagics.history = False")
+
+
+def test_an_alias_and_an_assignment_work(kernel: Kernel) -> None:
+    kernel.run("%alias_magic ask llm")
+    assert (
+        kernel.run("%%ask -n 2 -o c\nhi").status == "ok" and kernel.value("type(c).__name__") == "Generation"
+    )
+    assert kernel.run("%llm -n 2 d << hi").status == "ok" and kernel.value("len(d.tokens) <= 2") == "True"
+    assert kernel.run("%llm -n 2 -o e hi;").outputs == [] and kernel.value("len(e.tokens) <= 2") == "True"
