@@ -162,7 +162,7 @@ class Conversations:
             known = ", ".join(self.names)
             raise UsageError(
                 f"there is no conversation {name}" if name else "there is no conversation yet",
-                hint=f"Choose from {known}." if known else "Begin one: %%llm -c plan.",
+                hint=f"Choose from {known}." if known else "Write %%llm -c plan to begin one.",
             )
         return result
 

@@ -28,6 +28,7 @@ from .parsing.request import parse
 from .playground_view import PlaygroundView, caller, cell_of, value_is_used
 from .session import ModelSession
 from .settings import Settings
+from .side_by_side import difference
 from .subcommands.table import TABLE, usage
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class LLMMagics(Settings, Magics):
             if request.command in TABLE:
                 output = TABLE[request.command].run(self, request)
             else:
-                output = self._formatted(self._answer(request), request)
+                output = self._answers(request)
         except (LLMMagicsError, Interrupted) as error:
             # IPython keeps the last traceback, and with its frames a model that should be gone.
             error.__cause__ = error.__context__ = None
@@ -158,6 +159,30 @@ class LLMMagics(Settings, Magics):
             # The cell fails, so that "Run All" stops here too.
             raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
         return generation
+
+    def _answers(self, request: CellRequest) -> Any:
+        """Answer with one model, or with several; or several times, with seeds one after the other."""
+        if not request.models and request.samples == 1:
+            return self._formatted(self._answer(request), request)
+        if request.conversation is not None or request.format:
+            flag = "-c" if request.conversation is not None else "-f"
+            raise UsageError(
+                f"{flag} and several answers cannot be combined", hint="Ask for one answer, or omit it."
+            )
+        seed = request.options.get("seed", 0)
+        answers: list[Generation] = []
+        for model in request.models or (request.model,):
+            for number in range(request.samples):
+                options = {**request.options, "seed": (seed + number) % 2**64}
+                one = replace(request, model=model, models=(), samples=1, variable=None, options=options)
+                answers.append(self._answer(one))
+                if request.variable:  # what there is, should the next one be stopped
+                    self.shell.user_ns[request.variable] = list(answers)
+        if request.models and not request.quiet:
+            for other in answers[request.samples :: request.samples]:
+                shown = difference(answers[0], other)
+                ProgressOutput(self.shell, quiet=False).show_html(shown.to_text(), shown.to_html())
+        return answers
 
     def _formatted(self, generation: Generation, request: CellRequest) -> Any:
         """Return what ``-f`` makes of an answer, and show it.

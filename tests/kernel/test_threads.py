@@ -70,3 +70,24 @@ def test_an_alias_and_an_assignment_work(kernel: Kernel) -> None:
     )
     assert kernel.run("%llm -n 2 d << hi").status == "ok" and kernel.value("len(d.tokens) <= 2") == "True"
     assert kernel.run("%llm -n 2 -o e hi;").outputs == [] and kernel.value("len(e.tokens) <= 2") == "True"
+
+
+SEVERAL = "-m default -m default --samples 2 -n 12 -t 1.5 --seed 3 -o several"
+
+
+def test_several_models_and_samples_answer(kernel: Kernel) -> None:
+    kernel.run("%%llm -n 1\nhi")
+    result = kernel.run(
+        "%%llm -m default -m default --samples 2 -n 12 -t 1.5 --seed 3 -o several\nTell a joke."
+    )
+    assert result.status == "ok"
+    assert kernel.value("[answer.options.seed for answer in several]") == "[3, 4, 3, 4]"
+    assert kernel.value("several[0].text == several[2].text != several[1].text") == "True"
+    assert len(result.outputs) == 5 and "the same text" in result.outputs[-1]["text/plain"]
+    kernel.run("f, g, *_ = several")
+    shown = kernel.run("%llm diff f g").data
+    assert "they part at token" in shown["text/plain"] and "<table>" in shown["text/html"]
+    wrong = kernel.run("%llm diff f nothing")
+    assert wrong.status == "error" and "not a variable with an answer" in wrong.error
+    refused = kernel.run("%%llm --samples 2 -c plan\nhi")
+    assert refused.status == "error" and "cannot be combined" in refused.error

@@ -54,7 +54,13 @@ OPTIONS = (
         False,
         many=True,
     ),
-    Option(("--samples",), "samples", "number N of samples (32)", int, False),
+    Option(
+        ("--samples",),
+        "samples",
+        "number N of samples (32); of a cell: N answers, with seeds from --seed on",
+        int,
+        False,
+    ),
     Option(("--target",), "target", "TEXT; its first token is explained", str, False),
     Option(("--against",), "against", "TEXT to contrast it with", str, False),
     Option(

@@ -16,6 +16,8 @@ class CellRequest:
         prompt: the text, its variables expanded; of "help" the command that is meant, of "tokens" on or
             off, of "rm", "use", "pull", "fit", "card" and "adapters" a name, of "search" and "models"
             the words.
+        models: the models that answer one after the other, where a cell names several.
+        samples: so many answers with seeds one after the other.
         variable: the name that the answer gets in the notebook.
         conversation: None, or the conversation to continue: empty for that of the last answer.
         see: what of the notebook is added to the prompt: "above", numbers of cells, names of variables.
@@ -34,6 +36,8 @@ class CellRequest:
     command: str
     prompt: str = ""
     model: str | None = None
+    models: tuple[str, ...] = ()
+    samples: int = 1
     adapter: str | None = None
     precision: str | None = None
     threads: int | None = None

@@ -29,8 +29,10 @@ OPTIONS = (
     Option(
         ("-m", "--model"),
         "model",
-        "NAME of the catalogue, org/name on the Hub, or a path; later cells reuse it (-m default resets it)",
+        "NAME of the catalogue, org/name on the Hub, or a path; later cells reuse it (-m default resets it); "
+        "several answer side by side",
         sampling=False,
+        many=True,
     ),
     Option(
         ("-a", "--adapter"),

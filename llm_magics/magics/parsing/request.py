@@ -16,6 +16,7 @@ from .expand import expand
 from .option_parser import read_options
 from .options import LOADING, OPTIONS, SAMPLING, flag_of
 
+_MOST_SAMPLES = 64
 # ``name <<`` before the prompt, as jupysql has it.
 _ASSIGNED = re.compile(r"([^\W\d]\w*)\s*<<\s*")
 
@@ -42,6 +43,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     values, rest = read_options(line, OPTIONS, whole=cell is not None, help="%llm --help", fill=fill)
     if quiet:
         values["quiet"] = True
+    several = _named_models(values)
     if assigned := _ASSIGNED.match(rest):
         values["variable"], rest = assigned[1], rest[assigned.end() :]
     if values.pop("help", False):
@@ -49,9 +51,14 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     escaped = bool(re.search(r"(^|\s)--\s", line))
     said = ""
     request = None if escaped else _parse_inspection(values, rest, cell, namespace, fill)
+    if request is not None and several:
+        raise UsageError(
+            f"%llm {request.command} takes one model", hint="Name the other one with --with, or omit it."
+        )
     if request is not None:
         return replace(request, unresolved=left + request.unresolved)
     evaluate = values.pop("evaluate", False)
+    samples = _sample_count(values)
     for name in NAMES:
         if name in values:
             takes = ", ".join(f"%llm {name}" for name, verb in SUBCOMMANDS.items() if name in verb.options)
@@ -93,8 +100,38 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         raise UsageError("the prompt is empty", hint="Write a prompt.")
     options = {name: values.pop(name) for name in list(values) if name in SAMPLING}
     return CellRequest(
-        "generate", prompt, options=options, notice=said, unresolved=left + more_left, **values
+        "generate",
+        prompt,
+        options=options,
+        notice=said,
+        unresolved=left + more_left,
+        models=several,
+        samples=samples,
+        **values,
     )
+
+
+def _named_models(values: dict[str, Any]) -> tuple[str, ...]:
+    """Return the models where there are several; a single one stays in ``values``."""
+    named: tuple[str, ...] = values.pop("model", ())
+    if len(named) == 1:
+        values["model"] = named[0]
+        return ()
+    return named
+
+
+def _sample_count(values: dict[str, Any]) -> int:
+    """Return how many answers a cell asks for.
+
+    Raises:
+        UsageError: the number is out of its range.
+    """
+    count = values.pop("samples", 1)
+    if not 1 <= count <= _MOST_SAMPLES:
+        raise UsageError(
+            f"--samples must be from 1 to {_MOST_SAMPLES}, got {count}", hint="Use for example --samples 4."
+        )
+    return int(count)
 
 
 def _check_out(values: Mapping[str, Any]) -> None:
@@ -124,6 +161,8 @@ def _parse_inspection(
     if more.pop("help", False):
         return CellRequest("help", first)
     values = {**values, **more}
+    if isinstance(values.get("model"), tuple):
+        values["model"] = values["model"][-1]
     look = {name: values.pop(name) for name in NAMES if name in values}
     pair = record_pair(text, namespace) if first == "compare" and cell is None else None
     named = record_named(text, namespace) if cell is None else None

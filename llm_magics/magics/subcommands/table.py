@@ -13,7 +13,13 @@ from ..inspection.subcommands import OTHER_NAMES, SUBCOMMANDS, canonical
 from ..parsing.cell_request import CellRequest
 from ..parsing.option_parser import Option, listed
 from ..parsing.options import LOADING, OPTIONS, SAMPLING
-from . import conversation_commands, model_commands, notebook_commands, session_commands
+from . import (
+    conversation_commands,
+    model_commands,
+    notebook_commands,
+    record_commands,
+    session_commands,
+)
 from .base import CommandLine, Subcommand
 
 _INSPECTION = {
@@ -36,6 +42,7 @@ TABLE: Mapping[str, Subcommand] = {
     **session_commands.COMMANDS,
     **notebook_commands.COMMANDS,
     **conversation_commands.COMMANDS,
+    **record_commands.COMMANDS,
     **model_commands.COMMANDS,
     **_INSPECTION,
 }
