@@ -10,9 +10,11 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..views.bundle import generation_bundle
-from . import history, settings
-from .answer_formats import code_of, json_of, table_of
-from .bounded_reasoning import BoundedReasoning
+from . import settings
+from .answers import history
+from .answers.bounded_reasoning import BoundedReasoning
+from .answers.formats import code_of, json_of, table_of
+from .answers.side_by_side import difference
 from .commands import CommandRouter
 from .context.cell_log import CellLog
 from .context.collect import collect
@@ -28,7 +30,6 @@ from .parsing.request import parse
 from .playground_view import PlaygroundView, caller, cell_of, value_is_used
 from .session import ModelSession
 from .settings import Settings
-from .side_by_side import difference
 from .subcommands.table import TABLE, usage
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from .terminal import Writer
 
 if TYPE_CHECKING:
     from ..engine.generate import Stream
-    from .bounded_reasoning import BoundedReasoning
+    from .answers.bounded_reasoning import BoundedReasoning
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
 SAVED_S = 0.25  # where a view is sent the tokens, and shows the Markdown of the output

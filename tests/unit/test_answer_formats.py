@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import UsageError
-from llm_magics.magics.answer_formats import code_of, json_of, table_of
+from llm_magics.magics.answers.formats import code_of, json_of, table_of
 from llm_magics.magics.context.cell_log import CellLog, LoggedCell
 from llm_magics.magics.context.repair import cell_to_repair, difference, involved, repair_prompt
 from llm_magics.magics.parsing.request import parse

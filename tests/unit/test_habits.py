@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from llm_magics import Generation, ModelInfo, SamplingOptions, Token, UsageError
-from llm_magics.magics import foreign_magics, history, keep_foreign_magics
+from llm_magics.magics import foreign_magics, keep_foreign_magics
+from llm_magics.magics.answers import history
 from llm_magics.magics.parsing.option_parser import ELSEWHERE
 from llm_magics.magics.parsing.request import parse
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from llm_magics import Generation, Model, ModelInfo, Token, UsageError
 from llm_magics.core.reasoning import split_reasoning
 from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
-from llm_magics.magics.bounded_reasoning import BoundedReasoning
+from llm_magics.magics.answers.bounded_reasoning import BoundedReasoning
 from llm_magics.magics.parsing.request import parse
 from llm_magics.views.bundle import generation_bundle, read_output
 

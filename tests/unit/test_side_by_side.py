@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import Generation, ModelInfo, SamplingOptions, Token, UsageError
+from llm_magics.magics.answers.side_by_side import difference
 from llm_magics.magics.parsing.request import parse
-from llm_magics.magics.side_by_side import difference
 
 
 def made(*pieces: str, seed: int = 0) -> Generation:

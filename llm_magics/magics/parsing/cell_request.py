@@ -21,7 +21,7 @@ class CellRequest:
         variable: the name that the answer gets in the notebook.
         conversation: None, or the conversation to continue: empty for that of the last answer.
         see: what of the notebook is added to the prompt: "above", numbers of cells, names of variables.
-        format: what is made of the answer: a name of answer_formats.FORMATS.
+        format: what is made of the answer: a name of answers/formats.py.
         reasoning: whether the model's reasoning is shown outside of a fold.
         think: the most tokens of reasoning; 0 switches it off.
         fit: whether the oldest parts of the context are dropped where it is too long.

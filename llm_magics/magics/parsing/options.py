@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..answer_formats import check_format
+from ..answers.formats import check_format
 from ..inspection.subcommands import OPTIONS as INSPECTION
 from .option_parser import Option
 

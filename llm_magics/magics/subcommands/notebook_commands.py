@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import UsageError
 from ...sanitize import printable
-from ..answer_formats import code_of
+from ..answers.formats import code_of
 from ..context.repair import EXPLAIN, FIX, cell_to_repair, difference, repair_prompt
 from ..inspection.output import ProgressOutput
 from ..parsing.cell_request import CellRequest

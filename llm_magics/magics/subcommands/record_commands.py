@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ...core.records import Generation
 from ...errors import UsageError
+from ..answers.side_by_side import difference
 from ..inspection.output import ProgressOutput
 from ..parsing.cell_request import CellRequest
-from ..side_by_side import difference
 from .base import CommandHost, Subcommand, words_up_to
 
 

@@ -8,7 +8,8 @@ from ... import __version__, doctor
 from ...core.options import SamplingOptions
 from ...errors import UsageError
 from ...sanitize import safe_print
-from .. import history, settings
+from .. import settings
+from ..answers import history
 from ..output import view_for
 from ..parsing.cell_request import CellRequest
 from .base import CommandHost, Subcommand, number_needed, one_of, words_up_to

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..core.reasoning import split_reasoning
-from ..core.records import Generation, Token
-from ..engine.answer import Answer
+from ...core.reasoning import split_reasoning
+from ...core.records import Generation, Token
+from ...engine.answer import Answer
 
 if TYPE_CHECKING:
-    from ..engine.generate import Stream
-    from ..models.model import Model
+    from ...engine.generate import Stream
+    from ...models.model import Model
 
 
 class BoundedReasoning:

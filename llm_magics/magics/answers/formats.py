@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import UsageError
+from ...errors import UsageError
 
 FORMATS = ("text", "markdown", "code", "table", "json")
 _FENCE = re.compile(

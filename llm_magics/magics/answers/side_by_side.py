@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from html import escape
 
-from ..core.format import percent
-from ..core.records import Generation
-from ..sanitize import printable, single_line
+from ...core.format import percent
+from ...core.records import Generation
+from ...sanitize import printable, single_line
 
 _TAIL = 40  # characters of the common part in the sentence
 _NAMES = ("A", "B")

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..core.records import Generation
-from ..errors import StoreError, UsageError
-from ..sanitize import single_line
-from ..sources import store
+from ...core.records import Generation
+from ...errors import StoreError, UsageError
+from ...sanitize import single_line
+from ...sources import store
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS answers (
