@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..views.bundle import generation_bundle
 from . import settings
-from .answers import history
+from .answers import history, kept
 from .answers.bounded_reasoning import BoundedReasoning
 from .answers.formats import code_of, json_of, table_of
 from .answers.side_by_side import difference
@@ -34,6 +34,7 @@ from .subcommands.table import TABLE, usage
 
 if TYPE_CHECKING:
     from ..core.records import Generation
+    from ..engine.generate import Stream
     from ..views.inspection_record import InspectionRecord
     from .playground.playground import Playground
 
@@ -133,10 +134,19 @@ class LLMMagics(Settings, Magics):
             thinking=False if request.think == 0 else None,
             **request.options,
         )
-        stream = BoundedReasoning(model, plain, request.think) if request.think else plain
+        stream: Stream | BoundedReasoning | kept.KeptStream = plain
+        if request.think:
+            stream = BoundedReasoning(model, plain, request.think)
+        key = kept.key_of(model, plain.answer.ids, plain.answer.options, request.think)
+        keeps = values.get("keep_answers", (True,))[0] and bool(model.info.fingerprint)
+        there = kept.find(key) if keeps and not request.fresh else None
+        if there is not None:
+            model.set_last(there)
+            stream = kept.KeptStream(there)
         interrupted = False
         try:
-            notes = [*warnings, request.notice, note(request.unresolved), asked.note]
+            told = kept.NOTE if there is not None else ""
+            notes = [*warnings, request.notice, note(request.unresolved), asked.note, told]
             view.begin(stream, "; ".join(filter(None, notes)))
             if (length := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
                 view.status(f"reading {length:,} tokens …")
@@ -147,13 +157,16 @@ class LLMMagics(Settings, Magics):
             interrupted = True
         generation = stream.generation
         view.finish(generation, tokens=tokens)
-        note_speed(generation)
+        if there is None:
+            note_speed(generation)
+            if keeps:
+                kept.keep(key, generation)
         if generation.text and not request.raw:
             turn = Turn(cell, asked.prompt, generation.answer, view.id, dict(request.options))
             self._mark_stale(place.index + 1, self.conversations.commit(place, turn))
         if values.get("history", (False,))[0]:
-            kept = request.prompt if values.get("history_prompts", (False,))[0] else None
-            history.log(generation, kept, place.conversation.system)
+            logged = request.prompt if values.get("history_prompts", (False,))[0] else None
+            history.log(generation, logged, place.conversation.system)
         if request.variable:
             self.shell.user_ns[request.variable] = generation
         if interrupted:

@@ -31,6 +31,7 @@ from .terminal import Writer
 if TYPE_CHECKING:
     from ..engine.generate import Stream
     from .answers.bounded_reasoning import BoundedReasoning
+    from .answers.kept import KeptStream
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
 SAVED_S = 0.25  # where a view is sent the tokens, and shows the Markdown of the output
@@ -41,7 +42,7 @@ class View(Protocol):
     def id(self) -> str: ...
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]: ...
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None: ...
+    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 
@@ -110,7 +111,7 @@ class Notebook:
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return progress.shown_in(self._output, warnings)
 
-    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None:
+    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None:
         """Start the output of a stream; ``note`` is a remark for the user about the answer."""
         self._note, self._prompt = note, stream.generation.prompt[-200:]
         if not self._lives.channel.connected or not self._frames:
@@ -190,7 +191,7 @@ class Terminal:
     def status(self, text: str) -> None:
         safe_print(printable(text), file=sys.stderr, flush=True)
 
-    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None:
+    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None:
         if note:
             safe_print(printable(note), file=sys.stderr, flush=True)
 
@@ -217,7 +218,7 @@ class Silent:
         return progress.quiet(warnings)
 
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream | BoundedReasoning, note: str) -> None: ...
+    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 

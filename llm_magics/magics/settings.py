@@ -71,6 +71,9 @@ class Settings(Configurable):
     no_repeat_ngram_size = _trait(Int, "no_repeat_ngram_size")
     seed = _trait(Int, "seed")
     tokens = Bool(None, allow_none=True, help="show every answer as its tokens").tag(config=True)
+    keep_answers = Bool(
+        None, allow_none=True, help="give the kept answer of a request that was made before (true)"
+    ).tag(config=True)
     history = Bool(None, allow_none=True, help="log model, options, tokens and time of every answer").tag(
         config=True
     )

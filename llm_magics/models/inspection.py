@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import validation
 from ..core.records import Generation, ModelInfo
-from ..engine.answer import Answer
 from ..engine.generate import Runtime
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Inspections:
     info: ModelInfo
     lora_sessions: LoraSessions | None
     base: Inspections | None
-    _last: Answer | None
+    _last: Any
     _runtime: Runtime
     _opened: InstrumentedDecoder | None = None
     sampling_defaults: dict[str, Any]

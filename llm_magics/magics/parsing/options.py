@@ -108,6 +108,7 @@ OPTIONS = (
     Option(
         ("--fit",), "fit", "drop the oldest parts of the context where it is too long", None, sampling=False
     ),
+    Option(("--fresh",), "fresh", "generate the answer again, although it is kept", None, sampling=False),
     Option(("-R", "--reasoning"), "reasoning", "show the model's reasoning unfolded", None, sampling=False),
     Option(
         ("--think",),

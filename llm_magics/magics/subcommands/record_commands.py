@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from ...core import progress
 from ...core.records import Generation
-from ...errors import UsageError
+from ...errors import Interrupted, UsageError
+from ...sanitize import single_line
+from ..answers import verify
 from ..answers.side_by_side import difference
 from ..inspection.output import ProgressOutput
 from ..parsing.cell_request import CellRequest
-from .base import CommandHost, Subcommand, words_up_to
+from .base import CommandHost, CommandLine, Subcommand, words_up_to
 
 
 def _diff(magics: CommandHost, request: CellRequest) -> None:
@@ -24,7 +29,44 @@ def _diff(magics: CommandHost, request: CellRequest) -> None:
     ProgressOutput(magics.shell, quiet=False).show_html(shown.to_text(), shown.to_html())
 
 
+def _verify_line(line: CommandLine) -> CellRequest | None:
+    fits = len(line.words) == 1 and line.words[0].endswith(".ipynb") and not line.before
+    return CellRequest("verify", line.words[0]) if fits else None
+
+
+def _verify(magics: CommandHost, request: CellRequest) -> None:
+    """Generate the answers of a notebook again with the models of this session, and show the outcomes."""
+    output, outcomes = ProgressOutput(magics.shell, quiet=False), []
+
+    def again(answer: Generation) -> Generation:
+        model = magics.models.model_of(answer.model)
+        if model.info.fingerprint != answer.model.fingerprint:
+            raise UsageError(
+                f"{single_line(answer.model.name)} is not loaded", hint="Use it first: %llm use NAME."
+            )
+        return model.generate_again(answer)
+
+    try:
+        with output.capture_progress():
+            for outcome in verify.verify(Path(request.prompt), again):
+                outcomes.append(outcome)
+                progress.report(f"generated {len(outcomes)} again: {verify.summary(outcomes)}", None)
+    except KeyboardInterrupt:
+        output.show_html(*verify.as_bundle(outcomes))
+        raise Interrupted(f"stopped after {len(outcomes)} answers") from None
+    output.show_html(*verify.as_bundle(outcomes))
+
+
 COMMANDS = {
+    "verify": Subcommand(
+        "%llm verify FILE.ipynb",
+        "generate the answers of a notebook again: bit-equal, within tolerance, drifted, or not run",
+        _verify,
+        _verify_line,
+        strict=False,
+        needs="the name of a notebook",
+        example="%llm verify lesson.ipynb",
+    ),
     "diff": Subcommand(
         "%llm diff A B",
         "show where two answers part, and what each weighed there; A and B are variables",
