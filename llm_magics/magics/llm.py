@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
@@ -12,6 +12,7 @@ from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..views.bundle import generation_bundle
 from . import settings
 from .answers import history, kept
+from .answers.background import BackgroundAnswer
 from .answers.bounded_reasoning import BoundedReasoning
 from .answers.formats import code_of, json_of, table_of
 from .answers.side_by_side import difference
@@ -23,7 +24,7 @@ from .context.composition import Composition
 from .conversations import Conversations, Turn, TurnPosition
 from .inspection.output import ProgressOutput
 from .inspection.subcommands import SUBCOMMANDS
-from .output import show_value, view_for
+from .output import View, show_value, view_for
 from .parsing.cell_request import CellRequest
 from .parsing.expand import note
 from .parsing.request import parse
@@ -38,7 +39,35 @@ if TYPE_CHECKING:
     from ..views.inspection_record import InspectionRecord
     from .playground.playground import Playground
 
+AnyStream: TypeAlias = "Stream | BoundedReasoning | kept.KeptStream"
 LONG_PROMPT = 500  # tokens; reading them takes about a second
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An answer that only has to be generated.
+
+    Attributes:
+        request: the cell.
+        place: its turn of a conversation.
+        turn: what becomes the turn; its answer is still empty.
+        stream: the tokens.
+        view: shows them.
+        tokens: show the answer as its tokens.
+        note: a remark for the user.
+        key: of the kept answers; empty where it is not kept, or was.
+        logs: "answers" or "prompts", where the history is on; empty where it is off.
+    """
+
+    request: CellRequest
+    place: TurnPosition
+    turn: Turn
+    stream: AnyStream
+    view: View
+    tokens: bool
+    note: str
+    key: str
+    logs: str
 
 
 @magics_class
@@ -94,9 +123,36 @@ class LLMMagics(Settings, Magics):
         return settings.apply(request, values) if request.command == "generate" else request
 
     def _answer(self, request: CellRequest) -> Generation:
-        values = settings.resolve(self)
+        prepared = self._prepare(request)
+        generation, interrupted = self._generate(prepared)
+        self._note_answer(prepared, generation)
+        if request.variable:
+            self.shell.user_ns[request.variable] = generation
+        if interrupted:
+            # The cell fails, so that "Run All" stops here too.
+            raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
+        return generation
+
+    def _answer_in_background(self, request: CellRequest) -> BackgroundAnswer:
+        """Load the model here, and generate the answer in a thread, while other cells run."""
+        prepared = self._prepare(request)
+
+        def work() -> Generation:
+            generation, _ = self._generate(prepared)
+            self._note_answer(prepared, generation)
+            return generation
+
+        job = BackgroundAnswer(prepared.stream, work)
+        if request.variable:
+            self.shell.user_ns[request.variable] = job
+        job.start()
+        return job
+
+    def _prepare(self, request: CellRequest) -> Prepared:
+        """Load the model and compose the prompt of an answer."""
         from ..core.options import sampling_options
 
+        values = settings.resolve(self)
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
         cell = cell_of(self.shell)
         if request.raw and request.conversation is not None:
@@ -117,8 +173,6 @@ class LLMMagics(Settings, Magics):
             plain=request.format == "text",
             fold=not request.reasoning,
         )
-        from ..models.catalog.speed import note_speed
-
         warnings: list[str] = []
         try:
             with view.loading(warnings):
@@ -134,20 +188,34 @@ class LLMMagics(Settings, Magics):
             thinking=False if request.think == 0 else None,
             **request.options,
         )
-        stream: Stream | BoundedReasoning | kept.KeptStream = plain
-        if request.think:
-            stream = BoundedReasoning(model, plain, request.think)
-        key = kept.key_of(model, plain.answer.ids, plain.answer.options, request.think)
-        keeps = values.get("keep_answers", (True,))[0] and bool(model.info.fingerprint)
-        there = kept.find(key) if keeps and not request.fresh else None
+        stream: AnyStream = BoundedReasoning(model, plain, request.think) if request.think else plain
+        key = ""
+        if values.get("keep_answers", (True,))[0] and model.info.fingerprint:
+            key = kept.key_of(model, plain.answer.ids, plain.answer.options, request.think)
+        there = kept.find(key) if key and not request.fresh else None
         if there is not None:
             model.set_last(there)
-            stream = kept.KeptStream(there)
-        interrupted = False
+            stream, key = kept.KeptStream(there), ""
+        told = kept.NOTE if there is not None else ""
+        notes = [*warnings, request.notice, note(request.unresolved), asked.note, told]
+        logs = "prompts" if values.get("history_prompts", (False,))[0] else "answers"
+        return Prepared(
+            request,
+            place,
+            Turn(cell, asked.prompt, "", options=dict(request.options)),
+            stream,
+            view,
+            tokens,
+            "; ".join(filter(None, notes)),
+            key,
+            logs if values.get("history", (False,))[0] else "",
+        )
+
+    def _generate(self, prepared: Prepared) -> tuple[Generation, bool]:
+        """Generate an answer and show it; return it, and whether it was interrupted."""
+        stream, view, interrupted = prepared.stream, prepared.view, False
         try:
-            told = kept.NOTE if there is not None else ""
-            notes = [*warnings, request.notice, note(request.unresolved), asked.note, told]
-            view.begin(stream, "; ".join(filter(None, notes)))
+            view.begin(stream, prepared.note)
             if (length := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
                 view.status(f"reading {length:,} tokens …")
             for token in stream:
@@ -156,27 +224,35 @@ class LLMMagics(Settings, Magics):
             stream.close()
             interrupted = True
         generation = stream.generation
-        view.finish(generation, tokens=tokens)
-        if there is None:
+        view.finish(generation, tokens=prepared.tokens)
+        return generation, interrupted
+
+    def _note_answer(self, prepared: Prepared, generation: Generation) -> None:
+        """Note an answer: its speed, the kept answers, the conversation and the history."""
+        from ..models.catalog.speed import note_speed
+
+        request, place, turn = prepared.request, prepared.place, prepared.turn
+        if not isinstance(prepared.stream, kept.KeptStream):
             note_speed(generation)
-            if keeps:
-                kept.keep(key, generation)
+        if prepared.key:
+            kept.keep(prepared.key, generation)
         if generation.text and not request.raw:
-            turn = Turn(cell, asked.prompt, generation.answer, view.id, dict(request.options))
+            turn.answer, turn.view = generation.answer, prepared.view.id
             self._mark_stale(place.index + 1, self.conversations.commit(place, turn))
-        if values.get("history", (False,))[0]:
-            logged = request.prompt if values.get("history_prompts", (False,))[0] else None
+        if prepared.logs:
+            logged = request.prompt if prepared.logs == "prompts" else None
             history.log(generation, logged, place.conversation.system)
-        if request.variable:
-            self.shell.user_ns[request.variable] = generation
-        if interrupted:
-            # The cell fails, so that "Run All" stops here too.
-            raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
-        return generation
 
     def _answers(self, request: CellRequest) -> Any:
         """Answer with one model, or with several; or several times, with seeds one after the other."""
-        if not request.models and request.samples == 1:
+        several = bool(request.models) or request.samples > 1
+        if request.background:
+            if several or request.format:
+                raise UsageError(
+                    "--background gives one answer", hint="Omit -f, --samples and further models."
+                )
+            return self._answer_in_background(request)
+        if not several:
             return self._formatted(self._answer(request), request)
         if request.conversation is not None or request.format:
             flag = "-c" if request.conversation is not None else "-f"

@@ -22,6 +22,7 @@ class CellRequest:
         conversation: None, or the conversation to continue: empty for that of the last answer.
         see: what of the notebook is added to the prompt: "above", numbers of cells, names of variables.
         format: what is made of the answer: a name of answers/formats.py.
+        background: whether other cells go on while the answer is generated.
         fresh: whether the answer is generated although it is kept.
         reasoning: whether the model's reasoning is shown outside of a fold.
         think: the most tokens of reasoning; 0 switches it off.
@@ -57,6 +58,7 @@ class CellRequest:
     format: str | None = None
     reasoning: bool = False
     fresh: bool = False
+    background: bool = False
     think: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
     inspection_options: dict[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from typing import Any
 from IPython.core.completer import SimpleCompletion, context_matcher, provisionalcompleter
 
 from ...errors import LLMMagicsError
+from ..answers.formats import FORMATS
 from ..conversations import Conversations
 from ..inspection.subcommands import SUBCOMMANDS, canonical
 from ..subcommands.table import TABLE, options_of
@@ -27,7 +28,12 @@ _CELL = re.compile(r"\s*%%(llm(?:_tune)?)(?=\s|$)")
 _FIELD = re.compile(r"(?<!\{)(?:\{\{)*\{([^{}]*)$")  # {{ is a brace of the text
 _SAFE = re.compile(r"[\w./:@+-]+")  # a name from the disk that a line takes without quotes
 _PATH = ("~", "/", "./", "../", ".\\", "..\\")
-_BEHIND = {"tokens": ("on", "off"), "adapters": ("rm",)}
+_BEHIND = {
+    "tokens": ("on", "off"),
+    "adapters": ("rm",),
+    "threads": ("show", "fork", "undo", "clear", "export"),
+    "help": tuple(sorted(TABLE)),
+}
 
 
 class _Nothing(list[Any]):
@@ -76,6 +82,9 @@ def _matcher(shell: Any, conversations: Conversations) -> Any:
         "conversation": lambda: conversations.names,
         "variable": variables,
         "data": variables,
+        "see": lambda: ("above", *variables()),
+        "format": lambda: FORMATS,
+        "think": lambda: ("off",),
         "depth": lambda: ("auto", "full"),
         "targets": lambda: ("all",),
         "learning_rate": lambda: ("auto",),
@@ -129,6 +138,10 @@ def _in_line(text: str, marks: str, magic: str, values: dict[str, Callable[[], S
         return _only(_adapters() if len(words) == 2 else _converted(), word, "value")
     if marks == "%" and words in (["use"], ["pull"], ["fit"], ["card"]):
         return _only(_models(), word, "value")
+    if marks == "%" and words[:1] in (["threads"], ["refresh"]) and len(words) <= 2 and words != ["threads"]:
+        return _only(values["conversation"](), word, "value")
+    if marks == "%" and words[:1] == ["diff"] and len(words) <= 2:
+        return _only(values["variable"](), word, "variable")
     if marks == "%" and len(words) == 1:
         return _only(_BEHIND.get(words[0], ()), word, "verb")
     return _only((), "", "")

@@ -108,6 +108,13 @@ OPTIONS = (
     Option(
         ("--fit",), "fit", "drop the oldest parts of the context where it is too long", None, sampling=False
     ),
+    Option(
+        ("--background",),
+        "background",
+        "generate the answer while other cells run; -o JOB has text, stop() and result()",
+        None,
+        sampling=False,
+    ),
     Option(("--fresh",), "fresh", "generate the answer again, although it is kept", None, sampling=False),
     Option(("-R", "--reasoning"), "reasoning", "show the model's reasoning unfolded", None, sampling=False),
     Option(
