@@ -10,6 +10,7 @@ from time import sleep
 
 import numpy as np
 
+from ..core.validation import check_surrogates
 from ..errors import UsageError
 from .base import Logits, check_fits
 from .caches.kv_buffer import CacheContents
@@ -136,6 +137,7 @@ class ScriptedTokenizer:
     special_token_strings: tuple[str, ...] = ()
 
     def encode(self, text: str, *, special: bool = True, begin: bool = True) -> list[int]:
+        check_surrogates(text)
         return list(text.encode())
 
     def encode_parts(self, parts: Iterable[tuple[str, bool]]) -> list[int]:

@@ -136,6 +136,7 @@ class LLMMagics(Settings, Magics):
     def _answer_in_background(self, request: CellRequest) -> BackgroundAnswer:
         """Load the model here, and generate the answer in a thread, while other cells run."""
         prepared = self._prepare(request)
+        prepared.view.status("generating in the background …")  # the output appears while the cell runs
 
         def work() -> Generation:
             generation, _ = self._generate(prepared)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...chat.messages import as_messages
 from ...core.options import SamplingOptions
+from ...sanitize import replace_surrogates
 from ..conversations import TurnPosition
 from ..parsing.cell_request import CellRequest
 from .collect import ContextBlock
@@ -72,7 +73,8 @@ def compose(
         kept, dropped = fit_blocks(everything, count, limit=model.context_length, room=room, drop=request.fit)
 
     def size(text: str) -> int:
-        return len(model.tokenizer.encode(text, special=False))
+        # What cannot be encoded is refused by the model, in words.
+        return len(model.tokenizer.encode(replace_surrogates(text), special=False))
 
     parts = [Part("system", "system", system, size(system))] if system else []
     parts += [Part(block.origin, block.title, block.text, size(block.text)) for block in kept]
