@@ -189,6 +189,7 @@ class LLMMagics(Settings, Magics):
             thinking=False if request.think == 0 else None,
             **request.options,
         )
+        asked.composition.complete(len(plain.answer.ids), plain.answer.room)
         stream: AnyStream = BoundedReasoning(model, plain, request.think) if request.think else plain
         key = ""
         if values.get("keep_answers", (True,))[0] and model.info.fingerprint:

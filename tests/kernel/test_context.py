@@ -82,6 +82,7 @@ def test_a_cell_that_failed_is_corrected_as_a_difference(kernel: Kernel) -> None
     result = kernel.run("%llm -n 60 fix")
     assert result.status == "ok"
     asked = kernel.value("asked")
+    assert "line 1" in asked and "site-packages" not in asked
     assert "ZeroDivisionError" in asked and "prices: list" in asked and "total = 10 / 0" in asked
     kernel.run("Model.stream = stream")
     none = kernel.run("%llm fix 999")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from .cell_log import CellLog, LoggedCell
 from .describe import describe
 
 _FENCE = "```"
+_SHELL = re.compile(r"[\\/](IPython|ipykernel)[\\/]")  # frames of the shell; cells lie in files of their own
 _TRACE = 6_000  # characters of a traceback, its end
 
 
@@ -89,7 +91,7 @@ def block_of(cell: LoggedCell, log: CellLog) -> ContextBlock:
 def error_text(error: BaseException) -> str:
     """Return the traceback of an error from the user's code on, without frames of IPython."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "IPython" not in frame.filename and "ipykernel" not in frame.filename]
+    own = [frame for frame in frames if not _SHELL.search(frame.filename)]
     lines = traceback.format_list(own) + traceback.format_exception_only(type(error), error)
     text = "".join(lines).strip()
     return text if len(text) <= _TRACE else f"…{text[-_TRACE:]}"

@@ -79,9 +79,6 @@ def compose(
     parts = [Part("system", "system", system, size(system))] if system else []
     parts += [Part(block.origin, block.title, block.text, size(block.text)) for block in kept]
     parts.append(Part("prompt", "this cell", request.prompt, size(request.prompt)))
-    if blocks or request.fit:  # what the template adds, and the blank lines between the parts
-        rest = max(count(kept) - sum(part.tokens for part in parts), 0)
-        parts.append(Part("template", "template", "(marks of roles, and lines between the parts)", rest))
     parts += [Part(block.origin, block.title, block.text, size(block.text), True) for block in dropped]
     told = ", ".join(f"{part.title} ({part.tokens:,} tokens)" for part in parts if part.dropped)
     return Composed(

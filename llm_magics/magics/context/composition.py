@@ -63,6 +63,18 @@ class Composition:
     def dropped(self) -> list[Part]:
         return [part for part in self.parts if part.dropped]
 
+    def complete(self, total: int, room: int) -> None:
+        """Add what the chat template and the lines between the parts take.
+
+        Args:
+            total: tokens of the whole prompt.
+            room: tokens that the answer may have.
+        """
+        rest = max(total - self.tokens, 0)
+        last = sum(not part.dropped for part in self.parts)
+        self.parts.insert(last, Part("template", "template", "(marks of roles, lines between parts)", rest))
+        self.room = room
+
     def to_text(self) -> str:
         """Return the budget in one line, and the exact text of each part."""
         lines = [self.summary()]
