@@ -139,9 +139,17 @@ def test_branches_are_made_walked_saved_and_opened_with_no_kernel(either: Open, 
     assert word in out.locator(".text").text_content()
     # By the keys: the second branch turns off from the first one.
     out.locator(".map").focus()
-    for key in ("End", "ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowDown", "ArrowDown", "Enter"):
-        page.page.keyboard.press(key)
-    expect(out.locator(".rail [role=treeitem]")).to_have_count(3, timeout=20_000)
+    # A token may have no third alternative that can be taken: then the one before it.
+    page.page.keyboard.press("End")
+    items = out.locator(".rail [role=treeitem]")
+    for _ in range(6):
+        for key in ("ArrowLeft", "ArrowLeft", "ArrowDown", "ArrowDown", "ArrowDown", "Enter"):
+            page.page.keyboard.press(key)
+        page.page.wait_for_timeout(1500)
+        if items.count() == 3:
+            break
+        out.locator(".map").focus()
+    expect(items).to_have_count(3, timeout=20_000)
     expect(out.locator(".summary .dot")).to_have_count(0, timeout=20_000)  # it is done
     expect(out.locator(".summary")).to_contain_text("reused")
     # Side by side with what it turned off from, which can be read and branched from too.
@@ -360,7 +368,7 @@ def test_a_click_on_a_word_draws_no_ring_and_keys_draw_a_whole_one(lab: Open, sh
 PAINTED = """element => new Promise(resolve => {
     const observer = new IntersectionObserver(entries => {
         observer.disconnect();
-        resolve(entries.at(-1).intersectionRatio);
+        resolve(element.isConnected ? entries.at(-1).intersectionRatio : null);
     });
     observer.observe(element);
 })"""
@@ -381,8 +389,14 @@ def test_a_long_answer_keeps_its_stop_in_sight(lab: Open, shot: Any) -> None:
     while (out.locator(".jp-RenderedMarkdown").bounding_box() or {"height": 0})["height"] < 700:
         assert time.monotonic() < deadline
         page.page.wait_for_timeout(100)
-    for _ in range(20):
-        assert stop.evaluate(PAINTED) > 0.99
+    seen = 0
+    while seen < 20:
+        assert time.monotonic() < deadline
+        share = stop.evaluate(PAINTED)
+        if share is None:  # the line was drawn anew meanwhile: look at the new one
+            continue
+        assert share > 0.99
+        seen += 1
         page.page.wait_for_timeout(50)
     shot(page, "strip-afloat")
     stop.click()
