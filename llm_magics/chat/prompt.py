@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from ..errors import TemplateError
 from . import template_process
@@ -22,6 +23,7 @@ def render(
     eos_token: str = "",
     now: datetime | None = None,
     switches: Mapping[str, bool] | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
 ) -> str:
     """Return the prompt up to where the model answers, as transformers' ``apply_chat_template`` does.
 
@@ -32,6 +34,7 @@ def render(
         eos_token: the text of the EOS token.
         now: what time it is, for templates that write it; None asks the clock.
         switches: further variables of the template, such as ``enable_thinking``.
+        tools: schemas of functions, for templates that describe them.
 
     Raises:
         UsageError: a message is malformed.
@@ -44,7 +47,8 @@ def render(
             hint=f"Use a template with at most {MAX_TEMPLATE:,} characters.",
         )
     context = {
-        "tools": None,  # transformers defines both, and templates ask whether they are none
+        # transformers defines both, and templates ask whether they are none
+        "tools": None if tools is None else [dict(tool) for tool in tools],
         "documents": None,
         "bos_token": bos_token,
         "eos_token": eos_token,

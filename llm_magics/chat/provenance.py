@@ -52,6 +52,7 @@ def split_by_origin(
     bos_token: str = "",
     eos_token: str = "",
     switches: Mapping[str, bool] | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[Segment]:
     """Split the text of :func:`render` into trusted parts (of the template) and others (of messages).
 
@@ -63,11 +64,13 @@ def split_by_origin(
         bos_token: the text of the BOS token.
         eos_token: the text of the EOS token.
         switches: further variables of the template.
+        tools: schemas of functions.
 
     Raises:
         As render.
     """
-    made_with: dict[str, Any] = {"bos_token": bos_token, "eos_token": eos_token, "switches": switches}
+    made_with: dict[str, Any] = {"bos_token": bos_token, "eos_token": eos_token}
+    made_with |= {"switches": switches, "tools": tools}
     now = datetime.now()  # of all renderings: a template may write the time
 
     def run(messages: Messages) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,6 +17,8 @@ from .answers.background import BackgroundAnswer
 from .answers.bounded_reasoning import BoundedReasoning
 from .answers.formats import code_of, json_of, table_of
 from .answers.side_by_side import difference
+from .answers.tool_calls import run_call
+from .answers.tools import ROUNDS, calls_in, tools_of
 from .commands import CommandRouter
 from .context.cell_log import CellLog
 from .context.collect import collect
@@ -149,8 +152,46 @@ class LLMMagics(Settings, Magics):
         job.start()
         return job
 
-    def _prepare(self, request: CellRequest) -> Prepared:
-        """Load the model and compose the prompt of an answer."""
+    def _answer_with_tools(self, request: CellRequest) -> Generation:
+        """Answer, run the calls that the answer holds, and let the model go on with their results."""
+        tools = tools_of(request.tools or "", self.shell.user_ns)
+        schemas = [tool.schema for tool in tools.values()]
+        steps: list[dict[str, str]] = []  # what was said behind the prompt
+        for _ in range(ROUNDS):
+            prepared = self._prepare(request, tools=schemas, steps=steps)
+            generation, interrupted = self._generate(prepared)
+            if interrupted:
+                raise Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
+            calls = [*calls_in(generation.answer)]
+            if not calls:
+                break
+            steps.append({"role": "assistant", "content": generation.answer})
+            for call in calls:
+                told = run_call(call, tools, ask=not request.tools_run)
+                steps.append({"role": "tool", "content": told})
+        else:
+            raise UsageError(
+                f"the model still calls functions after {ROUNDS} answers", hint="Ask a simpler question."
+            )
+        self._note_answer(prepared, generation)
+        if request.variable:
+            self.shell.user_ns[request.variable] = generation
+        return generation
+
+    def _prepare(
+        self,
+        request: CellRequest,
+        *,
+        tools: list[dict[str, Any]] | None = None,
+        steps: Sequence[Mapping[str, str]] = (),
+    ) -> Prepared:
+        """Load the model and compose the prompt of an answer.
+
+        Args:
+            request: the cell.
+            tools: schemas of functions that the model may call.
+            steps: calls and their results, behind the prompt.
+        """
         from ..core.options import sampling_options
 
         values = settings.resolve(self)
@@ -182,8 +223,13 @@ class LLMMagics(Settings, Magics):
             raise Interrupted("stopped before the model was loaded") from None
         asked = compose(model, place, request, blocks)
         self.composition = asked.composition
+        messages = asked.messages
+        if steps:
+            first = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+            messages = [*first, *steps]
         plain = model.stream(
-            asked.messages,
+            messages,
+            tools=tools,
             system=place.conversation.system,
             raw=request.raw,
             thinking=False if request.think == 0 else None,
@@ -248,6 +294,10 @@ class LLMMagics(Settings, Magics):
     def _answers(self, request: CellRequest) -> Any:
         """Answer with one model, or with several; or several times, with seeds one after the other."""
         several = bool(request.models) or request.samples > 1
+        if request.tools is not None:
+            if several or request.background:
+                raise UsageError("--tools gives one answer", hint="Omit --background, --samples and models.")
+            return self._formatted(self._answer_with_tools(request), request)
         if request.background:
             if several or request.format:
                 raise UsageError(

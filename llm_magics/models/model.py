@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,6 +188,7 @@ class Model(Inspections):
         raw: bool = False,
         speculate: bool = True,
         thinking: bool | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
         **options: Any,
     ) -> Stream:
         """Answer token by token.
@@ -199,6 +200,7 @@ class Model(Inspections):
             speculate: check guesses from the text itself several at a time, where that pays; see
                 :class:`Stream`.
             thinking: switch the reasoning of the model on or off, by the switch of its chat template.
+            tools: schemas of functions that the model may call; the chat template describes them.
             **options: the fields of :class:`SamplingOptions`.
 
         Raises:
@@ -207,7 +209,12 @@ class Model(Inspections):
         """
         chosen = sampling_options({**self.sampling_defaults, **options})
         switches = None if thinking is None else self._thinking_switch(thinking, raw=raw)
-        text, ids = self._prompts.encode(prompt, system, raw, switches)
+        if tools and (raw or "tools" not in (self.template or "")):
+            raise UsageError(
+                f"the chat template of {single_line(self.name)} describes no tools",
+                hint="Choose a model that can call tools, such as qwen2.5-0.5b-instruct.",
+            )
+        text, ids = self._prompts.encode(prompt, system, raw, switches, tools)
         stream = Stream(self._runtime, ids, chosen, prompt=text, model=self.info, speculate=speculate)
         self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
         return stream

@@ -42,6 +42,7 @@ class PromptEncoder:
         system: str | None,
         raw: bool,
         switches: Mapping[str, bool] | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> tuple[str, list[int]]:
         """Return the prompt's text and ids.
 
@@ -52,6 +53,7 @@ class PromptEncoder:
             system: the system message.
             raw: whether to continue the text without a chat template.
             switches: further variables of the template.
+            tools: schemas of functions, as the template describes them.
 
         Raises:
             UsageError: the prompt is not a text or a list of messages, or it needs a template.
@@ -65,6 +67,7 @@ class PromptEncoder:
             literals=tokenizer.special_token_strings,
             specials=tokenizer.special_ids_in_text,
             switches=switches,
+            tools=tools,
             **self._special_texts(),
         )
         text = "".join(part.text for part in parts)

@@ -67,9 +67,9 @@ class Kernel:
                 result.error = "\n".join(content["traceback"])
 
         start = time.monotonic()
-        result.status = self.client.execute_interactive(code, output_hook=hook, timeout=120)["content"][
-            "status"
-        ]
+        # Nobody sits there: what asks for input is refused.
+        reply = self.client.execute_interactive(code, output_hook=hook, timeout=120, allow_stdin=False)
+        result.status = reply["content"]["status"]
         result.seconds = time.monotonic() - start
         return result
 

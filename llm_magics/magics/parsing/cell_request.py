@@ -23,6 +23,8 @@ class CellRequest:
         see: what of the notebook is added to the prompt: "above", numbers of cells, names of variables.
         format: what is made of the answer: a name of answers/formats.py.
         background: whether other cells go on while the answer is generated.
+        tools: the names of functions that the model may call, with commas.
+        tools_run: whether calls run without asking.
         fresh: whether the answer is generated although it is kept.
         reasoning: whether the model's reasoning is shown outside of a fold.
         think: the most tokens of reasoning; 0 switches it off.
@@ -57,6 +59,8 @@ class CellRequest:
     fit: bool = False
     format: str | None = None
     reasoning: bool = False
+    tools: str | None = None
+    tools_run: bool = False
     fresh: bool = False
     background: bool = False
     think: int | None = None

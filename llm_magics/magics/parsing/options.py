@@ -115,6 +115,13 @@ OPTIONS = (
         None,
         sampling=False,
     ),
+    Option(
+        ("--tools",),
+        "tools",
+        "functions F,G of the notebook that the model may call; each call is shown and confirmed",
+        sampling=False,
+    ),
+    Option(("--tools-run",), "tools_run", "run the calls of this cell without asking", None, sampling=False),
     Option(("--fresh",), "fresh", "generate the answer again, although it is kept", None, sampling=False),
     Option(("-R", "--reasoning"), "reasoning", "show the model's reasoning unfolded", None, sampling=False),
     Option(
