@@ -56,6 +56,7 @@ class CellLog:
         self._shell = shell
         self._cells: OrderedDict[int, LoggedCell] = OrderedDict()
         self._running: LoggedCell | None = None
+        self._kept = 0  # characters of its outputs
         self._undo: list[Callable[[], object]] = []
 
     def start(self) -> None:
@@ -109,7 +110,7 @@ class CellLog:
         if not getattr(info, "store_history", True):
             return
         code = info.raw_cell or ""
-        self._running = LoggedCell(0, code, is_prompt=bool(_SKIPPED.match(code)))
+        self._running, self._kept = LoggedCell(0, code, is_prompt=bool(_SKIPPED.match(code))), 0
         self._hook()
 
     def _end(self, result: Any) -> None:
@@ -157,8 +158,9 @@ class CellLog:
 
     def _keep(self, text: object) -> None:
         cell = self._running
-        if cell is not None and isinstance(text, str) and sum(map(len, cell.outputs)) < _LONGEST:
+        if cell is not None and isinstance(text, str) and self._kept <= _LONGEST:
             cell.outputs.append(text)
+            self._kept += len(text)
 
     def _note(self, message: Any) -> Any:
         """Note what one message of the kernel displays, and pass it on."""
