@@ -88,6 +88,7 @@ class LLMMagics(Settings, Magics):
         self.streams = self.commands.streams
         self.log = CellLog(shell)
         self.composition: Composition | None = None  # of the last prompt
+        self.jobs: list[BackgroundAnswer] = []  # those that run, and the newest
         self.tokens_on = False  # whether every answer is shown as its tokens
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
@@ -149,6 +150,7 @@ class LLMMagics(Settings, Magics):
         job = BackgroundAnswer(prepared.stream, work)
         if request.variable:
             self.shell.user_ns[request.variable] = job
+        self.jobs = [*(item for item in self.jobs if not item.done), job]
         job.start()
         return job
 

@@ -28,5 +28,9 @@ def test_it_is_stopped_from_another_cell(kernel: Kernel) -> None:
         kernel.value("made.stop_reason") == "interrupted"
         and kernel.value("len(made.tokens) < 3000") == "True"
     )
+    assert "Nothing runs" in kernel.run("%llm stop").stdout
+    kernel.run("%%llm --background -n 3000 -t 1.5 -o job\nWrite a very long story.")
+    assert "1 answer stopped" in kernel.run("%llm stop").stdout
+    assert kernel.value("job.result(20).stop_reason") == "interrupted"
     refused = kernel.run("%%llm --background --samples 2\nhi")
     assert refused.status == "error" and "--background gives one answer" in refused.error

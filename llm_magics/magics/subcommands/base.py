@@ -15,6 +15,7 @@ from ..parsing.options import OPTIONS, flag_of
 
 if TYPE_CHECKING:
     from ...core.records import Generation
+    from ..answers.background import BackgroundAnswer
     from ..context.cell_log import CellLog
     from ..context.composition import Composition
     from ..conversations import Conversations, Turn, TurnPosition
@@ -34,6 +35,7 @@ class CommandHost(Protocol):
         tokens_on: whether every answer is shown as its tokens.
         log: the cells of the session.
         composition: the parts of the last prompt, or None.
+        jobs: the answers that are generated in the background.
     """
 
     shell: Any
@@ -43,6 +45,7 @@ class CommandHost(Protocol):
     tokens_on: bool
     log: CellLog
     composition: Composition | None
+    jobs: list[BackgroundAnswer]
 
     @property
     def settings(self) -> Settings: ...

@@ -42,6 +42,15 @@ def _config(magics: CommandHost, request: CellRequest) -> None:
     safe_print(settings.table(magics.settings))
 
 
+def _stop(magics: CommandHost, request: CellRequest) -> None:
+    """Stop the answers that are generated in the background."""
+    running = [job for job in magics.jobs if not job.done]
+    for job in running:
+        job.stop()
+    count = len(running)
+    safe_print(f"{count} answer{'s' * (count != 1)} stopped." if count else "Nothing runs in the background.")
+
+
 def _history(magics: CommandHost, request: CellRequest) -> None:
     on = settings.resolve(magics.settings).get("history", (False, ""))[0]
     safe_print(history.listing(request.prompt, on=bool(on)))
@@ -55,6 +64,12 @@ def _again(magics: CommandHost, request: CellRequest) -> None:
 
 
 COMMANDS = {
+    "stop": Subcommand(
+        "%llm stop",
+        "stop the answers that are generated in the background",
+        _stop,
+        strict=False,
+    ),
     "history": Subcommand(
         "%llm history [WORDS]",
         "list the newest answers of the log, those with the words in model or prompt",
