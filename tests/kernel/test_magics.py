@@ -477,7 +477,7 @@ def test_errors_of_the_inside_are_short(kernel: Kernel) -> None:
         ("lens --layer 3 text", "has no option --layer"),
         ("attention --layer 99 text", "do not exist"),
         ("walk -n 99 text", "at most 16"),
-        ("--samples 3 Hi", "only valid with a subcommand"),
+        ("--track x Hi", "only valid with a subcommand"),
         ("lens --track", "needs a value"),
     ):
         result = kernel.run(f"%llm {line}")
