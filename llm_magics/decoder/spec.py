@@ -282,8 +282,8 @@ class DecoderSpec:
 
     @property
     def cache_dim(self) -> int:
-        """Return head_dim as the attention kernel takes it: multiples of 16; what is added stays zero."""
-        return -(-self.head_dim // 16) * 16
+        """Return head_dim, padded for the attention kernel."""
+        return padded_dim(self.head_dim)
 
     @property
     def own_layers(self) -> int:
@@ -296,7 +296,7 @@ class DecoderSpec:
 
     def cache_dim_in(self, layer: int) -> int:
         """Return cache_dim of one layer."""
-        return -(-self.head_dim_in(layer) // 16) * 16
+        return padded_dim(self.head_dim_in(layer))
 
     def kv_heads_in(self, layer: int) -> int:
         """Return the heads of keys and values of one layer."""
@@ -378,3 +378,8 @@ def _whole(name: str, value: object, least: int, most: int) -> None:
 
 def _absurd(name: str, value: object) -> ModelFileError:
     return ModelFileError(f"the model file gives {name} = {value!r:.60}", hint=CHOOSE_COPY)
+
+
+def padded_dim(head_dim: int) -> int:
+    """Return head_dim as the attention kernel takes it: a multiple of 16; what is added stays zero."""
+    return -(-head_dim // 16) * 16

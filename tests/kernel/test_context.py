@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.kernel.conftest import Kernel
-
-
-@pytest.fixture(scope="module")
-def kernel(default_gguf: Path) -> Iterator[Kernel]:
-    kernel = Kernel()
-    assert kernel.run("%load_ext llm_magics").status == "ok"
-    yield kernel
-    kernel.close()
 
 
 def test_cells_and_variables_are_added_to_the_prompt(kernel: Kernel, tmp_path: Path) -> None:

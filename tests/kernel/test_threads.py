@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from tests.kernel.conftest import Kernel
-
-
-@pytest.fixture(scope="module")
-def kernel(default_gguf: Path) -> Iterator[Kernel]:
-    kernel = Kernel()
-    assert kernel.run("%load_ext llm_magics").status == "ok"
-    yield kernel
-    kernel.close()
 
 
 def test_conversations_are_listed_copied_and_written(kernel: Kernel, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...errors import CHOOSE_COPY, CHOOSE_MODEL, ModelFileError, UnsupportedModel
 from ...formats.config import LARGEST
 from ...formats.tensors import Floats
-from ..spec import DecoderSpec
+from ..spec import DecoderSpec, padded_dim
 
 # "dynamic" stretches beyond the trained context only, which is where this package ends a text.
 _PLAIN = ("default", "dynamic", "none", "mrope")
@@ -26,7 +26,7 @@ def tables(spec: DecoderSpec, *, local: bool = False, factors: Floats | None = N
         factors: what the frequencies are divided by, ``(rotary_dim // 2,)``, where the file has such a table.
     """
     head_dim = spec.head_dim if local else spec.full_head_dim or spec.head_dim
-    dim, wide = spec.rotary_dim or head_dim, -(-head_dim // 16) * 16
+    dim, wide = spec.rotary_dim or head_dim, padded_dim(head_dim)
     theta = spec.local_theta if local else spec.rope_theta
     if theta <= 1:
         raise ModelFileError(f"the RoPE base is {theta!r}, which is invalid", hint=CHOOSE_COPY)

@@ -102,20 +102,12 @@ def entries(words: str = "", most: int = _SHOWN) -> list[LoggedAnswer]:
     Raises:
         StoreError: the log cannot be read.
     """
-    if not path().is_file():
-        return []
     wanted = words.split()
     condition = (
         " AND ".join(["(model || ' ' || coalesce(prompt, '')) LIKE ? ESCAPE '\\'"] * len(wanted)) or "1"
     )
     escaped = [f"%{_escaped(word)}%" for word in wanted]
-    with _opened() as connection:
-        rows = connection.execute(
-            "SELECT id, time, model, seed, tokens, seconds, options, prompt, system FROM answers "  # noqa: S608
-            f"WHERE {condition} ORDER BY id DESC LIMIT ?",
-            [*escaped, most],
-        ).fetchall()
-    return [_entry(row) for row in rows]
+    return _select(f"{condition} ORDER BY id DESC LIMIT ?", [*escaped, most])
 
 
 def find(number: int) -> LoggedAnswer:
@@ -124,17 +116,10 @@ def find(number: int) -> LoggedAnswer:
     Raises:
         UsageError: there is none of that number, or its prompt was not kept.
     """
-    rows: list[tuple[object, ...]] = []
-    if path().is_file():
-        with _opened() as connection:
-            rows = connection.execute(
-                "SELECT id, time, model, seed, tokens, seconds, options, prompt, system FROM answers "
-                "WHERE id = ?",
-                [number],
-            ).fetchall()
-    if not rows:
+    matches = _select("id = ?", [number])
+    if not matches:
         raise UsageError(f"the history has no answer {number}", hint="Run %llm history to list them.")
-    entry = _entry(rows[0])
+    entry = matches[0]
     if entry.prompt is None:
         raise UsageError(
             f"the prompt of answer {number} was not kept",
@@ -157,6 +142,16 @@ def listing(words: str, *, on: bool) -> str:
     if not on:
         rows.append("The history is off: %config LLMMagics.history = True turns it on.")
     return "\n".join(rows)
+
+
+def _select(where: str, values: list[object]) -> list[LoggedAnswer]:
+    """Return the answers that meet a condition with its ``?`` filled; none where there is no log yet."""
+    if not path().is_file():
+        return []
+    columns = "id, time, model, seed, tokens, seconds, options, prompt, system"
+    with _opened() as connection:
+        rows = connection.execute(f"SELECT {columns} FROM answers WHERE {where}", values)  # noqa: S608
+        return [_entry(row) for row in rows]
 
 
 def _entry(row: tuple[object, ...]) -> LoggedAnswer:

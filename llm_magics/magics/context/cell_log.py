@@ -72,15 +72,14 @@ class CellLog:
         self._unhook()
         self._cells.clear()
 
-    def cells(self, before: int | None = None) -> list[LoggedCell]:
+    def cells(self) -> list[LoggedCell]:
         """Return the cells that ran, oldest first; of a cell that ran twice with one text the last one."""
         noted = dict(self._cells)
         for number, code in enumerate(self._history):
             if number and code and number not in noted:
                 noted[number] = LoggedCell(number, code, is_prompt=bool(_SKIPPED.match(code)))
         now = len(self._history) - 1 if self._running else None
-        result = [cell for number, cell in sorted(noted.items()) if number != now and cell.code.strip()]
-        return [cell for cell in result if before is None or cell.number < before]
+        return [cell for number, cell in sorted(noted.items()) if number != now and cell.code.strip()]
 
     @property
     def _history(self) -> list[str]:
