@@ -58,6 +58,7 @@ def _bundle_like(generation: Generation, payload: dict[str, Any]) -> dict[str, A
         note if isinstance(note, str) else "",
         id=_stream_id(payload),
         conversation=conversation if isinstance(conversation, dict) else None,
+        fold=payload.get("fold") is not False,
     )
 
 

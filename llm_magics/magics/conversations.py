@@ -23,6 +23,7 @@ class Turn:
         cell: the front end's id of the cell, where it sends one.
         view: the id by which a view in the page knows the answer; empty where there is none.
         options: the sampling options that the cell stated.
+        think: the most tokens of reasoning that the cell allowed; 0 is none, None no limit.
         stale: the number of an earlier turn that is another one now, from 1; 0 for none.
     """
 
@@ -32,6 +33,7 @@ class Turn:
     view: str = ""
     options: dict[str, Any] = field(default_factory=dict)
     stale: int = 0
+    think: int | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core import progress
 from ..core.output import Output, is_captured
-from ..core.reasoning import split_reasoning
 from ..core.records import SCHEMA, Generation, Token
 from ..sanitize import printable, replace_surrogates, safe_print
 from ..views import answer_text, static_tokens
 from ..views.bundle import context_notes, generation_bundle, tokens_bundle
-from ..views.markdown import preload, to_safe_markdown
+from ..views.markdown import preload
 from ..views.mime import GENERATION_MIME
 from ..views.widget import attach_widget
 from .channel import new_id
@@ -136,23 +135,17 @@ class Notebook:
         self._text += token.text
         now = time.monotonic()
         if self._frames and self._text.strip() and now >= self._next:
-            frame = {"text/plain": printable(self._text), "text/markdown": self._markdown()}
+            markdown = answer_text.partial(self._text, self._prompt, fold=self._fold)
+            frame = {"text/plain": printable(self._text), "text/markdown": markdown}
             self._output.show({**frame, **self._headed()})
             # A long text takes longer to show: most of the time stays for the answer.
             pause = SAVED_S if self._live else FRAME_S
             self._next = now + max(pause, 5 * (time.monotonic() - now))
 
-    def _markdown(self) -> str:
-        """Return the text so far as safe Markdown, with the reasoning in a fold."""
-        split = split_reasoning(self._text, self._prompt) if self._fold else None
-        if split is None or not split.thought:
-            return to_safe_markdown(self._text)
-        return answer_text.folded(split.thought, split.answer or "…")
-
     def finish(self, generation: Generation, *, tokens: bool = False) -> None:
         id, turn = self.id, self._conversation
         if tokens:
-            bundle = tokens_bundle(generation, self._note, id=id, conversation=turn)
+            bundle = tokens_bundle(generation, self._note, id=id, conversation=turn, fold=self._fold)
         else:
             bundle = generation_bundle(generation, self._note, id=id, conversation=turn, fold=self._fold)
         if self._live:

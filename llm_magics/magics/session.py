@@ -22,6 +22,8 @@ class ModelProvider(Protocol):
 
     @property
     def loaded(self) -> Model | None: ...
+    @property
+    def sampling(self) -> Mapping[str, Any]: ...
     def use(self, name: str | None = None, *, precision: str | None = None) -> Model: ...
     def model_of(self, info: ModelInfo) -> Model: ...
     def pull(self, name: str) -> Model: ...
@@ -40,11 +42,18 @@ class ModelSession:
         self._adapted: Model | None = None  # that model with the adapter of the last answer
         self._options: dict[str, Any] = {}  # how it was requested
         self._defaults: dict[str, Any] = {}  # the settings about the model
+        self._sampling: dict[str, Any] = {}  # the settings about sampling
         self._changed = False  # whether these are another model's since the last cell
         self.used: dict[str, str] = {}  # name → license of every model of this session
 
-    def set_defaults(self, defaults: Mapping[str, Any]) -> None:
-        """Take the settings about the model: they count where no model is loaded, and where they change."""
+    def set_defaults(self, defaults: Mapping[str, Any], sampling: Mapping[str, Any]) -> None:
+        """Take the settings.
+
+        Args:
+            defaults: those about the model; they count where no model is loaded, and where they change.
+            sampling: those about sampling.
+        """
+        self._sampling = dict(sampling)
         if defaults != self._defaults:
             self._defaults, self._changed = dict(defaults), self._model is not None
 
@@ -52,6 +61,11 @@ class ModelSession:
     def loaded(self) -> Model | None:
         """Return the model in use, without adapter."""
         return self._model
+
+    @property
+    def sampling(self) -> Mapping[str, Any]:
+        """Return the default sampling options: the settings, else those of the model's maker."""
+        return {**(self._model.sampling_defaults if self._model else {}), **self._sampling}
 
     @property
     def active(self) -> Model | None:

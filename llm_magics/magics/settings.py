@@ -159,19 +159,25 @@ def project_table(folder: Path) -> tuple[Path, Mapping[str, Any]]:
 def apply(request: CellRequest, values: Mapping[str, tuple[Any, str]]) -> CellRequest:
     """Add what a cell does not state, but for the model: that is used until a cell names another."""
     stated = {name: value for name, (value, _) in values.items()}
-    defaults: dict[str, Any] = {}
-    if stated.get("sampling") == "package":
-        from ..core.options import SamplingOptions
-
-        defaults = {name: getattr(SamplingOptions(), name) for name in _SAMPLING}
-    options = {name: stated[name] for name in _SAMPLING if name in stated}
     system = stated.get("system") if request.system is None and request.conversation is None else None
     return replace(
         request,
-        options={**defaults, **options, **request.options},
+        options={**sampling(values), **request.options},
         system=request.system if system is None or request.raw else system,
         tokens=request.tokens or bool(stated.get("tokens")),
+        keep=bool(stated.get("keep_answers", True)),
+        logs=("prompts" if stated.get("history_prompts") else "answers") if stated.get("history") else "",
     )
+
+
+def sampling(values: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:
+    """Return the settings that say how tokens are drawn."""
+    defaults: dict[str, Any] = {}
+    if values.get("sampling", ("",))[0] == "package":
+        from ..core.options import SamplingOptions
+
+        defaults = {name: getattr(SamplingOptions(), name) for name in _SAMPLING}
+    return {**defaults, **{name: values[name][0] for name in _SAMPLING if name in values}}
 
 
 def loading(values: Mapping[str, tuple[Any, str]]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core.records import Token
-from ..views.markdown import to_safe_markdown
 from ..views.record_codec import encode_tokens
 from .channel import Transport
 
+ToMarkdown = Callable[[str], str]
 EVERY_S, PROSE_S = 0.05, 0.25
 _KEPT = 16  # answers that a view may still ask about
 
@@ -24,7 +24,8 @@ class ActiveStream:
         id: by which views know it.
         most: it has at most so many tokens.
         stop: ends it, from any thread.
-        prose: send the text as Markdown too, for a view that has no output of its own that is renewed.
+        markdown: makes Markdown of the text so far, which is sent too: for a view that has no output of
+            its own that is renewed.
 
     Attributes:
         tokens: so far; a view that missed some asks for them again.
@@ -32,10 +33,16 @@ class ActiveStream:
     """
 
     def __init__(
-        self, channel: Transport, id: str, most: int, stop: Callable[[], None], *, prose: bool = False
+        self,
+        channel: Transport,
+        id: str,
+        most: int,
+        stop: Callable[[], None],
+        *,
+        markdown: ToMarkdown | None = None,
     ) -> None:
         self.id, self.most, self.stop = id, most, stop
-        self._prose, self._next_prose = prose, 0.0
+        self._markdown, self._next_prose = markdown, 0.0
         self.tokens: list[Token] = []
         self.bundle: dict[str, Any] | None = None
         self._channel, self._sent, self._next = channel, 0, 0.0
@@ -54,8 +61,8 @@ class ActiveStream:
             self._sent = len(self.tokens)
             now = time.monotonic()
             self._next = now + EVERY_S
-            if self._prose and self._channel.connected and now >= self._next_prose:
-                text = to_safe_markdown("".join(token.text for token in self.tokens))
+            if self._markdown and self._channel.connected and now >= self._next_prose:
+                text = self._markdown("".join(token.text for token in self.tokens))
                 self._channel.send({"type": "markdown", "id": self.id, "text": text})
                 # A long text takes longer: most of the time stays for the answer.
                 self._next_prose = now + max(PROSE_S, 5 * (time.monotonic() - now))
@@ -85,8 +92,10 @@ class ActiveStreams:
         self.channel = channel
         self._all: OrderedDict[str, ActiveStream] = OrderedDict()
 
-    def begin(self, id: str, most: int, stop: Callable[[], None], *, prose: bool = False) -> ActiveStream:
-        live = ActiveStream(self.channel, id, most, stop, prose=prose)
+    def begin(
+        self, id: str, most: int, stop: Callable[[], None], *, markdown: ToMarkdown | None = None
+    ) -> ActiveStream:
+        live = ActiveStream(self.channel, id, most, stop, markdown=markdown)
         self._all[id] = live
         while len(self._all) > _KEPT:
             self._all.popitem(last=False)

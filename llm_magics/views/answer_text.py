@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..core.reasoning import split_reasoning
 from ..core.records import Generation
 from ..sanitize import printable, single_line
 from .markdown import escaped, joined, to_safe_markdown
@@ -35,6 +36,20 @@ def prose(generation: Generation, *, fold: bool = True) -> str:
     if thought:
         return folded(thought, generation.answer)
     return to_safe_markdown(generation.answer if fold else generation.text)
+
+
+def partial(text: str, prompt: str, *, fold: bool = True) -> str:
+    """Return an answer that is not finished as safe Markdown.
+
+    Args:
+        text: the answer so far.
+        prompt: the prompt, or its end: the template may have written the first tag of the reasoning.
+        fold: put the reasoning into a fold.
+    """
+    split = split_reasoning(text, prompt) if fold else None
+    if split is None or not split.thought:
+        return to_safe_markdown(text)
+    return folded(split.thought, split.answer or "…")
 
 
 def folded(thought: str, answer: str) -> str:

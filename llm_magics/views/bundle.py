@@ -55,7 +55,12 @@ def show_tokens(record: Generation | Trace) -> TokensView:
 
 
 def tokens_bundle(
-    record: Generation | Trace, note: str = "", *, id: str = "", conversation: Mapping[str, Any] | None = None
+    record: Generation | Trace,
+    note: str = "",
+    *,
+    id: str = "",
+    conversation: Mapping[str, Any] | None = None,
+    fold: bool = True,
 ) -> dict[str, Any]:
     """Return the tokens as HTML with no script and as plain text, and the record.
 
@@ -64,6 +69,7 @@ def tokens_bundle(
         note: a remark for the user.
         id: the id of the stream.
         conversation: the turn and its conversation.
+        fold: put the model's reasoning into a fold.
     """
     shown = {"text/plain": static_tokens.plain(record), "text/html": static_tokens.html(record)}
     if not isinstance(record, Generation):
@@ -71,7 +77,7 @@ def tokens_bundle(
     words = [word for word in (answer_text.stop_notice(record), note) if word]
     shown["text/plain"] += "".join(f"\n{printable(word)}" for word in words)
     shown["text/html"] += "".join(f"\n<p>{escape(single_line(word))}</p>" for word in words)
-    bundle = generation_bundle(record, note, id=id, conversation=conversation)
+    bundle = generation_bundle(record, note, id=id, conversation=conversation, fold=fold)
     bundle[GENERATION_MIME]["view"] = "tokens"
     return {**bundle, **shown}
 
@@ -97,6 +103,8 @@ def generation_bundle(
     payload = _payload(generation, "text", id)
     # What stands below the answer in the Markdown is shown in another way by a view.
     payload |= {"prose": len(prose.encode("utf-16-le", "replace")) // 2, **context_notes(note, conversation)}
+    if not fold:
+        payload["fold"] = False
     return {
         "text/plain": answer_text.plain(generation, note),
         "text/markdown": answer_text.markdown(generation, note, fold=fold),

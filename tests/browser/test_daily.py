@@ -13,8 +13,8 @@ Open = Callable[..., Page]
 SCRIPTED = """%load_ext llm_magics
 from dataclasses import replace
 from llm_magics.models.model import Model
-from llm_magics.magics.llm import LLMMagics
-generate = LLMMagics._generate
+from llm_magics.magics.answering import AnswerRunner
+generate = AnswerRunner.generate
 def scripted(self, prepared):
     made, stopped = generate(self, prepared)
     made = replace(made, text=said)
@@ -23,7 +23,7 @@ def scripted(self, prepared):
 def say(text):
     global said
     said = text
-    LLMMagics._generate = scripted if text else generate"""
+    AnswerRunner.generate = scripted if text else generate"""
 
 
 def test_context_corrections_and_values(either: Open, shot: Any) -> None:

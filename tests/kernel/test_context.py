@@ -80,11 +80,11 @@ def test_a_cell_that_failed_is_corrected_as_a_difference(kernel: Kernel) -> None
 
 def test_answers_become_values(kernel: Kernel) -> None:
     kernel.run(
-        "from dataclasses import replace\nfrom llm_magics.magics.llm import LLMMagics\n"
-        "answer = LLMMagics._answer\n"
+        "from dataclasses import replace\nfrom llm_magics.magics.answering import AnswerRunner\n"
+        "answer = AnswerRunner.answer\n"
         "def scripted(self, request): return replace(answer(self, request), text=said)"
     )
-    kernel.run("LLMMagics._answer = scripted\nsaid = 'Here: {\"a\": [1, 2]}'")
+    kernel.run('AnswerRunner.answer = scripted\nsaid = \'<think>{"a": 0}</think>Here: {"a": [1, 2]}\'')
     result = kernel.run("%%llm -n 2 -f json -o value\nhi")
     assert result.status == "ok" and result.outputs[-1]["application/json"] == {"a": [1, 2]}
     assert kernel.value("value") == "{'a': [1, 2]}"
@@ -93,6 +93,6 @@ def test_answers_become_values(kernel: Kernel) -> None:
     assert kernel.value("frame.to_dict('list')") == "{'a': [1], 'b': [2]}"
     result = kernel.run("%%llm -n 2 -f json -o value\nhi")
     assert result.status == "error" and "the answer has no JSON" in result.error
-    kernel.run("LLMMagics._answer = answer")
+    kernel.run("AnswerRunner.answer = answer")
     plain = kernel.run("%%llm -n 2 -f text\nhi").data
     assert set(plain) == {"text/plain", "text/html"}

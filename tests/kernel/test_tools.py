@@ -8,17 +8,17 @@ from tests.kernel.conftest import Kernel
 
 SETUP = '''
 from dataclasses import replace
-from llm_magics.magics.llm import LLMMagics
+from llm_magics.magics.answering import AnswerRunner
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     ran.append((a, b))
     return a + b
-ran, given, generate = [], [], LLMMagics._generate
+ran, given, generate = [], [], AnswerRunner.generate
 def scripted(self, prepared):
     made, stopped = generate(self, prepared)
     given.append(made.prompt)
     return replace(made, text=said.pop(0)), stopped
-LLMMagics._generate = scripted
+AnswerRunner.generate = scripted
 magics = get_ipython().magics_manager.registry['LLMMagics']
 model = magics.models.use()
 model._prompts.template = (

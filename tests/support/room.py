@@ -25,6 +25,7 @@ class Room:
         self.data: list[Any] = []
         self.more: list[tuple[Any, Any]] = []
         self.pulled: list[str] = []
+        self.sampling: dict[str, Any] = {}
 
     def use(self, name: str | None) -> Model:
         if name == "none/such":

@@ -6,15 +6,18 @@ import json
 import random
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import UsageError
-from llm_magics.magics.conversations import Conversations, Turn, TurnPosition
+from llm_magics.magics import answering
+from llm_magics.magics.conversations import Conversation, Conversations, Turn, TurnPosition
 from llm_magics.magics.parsing.request import parse
 from llm_magics.magics.subcommands.conversation_commands import export
+from tests.support.room import Room
 
 
 def ask(conversations: Conversations, cell: str | None, asked: str, follow: str | None = None) -> list[str]:
@@ -227,3 +230,21 @@ def test_a_conversation_is_written_once(tmp_path: Path) -> None:
     for name, said in (("a.md", "exists already"), ("a.txt", "must end in")):
         with pytest.raises(UsageError, match=said):
             export(made, tmp_path / name)
+
+
+def test_a_refreshed_turn_keeps_its_limit_of_reasoning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``%llm refresh`` answers a turn as its cell asked: with --think and its sampling options."""
+    model = Room("It is four.").model
+    seen: list[tuple[object, object]] = []
+    monkeypatch.setattr(
+        answering,
+        "_bounded",
+        lambda model, messages, think, **more: (
+            seen.append((think, more.get("seed"))) or model.stream("?", raw=True)
+        ),
+    )
+    host = SimpleNamespace(models=SimpleNamespace(active=model))
+    place = TurnPosition(Conversation("plan"), 0)
+    turn = Turn(None, "What?", "", options={"seed": 4}, think=20)
+    assert answering.AnswerRunner(host).answer_again(place, turn).text == "It is four."  # type: ignore[arg-type]
+    assert seen == [(20, 4)]

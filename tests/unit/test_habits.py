@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ def test_the_history_keeps_no_text_unless_asked(tmp_path: Path, monkeypatch: pyt
         history.find(1)
     with pytest.raises(UsageError, match="no answer 99"):
         history.find(99)
+
+
+def test_a_large_seed_stays_in_the_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_MAGICS_HOME", str(tmp_path))
+    for seed in (0, 2**63 - 1, 2**63, 2**64 - 1):
+        answer = replace(made("one"), options=SamplingOptions(seed=seed))
+        assert history.find(history.log(answer, "?", None)).seed == seed
 
 
 def test_a_damaged_history_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

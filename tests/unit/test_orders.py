@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 from llm_magics import Model, UsageError
 from llm_magics.core.token_columns import unpack
 from llm_magics.engine.scripted import ScriptedTokenizer
+from llm_magics.magics import commands
 from llm_magics.magics.commands import CommandRouter
 from llm_magics.magics.playground.playground import Playground
 from llm_magics.magics.stream_sender import ActiveStreams
-from llm_magics.views.mime import PLAYGROUND_MIME
+from llm_magics.views.bundle import generation_bundle
+from llm_magics.views.mime import GENERATION_MIME, PLAYGROUND_MIME
 from llm_magics.views.record_codec import decode_record, encode_record
 from tests.support.room import INFO, Room, until
 
@@ -57,6 +59,44 @@ def test_a_conversation_its_settings_and_its_progress() -> None:
     again = other._turns[0].record
     assert again and again.text == record.text and other.state()["settings"]["seed"] == 3
     assert other.state()["raw"] is True
+
+
+def test_reasoning_is_folded_and_left_out_of_the_next_prompt() -> None:
+    room = Room("<think>two and two</think>It is *four*.", "Yes.")
+    play = playing(room)
+    room.loaded = room.model
+    play.handle("send", {"text": "What?"})
+    until(lambda: len(play._turns) == 1 and play._turns[0].record)
+    quiet(play)
+    turn = play._turns[0]
+    assert turn.text == "It is *four*." and "<details>" in turn.markdown
+    frames = [item["text"] for item in room.sent if item["type"] == "markdown"]
+    assert frames and not any("&lt;think&gt;" in text or "\\<think" in text for text in frames)
+
+
+def test_the_settings_of_the_notebook_count_until_the_view_states_others() -> None:
+    room = Room("Blue light scatters.")
+    room.sampling = {"temperature": 0.2, "seed": 9}
+    play = playing(room)
+    assert play.state()["settings"]["temperature"] == 0.2
+    play.handle("set", {"settings": {"temperature": 0.5}})
+    shown = play.state()["settings"]
+    assert (shown["temperature"], shown["seed"]) == (0.5, 9)
+    play.handle("send", {"text": "Why?"})
+    until(lambda: len(play._turns) == 1 and play._turns[0].record)
+    quiet(play)
+    record = play._turns[0].record
+    assert record and (record.options.temperature, record.options.seed) == (0.5, 9)
+
+
+def test_an_answer_that_goes_on_stays_unfolded() -> None:
+    """The payload says whether the reasoning is in a fold; what takes its place is shown in the same way."""
+    generation = Room("<think>hm</think>Yes, it is.").model.generate("?", raw=True)
+    for fold in (True, False):
+        payload = generation_bundle(generation, fold=fold, id="a")[GENERATION_MIME]
+        again = commands._bundle_like(generation, payload)
+        assert ("<details>" in again["text/markdown"]) is fold
+        assert again[GENERATION_MIME]["prose"] == payload["prose"]
 
 
 def test_what_cannot_be_done_says_so() -> None:

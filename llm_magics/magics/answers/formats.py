@@ -29,6 +29,15 @@ def check_format(name: str) -> str:
     return name
 
 
+def value_of(text: str, name: str) -> Any:
+    """Return what format ``name`` makes of the text of an answer: "code", "table" or "json".
+
+    Raises:
+        UsageError: the text holds no such thing.
+    """
+    return {"code": code_of, "table": table_of, "json": json_of}[name](text)
+
+
 def fenced_blocks(text: str) -> Iterator[tuple[str, str]]:
     """Yield the language and the content of each fenced block of a Markdown text."""
     for match in _FENCE.finditer(text):

@@ -80,7 +80,7 @@ def log(generation: Generation, prompt: str | None, system: str | None) -> int:
         model.revision,
         model.precision,
         json.dumps(generation.options.to_dict()),
-        generation.options.seed if generation.options.seed < 1 << 63 else 0,
+        _signed(generation.options.seed),
         len(generation.tokens),
         round(last[0].time_s, 3) if last else 0.0,
         generation.stop_reason,
@@ -160,7 +160,7 @@ def _entry(row: tuple[object, ...]) -> LoggedAnswer:
         int(str(id)),
         str(time),
         str(model),
-        int(str(seed)),
+        int(str(seed)) % 2**64,
         int(str(tokens)),
         float(str(seconds)),
         json.loads(str(options)),
@@ -171,3 +171,8 @@ def _entry(row: tuple[object, ...]) -> LoggedAnswer:
 
 def _escaped(word: str) -> str:
     return word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _signed(seed: int) -> int:
+    """Return a seed of 64 bits as SQLite stores it: those from 2^63 on are negative."""
+    return seed - 2**64 if seed >= 2**63 else seed

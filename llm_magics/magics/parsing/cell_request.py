@@ -26,6 +26,8 @@ class CellRequest:
         tools: the names of functions that the model may call, with commas.
         tools_run: whether calls run without asking.
         fresh: whether the answer is generated although it is kept.
+        keep: whether the answer is kept for the next time (a setting).
+        logs: "answers" or "prompts" where the history is on, else empty (settings).
         reasoning: whether the model's reasoning is shown outside of a fold.
         think: the most tokens of reasoning; 0 switches it off.
         fit: whether the oldest parts of the context are dropped where it is too long.
@@ -62,6 +64,8 @@ class CellRequest:
     tools: str | None = None
     tools_run: bool = False
     fresh: bool = False
+    keep: bool = True
+    logs: str = ""
     background: bool = False
     think: int | None = None
     options: dict[str, Any] = field(default_factory=dict)

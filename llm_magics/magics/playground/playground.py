@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ...core import progress
-from ...core.options import sampling_options
+from ...core.options import SamplingOptions, sampling_options
 from ...core.payloads import PlaygroundStatePayload
 from ...core.records import Generation
 from ...errors import RELOAD_PAGE, RUN_CELL, LLMMagicsError, UsageError
 from ...sanitize import single_line
+from ...views import answer_text
 from ...views.playground import playground_bundle
 from ...views.record_codec import encode_record
 from ..channel import Transport, int_field, new_id
@@ -95,11 +97,18 @@ class Playground:
         self._lock = threading.Lock()  # one answer at a time
         self.widget: Any = None
 
+    def _chosen(self) -> dict[str, Any]:
+        """Return the sampling settings of the view, else of the notebook, else of the model's maker."""
+        return {**self._models.sampling, **self._settings}
+
+    def _options(self) -> SamplingOptions:
+        return sampling_options(self._chosen())
+
     # --- what it looks like
 
     def state(self) -> PlaygroundStatePayload:
         """Return everything but the records, as plain JSON."""
-        options = sampling_options(self._settings)
+        options = self._options()
         return {
             "id": self.id,
             "model": self._model_name(),
@@ -265,7 +274,7 @@ class Playground:
         """Regenerate an answer with the next seed; the old answer stays as another version."""
         number = self._number(order)
         self._check_idle()
-        self._settings["seed"] = (sampling_options(self._settings).seed + 1) % 2**32
+        self._settings["seed"] = (self._options().seed + 1) % 2**32
         self._ask(number, self._turns[number].prompt)
 
     def _edit(self, order: dict[str, Any]) -> None:
@@ -400,8 +409,8 @@ class Playground:
 
         def begin(model: Model) -> Stream:
             if self._raw or model.template is None:
-                return model.stream(turn.prompt, raw=True, **self._settings)
-            return model.stream(messages(self._turns, number), system=self._system or None, **self._settings)
+                return model.stream(turn.prompt, raw=True, **self._chosen())
+            return model.stream(messages(self._turns, number), system=self._system or None, **self._chosen())
 
         def done(generation: Generation) -> None:
             turn.record, turn.path = generation, 0
@@ -432,7 +441,9 @@ class Playground:
             try:
                 stream = self._stream = begin(self._use())
                 most = stream.answer.room + len(stream.generation.tokens)
-                live = self._lives.begin(new_id(), most, stream.close, prose=not fork and not more)
+                shown = partial(answer_text.partial, prompt=stream.generation.prompt)
+                whole = not fork and not more
+                live = self._lives.begin(new_id(), most, stream.close, markdown=shown if whole else None)
                 turn.stream_id, turn.branch_point, turn.extends = live.id, fork, more
                 self._send_state()
                 if fork:

@@ -10,7 +10,7 @@ from ...chat.messages import as_messages
 from ...core.records import Generation
 from ...core.token_columns import MOST_TOKENS
 from ...errors import RELOAD_PAGE, RUN_CELL, UsageError
-from ...views.markdown import to_safe_markdown
+from ...views.answer_text import prose
 from ...views.record_codec import decode_record, encode_record
 from ..channel import new_id
 
@@ -45,14 +45,15 @@ class Turn:
 
     @property
     def text(self) -> str:
-        return self.record.path(self.path).text if self.record else ""
+        """Return the answer without the model's reasoning: what a later prompt holds of it."""
+        return self.record.path(self.path).answer if self.record else ""
 
     @property
     def markdown(self) -> str:
         """Return the answer as safe Markdown, computed once."""
         now = (self.record, self.path)
         if self._markdown[0] != now:
-            self._markdown = (now, to_safe_markdown(self.text))
+            self._markdown = (now, prose(self.record.path(self.path)) if self.record else "")
         return self._markdown[1]
 
     @property

@@ -30,7 +30,7 @@ def _fix(magics: CommandHost, request: CellRequest) -> str | None:
     prompt = repair_prompt(cell, magics.log, magics.shell.user_ns, fix=True)
     answer = magics.ask(request, prompt, FIX)
     try:
-        code = code_of(answer.text)
+        code = code_of(answer.answer)
     except UsageError:
         return None  # the answer says in words what is wrong
     changed = difference(cell.code, code, cell.number)

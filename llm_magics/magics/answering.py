@@ -1,0 +1,325 @@
+"""Generate the answers that cells ask for: prepare, stream, show and note them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..errors import Interrupted, UsageError
+from .answers import history, kept
+from .answers.background import BackgroundAnswer
+from .answers.bounded_reasoning import BoundedReasoning
+from .answers.formats import value_of
+from .answers.side_by_side import difference
+from .answers.tool_calls import run_call
+from .answers.tools import ROUNDS, calls_in, tools_of
+from .context.collect import collect
+from .context.compose import compose
+from .conversations import Turn, TurnPosition
+from .inspection.output import ProgressOutput
+from .output import View, show_value, view_for
+from .parsing.cell_request import CellRequest
+from .parsing.expand import note
+from .playground_view import cell_of
+from .subcommands.base import CommandHost
+
+if TYPE_CHECKING:
+    from ..core.records import Generation
+    from ..engine.generate import Stream
+    from ..models.model import Model
+
+AnyStream: TypeAlias = "Stream | BoundedReasoning | kept.KeptStream"
+LONG_PROMPT = 500  # tokens; reading them takes about a second
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An answer that only has to be generated.
+
+    Attributes:
+        request: the cell.
+        place: its turn of a conversation.
+        turn: what becomes the turn; its answer is still empty.
+        stream: the tokens.
+        view: shows them.
+        tokens: show the answer as its tokens.
+        note: a remark for the user.
+        key: of the kept answers; empty where it is not kept, or was.
+    """
+
+    request: CellRequest
+    place: TurnPosition
+    turn: Turn
+    stream: AnyStream
+    view: View
+    tokens: bool
+    note: str
+    key: str
+
+
+class AnswerRunner:
+    """Answer cells with the model, the conversations and the settings of a notebook.
+
+    Args:
+        host: the magics of the notebook.
+    """
+
+    def __init__(self, host: CommandHost) -> None:
+        self._host = host
+
+    def run(self, request: CellRequest) -> Any:
+        """Answer with one model, or with several; or several times, with seeds one after the other."""
+        several = bool(request.models) or request.samples > 1
+        if request.tools is not None:
+            if several or request.background:
+                raise UsageError("--tools gives one answer", hint="Omit --background, --samples and models.")
+            return self._formatted(self._answer_with_tools(request), request)
+        if request.background:
+            if several or request.format:
+                raise UsageError(
+                    "--background gives one answer", hint="Omit -f, --samples and further models."
+                )
+            return self._answer_in_background(request)
+        if not several:
+            return self._formatted(self.answer(request), request)
+        if request.conversation is not None or request.format:
+            flag = "-c" if request.conversation is not None else "-f"
+            raise UsageError(
+                f"{flag} and several answers cannot be combined", hint="Ask for one answer, or omit it."
+            )
+        return self._several(request)
+
+    def answer(self, request: CellRequest) -> Generation:
+        """Generate one answer, show it and note it.
+
+        Raises:
+            Interrupted: the user stopped it; the text so far is kept.
+        """
+        return self._complete(self._prepare(request))
+
+    def answer_again(self, place: TurnPosition, turn: Turn) -> Generation:
+        """Answer a turn of a conversation again, without a view.
+
+        Raises:
+            Interrupted: the user stopped it.
+        """
+        model = self._host.models.active or self._host.models.use()
+        stream = _bounded(
+            model,
+            place.messages(turn.prompt),
+            turn.think,
+            system=place.conversation.system,
+            **turn.options,
+        )
+        try:
+            for _ in stream:
+                pass
+        except KeyboardInterrupt:
+            stream.close()
+            raise Interrupted("stopped; the turns that were answered again are kept") from None
+        return stream.generation
+
+    def _complete(self, prepared: Prepared) -> Generation:
+        """Generate a prepared answer, note it and store it in its variable."""
+        request = prepared.request
+        generation, interrupted = self.generate(prepared)
+        self._note_answer(prepared, generation)
+        if request.variable:
+            self._host.shell.user_ns[request.variable] = generation
+        if interrupted:
+            # The cell fails, so that "Run All" stops here too.
+            raise _stopped(generation)
+        return generation
+
+    def _answer_in_background(self, request: CellRequest) -> BackgroundAnswer:
+        """Load the model here, and generate the answer in a thread, while other cells run."""
+        host, prepared = self._host, self._prepare(request)
+        prepared.view.status("generating in the background …")  # the output appears while the cell runs
+
+        def work() -> Generation:
+            generation, _ = self.generate(prepared)
+            self._note_answer(prepared, generation)
+            return generation
+
+        job = BackgroundAnswer(prepared.stream, work)
+        if request.variable:
+            host.shell.user_ns[request.variable] = job
+        host.jobs = [*(item for item in host.jobs if not item.done), job]
+        job.start()
+        return job
+
+    def _answer_with_tools(self, request: CellRequest) -> Generation:
+        """Answer, run the calls that the answer holds, and let the model go on with their results."""
+        tools = tools_of(request.tools or "", self._host.shell.user_ns)
+        schemas = [tool.schema for tool in tools.values()]
+        steps: list[dict[str, str]] = []  # what was said behind the prompt
+        for _ in range(ROUNDS):
+            prepared = self._prepare(request, tools=schemas, steps=steps)
+            generation, interrupted = self.generate(prepared)
+            if interrupted:
+                raise _stopped(generation)
+            calls = [*calls_in(generation.answer)]
+            if not calls:
+                break
+            steps.append({"role": "assistant", "content": generation.answer})
+            for call in calls:
+                told = run_call(call, tools, ask=not request.tools_run)
+                steps.append({"role": "tool", "content": told})
+        else:
+            raise UsageError(
+                f"the model still calls functions after {ROUNDS} answers", hint="Ask a simpler question."
+            )
+        self._note_answer(prepared, generation)
+        if request.variable:
+            self._host.shell.user_ns[request.variable] = generation
+        return generation
+
+    def _several(self, request: CellRequest) -> list[Generation]:
+        """Answer with several models, or several times with one; the answers of a pair are compared."""
+        shell, seed = self._host.shell, request.options.get("seed", 0)
+        answers: list[Generation] = []
+        for model in request.models or (request.model,):
+            for number in range(request.samples):
+                options = {**request.options, "seed": (seed + number) % 2**64}
+                one = replace(request, model=model, models=(), samples=1, variable=None, options=options)
+                answers.append(self.answer(one))
+                if request.variable:  # what there is, should the next one be stopped
+                    shell.user_ns[request.variable] = list(answers)
+        if request.models and not request.quiet:
+            for other in answers[request.samples :: request.samples]:
+                shown = difference(answers[0], other)
+                ProgressOutput(shell, quiet=False).show_html(shown.to_text(), shown.to_html())
+        return answers
+
+    def _formatted(self, generation: Generation, request: CellRequest) -> Any:
+        """Return what ``-f`` makes of an answer, and show it.
+
+        Raises:
+            UsageError: the answer holds no such thing; the answer itself is kept.
+        """
+        if request.format in (None, "text", "markdown"):
+            return generation
+        shell, value = self._host.shell, value_of(generation.answer, request.format or "")
+        if request.format == "code":
+            shell.set_next_input(value, replace=False)
+        elif not request.quiet:
+            show_value(shell, value)
+        if request.variable:
+            shell.user_ns[request.variable] = value
+        return value
+
+    def _prepare(
+        self,
+        request: CellRequest,
+        *,
+        tools: list[dict[str, Any]] | None = None,
+        steps: Sequence[Mapping[str, str]] = (),
+    ) -> Prepared:
+        """Load the model and compose the prompt of an answer.
+
+        Args:
+            request: the cell.
+            tools: schemas of functions that the model may call.
+            steps: calls and their results, behind the prompt.
+        """
+        from ..core.options import sampling_options
+
+        host = self._host
+        sampling_options(request.options)  # a wrong option is said before a model is fetched for it
+        cell = cell_of(host.shell)
+        if request.raw and request.conversation is not None:
+            raise UsageError("--raw and -c cannot be combined", hint="Omit one of them.")
+        place = (
+            host.conversations.begin(cell, request.system)
+            if request.conversation is None
+            else host.conversations.resume(request.conversation, cell, request.system)
+        )
+        blocks = collect(request.see, host.log, host.shell.user_ns)
+        tokens = request.tokens or host.tokens_on
+        view = view_for(
+            host.shell,
+            host.streams,
+            quiet=request.quiet,
+            tokens=tokens,
+            conversation=place.label,
+            plain=request.format == "text",
+            fold=not request.reasoning,
+        )
+        warnings: list[str] = []
+        try:
+            with view.loading(warnings):
+                model = host.models.use_for(request)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped before the model was loaded") from None
+        asked = compose(model, place, request, blocks)
+        host.composition = asked.composition
+        messages = asked.messages
+        if steps:
+            first = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+            messages = [*first, *steps]
+        made = _bounded(
+            model,
+            messages,
+            request.think,
+            tools=tools,
+            system=place.conversation.system,
+            raw=request.raw,
+            **request.options,
+        )
+        ids = made.answer.ids
+        asked.composition.complete(len(ids), made.answer.room)
+        stream: AnyStream = made
+        key = ""
+        if request.keep and model.info.fingerprint:
+            key = kept.key_of(model, ids, made.answer.options, request.think)
+        there = kept.find(key) if key and not request.fresh else None
+        if there is not None:
+            model.set_last(there)
+            stream, key = kept.KeptStream(there), ""
+        told = kept.NOTE if there is not None else ""
+        notes = [*warnings, request.notice, note(request.unresolved), asked.note, told]
+        turn = Turn(cell, asked.prompt, "", options=dict(request.options), think=request.think)
+        return Prepared(request, place, turn, stream, view, tokens, "; ".join(filter(None, notes)), key)
+
+    def generate(self, prepared: Prepared) -> tuple[Generation, bool]:
+        """Generate an answer and show it; return it, and whether it was interrupted."""
+        stream, view, interrupted = prepared.stream, prepared.view, False
+        try:
+            view.begin(stream, prepared.note)
+            if (length := stream.generation.timing.prompt_tokens) > LONG_PROMPT:
+                view.status(f"reading {length:,} tokens …")
+            for token in stream:
+                view.add(token)
+        except KeyboardInterrupt:
+            stream.close()
+            interrupted = True
+        generation = stream.generation
+        view.finish(generation, tokens=prepared.tokens)
+        return generation, interrupted
+
+    def _note_answer(self, prepared: Prepared, generation: Generation) -> None:
+        """Note an answer: its speed, the kept answers, the conversation and the history."""
+        from ..models.catalog.speed import note_speed
+
+        request, place, turn = prepared.request, prepared.place, prepared.turn
+        if not isinstance(prepared.stream, kept.KeptStream):
+            note_speed(generation)
+        if prepared.key:
+            kept.keep(prepared.key, generation)
+        if generation.text and not request.raw:
+            turn.answer, turn.view = generation.answer, prepared.view.id
+            self._host.mark_stale(place.index + 1, self._host.conversations.commit(place, turn))
+        if request.logs:
+            logged = request.prompt if request.logs == "prompts" else None
+            history.log(generation, logged, place.conversation.system)
+
+
+def _bounded(model: Model, messages: Any, think: int | None, **arguments: Any) -> Stream | BoundedReasoning:
+    """Return the stream of an answer with at most ``think`` tokens of reasoning; None: no limit, 0: none."""
+    stream = model.stream(messages, thinking=False if think == 0 else None, **arguments)
+    return BoundedReasoning(model, stream, think) if think else stream
+
+
+def _stopped(generation: Generation) -> Interrupted:
+    return Interrupted(f"stopped after {len(generation.tokens):,} tokens; the text so far is kept")
