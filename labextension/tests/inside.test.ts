@@ -427,3 +427,30 @@ test('as a widget, where our plugin is not', async () => {
   off();
   expect(element.childElementCount).toBe(0);
 });
+
+test('a corrected cell is put where the user says, and what was edited meanwhile is left alone', async () => {
+  const calls: unknown[] = [];
+  let state: 'same' | 'changed' = 'same';
+  const cells = {
+    insert: (sources: string[]) => calls.push(sources),
+    replace: (...args: unknown[]) => calls.push(args) > 0 && state === 'same',
+    state: () => state,
+  };
+  const root = await open(GOLDEN.fix!, { cells });
+  const [replace, below] = [...root.querySelectorAll('button')];
+  expect([...root.querySelectorAll('mark')].map(item => item.textContent)).toEqual(['price', 'prices']);
+  replace!.click();
+  expect(calls[0]).toEqual([
+    6,
+    expect.stringContaining('sum(price)'),
+    expect.stringContaining('sum(prices)'),
+  ]);
+  below!.click();
+  state = 'changed';
+  root.querySelector('.row')!.dispatchEvent(new Event('pointerenter'));
+  expect(root.querySelector('button')!.disabled).toBe(true);
+  expect(root.querySelector('[role=status]')!.textContent).toBe('cell 6 is another now');
+  // On a page that is no notebook there is the text to copy.
+  const page = await open(GOLDEN.fix!, {});
+  expect([...page.querySelectorAll('button')].map(item => item.textContent)).toEqual(['Copy']);
+});

@@ -20,7 +20,7 @@ def load_ipython_extension(ipython: Any) -> None:
     package_conflict.warn()
     magics = LLMMagics(ipython)
     others = foreign_magics(ipython)
-    ipython.register_magics(magics, TuneMagics(ipython, magics.models))
+    ipython.register_magics(magics, TuneMagics(ipython, magics.models, magics.commands.corrections))
     if others:
         keep_foreign_magics(ipython, others)
     if getattr(ipython, "kernel", None) is not None:

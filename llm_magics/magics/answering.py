@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..core.output import Output, is_captured
 from ..errors import Interrupted, UsageError
+from ..inspection.side_by_side import MOST_ANSWERS, side_by_side
 from .answers import history, kept
 from .answers.background import BackgroundAnswer
 from .answers.bounded_reasoning import BoundedReasoning
+from .answers.columns import Columns, ColumnView
 from .answers.formats import value_of
-from .answers.side_by_side import difference
 from .answers.tool_calls import run_call
 from .answers.tools import ROUNDS, calls_in, tools_of
 from .context.collect import collect
@@ -178,6 +180,8 @@ class AnswerRunner:
     def _several(self, request: CellRequest) -> list[Generation]:
         """Answer with several models, or several times with one; the answers of a pair are compared."""
         shell, seed = self._host.shell, request.options.get("seed", 0)
+        if request.models and request.samples == 1 and self._has_columns(request):
+            return self._stream_columns(request)
         answers: list[Generation] = []
         for model in request.models or (request.model,):
             for number in range(request.samples):
@@ -186,10 +190,31 @@ class AnswerRunner:
                 answers.append(self.answer(one))
                 if request.variable:  # what there is, should the next one be stopped
                     shell.user_ns[request.variable] = list(answers)
-        if request.models and not request.quiet:
-            for other in answers[request.samples :: request.samples]:
-                shown = difference(answers[0], other)
-                ProgressOutput(shell, quiet=False).show_html(shown.to_text(), shown.to_html())
+        if request.models:
+            record = side_by_side(answers[:: request.samples][:MOST_ANSWERS])
+            ProgressOutput(shell, quiet=request.quiet).show_result(record, "")
+        return answers
+
+    def _has_columns(self, request: CellRequest) -> bool:
+        """Return whether the front end can show the answers of a cell side by side."""
+        notebook = getattr(self._host.shell, "kernel", None) is not None and not is_captured()
+        return notebook and not request.quiet and 1 < len(request.models) <= MOST_ANSWERS
+
+    def _stream_columns(self, request: CellRequest) -> list[Generation]:
+        """Answer with several models at once, in one output with a column for each."""
+        output = Output()
+        prepared = [
+            self._prepare(replace(request, model=model, models=(), variable=None), view=ColumnView(output))
+            for model in request.models
+        ]
+        columns = Columns(output, [item.stream for item in prepared], [item.note for item in prepared])
+        answers = columns.run()
+        if request.variable:
+            self._host.shell.user_ns[request.variable] = answers
+        for item, answer in zip(prepared, answers, strict=True):
+            self._note_answer(item, answer)
+        if columns.interrupted:
+            raise Interrupted("stopped; the texts so far are kept")
         return answers
 
     def _formatted(self, generation: Generation, request: CellRequest) -> Any:
@@ -215,6 +240,7 @@ class AnswerRunner:
         *,
         tools: list[dict[str, Any]] | None = None,
         steps: Sequence[Mapping[str, str]] = (),
+        view: View | None = None,
     ) -> Prepared:
         """Load the model and compose the prompt of an answer.
 
@@ -222,6 +248,7 @@ class AnswerRunner:
             request: the cell.
             tools: schemas of functions that the model may call.
             steps: calls and their results, behind the prompt.
+            view: shows the answer; None chooses the one that suits the front end.
         """
         from ..core.options import sampling_options
 
@@ -237,7 +264,7 @@ class AnswerRunner:
         )
         blocks = collect(request.see, host.log, host.shell.user_ns)
         tokens = request.tokens or host.tokens_on
-        view = view_for(
+        view = view or view_for(
             host.shell,
             host.streams,
             quiet=request.quiet,
@@ -248,25 +275,25 @@ class AnswerRunner:
         )
         warnings: list[str] = []
         try:
-            with view.loading(warnings):
+            with view.loading(warnings):  # an error takes its progress away
                 model = host.models.use_for(request)
+                asked = compose(model, place, request, blocks)
+                messages = asked.messages
+                if steps:
+                    first = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+                    messages = [*first, *steps]
+                made = _bounded(
+                    model,
+                    messages,
+                    request.think,
+                    tools=tools,
+                    system=place.conversation.system,
+                    raw=request.raw,
+                    **request.options,
+                )
         except KeyboardInterrupt:
-            raise Interrupted("stopped before the model was loaded") from None
-        asked = compose(model, place, request, blocks)
+            raise Interrupted("stopped before the answer began") from None
         host.composition = asked.composition
-        messages = asked.messages
-        if steps:
-            first = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
-            messages = [*first, *steps]
-        made = _bounded(
-            model,
-            messages,
-            request.think,
-            tools=tools,
-            system=place.conversation.system,
-            raw=request.raw,
-            **request.options,
-        )
         ids = made.answer.ids
         asked.composition.complete(len(ids), made.answer.room)
         stream: AnyStream = made

@@ -23,6 +23,7 @@ from ..errors import (
 from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.record_codec import decode_record
 from .channel import Channel, Order, int_field
+from .corrections import Corrections
 from .inspection.commands import InspectionCommands
 from .playground import playground
 from .playground.playground import Playground
@@ -72,6 +73,7 @@ class CommandRouter:
         self.streams = ActiveStreams(self.channel)
         self.playgrounds: dict[str, Playground] = {}
         self.tuning = TuningCommands(self.channel, self._run_in_thread)
+        self.corrections = Corrections()
         self.inspection = InspectionCommands(models, self.channel, self._run_in_thread)
 
     def _handle(self, order: Order) -> None:
@@ -84,6 +86,7 @@ class CommandRouter:
             "inspection": self.inspection.handle,
             "tuning": self.tuning.handle,
             "playground": self._playground,
+            "error": self._correction,
         }
         handler = handlers.get(room)
         if handler is not None and isinstance(id, str):
@@ -136,6 +139,12 @@ class CommandRouter:
         else:
             result.handle(action, order)
         return None
+
+    def _correction(self, id: str, action: str, order: Order) -> None:
+        """Send the corrected cell of an error that an output shows."""
+        cell = self.corrections.find(order.get("what"))
+        news = {"type": "gone"} if cell is None else {"type": "correction", "cell": cell}
+        self.channel.send({**news, "id": id})
 
     def _branch(self, id: str, order: Order) -> None:
         """Go on from another token of the answer that the view shows, and send the answer with its branch."""

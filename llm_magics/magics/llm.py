@@ -78,6 +78,7 @@ class LLMMagics(Settings, Magics):
         except (LLMMagicsError, Interrupted) as error:
             # IPython keeps the last traceback, and with its frames a model that should be gone.
             error.__cause__ = error.__context__ = None
+            self.commands.corrections.note(error, self.shell)
             raise error.with_traceback(None) from None
         return output if used else None
 

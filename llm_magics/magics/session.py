@@ -183,6 +183,8 @@ class ModelSession:
         changed = {option: value for option, value in options.items() if value is not None}
         if name is None:
             return {**self._options, **changed}
+        name, precision = split_precision(name)
+        changed = {**({"precision": precision} if precision else {}), **changed}
         if name == "default":
             return changed
         path = None if name in catalog.entries() else local(name)
@@ -203,6 +205,14 @@ class ModelSession:
         if isinstance(adapter, Adapter):
             return model.with_adapter(adapter, strength, name=name)
         return model.with_adapter(name, strength)
+
+
+def split_precision(name: str) -> tuple[str, str]:
+    """Return the name of a model and the precision behind its colon, as in "NAME:int4"; empty for none."""
+    from ..decoder.precision import PRECISIONS
+
+    base, _, precision = name.rpartition(":")
+    return (base, precision) if base and precision in PRECISIONS else (name, "")
 
 
 def _loading_options(request: CellRequest) -> dict[str, Any]:

@@ -107,7 +107,11 @@ def find(name: str | None = None) -> CatalogEntry:
         return rows[name or DEFAULT]
     except KeyError:
         hint = near_names(name or "")
-        raise ModelNotFound(f"unknown model {name!r}", hint=f"{hint} A path must end in .gguf.") from None
+        raise ModelNotFound(
+            f"unknown model {name!r}",
+            hint=f"{hint} A path must end in .gguf.",
+            replacement=nearest(name or ""),
+        ) from None
 
 
 def default_file() -> PackagedFile:
@@ -115,6 +119,12 @@ def default_file() -> PackagedFile:
     package = find().package
     assert package is not None
     return package
+
+
+def nearest(name: str) -> tuple[str, str] | None:
+    """Return ``name`` and the name of the catalog that is nearest to it; None where none is near."""
+    near = get_close_matches(name, entries(), 1, 0.6)
+    return (name, near[0]) if near else None
 
 
 def near_names(name: str) -> str:

@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from ..core import progress
 from ..core.files import json_object, read_index, stays_inside, write_atomic
-from ..errors import FetchError, LLMMagicsError, ModelNotFound, StoreError
+from ..errors import FetchError, GatedModel, LLMMagicsError, ModelNotFound, StoreError
 from ..sanitize import single_line
 from . import store
 from .download_progress import report_progress
@@ -410,9 +410,9 @@ def _as_fetch_error(error: Exception, repository: str, revision: str | None) -> 
             hint="Free disk space, or set HF_HOME to another disk.",
         )
     if isinstance(error, errors.GatedRepoError):
-        return FetchError(
+        return GatedModel(
             f"{repository} is gated: its license must be accepted first",
-            hint=f"Accept it at {page}, then {login}.",
+            hint=f"Accept it at {page}.\nThen {login}.\nRun %llm models to see models that are not gated.",
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return ModelNotFound(

@@ -77,13 +77,16 @@ def _not_here(name: str, file: str | None) -> Source:
         return hub.resolve(repository, revision or None, file=file)
     if result := re.match(r"https?://(?:www\.)?(?:huggingface\.co|hf\.co)/([^/\s]+/[^/\s?#]+)", name):
         raise ModelNotFound(
-            f"{single_line(name)} is a URL, not a name", hint=f"Did you mean {single_line(result[1])}?"
+            f"{single_line(name)} is a URL, not a name",
+            hint=f"Did you mean {single_line(result[1])}?",
+            replacement=(name, result[1]),
         )
     if name.endswith((".gguf", ".onnx")) or name.startswith((".", "/", "~")):
         raise ModelNotFound(f"file not found: {single_line(name)}", hint="Check the path.")
     raise ModelNotFound(
         f"unknown model {single_line(name)!r}: neither a name of the catalogue nor a path",
         hint=f"{catalog.near_names(name)} org/name on the Hub, a .gguf file and a folder are names too.",
+        replacement=catalog.nearest(name),
     )
 
 

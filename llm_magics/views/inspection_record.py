@@ -97,10 +97,14 @@ class InspectionRecord:
 
     def mime_bundle(self) -> dict[str, Any]:
         """Return text, HTML with no script, and the record."""
-        text, figure = repr(self), self.figure()
+        return {"text/plain": repr(self), "text/html": self.page(), INSPECTION_MIME: self.to_payload()}
+
+    def page(self) -> str:
+        """Return HTML with no script, for pages without our views: the main figure and the text."""
+        figure = self.figure()
         picture = figure.html() if figure else ""
-        page = f"{picture}<pre><code>{escape(text)}</code></pre>"  # code: some pages set pre in another face
-        return {"text/plain": text, "text/html": page, INSPECTION_MIME: self.to_payload()}
+        # code: some pages set pre in another face
+        return f"{picture}<pre><code>{escape(repr(self))}</code></pre>"
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         from .widget import attach_widget

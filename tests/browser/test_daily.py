@@ -45,12 +45,20 @@ def test_context_corrections_and_values(either: Open, shot: Any) -> None:
     for cell in range(10):
         page.run(cell)
     fix = page.output(5 - 1)
-    expect(fix).to_contain_text("+total = sum(prices)")
-    expect(fix).to_contain_text("-total = sum(price)")
+    expect(fix.locator(".come")).to_contain_text("total = sum(prices)")
+    expect(fix.locator(".gone")).to_contain_text("total = sum(price)")
+    expect(fix.locator(".come mark")).to_have_text("prices")
     # The corrected cell is below, and did not run.
     below = page.page.locator(".jp-Notebook .jp-CodeCell").nth(5)
     expect(below.locator(".cm-content")).to_have_text("total = sum(prices)")
     assert below.locator(".jp-OutputArea-output").count() == 0
+    # In its place it does not run either; then the button says that the cell is another.
+    fix.get_by_role("button", name="Replace the cell").click()
+    failed = page.page.locator(".jp-Notebook .jp-CodeCell").nth(2)
+    expect(failed.locator(".cm-content")).to_have_text("total = sum(prices)")
+    expect(failed.locator(".jp-OutputArea-output")).to_contain_text("NameError")
+    expect(fix.get_by_role("button", name="Replace the cell")).to_be_disabled()
+    expect(fix).to_contain_text("cell 3 is another now")
     context = page.output(6)
     expect(context).to_contain_text("of 8,192 tokens")
     context.locator("summary", has_text="this cell").click()

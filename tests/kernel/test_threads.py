@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from llm_magics.views.mime import INSPECTION_MIME
 from tests.kernel.conftest import Kernel
 
 
@@ -80,3 +81,26 @@ def test_several_models_and_samples_answer(kernel: Kernel) -> None:
     assert wrong.status == "error" and "not a variable with an answer" in wrong.error
     refused = kernel.run("%%llm --samples 2 -c plan\nhi")
     assert refused.status == "error" and "cannot be combined" in refused.error
+
+
+def test_two_models_stream_in_one_output(kernel: Kernel) -> None:
+    """Both answer in turns; the output has what both said, and where they part."""
+    frames: list[dict[str, object]] = []
+    result = kernel.run(
+        "%%llm -m default:fp32 -m default:int4 -t 0 -n 60 --fresh -o two\nName three rivers of Europe.",
+        on_display=lambda seen: frames.append(seen.outputs[-1]),
+    )
+    assert result.status == "ok" and len(result.outputs) == 1
+    assert kernel.value("[answer.model.precision for answer in two]") == "['fp32', 'int4']"
+    shown = result.data
+    assert "they part at token" in shown["text/plain"] or "the same text" in shown["text/plain"]
+    assert shown[INSPECTION_MIME]["view"] == "side_by_side"
+    # Each answers as it does alone, and there were frames on the way.
+    assert len(result.displays) > 3
+    for precision, number in (("fp32", 0), ("int4", 1)):
+        alone = f"%%llm -m default:{precision} -t 0 -n 60 --fresh -o alone\nName three rivers of Europe."
+        assert kernel.run(alone).status == "ok"
+        assert kernel.value(f"alone.text == two[{number}].text") == "True"
+    failed = kernel.run("%%llm -m default -m no/such-model-here -n 3\nhi")
+    assert failed.status == "error"
+    kernel.run("%%llm -m default -n 1\nhi")

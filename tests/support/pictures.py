@@ -13,17 +13,20 @@ from typing import Any
 import numpy as np
 
 from llm_magics.core.options import SamplingOptions
-from llm_magics.core.records import ModelInfo
+from llm_magics.core.records import Alternative, Generation, ModelInfo, Timing, Token
 from llm_magics.inspection.attention import Attention
 from llm_magics.inspection.attribution import Attribution
+from llm_magics.inspection.cell_fix import CellFix, cell_fix
 from llm_magics.inspection.compare import Comparison
 from llm_magics.inspection.logit_lens import LogitLens
 from llm_magics.inspection.memorization import Memorization
 from llm_magics.inspection.probe import Probe
 from llm_magics.inspection.replay import Replay, decide
+from llm_magics.inspection.side_by_side import SideBySide, side_by_side
 from llm_magics.inspection.tokenization import Tokenization
 from llm_magics.inspection.track import TokenTrack
 from llm_magics.inspection.tree import SampleTree
+from llm_magics.inspection.verification import Outcome, Verification, verification
 from llm_magics.inspection.walkthrough import Walkthrough
 from llm_magics.models.catalog.card import ModelCard
 from llm_magics.models.catalog.model_table import ModelTable
@@ -348,18 +351,67 @@ def card(text: str = "") -> ModelCard:
     return ModelCard(info(text), head)
 
 
+def answer(text: str = "", *pieces: str, logprob: float = -0.5) -> Generation:
+    other = Alternative(9, text or " a", -1.5)
+    tokens = tuple(
+        Token(
+            n, text or piece, logprob, 0.4, 0, (Alternative(n, text or piece, logprob), other), time_s=0.1 * n
+        )
+        for n, piece in enumerate(pieces)
+    )
+    whole = "".join(token.text for token in tokens)
+    return Generation(whole, tokens, "length", text or "?", model=info(text), timing=Timing(0.1, 9.5, 4, 0))
+
+
+def beside(text: str = "") -> SideBySide:
+    answers = [
+        answer(text, "The", " sky", " is", " blue"),
+        answer(text, "The", " sky", " was", " red", logprob=-0.7),
+    ]
+    third = answer(text, "A", " sky")
+    return side_by_side([*answers, third], errors=["", text], notes=[text or "dropped to fit: df", ""])
+
+
+def verified(text: str = "") -> Verification:
+    before, after = answer(text, "The", " sky", " is"), answer("", "The", " sky", " was")
+    outcomes = [
+        Outcome(text or "3", text or "Why is the sky blue?", "equal", before, before),
+        Outcome(
+            "4",
+            text or "Name a river",
+            "drifted",
+            before,
+            after,
+            text or 'first at 3: " is" → " was"',
+            0.2,
+            3,
+        ),
+        Outcome("9", text, "close", before, before, text, 0.001),
+        Outcome("15", text or "Translate", "not run", None, None, text or "mistral-7b is not loaded"),
+    ]
+    return verification(outcomes, path=text or "lesson.ipynb", seconds=9.2)
+
+
+def fixed(text: str = "") -> CellFix:
+    before = f"import math\nprices = [3, 4]\n{text}total = sum(price)\nprint(total)"
+    return cell_fix(6, before, before.replace("(price)", "(prices)"), info(text))
+
+
 KINDS: dict[str, Callable[..., InspectionRecord]] = {
     "attention": attention,
     "card": card,
     "causes": causes,
     "compare": compare,
+    "fix": fixed,
     "lens": lens,
     "memory": memory,
     "models": models,
     "probe": probe,
     "replay": replay,
+    "side_by_side": beside,
     "tokenizers": tokenizers,
     "tree": tree,
+    "verify": verified,
     "walk": walk,
     "watch": watch,
 }

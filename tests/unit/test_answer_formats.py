@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from llm_magics import UsageError
 from llm_magics.magics.answers.formats import code_of, json_of, table_of
 from llm_magics.magics.context.cell_log import CellLog, LoggedCell
-from llm_magics.magics.context.repair import cell_to_repair, difference, involved, repair_prompt
+from llm_magics.magics.context.repair import cell_to_repair, involved, repair_prompt
 from llm_magics.magics.parsing.request import parse
 
 
@@ -84,12 +84,6 @@ def test_a_prompt_names_the_error_and_the_variables() -> None:
     assert cell_to_repair(log, "") is cell and cell_to_repair(log, "3") is cell
     with pytest.raises(UsageError, match="no cell \\[9\\]"):
         cell_to_repair(log, "9")
-
-
-def test_a_difference_is_that_of_lines() -> None:
-    assert difference("a\nb\n", "a\nb", 1) == ""
-    shown = difference("a = df['prce']", "a = df['price']", 4)
-    assert "--- cell [4]" in shown and "-a = df['prce']" in shown and "+a = df['price']" in shown
 
 
 def test_words_that_prompts_begin_with_stay_prompts() -> None:

@@ -102,12 +102,14 @@ def test_the_ways_out_of_a_model_that_is_too_large(
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **large}))
     (tmp_path / "model.safetensors").write_bytes(b"x")
     monkeypatch.setattr(cache_pool, "free_bytes", lambda: 7_000 * MB)
-    with pytest.raises(lm.UsageError, match=r"needs about 8\.7 GB of memory, and 7\.0 GB are free") as error:
+    with pytest.raises(
+        lm.MemoryNeeded, match=r"needs about 8\.7 GB of memory, and 7\.0 GB are free"
+    ) as error:
         lm.load(tmp_path, precision="int8")
     hint = error.value.hint
     assert hint.startswith("Use precision int4 (") and "smollm3-3b, which fits" in hint
     monkeypatch.setattr(cache_pool, "free_bytes", lambda: 100 * MB)
-    with pytest.raises(lm.UsageError) as error:
+    with pytest.raises(lm.MemoryNeeded) as error:
         lm.load(tmp_path, precision="int8")
     assert error.value.hint.startswith("Run it on a machine with more memory")
 

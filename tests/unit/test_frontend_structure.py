@@ -15,11 +15,12 @@ SOURCE = Path(__file__).parents[2] / "labextension" / "src"
 ALLOWED: dict[str, set[str]] = {
     "protocol": set(),
     "ui": {"protocol"},
+    "errors": {"ui"},
     "strip": {"protocol", "ui"},
     "tuning": {"protocol", "ui"},
     "inspect": {"protocol", "ui"},
     "playground": {"protocol", "ui", "strip", "tuning", "inspect"},
-    "jupyterlab": {"protocol", "ui", "strip", "tuning", "inspect", "playground"},
+    "jupyterlab": {"protocol", "ui", "errors", "strip", "tuning", "inspect", "playground"},
     "hosts": {"protocol", "ui", "strip", "tuning", "inspect", "playground"},
 }
 FILES = sorted(SOURCE.rglob("*.ts"))

@@ -402,7 +402,7 @@ def test_what_cannot_fit_is_refused_before_its_weights_are_fetched(
     from llm_magics.engine.caches import cache_pool
 
     monkeypatch.setattr(cache_pool, "free_bytes", lambda: 30_000_000)
-    with pytest.raises(lm.UsageError, match=f"{REPO} needs about .* and 30 MB are free") as error:
+    with pytest.raises(lm.MemoryNeeded, match=f"{REPO} needs about .* and 30 MB are free") as error:
         lm.load(REPO)
     assert fetched(hub) == {"config.json"}
     assert "a machine with more memory" in error.value.hint and "--anyway" in error.value.hint

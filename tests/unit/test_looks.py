@@ -43,7 +43,18 @@ def test_every_kind_is_read() -> None:
     assert KINDS.keys() == pictures.KINDS.keys()
     for kind, make in pictures.KINDS.items():
         assert read_record(make().to_payload()).head == make().head
-        assert kind in OPENERS or kind in {"card", "compare", "memory", "models", "tree", "walk", "watch"}
+        assert kind in OPENERS or kind in {
+            "card",
+            "compare",
+            "fix",
+            "memory",
+            "models",
+            "side_by_side",
+            "tree",
+            "verify",
+            "walk",
+            "watch",
+        }
 
 
 def test_another_view_of_an_answer(room: tuple[Room, CommandRouter]) -> None:

@@ -35,12 +35,28 @@ export abstract class BaseInspectionView implements InspectionView {
 
 /** What a view may ask of its place. A view knows no host. */
 
+/** Whether the cell of a number is still what it was when it ran. */
+export type CellState = 'same' | 'changed' | 'gone';
+
+/** What a view may do with cells. None of it runs anything. */
+export interface NotebookCells {
+  /** Put cells below the one that the view stands in. */
+  insert(sources: string[]): void;
+  /** Replace the source of the cell of that number, where it is still `before`; gives whether it did. */
+  replace(number: number, before: string, after: string): boolean;
+  state(number: number, before: string): CellState;
+}
+
 export interface InspectionHost {
   /** Have the kernel make another record of this one; absent where there is no kernel. */
   ask?: (act: InspectionRequest) => void;
   /** What the kernel is doing for this view, while it does. */
   busy?: string;
   stop?: () => void;
+  /** The cells of the notebook that the view stands in; absent on other pages. */
+  cells?: NotebookCells;
+  /** Interrupt the cell that runs, such as the one that fills this record. */
+  interrupt?: () => void;
 }
 /** A view of one kind. */
 

@@ -6,6 +6,7 @@ import { banner, shell } from '../ui/shell.js';
 import { AttentionView } from './attention/attentionView.js';
 import { AttributionView } from './attributionView.js';
 import { CompareView } from './compare/compareView.js';
+import { FixView } from './fixView.js';
 import type { CreateView, InspectionHost, InspectionView } from './inspectionView.js';
 import { LensView } from './lens/lensView.js';
 import { MemorizationView } from './memorizationView.js';
@@ -13,23 +14,28 @@ import { CardView } from './models/cardView.js';
 import { ModelsView } from './models/modelsView.js';
 import { ProbeView } from './probeView.js';
 import { ReplayView } from './replay/replayView.js';
+import { SideBySideView } from './sideBySide/sideBySideView.js';
 import { TokenizationView } from './tokenizationView.js';
 import { TrackView } from './trackView.js';
 import { TreeView } from './tree/treeView.js';
+import { VerificationView } from './verification/verificationView.js';
 import { WalkthroughView } from './walkthrough/walkthroughView.js';
 
 const VIEWS: Record<string, CreateView> = {
   attention: (record, element, host) => new AttentionView(record, element, host),
   card: (record, element, host) => new CardView(record, element, host),
   causes: (record, element, host) => new AttributionView(record, element, host),
+  fix: (record, element, host) => new FixView(record, element, host),
   memory: (record, element) => new MemorizationView(record, element),
   compare: (record, element) => new CompareView(record, element),
   lens: (record, element, host) => new LensView(record, element, host),
   models: (record, element, host) => new ModelsView(record, element, host),
   probe: (record, element, host) => new ProbeView(record, element, host),
   replay: (record, element, host) => new ReplayView(record, element, host),
+  side_by_side: (record, element, host) => new SideBySideView(record, element, host),
   tokenizers: (record, element, host) => new TokenizationView(record, element, host),
   tree: (record, element, host) => new TreeView(record, element, host),
+  verify: (record, element) => new VerificationView(record, element),
   walk: (record, element, host) => new WalkthroughView(record, element, host),
   watch: (record, element) => new TrackView(record, element),
 };

@@ -6,6 +6,7 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { GENERATION_MIME, INSPECTION_MIME, PLAYGROUND_MIME, TUNING_MIME } from '../protocol/mime.js';
 import { highlightPrompts } from './cellHighlighting.js';
+import { ERROR_MIME, ErrorRenderer } from './errorRenderer.js';
 import { GenerationRenderer } from './generationRenderer.js';
 import { InspectionRenderer } from './inspectionRenderer.js';
 import { KernelConnection } from './kernelConnection.js';
@@ -63,6 +64,15 @@ function addTo(registry: IRenderMimeRegistry, place?: NotebookContext): void {
       mimeTypes: [TUNING_MIME],
       defaultRank: RANK,
       createRenderer: () => new TuningRenderer(place),
+    },
+    RANK,
+  );
+  registry.addFactory(
+    {
+      safe: true,
+      mimeTypes: [ERROR_MIME],
+      defaultRank: RANK,
+      createRenderer: () => new ErrorRenderer(place, registry),
     },
     RANK,
   );

@@ -9,7 +9,7 @@ import { INSPECTION_MIME } from '../protocol/mime.js';
 import { h } from '../ui/dom.js';
 import { clearErrors, showError } from '../ui/shell.js';
 import { InspectionClient } from './inspectionRequests.js';
-import { type NotebookContext, writeOutput } from './notebookOutput.js';
+import { type NotebookContext, notebookCells, writeOutput } from './notebookOutput.js';
 
 export class InspectionRenderer extends Widget implements IRenderMime.IRenderer {
   private readonly main = h('div');
@@ -54,11 +54,14 @@ export class InspectionRenderer extends Widget implements IRenderMime.IRenderer 
   /** What views may ask; those of `nested` records change what stands below. */
   private host(payload: InspectionPayload, nested: boolean): InspectionHost {
     const connection = this.place?.connection;
-    if (!connection || connection.availability === 'none') return {};
+    const cells = this.place && notebookCells(this.place.panel, this.node);
+    if (!connection || connection.availability === 'none') return { cells };
     return {
+      cells,
       ask: act => this.ask(payload, act, nested),
       busy: this.client?.busy,
       stop: () => this.client?.stop(),
+      interrupt: () => connection.interrupt(),
     };
   }
 

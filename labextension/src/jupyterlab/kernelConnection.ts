@@ -70,6 +70,11 @@ export class KernelConnection implements Channel {
     else void this.kernel?.interrupt();
   }
 
+  /** Interrupt the running cell. */
+  interrupt(): void {
+    void this.kernel?.interrupt();
+  }
+
   private attach(): void {
     const kernel = this.context.session?.kernel ?? undefined;
     if (!kernel || kernel.isDisposed || GONE.has(kernel.status) || !kernel.handleComms) {

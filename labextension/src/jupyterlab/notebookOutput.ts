@@ -1,6 +1,7 @@
 /** Where a renderer stands: the notebook, and its way to the kernel. */
 
 import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { NotebookCells } from '../inspect/inspectionView.js';
 import type { KernelConnection } from './kernelConnection.js';
 
 export interface NotebookContext {
@@ -53,4 +54,49 @@ export function writeOnce(place: NotebookContext, wanted: () => boolean, write: 
   const first = others.length < 2 || shared!.awareness!.clientID === Math.min(...others);
   if (first) return write();
   setTimeout(() => wanted() && !place.panel.isDisposed && write(), 2000 + 4000 * Math.random());
+}
+
+/** The cells of a notebook, for a view in one of its outputs. */
+export function notebookCells(panel: NotebookPanel, output: Node): NotebookCells {
+  const find = (number: number) =>
+    panel.content.widgets.filter(
+      cell => (cell.model as { executionCount?: number | null }).executionCount === number,
+    );
+  const source = (cell: { model: { sharedModel: { getSource(): string } } }) =>
+    cell.model.sharedModel.getSource();
+  return {
+    insert: sources => void insertCells(panel, output, sources),
+    state: (number, before) => {
+      const all = find(number);
+      return all.some(cell => source(cell) === before) ? 'same' : all.length ? 'changed' : 'gone';
+    },
+    replace: (number, before, after) => {
+      const cell = find(number).find(item => source(item) === before);
+      cell?.model.sharedModel.setSource(after);
+      return !!cell;
+    },
+  };
+}
+
+/** Put cells behind the one that an output stands in, without running them; gives what takes them away again. */
+export function insertCells(panel: NotebookPanel, output: Node, sources: string[]): () => void {
+  const cells = panel.content.widgets;
+  const at = cells.findIndex(cell => cell.node.contains(output));
+  const shared = panel.content.model?.sharedModel;
+  const first = (at < 0 ? cells.length - 1 : at) + 1;
+  const ids = sources.map(
+    (source, n) =>
+      shared?.insertCell(first + n, {
+        cell_type: 'code',
+        source,
+        metadata: {}, // not trusted: the notebook's file may come from anybody
+      }).id,
+  );
+  panel.content.activeCellIndex = first;
+  const cell = panel.content.widgets[first];
+  if (cell) void panel.content.scrollToCell(cell, 'center');
+  return () => {
+    for (let n = (shared?.cells.length ?? 0) - 1; n >= 0; n--)
+      if (ids.includes(shared!.getCell(n).id)) shared!.deleteCell(n);
+  };
 }

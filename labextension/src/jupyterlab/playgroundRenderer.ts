@@ -7,7 +7,7 @@ import { Playground } from '../playground/playgroundView.js';
 import { PLAYGROUND_MIME } from '../protocol/mime.js';
 import { type PlaygroundState, readPlayground } from '../protocol/playground.js';
 import { MarkdownText } from './markdownText.js';
-import { type NotebookContext, writeOutput } from './notebookOutput.js';
+import { insertCells, type NotebookContext, writeOutput } from './notebookOutput.js';
 
 export class PlaygroundRenderer extends Widget implements IRenderMime.IRenderer {
   private view: Playground | undefined;
@@ -72,27 +72,7 @@ export class PlaygroundRenderer extends Widget implements IRenderMime.IRenderer 
       onAvailability: listener => connection.onAvailability(listener),
       onPlay: listener => connection.onPlay(listener),
       write: bundle => writeOutput(place, this.model, same, bundle),
-      insertCells: sources => {
-        const cells = panel.content.widgets;
-        const at = cells.findIndex(cell => cell.node.contains(this.node));
-        const shared = panel.content.model?.sharedModel;
-        const first = (at < 0 ? cells.length - 1 : at) + 1;
-        const ids = sources.map(
-          (source, n) =>
-            shared?.insertCell(first + n, {
-              cell_type: 'code',
-              source,
-              metadata: {}, // not trusted: the notebook's file may come from anybody
-            }).id,
-        );
-        panel.content.activeCellIndex = first;
-        const cell = panel.content.widgets[first];
-        if (cell) void panel.content.scrollToCell(cell, 'center');
-        return () => {
-          for (let n = (shared?.cells.length ?? 0) - 1; n >= 0; n--)
-            if (ids.includes(shared!.getCell(n).id)) shared!.deleteCell(n);
-        };
-      },
+      insertCells: sources => insertCells(panel, this.node, sources),
     };
   }
 }

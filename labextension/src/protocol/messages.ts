@@ -18,6 +18,7 @@ export type ViewMessage =
       at: number;
       token: number | string;
     }
+  | { type: 'error.correction'; id: string; what: string }
   | { type: 'generation.extend'; id: string; record: unknown; path: number }
   | ({ id: string } & TuningCommand)
   | ({ id: string; record: unknown } & InspectionRequest)
@@ -40,6 +41,7 @@ export type KernelMessage =
   | { type: 'record'; id: string; bundle: Record<string, unknown> }
   | { type: 'status'; id: string; text: string }
   | { type: 'markdown'; id: string; text: string }
+  | { type: 'correction'; id: string; cell: string }
   | { type: 'stale'; id: string; turn: number }
   | { type: 'failed'; id: string; what: string; hint: string }
   | PlaygroundMessage;

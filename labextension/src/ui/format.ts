@@ -20,7 +20,7 @@ export const plural = (value: number, noun: string): string => ` ${noun}${value 
 /** An error of the kernel: what is wrong, and what to do next. */
 export function errorParts(text: string): [what: string, hint: string] {
   const [what = '', ...rest] = text.split('\n');
-  return [visible(what), visible(rest.join(' ').replace(/^\s*→\s*/, ''))];
+  return [visible(what), visible(rest.map(line => line.replace(/^\s*→?\s*/, '')).join(' '))];
 }
 
 export function count(value: number): string {

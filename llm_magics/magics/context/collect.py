@@ -68,6 +68,7 @@ def collect(words: tuple[str, ...], log: CellLog, namespace: Mapping[str, Any]) 
             near = get_close_matches(word, [name for name in namespace if not name.startswith("_")], 1)
             raise UsageError(
                 f"--see got {single_line(word)!r:.60}, which is no cell and no variable",
+                replacement=(word, near[0]) if near else None,
                 hint=(f"Did you mean {near[0]}? " if near else "")
                 + "Write above, the number of a cell, or the name of a variable.",
             )

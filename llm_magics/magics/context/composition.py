@@ -129,6 +129,13 @@ def with_blocks(blocks: Sequence[ContextBlock], prompt: str) -> str:
     return "\n\n".join([*(block.text for block in blocks), prompt])
 
 
+def _sizes(blocks: Sequence[ContextBlock], count: Callable[[Sequence[ContextBlock]], int]) -> str:
+    """Return the tokens of each block, and of what is asked, in one line."""
+    rest = count([])
+    parts = [*((block.title, count([block]) - rest) for block in blocks), ("this cell", rest)]
+    return " · ".join(f"{title} {tokens:,} tokens" for title, tokens in parts)
+
+
 def fit_blocks(
     blocks: Sequence[ContextBlock],
     count: Callable[[Sequence[ContextBlock]], int],
@@ -158,7 +165,10 @@ def fit_blocks(
                 f"the prompt has {total:,} tokens, and {limit - room:,} of {limit:,} are free, with "
                 f"{room:,} kept for the answer: {over:,} too many",
                 over=over,
-                hint="Use --fit to drop the oldest parts, name fewer with --see, or lower -n."
+                why=_sizes(blocks, count),
+                replacement=("llm ", "llm --fit ") if blocks and not drop else None,
+                hint="Use --fit to drop the oldest parts.\nName fewer parts with --see, or lower -n.\n"
+                "Run %llm context to see the prompt of the last answer."
                 if blocks
                 else "Shorten the prompt, or lower -n.",
             )

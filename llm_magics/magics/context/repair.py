@@ -1,9 +1,8 @@
-"""Prompts that ask for a corrected cell or for an explanation, and the difference that a correction makes."""
+"""Prompts that ask for a corrected cell or for an explanation."""
 
 from __future__ import annotations
 
 import ast
-import difflib
 import types
 from collections.abc import Mapping
 from contextlib import suppress
@@ -70,16 +69,3 @@ def involved(code: str, namespace: Mapping[str, Any]) -> list[str]:
         first = describe(value).partition("\n")[0]
         lines.append(f"{name}: {type(value).__name__}, {first[:200]}")
     return lines[:_VARIABLES]
-
-
-def difference(before: str, after: str, number: int) -> str:
-    """Return a unified diff of two cells; empty where they are equal."""
-    lines = difflib.unified_diff(
-        before.rstrip().splitlines(),
-        after.rstrip().splitlines(),
-        f"cell [{number}]",
-        "corrected",
-        lineterm="",
-        n=3,
-    )
-    return "\n".join(lines)

@@ -40,15 +40,6 @@ class ProgressOutput:
             self._output.clear()
         self._print(text)
 
-    def show_markdown(self, text: str, markdown: str) -> None:
-        """Show Markdown of our own making in a notebook, and the text in a terminal."""
-        if self._quiet:
-            return
-        if self._notebook:
-            Output().show({"text/plain": text, "text/markdown": markdown})
-        else:
-            self._print(text)
-
     def show_html(self, text: str, page: str) -> None:
         """Show HTML of our own making in a notebook, and the text in a terminal."""
         if self._notebook:

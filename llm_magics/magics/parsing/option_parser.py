@@ -91,7 +91,14 @@ def read_options(
             if short is not None and short.convert in (int, float) and not word.startswith("--"):
                 option, flag, equals, value_text = short, word[:2], "=", word[2:]
             else:
-                raise UsageError(f"unknown option {flag}", hint=_resolve_flag(flag, by_flag, help))
+                hint = _resolve_flag(flag, by_flag, help)
+                near = re.fullmatch(r"Did you mean (-\S+)\?", hint)
+                raise UsageError(
+                    f"unknown option {flag}",
+                    hint=hint,
+                    why="Nothing was run.",
+                    replacement=(flag, near[1]) if near else None,
+                )
         if option.convert is None:
             if equals:
                 raise UsageError(f"{flag} takes no value", hint=f"Write {flag} alone.")

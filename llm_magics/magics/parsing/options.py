@@ -29,8 +29,8 @@ OPTIONS = (
     Option(
         ("-m", "--model"),
         "model",
-        "NAME of the catalogue, org/name on the Hub, or a path; later cells reuse it (-m default resets it); "
-        "several answer side by side",
+        "NAME of the catalogue, org/name on the Hub, or a path, with :int4 and the like for its "
+        "precision; later cells reuse it (-m default resets it); several answer side by side",
         sampling=False,
         many=True,
     ),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...errors import UsageError
-from ...sanitize import printable
+from ...inspection.cell_fix import cell_fix
 from ..answers.formats import code_of
-from ..context.repair import EXPLAIN, FIX, cell_to_repair, difference, repair_prompt
+from ..context.repair import EXPLAIN, FIX, cell_to_repair, repair_prompt
 from ..inspection.output import ProgressOutput
 from ..parsing.cell_request import CellRequest
 from ..parsing.options import LOADING, SAMPLING
@@ -33,15 +33,15 @@ def _fix(magics: CommandHost, request: CellRequest) -> str | None:
         code = code_of(answer.answer)
     except UsageError:
         return None  # the answer says in words what is wrong
-    changed = difference(cell.code, code, cell.number)
     output = ProgressOutput(magics.shell, quiet=request.quiet)
-    if not changed:
+    fix = cell_fix(cell.number, cell.code, code, answer.model)
+    if not fix.head["lines"]:
         output.show_text("The corrected cell is the same as the cell.")
         return code
-    output.show_markdown(printable(changed), f"```diff\n{printable(changed)}\n```")
+    output.show_result(fix, "")
     if request.format == "code":
         magics.shell.set_next_input(code, replace=False)
-    else:
+    elif getattr(magics.shell, "kernel", None) is None:
         output.show_text(f"%llm -f code fix {cell.number} puts the corrected cell below this one.")
     return code
 

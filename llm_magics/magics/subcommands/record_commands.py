@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from ...core import progress
 from ...core.records import Generation
 from ...errors import Interrupted, UsageError
+from ...inspection.side_by_side import SideBySide, side_by_side
+from ...inspection.verification import Outcome, Verification, summary, verification
 from ...sanitize import single_line
-from ..answers import verify
-from ..answers.side_by_side import difference
+from ..answers.verify import verify
 from ..inspection.output import ProgressOutput
 from ..parsing.cell_request import CellRequest
 from .base import CommandHost, CommandLine, Subcommand, words_up_to
 
 
-def _diff(magics: CommandHost, request: CellRequest) -> None:
-    """Show where two answers part."""
+def _diff(magics: CommandHost, request: CellRequest) -> SideBySide:
+    """Show where answers part."""
     answers = []
     for name in request.prompt.split():
         value = magics.shell.user_ns.get(name)
@@ -25,8 +27,9 @@ def _diff(magics: CommandHost, request: CellRequest) -> None:
                 f"{name!r:.60} is not a variable with an answer", hint="Run %%llm -o a and %%llm -o b first."
             )
         answers.append(value)
-    shown = difference(*answers)
-    ProgressOutput(magics.shell, quiet=False).show_html(shown.to_text(), shown.to_html())
+    record = side_by_side(answers)
+    ProgressOutput(magics.shell, quiet=False).show_result(record, "")
+    return record
 
 
 def _verify_line(line: CommandLine) -> CellRequest | None:
@@ -34,9 +37,10 @@ def _verify_line(line: CommandLine) -> CellRequest | None:
     return CellRequest("verify", line.words[0]) if fits else None
 
 
-def _verify(magics: CommandHost, request: CellRequest) -> None:
+def _verify(magics: CommandHost, request: CellRequest) -> Verification:
     """Generate the answers of a notebook again with the models of this session, and show the outcomes."""
-    output, outcomes = ProgressOutput(magics.shell, quiet=False), []
+    output, began = ProgressOutput(magics.shell, quiet=False), time.monotonic()
+    outcomes: list[Outcome] = []
 
     def again(answer: Generation) -> Generation:
         model = magics.models.model_of(answer.model)
@@ -46,15 +50,21 @@ def _verify(magics: CommandHost, request: CellRequest) -> None:
             )
         return model.generate_again(answer)
 
+    def record() -> Verification:
+        return verification(outcomes, path=request.prompt, seconds=time.monotonic() - began)
+
     try:
         with output.capture_progress():
-            for outcome in verify.verify(Path(request.prompt), again):
+            for outcome in verify(Path(request.prompt), again):
                 outcomes.append(outcome)
-                progress.report(f"generated {len(outcomes)} again: {verify.summary(outcomes)}", None)
+                counts = summary([item.kind for item in outcomes])
+                progress.report(f"generated {len(outcomes)} again: {counts}", None)
     except KeyboardInterrupt:
-        output.show_html(*verify.as_bundle(outcomes))
+        output.show_result(record(), "")
         raise Interrupted(f"stopped after {len(outcomes)} answers") from None
-    output.show_html(*verify.as_bundle(outcomes))
+    result = record()
+    output.show_result(result, "")
+    return result
 
 
 COMMANDS = {

@@ -14,6 +14,7 @@ from ...core.output import Output
 from ...errors import Interrupted, LLMMagicsError, UsageError
 from ...sanitize import safe_print
 from ...sources import adapters
+from ..corrections import Corrections
 from ..session import ModelProvider
 from .request import TuneRequest, parse, usage
 
@@ -28,9 +29,9 @@ class TuneMagics(Magics):
 
     shell: Any
 
-    def __init__(self, shell: Any, models: ModelProvider) -> None:
+    def __init__(self, shell: Any, models: ModelProvider, corrections: Corrections) -> None:
         super().__init__(shell)
-        self._models = models
+        self._models, self._corrections = models, corrections
 
     @no_var_expand
     @line_cell_magic
@@ -49,6 +50,7 @@ class TuneMagics(Magics):
                 self._tune(request)
         except (LLMMagicsError, Interrupted) as error:
             error.__cause__ = error.__context__ = None
+            self._corrections.note(error, self.shell)
             raise error.with_traceback(None) from None
 
     def _tune(self, request: TuneRequest) -> None:

@@ -19,7 +19,7 @@ from ...engine.caches import cache_pool
 from ...engine.caches.kv_buffer import KVShape
 from ...engine.generate import CHUNK
 from ...engine.ort import KEPT_LOGITS
-from ...errors import LLMMagicsError, UnsupportedModel, UsageError
+from ...errors import LLMMagicsError, MemoryNeeded, UnsupportedModel
 from ...formats.config import Config, ignored_fields
 from ...sanitize import single_line
 from ...sources import catalog
@@ -262,7 +262,7 @@ def check_fit(source: Source, precision: str, ignore: tuple[str, ...], converted
         converted: the folder of the converted model, where there is one: it is read in place of the source.
 
     Raises:
-        UsageError: even the least that it may take is more than what is free.
+        MemoryNeeded: even the least that it may take is more than what is free.
     """
     # A converted model's file takes no import that loading does not take too.
     path = converted / "model.json" if converted else source.metadata() if source.metadata else None
@@ -275,19 +275,23 @@ def check_fit(source: Source, precision: str, ignore: tuple[str, ...], converted
     estimated = estimate(source.name, spec, kind, precision, context=LEAST_CONTEXT)
     if estimated.low <= estimated.free:
         return
-    ways = []
+    ways, replacement = [], None
     if precision != "int4":
         smaller = estimate(source.name, spec, kind, "int4", context=LEAST_CONTEXT)
         if smaller.expected <= estimated.free:
-            ways.append(f"use precision int4 ({size(smaller.expected)})")
+            ways.append(f"Use precision int4 ({size(smaller.expected)}).")
     if name := _largest_that_fits(estimated.free):
-        ways.append(f"load {name}, which fits")
-    ways.append("run it on a machine with more memory")
-    advice = "; ".join(ways)
-    raise UsageError(
+        ways.append(f"Load {name}, which fits.")
+        replacement = (source.name, name)
+    ways.append("Run it on a machine with more memory.")
+    ways.append("Pass anyway=True (--anyway) to load it all the same.")
+    parts = f"weights {size(estimated.weights[1])} · cache for {estimated.context:,} tokens "
+    raise MemoryNeeded(
         f"{single_line(estimated.name)} needs about {size(estimated.expected)} of memory, and "
         f"{size(estimated.free)} are free",
-        hint=f"{advice[0].upper()}{advice[1:]}. To load it all the same, pass anyway=True (--anyway).",
+        why=f"{parts}{size(estimated.cache)} · work {size(estimated.working)}",
+        hint="\n".join(ways),
+        replacement=replacement,
     )
 
 
