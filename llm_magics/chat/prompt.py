@@ -12,7 +12,7 @@ from .messages import check_messages
 
 MAX_TEMPLATE = 64 << 10  # characters
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Mapping[str, Any]]
 
 
 def render(
@@ -28,7 +28,8 @@ def render(
     """Return the prompt up to where the model answers, as transformers' ``apply_chat_template`` does.
 
     Args:
-        messages: messages with ``role`` and ``content``.
+        messages: messages with ``role`` and ``content``; with ``tool_calls``, ``tool_call_id`` and
+            ``name`` where functions are called.
         template: the Jinja chat template.
         bos_token: the text of the BOS token.
         eos_token: the text of the EOS token.

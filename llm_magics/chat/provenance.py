@@ -22,6 +22,7 @@ from typing import Any
 
 from ..errors import TemplateError
 from . import template_process
+from .messages import map_texts, texts_of
 from .prompt import Messages, render
 
 _PRIVATE = (range(0xF0000, 0xFFFFE), range(0x100000, 0x10FFFE))  # letters that mean nothing in Unicode
@@ -91,7 +92,7 @@ def split_by_origin(
         return alike
 
     masked, output = _mask_and_render(masks, messages, [*asked, *spelt], literals, text, run)
-    whole = not any(_could_merge(message["content"], masks.used, literals) for message in masked)
+    whole = not any(_could_merge(text, masks.used, literals) for text in _all_texts(masked))
     if masks.is_consistent(output, text) and whole and output is not None:
         where = [_probe_literal(literal, masked, output, hidden or "", masks.mark, run) for literal in asked]
         if alike is None or None not in where:
@@ -133,7 +134,7 @@ def _mask_and_render(
             break
     else:
         return masked, output
-    parted = any(_could_merge(message["content"], masks.used, literals) for message in masked)
+    parted = any(_could_merge(text, masks.used, literals) for text in _all_texts(masked))
     if parted or _any_in(literals, messages):
         for item in [item for item in spared if item not in literals]:
             fewer = [other for other in spared if other != item]
@@ -148,7 +149,13 @@ class _Masks:
 
     def __init__(self, messages: Messages, known: str) -> None:
         self._messages = messages
-        letters = {letter for message in messages for letter in message["content"] if not letter.isspace()}
+        letters = {
+            letter
+            for message in messages
+            for text in texts_of(message)
+            for letter in text
+            if not letter.isspace()
+        }
         taken = letters | set(known)
         free = (letter for item in _PRIVATE for letter in map(chr, item) if letter not in taken)
         self.mark = next(free, "")
@@ -172,7 +179,7 @@ class _Masks:
                 end = stop
             return "".join([*pieces, outside[end:]])
 
-        return [{**message, "content": masked(message["content"])} for message in self._messages]
+        return [map_texts(message, masked) for message in self._messages]
 
     def is_consistent(self, prompt: str | None, text: str) -> bool:
         """Return whether the text is the prompt except for the masks."""
@@ -207,13 +214,13 @@ def _probe_literal(
     """
     spans, same = [], hidden.count(literal) == prompt.count(literal)
     for number, message in enumerate(masked):
-        if literal not in message["content"]:
+        if not _any_in([literal], [message]):
             continue
         if number >= _MOST_ASKED:
             return None
 
         def render_with(form: str, number: int = number, message: Mapping[str, str] = message) -> str | None:
-            changed = {**message, "content": message["content"].replace(literal, form)}
+            changed = map_texts(message, lambda text: text.replace(literal, form))
             return run([*masked[:number], changed, *masked[number + 1 :]])
 
         before = _find_marked(literal, prompt, mark, render_with, lambda text: text + literal)
@@ -256,7 +263,11 @@ def _template_literals(template: str, messages: Messages) -> list[str]:
 
 
 def _any_in(texts: Sequence[str], messages: Messages) -> bool:
-    return any(text in message["content"] for message in messages for text in texts)
+    return any(text in own for own in _all_texts(messages) for text in texts)
+
+
+def _all_texts(messages: Messages) -> list[str]:
+    return [text for message in messages for text in texts_of(message)]
 
 
 def _could_merge(content: str, used: str, literals: Sequence[str]) -> bool:

@@ -168,13 +168,17 @@ class Generation:
         return split.answer if split.end or split.thought else self.text
 
     @property
+    def spelled(self) -> str:
+        """Return the text of the tokens with the special ones, which the text does not show, spelled out."""
+        return "".join(self.specials.get(token.id, token.text) for token in self.tokens)
+
+    @property
     def _split(self) -> Reasoning:
         """Return reasoning and answer; special tokens, which the text does not show, are their marks too."""
         marks = [self.specials[token.id] for token in self.tokens if token.id in self.specials]
         if not any("hink" in mark.lower() or "channel" in mark for mark in marks):
             return split_reasoning(self.text, self.prompt)
-        whole = "".join(self.specials.get(token.id, token.text) for token in self.tokens)
-        split = split_reasoning(whole, self.prompt)
+        split = split_reasoning(self.spelled, self.prompt)
         hidden = sorted({*marks}, key=len, reverse=True)
         answer = split.answer
         for mark in hidden:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.output import Output, is_captured
-from ..errors import Interrupted, UsageError
+from ..errors import Interrupted, TemplateError, UsageError
 from ..inspection.side_by_side import MOST_ANSWERS, side_by_side
 from .answers import history, kept
 from .answers.background import BackgroundAnswer
@@ -15,7 +15,7 @@ from .answers.bounded_reasoning import BoundedReasoning
 from .answers.columns import Columns, ColumnView
 from .answers.formats import value_of
 from .answers.tool_calls import run_call
-from .answers.tools import ROUNDS, calls_in, tools_of
+from .answers.tools import ROUNDS, Exchange, calls_in, steps_of, tools_of
 from .context.collect import collect
 from .context.compose import compose
 from .conversations import Turn, TurnPosition
@@ -155,19 +155,17 @@ class AnswerRunner:
         """Answer, run the calls that the answer holds, and let the model go on with their results."""
         tools = tools_of(request.tools or "", self._host.shell.user_ns)
         schemas = [tool.schema for tool in tools.values()]
-        steps: list[dict[str, str]] = []  # what was said behind the prompt
+        exchanges: list[Exchange] = []
         for _ in range(ROUNDS):
-            prepared = self._prepare(request, tools=schemas, steps=steps)
+            prepared = self._prepare_with_calls(request, schemas, exchanges)
             generation, interrupted = self.generate(prepared)
             if interrupted:
                 raise _stopped(generation)
-            calls = [*calls_in(generation.answer)]
+            calls = tuple(calls_in(generation.spelled))
             if not calls:
                 break
-            steps.append({"role": "assistant", "content": generation.answer})
-            for call in calls:
-                told = run_call(call, tools, ask=not request.tools_run)
-                steps.append({"role": "tool", "content": told})
+            results = tuple(run_call(call, tools, ask=not request.tools_run) for call in calls)
+            exchanges.append(Exchange(generation.spelled, calls, results))
         else:
             raise UsageError(
                 f"the model still calls functions after {ROUNDS} answers", hint="Ask a simpler question."
@@ -176,6 +174,19 @@ class AnswerRunner:
         if request.variable:
             self._host.shell.user_ns[request.variable] = generation
         return generation
+
+    def _prepare_with_calls(
+        self, request: CellRequest, schemas: list[dict[str, Any]], exchanges: Sequence[Exchange]
+    ) -> Prepared:
+        """Prepare the answer behind calls and their results, as the model's template takes them."""
+        model = self._host.models.active
+        structured = model is not None and "tool_calls" in (model.template or "")
+        try:
+            return self._prepare(request, tools=schemas, steps=steps_of(exchanges, structured=structured))
+        except TemplateError:
+            if not (structured and exchanges):
+                raise
+        return self._prepare(request, tools=schemas, steps=steps_of(exchanges, structured=False))
 
     def _several(self, request: CellRequest) -> list[Generation]:
         """Answer with several models, or several times with one; the answers of a pair are compared."""
@@ -239,7 +250,7 @@ class AnswerRunner:
         request: CellRequest,
         *,
         tools: list[dict[str, Any]] | None = None,
-        steps: Sequence[Mapping[str, str]] = (),
+        steps: Sequence[Mapping[str, Any]] = (),
         view: View | None = None,
     ) -> Prepared:
         """Load the model and compose the prompt of an answer.

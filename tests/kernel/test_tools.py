@@ -17,7 +17,8 @@ ran, given, generate = [], [], AnswerRunner.generate
 def scripted(self, prepared):
     made, stopped = generate(self, prepared)
     given.append(made.prompt)
-    return replace(made, text=said.pop(0)), stopped
+    text = said.pop(0)
+    return replace(made, text=text, tokens=(replace(made.tokens[0], id=0, text=text),), specials={}), stopped
 AnswerRunner.generate = scripted
 magics = get_ipython().magics_manager.registry['LLMMagics']
 model = magics.models.use()

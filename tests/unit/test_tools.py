@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import UsageError
+from llm_magics.magics.answers.call_formats import words_before_calls
 from llm_magics.magics.answers.tool_calls import REFUSED, run_call
-from llm_magics.magics.answers.tools import ToolCall, calls_in, checked_arguments, schema_of, tools_of
+from llm_magics.magics.answers.tools import (
+    Exchange,
+    ToolCall,
+    calls_in,
+    checked_arguments,
+    schema_of,
+    steps_of,
+    tools_of,
+)
 
 RAN: list[Any] = []
 
@@ -80,12 +89,68 @@ def test_calls_are_read_and_never_evaluated() -> None:
     ]
     for other in (
         "weather('Oslo')",
+        "[weather('Oslo')]",
+        "[weather(city=open('x'))]",
         "It is cold.",
         '{"name": 3, "arguments": {}}',
         "<tool_call>[1",
         '{"a": 1}',
     ):
         assert [*calls_in(other)] == []
+
+
+FORMATS = [
+    "<think>\nI call.\n</think>\n\n"
+    '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
+    '[TOOL_CALLS] [{"name": "weather", "arguments": {"city": "Oslo"}}]',
+    '[TOOL_CALLS]weather[CALL_ID]call00000[ARGS]{"city": "Oslo"}',
+    '{"name": "weather", "parameters": {"city": "Oslo"}}',
+    '<|python_tag|>{"name": "weather", "parameters": {"city": "Oslo"}}<|eom_id|>',
+    "[weather(city='Oslo')]",
+    "<|tool_call_start|>[weather(city='Oslo')]<|tool_call_end|>",
+    '<|tool_call|>[{"name": "weather", "arguments": {"city": "Oslo"}}]<|/tool_call|>',
+    '<|tool_call>call:weather{city:<|"|>Oslo<|"|>}<tool_call|>',
+    "<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>",
+    "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>",
+    '<function=weather>{"city": "Oslo"}</function>',
+    "<|channel|>analysis<|message|>I call.<|end|><|start|>assistant<|channel|>commentary "
+    'to=functions.weather <|constrain|>json<|message|>{"city": "Oslo"}<|call|>',
+    '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n{"city": "Oslo"}\n```'
+    "<｜tool▁call▁end｜>",
+    '<|tool_call_begin|>functions.weather:0<|tool_call_argument_begin|>{"city": "Oslo"}<|tool_call_end|>',
+    '<minimax:tool_call>\n<invoke name="weather">\n<parameter name="city">Oslo</parameter>\n</invoke>',
+    '```json\n{"name": "weather", "arguments": {"city": "Oslo"}}\n```',
+    '{"type": "function", "function": {"name": "weather", "arguments": "{\\"city\\": \\"Oslo\\"}"}}',
+]
+
+
+@pytest.mark.parametrize("text", FORMATS)
+def test_calls_are_read_in_the_formats_of_models(text: str) -> None:
+    assert [*calls_in(text)] == [ToolCall("weather", {"city": "Oslo"})]
+    assert words_before_calls(text).strip("`json\n") == ""
+
+
+def test_several_calls_and_their_types() -> None:
+    body = "<parameter=days>\n3\n</parameter>\n<parameter=city>\nOslo\n</parameter>"
+    text = f"<tool_call>\n<function=weather>\n{body}"
+    assert [*calls_in(text)] == [ToolCall("weather", {"days": 3, "city": "Oslo"})]
+    gemma = '<|tool_call>call:weather{places:[<|"|>a,b:c<|"|>],days:2}<tool_call|>'
+    assert [*calls_in(f"{gemma}{gemma}")] == [ToolCall("weather", {"places": ["a,b:c"], "days": 2})] * 2
+    many = '<tool_call>{"name": "weather", "arguments": {}}</tool_call>' * 30
+    assert len([*calls_in(many)]) == 16, "a model that repeats itself is cut off"
+
+
+def test_calls_and_results_become_messages() -> None:
+    text = 'I look.\n<tool_call>{"name": "weather", "arguments": {"a b": 1}}</tool_call>'
+    exchange = Exchange(text, tuple(calls_in(text)) * 2, ("cold", "warm"))
+    plain = steps_of([exchange], structured=False)
+    assert [step["role"] for step in plain] == ["assistant", "tool", "tool"] and plain[0]["content"] == text
+    steps = steps_of([exchange], structured=True)
+    assert [step["content"] for step in steps] == ["I look.", "cold", "", "warm"]
+    call = steps[0]["tool_calls"][0]
+    assert call["function"] == {"name": "weather", "arguments": {"a_b": 1}}
+    assert steps[1]["tool_call_id"] == call["id"] and len(call["id"]) == 9
+    assert steps[2]["tool_calls"][0]["id"] != call["id"]
 
 
 @given(st.text(alphabet='<>/tool_call{}[]":,name argumets', max_size=120))

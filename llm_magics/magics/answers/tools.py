@@ -11,17 +11,17 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union
 
 from ...errors import UsageError
 from ...sanitize import single_line
+from .call_formats import calls_of, words_before_calls
 
 ROUNDS = 5  # answers that may hold calls
 _LONGEST = 8_000  # characters of a result
 _NAMES = {str: "string", int: "integer", float: "number", bool: "boolean"}
-_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +100,57 @@ def schema_of(name: str, function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def calls_in(text: str) -> Iterator[ToolCall]:
-    """Yield the calls of an answer, in order: in ``<tool_call>`` tags, or as an answer of JSON alone."""
-    blocks = [match[1] for match in _CALL.finditer(text)] or [text.strip()]
-    for block in blocks:
-        try:
-            data = json.loads(block)
-        except (ValueError, RecursionError):
-            continue
-        for item in data if isinstance(data, list) else [data]:
-            if not isinstance(item, dict):
+    """Yield the calls of an answer, in order; ``text`` has its special tokens spelled out."""
+    for name, arguments in calls_of(text):
+        yield ToolCall(name, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One answer with calls, and what the calls gave.
+
+    Attributes:
+        spelled: the answer with its special tokens spelled out.
+        calls: in it, in order.
+        results: of the calls.
+    """
+
+    spelled: str
+    calls: tuple[ToolCall, ...]
+    results: tuple[str, ...]
+
+
+def steps_of(exchanges: Sequence[Exchange], *, structured: bool) -> list[dict[str, Any]]:
+    """Return calls and their results as messages behind the prompt.
+
+    Args:
+        exchanges: in order.
+        structured: whether the template writes calls itself, of ``tool_calls``; otherwise the text of the
+            answer is repeated.
+    """
+    steps: list[dict[str, Any]] = []
+    for exchange in exchanges:
+        if not structured:
+            steps.append({"role": "assistant", "content": exchange.spelled})
+        for number, (call, result) in enumerate(zip(exchange.calls, exchange.results, strict=True)):
+            if not structured:
+                steps.append({"role": "tool", "content": result})
                 continue
-            arguments = item.get("arguments", item.get("parameters"))
-            if isinstance(item.get("name"), str) and isinstance(arguments, dict):
-                yield ToolCall(item["name"], arguments)
+            id = f"call{len(steps):05}"  # 9 letters and digits: Mistral's templates take no other
+            arguments = {_plain(name): value for name, value in call.arguments.items()}
+            function = {"name": _plain(call.name), "arguments": arguments}
+            asked = {"id": id, "type": "function", "function": function}
+            # One call a message: some templates take no more. What was said stands before the first.
+            said = "" if number else words_before_calls(exchange.spelled)
+            steps.append({"role": "assistant", "content": said, "tool_calls": [asked]})
+            answered = {"name": function["name"], "tool_call_id": id}
+            steps.append({"role": "tool", "content": result, **answered})
+    return steps
+
+
+def _plain(name: str) -> str:
+    """Return a name that a model wrote with what no name has taken out."""
+    return re.sub(r"[^\w.-]", "_", name)[:64] or "_"
 
 
 def checked_arguments(tool: Tool, arguments: Mapping[str, Any]) -> dict[str, Any]:
