@@ -178,7 +178,7 @@ class AnswerRunner:
     def _prepare_with_calls(
         self, request: CellRequest, schemas: list[dict[str, Any]], exchanges: Sequence[Exchange]
     ) -> Prepared:
-        """Prepare the answer behind calls and their results, as the model's template takes them."""
+        """Return the prepared answer behind calls and their results, as the model's template takes them."""
         model = self._host.models.active
         structured = model is not None and "tool_calls" in (model.template or "")
         try:
