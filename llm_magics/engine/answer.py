@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 
 from ..core.options import SamplingOptions
@@ -74,6 +75,10 @@ class Answer:
     def begin(self) -> None:
         """Start the clock of the request."""
         self._start = time.perf_counter()
+
+    def forecast(self) -> Sampler:
+        """Return a sampler that draws the random numbers of the tokens to come; this answer keeps its own."""
+        return deepcopy(self._sampler)
 
     def choose(self, logits: Logits, weigher: TokenScorer, seen: Sequence[int]) -> TokenStats:
         """Decide on one token, each of which takes its random number in turn.

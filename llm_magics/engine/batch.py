@@ -23,8 +23,9 @@ from ..errors import LLMMagicsError, UsageError
 from .answer import Answer
 from .base import Logits
 from .caches.cache_pool import free_bytes
-from .generate import CHUNK, Runtime, Stream
+from .generate import CHUNK, Stream
 from .prefill import chunk_ends
+from .runtime import Runtime
 
 ROWS = 32
 

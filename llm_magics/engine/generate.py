@@ -5,28 +5,24 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token, Trace
 from ..core.sampling import TokenScorer, TokenStats
 from .answer import Answer, token_record
-from .base import Engine, Logits, Tokenizer, check_fits
-from .caches.cache_pool import Lease, Pool
+from .base import Engine, Logits, check_fits
+from .caches.cache_pool import Lease
+from .draft import Draft, DraftGuesser
 from .prefill import chunk_ends
 from .prompt_lookup import PromptLookup
+from .runtime import Runtime
 
 CHUNK = 128  # prompt tokens a call: between two calls an interrupt is heard
 SCORE_VALUES = 128 * 49_152  # logits that are held at once, 25 MB
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What the loop needs of a model."""
-
-    engine: Engine
-    tokenizer: Tokenizer
-    pool: Pool
+Guesser: TypeAlias = PromptLookup | DraftGuesser
 
 
 class Stream:
@@ -46,6 +42,7 @@ class Stream:
             token is what the model chooses after those before it, with the same random number. In fp32 the
             text is the same; a quantised model's kernels round otherwise for several tokens than for one, so
             two tokens it holds about equally likely may change places.
+        draft: a small model that guesses (draft.py); otherwise guesses come from the text itself.
 
     Raises:
         ContextOverflow: the prompt is too long. UsageError: it is empty.
@@ -62,6 +59,7 @@ class Stream:
         speculate: bool = True,
         before: Sequence[Token] = (),
         goes_on: bool = False,
+        draft: Draft | None = None,
     ) -> None:
         self.answer = Answer(
             ids,
@@ -75,9 +73,8 @@ class Stream:
         )
         self._closed = threading.Event()
         # No method: a generator that knew its stream would keep it alive, and the cache that it leases.
-        self._loop = _tokens(
-            runtime, self.answer, PromptLookup() if speculate and _can_guess(runtime) else None, self._closed
-        )
+        self._guesser = _guesser(runtime, self.answer, draft) if speculate or draft else None
+        self._loop = _tokens(runtime, self.answer, self._guesser, self._closed)
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -101,9 +98,15 @@ class Stream:
     def generation(self) -> Generation:
         return self.answer.generation
 
+    @property
+    def drafted(self) -> tuple[int, int]:
+        """Return how many tokens the draft has guessed, and how many of them were right; 0 without one."""
+        guesser = self._guesser
+        return (guesser.guessed, guesser.right) if isinstance(guesser, DraftGuesser) else (0, 0)
+
 
 def _tokens(
-    runtime: Runtime, answer: Answer, guesser: PromptLookup | None, closed: threading.Event
+    runtime: Runtime, answer: Answer, guesser: Guesser | None, closed: threading.Event
 ) -> Generator[Token, None, None]:
     if answer.ended:
         return
@@ -129,11 +132,20 @@ def _tokens(
     finally:
         answer.finish_interrupted()
         lease.release()
+        if isinstance(guesser, DraftGuesser):
+            guesser.close()
 
 
-def _can_guess(runtime: Runtime) -> bool:
+def _guesser(runtime: Runtime, answer: Answer, draft: Draft | None) -> Guesser | None:
+    """Return what guesses the tokens of an answer; None where a wrong guess would cost much."""
+    if not can_guess(runtime.engine):
+        return None
+    return PromptLookup() if draft is None else DraftGuesser(draft, answer, runtime.engine.vocab_size)
+
+
+def can_guess(engine: Engine) -> bool:
     """Return whether wrong guesses cost little: a recurrent state cannot go back by a few tokens."""
-    shape = getattr(runtime.engine, "shape", None)
+    shape = getattr(engine, "shape", None)
     return getattr(shape, "state_layers", 0) == 0
 
 

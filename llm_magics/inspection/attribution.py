@@ -18,7 +18,8 @@ from ..core.format import percent
 from ..core.records import ModelInfo
 from ..core.sampling import log_softmax
 from ..engine.base import check_fits
-from ..engine.generate import Runtime, prefill
+from ..engine.generate import prefill
+from ..engine.runtime import Runtime
 from ..errors import Interrupted
 from ..views.inspection_record import InspectionRecord, Stored, table
 from . import figures

@@ -12,7 +12,8 @@ from ..core.format import percent
 from ..core.records import ModelInfo
 from ..core.sampling import TokenScorer
 from ..core.validation import require_int
-from ..engine.generate import Runtime, score_in_chunks
+from ..engine.generate import score_in_chunks
+from ..engine.runtime import Runtime
 from ..errors import UsageError
 from ..views.inspection_record import InspectionRecord, Stored, table
 from . import figures

@@ -14,7 +14,7 @@ from ..core.format import percent
 from ..core.records import ModelInfo
 from ..core.sampling import TokenScorer
 from ..engine.answer import token_texts
-from ..engine.generate import Runtime
+from ..engine.runtime import Runtime
 from ..errors import UsageError
 from ..views.inspection_record import InspectionRecord, Stored, table
 from . import figures

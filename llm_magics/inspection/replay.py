@@ -21,7 +21,8 @@ from ..core.options import PENALTIES, SamplingOptions
 from ..core.records import Generation, ModelInfo, Token
 from ..core.sampling import apply_repetition_penalty, top_k_indices
 from ..engine.answer import token_texts
-from ..engine.generate import Runtime, prefill, score_in_chunks
+from ..engine.generate import prefill, score_in_chunks
+from ..engine.runtime import Runtime
 from ..errors import UsageError
 from ..views.inspection_record import InspectionRecord, Stored, table
 from .reading.tokenized_text import token_labels, visible_token

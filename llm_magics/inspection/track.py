@@ -13,7 +13,8 @@ from ..core.format import percent
 from ..core.records import ModelInfo
 from ..core.sampling import log_softmax
 from ..engine.base import check_fits
-from ..engine.generate import Runtime, score_in_chunks
+from ..engine.generate import score_in_chunks
+from ..engine.runtime import Runtime
 from ..errors import UsageError
 from ..views.inspection_record import InspectionRecord, Stored, table
 from . import figures

@@ -16,7 +16,7 @@ from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
 from ..engine.answer import token_texts
 from ..engine.batch import Batch, Request
-from ..engine.generate import Runtime
+from ..engine.runtime import Runtime
 from ..errors import Interrupted, LLMMagicsError
 from ..views.inspection_record import InspectionRecord, Stored, table
 from . import figures

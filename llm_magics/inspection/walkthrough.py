@@ -14,7 +14,8 @@ from ..core import progress
 from ..core.format import percent
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token
-from ..engine.generate import Runtime, Stream
+from ..engine.generate import Stream
+from ..engine.runtime import Runtime
 from ..errors import UnsupportedModel, UsageError
 from ..views.inspection_record import InspectionRecord, Stored, table
 from .reading.distributions import DistributionReader

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.output import Output, is_captured
 from ..errors import Interrupted, TemplateError, UsageError
-from ..inspection.side_by_side import MOST_ANSWERS, side_by_side
+from ..inspection.answers.side_by_side import MOST_ANSWERS, side_by_side
 from .answers import history, kept
 from .answers.background import BackgroundAnswer
 from .answers.bounded_reasoning import BoundedReasoning
@@ -300,6 +300,7 @@ class AnswerRunner:
                     tools=tools,
                     system=place.conversation.system,
                     raw=request.raw,
+                    draft=host.models.draft(request.draft) if request.draft else None,
                     **request.options,
                 )
         except KeyboardInterrupt:
@@ -333,6 +334,9 @@ class AnswerRunner:
             stream.close()
             interrupted = True
         generation = stream.generation
+        guessed, right = getattr(stream, "drafted", (0, 0))
+        if prepared.request.draft and not isinstance(stream, kept.KeptStream):
+            view.remark(f"the draft guessed {guessed:,} tokens, {right:,} of them right")
         view.finish(generation, tokens=prepared.tokens)
         return generation, interrupted
 

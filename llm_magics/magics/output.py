@@ -43,6 +43,7 @@ class View(Protocol):
     def status(self, text: str) -> None: ...
     def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
+    def remark(self, text: str) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 
 
@@ -142,6 +143,10 @@ class Notebook:
             pause = SAVED_S if self._live else FRAME_S
             self._next = now + max(pause, 5 * (time.monotonic() - now))
 
+    def remark(self, text: str) -> None:
+        """Add a remark on the answer, which is shown when it is finished."""
+        self._note = "; ".join(filter(None, (self._note, text)))
+
     def finish(self, generation: Generation, *, tokens: bool = False) -> None:
         id, turn = self.id, self._conversation
         if tokens:
@@ -177,6 +182,7 @@ class Terminal:
     def __init__(self, *, tokens: bool) -> None:
         self._writer = Writer(tokens=tokens)
         self._streamed = False
+        self._remarks: list[str] = []
 
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return nullcontext()
@@ -192,9 +198,12 @@ class Terminal:
         self._streamed = True
         self._writer.add(token)
 
+    def remark(self, text: str) -> None:
+        self._remarks.append(text)
+
     def finish(self, generation: Generation, *, tokens: bool = False) -> None:
         self._writer.flush()
-        lines = [answer_text.stop_notice(generation)]
+        lines = [answer_text.stop_notice(generation), *map(printable, self._remarks)]
         if tokens:
             lines.append(static_tokens.plain(generation, text=not self._streamed))
         elif sys.stdout.isatty():
@@ -213,6 +222,7 @@ class Silent:
     def status(self, text: str) -> None: ...
     def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
+    def remark(self, text: str) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 
 

@@ -44,6 +44,7 @@ class ModelSession:
         self._defaults: dict[str, Any] = {}  # the settings about the model
         self._sampling: dict[str, Any] = {}  # the settings about sampling
         self._changed = False  # whether these are another model's since the last cell
+        self._draft: tuple[dict[str, Any], Model] | None = None  # how it was requested, and the model
         self.used: dict[str, str] = {}  # name → license of every model of this session
 
     def set_defaults(self, defaults: Mapping[str, Any], sampling: Mapping[str, Any]) -> None:
@@ -130,6 +131,16 @@ class ModelSession:
         other = load(**self._complete(request.model, **_loading_options(request)))
         return model, other if request.adapter is None else self._with_adapter(other, request.adapter)
 
+    def draft(self, name: str) -> Model:
+        """Load the model that guesses tokens for the one in use; it is kept until another is named."""
+        from ..models.loading.load import load
+
+        complete = self._complete(name)
+        if self._draft is None or self._draft[0] != complete:
+            self._draft = None  # gives its memory back before the next is loaded
+            self._draft = complete, load(**complete)
+        return self._draft[1]
+
     def fetch(self, request: CellRequest) -> Model:
         """Download and convert the model that a line names; the one in use stays in use."""
         from ..models.loading.load import load
@@ -174,7 +185,7 @@ class ModelSession:
         if self._model is not None:
             from ..models.loading.load import trim_malloc
 
-            self._model = self._adapted = None
+            self._model = self._adapted = self._draft = None
             self._options = {}
             trim_malloc()
 

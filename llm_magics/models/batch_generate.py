@@ -11,7 +11,7 @@ from ..core.options import SamplingOptions
 from ..core.progress import progress_bar, quiet
 from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
-from ..engine.generate import Runtime
+from ..engine.runtime import Runtime
 from ..errors import Interrupted, LLMMagicsError, UsageError
 
 

@@ -9,7 +9,8 @@ from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo
 from ..core.sampling import TokenStats
 from ..engine.base import Tokenizer
-from ..engine.generate import Runtime, Stream, read_tokens
+from ..engine.generate import Stream, read_tokens
+from ..engine.runtime import Runtime
 from ..errors import UsageError
 
 MORE = 256  # tokens that an answer is given when it goes on, where nothing else is asked for

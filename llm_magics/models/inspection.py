@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import validation
 from ..core.records import Generation, ModelInfo
-from ..engine.generate import Runtime
+from ..engine.runtime import Runtime
 
 if TYPE_CHECKING:
     from ..inspection.attention import Attention

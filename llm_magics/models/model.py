@@ -17,13 +17,15 @@ from ..engine.answer import Answer
 from ..engine.base import Engine, Tokenizer
 from ..engine.batch import ROWS
 from ..engine.caches.cache_pool import Pool
-from ..engine.generate import Runtime, Stream
+from ..engine.generate import Stream
+from ..engine.runtime import Runtime
 from ..errors import NEED_GENERATION, UsageError
 from ..sanitize import single_line
 from ..sources import store
 from ..trust.obligations import describe_model
 from .batch_generate import BatchAnswers, map_prompts
 from .branch import branch, extend
+from .draft import draft_for
 from .fidelity import TOKENS, Fidelity, measure, read_fidelity, sample_text, write_fidelity
 from .inspection import Inspections
 from .origin import Origin
@@ -189,6 +191,7 @@ class Model(Inspections):
         speculate: bool = True,
         thinking: bool | None = None,
         tools: Sequence[Mapping[str, Any]] | None = None,
+        draft: Model | None = None,
         **options: Any,
     ) -> Stream:
         """Answer token by token.
@@ -201,6 +204,8 @@ class Model(Inspections):
                 :class:`Stream`.
             thinking: switch the reasoning of the model on or off, by the switch of its chat template.
             tools: schemas of functions that the model may call; the chat template describes them.
+            draft: a smaller model of the same tokenizer that guesses tokens, which this one checks several
+                at a time. The distribution of the answer stays as it is.
             **options: the fields of :class:`SamplingOptions`.
 
         Raises:
@@ -214,8 +219,18 @@ class Model(Inspections):
                 f"the chat template of {single_line(self.name)} describes no tools",
                 hint="Choose a model that can call tools, such as qwen2.5-0.5b-instruct.",
             )
+        if draft is not None:
+            validation.require_instance(draft, Model, "draft", hint="Pass the result of load(…).")
         text, ids = self._prompts.encode(prompt, system, raw, switches, tools)
-        stream = Stream(self._runtime, ids, chosen, prompt=text, model=self.info, speculate=speculate)
+        stream = Stream(
+            self._runtime,
+            ids,
+            chosen,
+            prompt=text,
+            model=self.info,
+            speculate=speculate,
+            draft=None if draft is None else draft_for(self, draft),
+        )
         self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
         return stream
 

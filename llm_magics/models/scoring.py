@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ..core import progress, validation
 from ..core.options import MAX_ALTERNATIVES
 from ..core.records import Generation, ModelInfo, Trace
-from ..engine.generate import Runtime, score
+from ..engine.generate import score
+from ..engine.runtime import Runtime
 from ..errors import NEED_GENERATION, UsageError
 
 

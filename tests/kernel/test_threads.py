@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from llm_magics.views.mime import INSPECTION_MIME
@@ -103,4 +104,19 @@ def test_two_models_stream_in_one_output(kernel: Kernel) -> None:
         assert kernel.value(f"alone.text == two[{number}].text") == "True"
     failed = kernel.run("%%llm -m default -m no/such-model-here -n 3\nhi")
     assert failed.status == "error"
+    kernel.run("%%llm -m default -n 1\nhi")
+
+
+def test_a_draft_guesses_for_the_model(kernel: Kernel) -> None:
+    """The text is that of the model alone; the note says how many guesses were right."""
+    kernel.run(
+        "import llm_magics.engine.draft as engine_draft\nengine_draft.best_count = lambda share, cost: 3"
+    )
+    alone = kernel.run("%%llm -m default:fp32 -t 0 -n 40 --fresh -o alone\nWhy is the sky blue?")
+    drafted = kernel.run("%%llm --draft default:int4 -t 0 -n 40 --fresh -o drafted\nWhy is the sky blue?")
+    assert alone.status == drafted.status == "ok"
+    assert kernel.value("alone.text == drafted.text") == "True"
+    assert re.search(r"the draft guessed \d\d tokens, \d\d of them right", drafted.data["text/plain"])
+    wrong = kernel.run("%%llm --draft no/such-model -n 3\nhi")
+    assert wrong.status == "error"
     kernel.run("%%llm -m default -n 1\nhi")

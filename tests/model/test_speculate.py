@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +87,20 @@ def test_checked_tokens_are_settled(model: lm.Model, prose: list[int], size: int
     assert last == len(cache.cached)
     cache.truncate(78)
     assert (cache.extend(ids[78:]) == whole).all()
+
+
+def test_a_draft_gives_the_text_that_the_model_gives_alone(
+    default_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In fp32, with the same model in 4 bits as the draft: the same tokens, in fewer calls.
+
+    By its size this draft would not pay: it is made to guess all the same.
+    """
+    monkeypatch.setattr("llm_magics.engine.draft.best_count", lambda share, cost: 4)
+    large, small = lm.load(default_gguf, precision="fp32"), lm.load(default_gguf, precision="int4")
+    for options in ({"temperature": 0}, {"temperature": 0.8, "seed": 3}):
+        alone = large.generate("Why is the sky blue?", max_tokens=60, speculate=False, **options)
+        stream = large.stream("Why is the sky blue?", max_tokens=60, draft=small, **options)
+        assert stream.to_end().text == alone.text
+        guessed, right = stream.drafted
+        assert guessed > 20 and right / guessed > 0.4  # those behind a wrong one count too

@@ -14,19 +14,19 @@ import numpy as np
 
 from llm_magics.core.options import SamplingOptions
 from llm_magics.core.records import Alternative, Generation, ModelInfo, Timing, Token
+from llm_magics.inspection.answers.cell_fix import CellFix, cell_fix
+from llm_magics.inspection.answers.side_by_side import SideBySide, side_by_side
+from llm_magics.inspection.answers.verification import Outcome, Verification, verification
 from llm_magics.inspection.attention import Attention
 from llm_magics.inspection.attribution import Attribution
-from llm_magics.inspection.cell_fix import CellFix, cell_fix
 from llm_magics.inspection.compare import Comparison
 from llm_magics.inspection.logit_lens import LogitLens
 from llm_magics.inspection.memorization import Memorization
 from llm_magics.inspection.probe import Probe
 from llm_magics.inspection.replay import Replay, decide
-from llm_magics.inspection.side_by_side import SideBySide, side_by_side
 from llm_magics.inspection.tokenization import Tokenization
 from llm_magics.inspection.track import TokenTrack
 from llm_magics.inspection.tree import SampleTree
-from llm_magics.inspection.verification import Outcome, Verification, verification
 from llm_magics.inspection.walkthrough import Walkthrough
 from llm_magics.models.catalog.card import ModelCard
 from llm_magics.models.catalog.model_table import ModelTable

@@ -10,7 +10,7 @@ from llm_magics import ContextOverflow, Generation, LLMMagicsError, ModelInfo, S
 from llm_magics.engine.base import Logits
 from llm_magics.engine.batch import Batch, Request, Result, SupportsBatching
 from llm_magics.engine.caches.cache_pool import Pool
-from llm_magics.engine.generate import Runtime
+from llm_magics.engine.runtime import Runtime
 from llm_magics.engine.scripted import ScriptedBatchCache, ScriptedEngine, ScriptedTokenizer
 
 ANSWERS = ["a", "the second", "no. 3", "", "five is long, the longest of them all", "6!", "seven"]

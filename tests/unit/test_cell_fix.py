@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import ModelInfo
-from llm_magics.inspection.cell_fix import cell_fix, changed_letters, difference
+from llm_magics.inspection.answers.cell_fix import cell_fix, changed_letters, difference
 
 
 def test_a_difference_has_its_lines_and_the_letters_that_changed() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_magics import Alternative, Generation, ModelInfo, SamplingOptions, Token, UsageError
-from llm_magics.inspection.side_by_side import Parting, parting, side_by_side
+from llm_magics.inspection.answers.side_by_side import Parting, parting, side_by_side
 from llm_magics.magics.answers.columns import Columns
 from llm_magics.magics.parsing.request import parse
 

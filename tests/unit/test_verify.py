@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llm_magics import Generation, ModelInfo, Token
-from llm_magics.inspection.verification import Outcome, compare_again, summary, verification
+from llm_magics.inspection.answers.verification import Outcome, compare_again, summary, verification
 from llm_magics.magics.answers.verify import asks
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ...engine.base import check_fits
 from ...engine.caches.cache_pool import free_bytes
-from ...engine.generate import CHUNK, Runtime
+from ...engine.generate import CHUNK
 from ...engine.ort import OrtEngine
 from ...engine.prefill import chunk_ends
+from ...engine.runtime import Runtime
 
 Floats = NDArray[np.float32]
 ROWS = 16

@@ -9,7 +9,7 @@ from ...core import validation
 from ...core.records import Generation, Trace
 from ...engine.answer import token_texts
 from ...engine.base import Tokenizer
-from ...engine.generate import Runtime
+from ...engine.runtime import Runtime
 from ...errors import UsageError
 
 Text = str | Generation | Trace

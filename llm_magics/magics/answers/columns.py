@@ -11,7 +11,7 @@ from ...core import progress
 from ...core.output import Output
 from ...core.records import Generation, Token
 from ...errors import LLMMagicsError
-from ...inspection.side_by_side import SideBySide, side_by_side
+from ...inspection.answers.side_by_side import SideBySide, side_by_side
 
 FRAME_S = 0.25
 
@@ -41,6 +41,7 @@ class ColumnView:
 
     def begin(self, stream: TokenStream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
+    def remark(self, text: str) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ...core.files import json_object
 from ...core.records import Generation
 from ...errors import LLMMagicsError, UsageError
-from ...inspection.verification import Outcome, compare_again
+from ...inspection.answers.verification import Outcome, compare_again
 from ...sanitize import single_line
 from ...views.bundle import read_output
 from ...views.mime import GENERATION_MIME

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.records import Generation, Token, Trace
 from ...errors import RUN_CELL, ModelFileError, UsageError
+from ...inspection.answers.cell_fix import CellFix
+from ...inspection.answers.side_by_side import SideBySide
+from ...inspection.answers.verification import Verification
 from ...inspection.attention import Attention
 from ...inspection.attribution import Attribution
-from ...inspection.cell_fix import CellFix
 from ...inspection.compare import Comparison
 from ...inspection.logit_lens import LogitLens
 from ...inspection.memorization import Memorization
 from ...inspection.probe import Probe
 from ...inspection.replay import Replay
-from ...inspection.side_by_side import SideBySide
 from ...inspection.tokenization import Tokenization
 from ...inspection.track import TokenTrack
 from ...inspection.tree import SampleTree
-from ...inspection.verification import Verification
 from ...inspection.walkthrough import Walkthrough
 from ...models.catalog.card import ModelCard
 from ...models.catalog.model_table import ModelTable

@@ -25,6 +25,7 @@ class CellRequest:
         background: whether other cells go on while the answer is generated.
         tools: the names of functions that the model may call, with commas.
         tools_run: whether calls run without asking.
+        draft: the name of a smaller model that guesses tokens.
         fresh: whether the answer is generated although it is kept.
         keep: whether the answer is kept for the next time (a setting).
         logs: "answers" or "prompts" where the history is on, else empty (settings).
@@ -63,6 +64,7 @@ class CellRequest:
     reasoning: bool = False
     tools: str | None = None
     tools_run: bool = False
+    draft: str | None = None
     fresh: bool = False
     keep: bool = True
     logs: str = ""

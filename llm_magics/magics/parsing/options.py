@@ -122,6 +122,12 @@ OPTIONS = (
         sampling=False,
     ),
     Option(("--tools-run",), "tools_run", "run the calls of this cell without asking", None, sampling=False),
+    Option(
+        ("--draft",),
+        "draft",
+        "a smaller model NAME of the same family that guesses tokens; the answer stays as it is",
+        sampling=False,
+    ),
     Option(("--fresh",), "fresh", "generate the answer again, although it is kept", None, sampling=False),
     Option(("-R", "--reasoning"), "reasoning", "show the model's reasoning unfolded", None, sampling=False),
     Option(

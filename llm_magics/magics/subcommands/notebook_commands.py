@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import UsageError
-from ...inspection.cell_fix import cell_fix
+from ...inspection.answers.cell_fix import cell_fix
 from ..answers.formats import code_of
 from ..context.repair import EXPLAIN, FIX, cell_to_repair, repair_prompt
 from ..inspection.output import ProgressOutput

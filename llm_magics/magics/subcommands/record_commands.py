@@ -8,8 +8,8 @@ from pathlib import Path
 from ...core import progress
 from ...core.records import Generation
 from ...errors import Interrupted, UsageError
-from ...inspection.side_by_side import SideBySide, side_by_side
-from ...inspection.verification import Outcome, Verification, summary, verification
+from ...inspection.answers.side_by_side import SideBySide, side_by_side
+from ...inspection.answers.verification import Outcome, Verification, summary, verification
 from ...sanitize import single_line
 from ..answers.verify import verify
 from ..inspection.output import ProgressOutput

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, ClassVar
 
-from ..core.records import Generation, ModelInfo
-from ..sanitize import printable, single_line
-from ..views.inspection_record import InspectionRecord, Stored, table
+from ...core.records import Generation, ModelInfo
+from ...sanitize import printable, single_line
+from ...views.inspection_record import InspectionRecord, Stored, table
 from .side_by_side import answer_row, logprobs, pair_row
 
 ROUNDING = 0.5 / 1024 + 1e-6  # nats: what a notebook keeps of a logprob (core/token_columns.py)

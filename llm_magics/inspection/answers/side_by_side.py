@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.format import percent
-from ..core.records import Generation, Token
-from ..errors import UsageError
-from ..sanitize import printable, single_line
-from ..views.inspection_record import InspectionRecord, Stored, table
+from ...core.format import percent
+from ...core.records import Generation, Token
+from ...errors import UsageError
+from ...sanitize import printable, single_line
+from ...views.inspection_record import InspectionRecord, Stored, table
 
 MOST_ANSWERS = 8
 _TAIL = 40  # characters of the common part in the sentence

@@ -8,9 +8,9 @@ from html import escape
 from itertools import accumulate
 from typing import Any, ClassVar
 
-from ..core.records import ModelInfo
-from ..sanitize import printable
-from ..views.inspection_record import InspectionRecord, Stored, table
+from ...core.records import ModelInfo
+from ...sanitize import printable
+from ...views.inspection_record import InspectionRecord, Stored, table
 
 _CONTEXT = 3  # lines around a change
 Marks = list[list[int]]  # ranges of letters: begin and end

@@ -1,0 +1,1 @@
+"""Records of whole answers: side by side, generated again, and as corrected cells."""
