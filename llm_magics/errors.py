@@ -10,7 +10,8 @@
      │    └── GatedModel       its license must be accepted first
      ├── MemoryNeeded          it needs more memory than is free
      ├── StoreError            the cache folder could not be read or written (full disk, no rights)
-     └── ContextOverflow       prompt and answer do not fit the context; says by how many tokens
+     ├── ContextOverflow       prompt and answer do not fit the context; says by how many tokens
+     └── IncompleteAnswer      an answer of a given form was cut off inside a value; holds what there is
     KeyboardInterrupt
      └── Interrupted           the user stopped a magic; what was made so far is kept
 
@@ -22,6 +23,7 @@ shows it as one short block with the address of its page, never as a traceback.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from .sanitize import encodable, printable
 
@@ -31,6 +33,7 @@ __all__ = [
     "ContextOverflow",
     "FetchError",
     "GatedModel",
+    "IncompleteAnswer",
     "Interrupted",
     "LLMMagicsError",
     "MemoryNeeded",
@@ -191,6 +194,20 @@ class ContextOverflow(LLMMagicsError):
     ) -> None:
         super().__init__(message, hint=hint, why=why, replacement=replacement)
         self.over = over
+
+
+class IncompleteAnswer(LLMMagicsError):
+    """An answer of a given form that was cut off inside a value.
+
+    Attributes:
+        generation: the answer so far.
+    """
+
+    page = "incompleteanswer"
+
+    def __init__(self, message: str, *, generation: Any, hint: str = "", why: str = "") -> None:
+        super().__init__(message, hint=hint, why=why)
+        self.generation = generation
 
 
 class Interrupted(_Explained, KeyboardInterrupt):

@@ -41,7 +41,7 @@ for (const name of readdirSync(GOLDEN).filter(item => item.startsWith('schema'))
 }
 
 test('a later schema says so, and damage is one clear error', async () => {
-  await expect(readRecord({ schema: 4 })).rejects.toThrow(/has schema 4; this view reads up to 3/);
+  await expect(readRecord({ schema: 5 })).rejects.toThrow(/has schema 5; this view reads up to 4/);
   for (const payload of [{}, { schema: 2 }, { schema: 2, data: 'AAAA' }, { schema: 2, data: '???' }])
     await expect(readRecord(payload)).rejects.toThrow(RecordError);
   expect(() => unpack(new Uint8Array([200, 0, 0, 0]), [])).toThrow();

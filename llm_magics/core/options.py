@@ -19,7 +19,42 @@ _FLOATS = (
     "presence_penalty",
     "frequency_penalty",
 )
+GRAMMARS = ("json", "regex", "lark")
 PENALTIES = ("presence_penalty", "frequency_penalty", "no_repeat_ngram_size")
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What an answer may be.
+
+    Attributes:
+        kind: "json", "regex" or "lark".
+        source: a JSON Schema as text, a regular expression (the answer is a full match), or a grammar in the
+            form of Lark.
+    """
+
+    kind: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.kind not in GRAMMARS or not isinstance(self.source, str) or not self.source:
+            raise UsageError(
+                f"a grammar needs a kind ({', '.join(GRAMMARS)}) and a source, got {format_value(self.kind)}",
+                hint="Pass schema=…, regex=… or grammar=….",
+            )
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain JSON."""
+        return {"kind": self.kind, "source": self.source}
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Grammar | None:
+        """Read what :meth:`to_dict` wrote; None for nothing."""
+        if data is None or isinstance(data, Grammar):
+            return data
+        if not isinstance(data, Mapping):
+            raise UsageError("the grammar has the wrong format", hint="Pass schema=…, regex=… or grammar=….")
+        return cls(str(data.get("kind")), str(data.get("source", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +79,7 @@ class SamplingOptions:
         seed: the same seed gives the same text.
         stop: strings that end the text; they are not part of it.
         alternatives: how many of the likeliest tokens to record next to each chosen one, 0 to 100.
+        grammar: the form that the answer must have, or None.
     """
 
     max_tokens: int = 256
@@ -58,6 +94,7 @@ class SamplingOptions:
     seed: int = 0
     stop: tuple[str, ...] = ()
     alternatives: int = 10
+    grammar: Grammar | None = None
 
     def __post_init__(self) -> None:
         stop_strings: object = self.stop
@@ -110,6 +147,22 @@ class SamplingOptions:
                     f"a stop string must be a non-empty string, got {format_value(text)}",
                     hint="Omit empty stop strings.",
                 )
+        object.__setattr__(self, "grammar", Grammar.from_dict(self.grammar))
+        if self.grammar is not None:
+            self._check_grammar()
+
+    def _check_grammar(self) -> None:
+        """Refuse what would cut or bend an answer of a given form."""
+        if self.stop:
+            raise UsageError(
+                "stop strings and a schema cannot be combined: they could cut a value",
+                hint="Omit the stop strings.",
+            )
+        if self.has_penalties or self.repetition_penalty != 1:
+            raise UsageError(
+                "penalties and a schema cannot be combined: they would fall on quotes and commas",
+                hint="Omit the penalties.",
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, without conversion."""
@@ -123,8 +176,9 @@ class SamplingOptions:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them; penalties that are off are left out, as in earlier records."""
         off = [name for name in PENALTIES if not getattr(self, name)]
-        values = {name: value for name, value in asdict(self).items() if name not in off}
-        return {**values, "stop": list(self.stop)}
+        values = {name: value for name, value in asdict(self).items() if name not in (*off, "grammar")}
+        grammar = {} if self.grammar is None else {"grammar": self.grammar.to_dict()}
+        return {**values, "stop": list(self.stop), **grammar}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SamplingOptions:

@@ -6,27 +6,32 @@ and quick to read back); ``from_dict`` reads every schema number up to :data:`SC
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..errors import RUN_CELL, ModelFileError, UsageError
+from ..errors import RUN_CELL, IncompleteAnswer, ModelFileError, UsageError
 from .options import SamplingOptions
 from .reasoning import Reasoning, split_reasoning
 from .record_checks import MOST_BRANCHES, check_generation, check_trace
 
-SCHEMA = 3
+SCHEMA = 4
 StopReason = Literal["stop", "length", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A token the model could have chosen; ``logprob`` in nats under the unmodified distribution."""
+    """A token the model could have chosen; ``logprob`` in nats under the unmodified distribution.
+
+    ``banned``: whether the grammar of the answer did not allow it.
+    """
 
     id: int
     text: str
     logprob: float
+    banned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,10 @@ class Token:
         u: the random number from 0 to 1 that decided on it; None where none did, or it was not noted.
         log_total: the logarithm of the sum of all e^logit, so that a logit is logprob + log_total; None where
             it was not noted.
+        allowed: how many tokens the grammar of the answer allowed; 1 where this one was forced, None without
+            a grammar.
+        log_allowed: the logarithm of the probability of all allowed tokens, so that the probability among
+            them is e^(logprob − log_allowed); None without a grammar.
     """
 
     id: int
@@ -56,6 +65,8 @@ class Token:
     time_s: float = 0.0
     u: float | None = None
     log_total: float | None = None
+    allowed: int | None = None
+    log_allowed: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +145,7 @@ class Generation:
         prompt_texts: what each token of the prompt adds to it; empty where it was not noted.
         specials: the special tokens among them all, and how they are written.
         branches: what the answer would have been from other tokens on; see :meth:`with_branch`.
+        built: the object that an answer of a given form was made into; not saved.
     """
 
     text: str
@@ -149,9 +161,30 @@ class Generation:
     prompt_texts: tuple[str, ...] = ()
     specials: Mapping[int, str] = field(default_factory=dict)
     branches: tuple[Branch, ...] = ()
+    built: Any = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def value(self) -> Any:
+        """Return the value of an answer of a given form: an object of the type, JSON, or a text.
+
+        Raises:
+            IncompleteAnswer: the answer was cut off inside a value. UsageError: it was asked for in no form.
+        """
+        grammar = self.options.grammar
+        if grammar is None:
+            raise UsageError(
+                "the answer was asked for in no form", hint="Pass schema=…, regex=… or grammar=…."
+            )
+        if self.stop_reason != "stop":
+            raise IncompleteAnswer(
+                "the answer was cut off inside a value", generation=self, hint="Use a larger max_tokens (-n)."
+            )
+        if self.built is not None:
+            return self.built
+        return json.loads(self.text) if grammar.kind == "json" else self.text
 
     def __format__(self, spec: str) -> str:
         return format(self.text, spec)
@@ -210,6 +243,7 @@ class Generation:
             options=branch.options,
             timing=branch.timing,
             branches=(),
+            built=None,
         )
 
     def with_branch(self, other: Generation, *, at: int, parent: int = 0) -> Generation:
@@ -374,9 +408,15 @@ def _columns(tokens: tuple[Token, ...]) -> dict[str, list[Any]]:
                 [other.id for other in token.alternatives],
                 [other.text for other in token.alternatives],
                 [other.logprob for other in token.alternatives],
+                *([[other.banned for other in token.alternatives]] if token.allowed is not None else []),
             ]
             for token in tokens
         ],
+        **{
+            name: [getattr(token, name) for token in tokens]
+            for name in ("allowed", "log_allowed")
+            if any(token.allowed is not None for token in tokens)
+        },
     }
 
 
@@ -400,10 +440,10 @@ def _tokens(columns: dict[str, list[Any]] | tuple[Token, ...]) -> tuple[Token, .
     """Build tokens from columns; tokens that are already built pass through."""
     if isinstance(columns, tuple):
         return columns
-    none = [None] * len(columns["id"])  # what records before the third schema have of the last two
+    none = [None] * len(columns["id"])  # what records of earlier schemas have of the last ones
     rows = zip(
         *(columns[name] for name in ("id", "text", "logprob", "entropy", "rank", "alternatives", "time_s")),
-        *(columns.get(name, none) for name in ("u", "log_total")),
+        *(columns.get(name, none) for name in ("u", "log_total", "allowed", "log_allowed")),
         strict=True,
     )
     return tuple(

@@ -18,6 +18,7 @@ from .options import SamplingOptions
 
 Floats = NDArray[np.float32]
 _ROWS = 128
+_ALLOWED = 5  # likeliest tokens that a grammar allows, which are named beside the likeliest of all
 _EXP_RANGE = 60.0  # e**60 times a million still fits float32
 
 
@@ -27,6 +28,8 @@ class TokenStats:
 
     ``logprob`` and ``entropy`` in nats; ``rank`` 0 is the likeliest; ``top_ids`` and ``top_logprobs`` best
     first. ``u`` is the random number that decided, ``log_total`` the logarithm of the sum of all e^logit.
+    Under a grammar ``allowed`` is how many tokens could come, ``log_allowed`` the logarithm of their
+    probability, and ``banned`` tells of each of ``top_ids`` whether it could not come.
     """
 
     id: int
@@ -37,6 +40,28 @@ class TokenStats:
     top_logprobs: tuple[float, ...]
     u: float | None = None
     log_total: float | None = None
+    allowed: int | None = None
+    log_allowed: float | None = None
+    banned: tuple[bool, ...] = ()
+
+
+class AllowedTokens:
+    """The ids that may come next under a grammar.
+
+    Attributes:
+        mask: (vocab,), bool.
+        count: how many they are.
+    """
+
+    __slots__ = ("count", "mask")
+
+    def __init__(self, mask: NDArray[np.bool_], count: int) -> None:
+        self.mask, self.count = mask, count
+
+    @property
+    def few(self) -> bool:
+        """Return whether they are less than half of all."""
+        return 2 * self.count < len(self.mask)
 
 
 def log_softmax(logits: Floats, dtype: type[Any] = np.float32) -> NDArray[Any]:
@@ -75,8 +100,23 @@ class TokenScorer:
     def __init__(self, vocab_size: int) -> None:
         self._probabilities = np.empty(vocab_size, np.float32)
 
-    def score(self, logits: Floats, id: int, alternatives: int, u: float | None = None) -> TokenStats:
-        """Describe token ``id``, which ``u`` decided on; logits float32 (vocab,)."""
+    def score(
+        self,
+        logits: Floats,
+        id: int,
+        alternatives: int,
+        u: float | None = None,
+        allowed: AllowedTokens | int | None = None,
+    ) -> TokenStats:
+        """Describe token ``id``.
+
+        Args:
+            logits: float32 (vocab,).
+            id: the token.
+            alternatives: how many of the likeliest tokens to name.
+            u: the random number that decided on it.
+            allowed: what could come under a grammar; an id where nothing else could.
+        """
         best, shift = top_k_indices(logits, max(alternatives, 1)), 0.0
         if not -_EXP_RANGE < logits[best[0]] < _EXP_RANGE:  # softmax does not change when all move alike
             shift = float(logits[best[0]])
@@ -88,6 +128,13 @@ class TokenScorer:
         own, values = logits[id], logits[best]
         # Whatever is larger than one of the best is among the best itself.
         larger = values if own >= values[-1] else logits
+        under: dict[str, Any] = {}
+        if isinstance(allowed, int):
+            under = {"allowed": 1, "log_allowed": float(own) - log_total}
+            under["banned"] = tuple((best[:alternatives] != allowed).tolist())
+        elif allowed is not None:
+            best, under = self._under(logits, best[:alternatives], allowed, log_total)
+            values, alternatives = logits[best], len(best)
         return TokenStats(
             id=id,
             logprob=float(own) - log_total,
@@ -97,7 +144,32 @@ class TokenScorer:
             top_logprobs=tuple((values[:alternatives] - log_total).tolist()),
             u=u,
             log_total=float(np.float32(log_total + shift)),
+            **under,
         )
+
+    def _under(
+        self, logits: Floats, best: NDArray[np.intp], allowed: AllowedTokens, log_total: float
+    ) -> tuple[NDArray[np.intp], dict[str, Any]]:
+        """Return the likeliest ids with the likeliest allowed ones, and what the grammar left.
+
+        Args:
+            logits: float32 (vocab,).
+            best: the likeliest ids, of which none may be allowed.
+            allowed: what could come.
+            log_total: the logarithm of the sum of all e^logit.
+        """
+        odds = self._probabilities
+        if allowed.few:
+            ids = np.flatnonzero(allowed.mask)
+            mass = float(odds[ids].sum())
+            own = ids[top_k_indices(logits[ids], _ALLOWED)]
+            best = np.concatenate([best, own[~np.isin(own, best)]])
+            best = best[(-logits[best]).argsort(kind="stable")]
+        else:
+            mass = float(odds.sum()) - float(odds[~allowed.mask].sum())
+        log_allowed = math.log(max(mass, 1e-38)) - log_total
+        banned = tuple((~allowed.mask[best]).tolist())
+        return best, {"allowed": allowed.count, "log_allowed": min(log_allowed, 0.0), "banned": banned}
 
 
 class Sampler:
@@ -118,11 +190,23 @@ class Sampler:
         if self._options.temperature:
             self._random.random(tokens)
 
-    def choose(self, logits: Floats, seen: Sequence[int]) -> int:
-        """Sample the next id from logits (vocab,); ``seen`` is prompt and answer, for the penalties.
+    def choose(self, logits: Floats, seen: Sequence[int], allowed: AllowedTokens | None = None) -> int:
+        """Sample the next id.
 
         The order is that of transformers: penalties, temperature, top-k, top-p, min-p.
+
+        Args:
+            logits: (vocab,).
+            seen: ids of prompt and answer, for the penalties.
+            allowed: the ids that may come; the others are left out before anything else.
         """
+        if allowed is not None:
+            # Gathered, not set to −∞: less is sorted and summed, and rounding cannot pick another.
+            ids = np.flatnonzero(allowed.mask)
+            return int(ids[self._choose(logits[ids], seen)])
+        return self._choose(logits, seen)
+
+    def _choose(self, logits: Floats, seen: Sequence[int]) -> int:
         options = self._options
         if options.repetition_penalty != 1.0:
             logits = apply_repetition_penalty(logits, seen, options.repetition_penalty)

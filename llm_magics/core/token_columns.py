@@ -19,7 +19,11 @@ lowest bytes first: planes of one kind deflate well.
 | u | 4 | 2³² · the random number that decided; 2³² − 1 where none did |
 | log_total | 4 | float32; NaN where it was not noted |
 
-The last two are absent in records of the second schema, and empty where no token has them.
+| allowed | 4 | how many tokens the grammar allowed; 2³² − 1 where none was |
+| log_allowed | 4 | float32; NaN where no grammar was |
+| banned | 1 | of each alternative, 1 where the grammar did not allow it |
+
+The last five are absent in records of earlier schemas, and empty where no token has them.
 
 The header holds ``lengths`` (values a column), ``words`` (the text of each), and ``texts``, ``other_texts``
 and ``prompt_words``: where a token, an alternative or a token of the prompt, by its place, has another text
@@ -50,7 +54,11 @@ COLUMNS = {
     "other_logprob": 2,
     "u": 4,
     "log_total": 4,
+    "allowed": 4,
+    "log_allowed": 4,
+    "banned": 1,
 }
+LATE = ("u", "log_total", "allowed", "log_allowed", "banned")  # those that a record may lack
 NO_U = 2**32 - 1
 ENTROPY, LOGPROB, MOST = 4096, 1024, 65_535
 _MOST_VALUES = 1 << 27
@@ -93,7 +101,17 @@ def pack(tokens: tuple[Token, ...], head: dict[str, Any]) -> bytes:
         "log_total": np.array(
             [math.nan if token.log_total is None else token.log_total for token in tokens], np.float32
         ),
+        "allowed": np.array(
+            [NO_U if token.allowed is None else token.allowed for token in tokens], np.uint32
+        ),
+        "log_allowed": np.array(
+            [math.nan if token.log_allowed is None else token.log_allowed for token in tokens], np.float32
+        ),
+        "banned": np.array([other.banned for other in others], np.uint8),
     }
+    if (columns["allowed"] == NO_U).all():
+        for name in ("allowed", "log_allowed", "banned"):
+            columns[name] = columns[name][:0]
     if (columns["u"] == NO_U).all():
         columns["u"] = columns["u"][:0]
     if np.isnan(columns["log_total"]).all():
@@ -148,7 +166,7 @@ def _read_columns(data: bytes, at: int, lengths: dict[str, Any], most: int) -> d
     """Return the columns that begin at byte ``at``, after checking how long they claim to be."""
     columns: dict[str, NDArray[Any]] = {}
     for name, width in COLUMNS.items():
-        count = lengths.get(name, 0) if name in ("u", "log_total") else lengths[name]
+        count = lengths.get(name, 0) if name in LATE else lengths[name]
         if not isinstance(count, int) or not 0 <= count < _MOST_VALUES:
             raise ValueError(f"{name} has {count!r:.20} values")
         if count > {"id": most, "prompt": MOST_TOKENS, "other": _MOST_OTHERS}.get(name, _MOST_VALUES):
@@ -182,8 +200,11 @@ def _read_tokens(
     others, first = [ids[place] for place in columns["other"].tolist()], 0
     tokens: list[Token] = []
     us, totals = columns["u"].tolist(), columns["log_total"].astype("<u4").view("<f4").tolist()
-    for name, values in (("u", us), ("log_total", totals)):
-        if values and len(values) != len(columns["id"]):
+    counts, masses = columns["allowed"].tolist(), columns["log_allowed"].astype("<u4").view("<f4").tolist()
+    banned = columns["banned"].tolist()
+    late = (("u", us), ("log_total", totals), ("allowed", counts), ("log_allowed", masses))
+    for name, values in (*late, ("banned", banned)):
+        if values and len(values) != len(others if name == "banned" else columns["id"]):
             raise ValueError(f"{name} has {len(values)} values")
     rows = zip(
         columns["id"].tolist(),
@@ -199,14 +220,19 @@ def _read_tokens(
         result = tuple(
             # What was chosen is kept exactly.
             Alternative(
-                other, other_texts.get(str(place), text_of[other]), logprob if other == id else -q / LOGPROB
+                other,
+                other_texts.get(str(place), text_of[other]),
+                logprob if other == id else -q / LOGPROB,
+                bool(banned and banned[place]),
             )
             for place, (other, q) in enumerate(zip(others[first : first + count], values, strict=True), first)
         )
         u = us[n] / 2**32 if us and us[n] != NO_U else None
         total = totals[n] if totals and totals[n] == totals[n] else None
         text = texts.get(str(n), text_of[id])
-        tokens.append(Token(id, text, logprob, entropy, rank, result, time_s, u, total))
+        some = counts[n] if counts and counts[n] != NO_U else None
+        mass = masses[n] if some is not None and masses and masses[n] == masses[n] else None
+        tokens.append(Token(id, text, logprob, entropy, rank, result, time_s, u, total, some, mass))
         first += count
     return tokens
 

@@ -6,12 +6,16 @@ import time
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..core.options import SamplingOptions
 from ..core.records import Alternative, Generation, ModelInfo, StopReason, Timing, Token
 from ..core.sampling import Sampler, TokenScorer, TokenStats
 from ..errors import UsageError
 from .base import Logits, Tokenizer, check_fits
+
+if TYPE_CHECKING:
+    from .constraint import TokenConstraint
 
 
 class Answer:
@@ -23,6 +27,7 @@ class Answer:
         prompt, model: what they are called in the record.
         before: tokens that the answer has already; ``ids`` ends with them.
         goes_on: whether those were generated with the same options: it goes on as if it had not ended there.
+        logits_size: the number of logits; 0 is the size of the vocabulary.
 
     Attributes:
         ids: prompt and answer so far.
@@ -45,6 +50,7 @@ class Answer:
         model: ModelInfo,
         before: Sequence[Token] = (),
         goes_on: bool = False,
+        logits_size: int = 0,
     ) -> None:
         check_fits(len(ids) + 1, context_length, what="the prompt and a first token")
         if not ids:
@@ -69,6 +75,13 @@ class Answer:
             self._sampler.skip(_count_draws(before))
         if before and (before[-1].id in tokenizer.eos_ids or self.room <= 0):
             self.ended, self._stop_reason = True, "stop" if before[-1].id in tokenizer.eos_ids else "length"
+        self.constraint: TokenConstraint | None = None
+        if options.grammar is not None:
+            from .constraint import TokenConstraint
+
+            self.constraint = TokenConstraint(options.grammar, tokenizer, logits_size or tokenizer.vocab_size)
+            for token in before:
+                self.constraint.take(token.id)
         self._start = 0.0
         self._texts: tuple[str, ...] = ()
 
@@ -91,8 +104,23 @@ class Answer:
             weigher: computes the statistics of the chosen token.
             seen: ids of prompt and answer so far, for the repetition penalty.
         """
-        id = self._sampler.choose(logits, seen)
-        return weigher.score(logits, id, self.options.alternatives, self._sampler.u)
+        constraint, count = self.constraint, self.options.alternatives
+        if constraint is None:
+            id = self._sampler.choose(logits, seen)
+            return weigher.score(logits, id, count, self._sampler.u)
+        if constraint.forced:  # nothing is drawn: a token that must come has no random number
+            id = constraint.forced[0]
+            constraint.take(id)
+            return weigher.score(logits, id, count, None, id)
+        allowed = constraint.allowed()
+        id = self._sampler.choose(logits, seen, allowed)
+        constraint.take(id)
+        return weigher.score(logits, id, count, self._sampler.u, allowed)
+
+    @property
+    def is_decided(self) -> bool:
+        """Return whether the tokens that were decided on make the whole answer that the grammar asks for."""
+        return self.constraint is not None and self.constraint.ended_at >= 0
 
     def append(self, weighed: TokenStats) -> Token:
         """Append one token; :attr:`ended` tells whether it was the last."""
@@ -103,14 +131,15 @@ class Answer:
         piece, stopped = stop_filter.push(
             "" if end else self._decoder.push(id), "" if end else self._hidden(id)
         )
-        self.ended = end or stopped or self.room == 0
+        whole = self.constraint is not None and self.constraint.ended_at == len(self._tokens) + 1
+        self.ended = end or stopped or whole or self.room == 0
         if self.ended and not stopped:
             tail, stopped = self._flush()
             piece += tail
         token = token_record(tokenizer, weighed, piece, time.perf_counter() - self._start)
         self._tokens.append(token)
         if self.ended:
-            self._stop_reason = "stop" if end or stopped else "length"
+            self._stop_reason = "stop" if end or stopped or whole else "length"
         return token
 
     def finish_interrupted(self) -> None:
@@ -192,11 +221,28 @@ def partial_characters(tokenizer: Tokenizer, tokens: Sequence[Token]) -> dict[in
 
 def token_record(tokenizer: Tokenizer, weighed: TokenStats, text: str, time_s: float) -> Token:
     others = tuple(
-        Alternative(id, tokenizer.token_text(id), logprob)
-        for id, logprob in zip(weighed.top_ids, weighed.top_logprobs, strict=True)
+        Alternative(id, tokenizer.token_text(id), logprob, banned)
+        for id, logprob, banned in zip(
+            weighed.top_ids,
+            weighed.top_logprobs,
+            weighed.banned or (False,) * len(weighed.top_ids),
+            strict=True,
+        )
     )
     w = weighed
-    return Token(w.id, text, w.logprob, w.entropy, w.rank, others, time_s, w.u, w.log_total)
+    return Token(
+        w.id,
+        text,
+        w.logprob,
+        w.entropy,
+        w.rank,
+        others,
+        time_s,
+        w.u,
+        w.log_total,
+        w.allowed,
+        w.log_allowed,
+    )
 
 
 class StopStringBuffer:

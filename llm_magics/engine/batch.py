@@ -229,6 +229,7 @@ class Batch:
             context_length=self._runtime.engine.context_length,
             prompt=request.prompt,
             model=self._model,
+            logits_size=self._runtime.engine.vocab_size,
         )
 
     def _set_result(self, index: int, result: Result) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from typing import TypeAlias
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 from ..core.options import SamplingOptions
 from ..core.records import Generation, ModelInfo, Token, Trace
@@ -18,6 +19,7 @@ from .prefill import chunk_ends
 from .prompt_lookup import PromptLookup
 from .runtime import Runtime
 
+MOST_FORCED = 31  # tokens that must come, which are read in one call
 CHUNK = 128  # prompt tokens a call: between two calls an interrupt is heard
 SCORE_VALUES = 128 * 49_152  # logits that are held at once, 25 MB
 
@@ -43,6 +45,7 @@ class Stream:
             text is the same; a quantised model's kernels round otherwise for several tokens than for one, so
             two tokens it holds about equally likely may change places.
         draft: a small model that guesses (draft.py); otherwise guesses come from the text itself.
+        build: makes the value of an answer of a given form.
 
     Raises:
         ContextOverflow: the prompt is too long. UsageError: it is empty.
@@ -60,7 +63,9 @@ class Stream:
         before: Sequence[Token] = (),
         goes_on: bool = False,
         draft: Draft | None = None,
+        build: Callable[[Stream], Any] | None = None,
     ) -> None:
+        self._build = build
         self.answer = Answer(
             ids,
             options,
@@ -70,6 +75,7 @@ class Stream:
             model=model,
             before=before,
             goes_on=goes_on,
+            logits_size=runtime.engine.vocab_size,
         )
         self._closed = threading.Event()
         # No method: a generator that knew its stream would keep it alive, and the cache that it leases.
@@ -92,7 +98,16 @@ class Stream:
         """Make all of it, and return it."""
         for _ in self:
             pass
-        return self.generation
+        return self.generation if self._build is None else replace(self.generation, built=self.value)
+
+    @property
+    def value(self) -> Any:
+        """Return the value of the finished answer, where it was asked for in a form.
+
+        Raises:
+            IncompleteAnswer: the answer was cut off inside a value. UsageError: it was asked for in no form.
+        """
+        return self.generation.value if self._build is None else self._build(self)
 
     @property
     def generation(self) -> Generation:
@@ -117,9 +132,10 @@ def _tokens(
     try:
         logits = prefill(lease, answer.ids, closed)
         guessed: list[int] = []
+        forced: list[int] = []
         while logits is not None:
             decided = _decide(lease, answer, weigher, logits, guessed, runtime.tokenizer.eos_ids)
-            if guesser:
+            if guesser and not forced:
                 guesser.update(len(guessed), len(decided) - 1)
             for weighed in decided:
                 yield answer.append(weighed)
@@ -127,7 +143,13 @@ def _tokens(
                     return
                 if closed.is_set():
                     return
-            guessed = guesser.propose(answer.ids, answer.room - 1) if guesser else []
+            # What must come is a guess that is always right.
+            forced = answer.constraint.forced[:MOST_FORCED] if answer.constraint else []
+            guessed = forced[: answer.room - 1]
+            if not guessed and guesser:
+                guessed = guesser.propose(answer.ids, answer.room - 1)
+                if answer.constraint:
+                    guessed = answer.constraint.allowed_prefix(guessed)
             logits = lease.extend([answer.ids[-1], *guessed], all_logits=True)
     finally:
         answer.finish_interrupted()
@@ -189,7 +211,7 @@ def _decide(
     seen = list(answer.ids)
     for row, guess in zip(logits, [*guessed, None], strict=True):
         decided.append(answer.choose(row, weigher, seen))
-        if decided[-1].id != guess or decided[-1].id in ends:
+        if decided[-1].id != guess or decided[-1].id in ends or answer.is_decided:
             break
         seen.append(decided[-1].id)
     if len(decided) <= len(guessed):

@@ -28,6 +28,11 @@ class BatchAnswers(list[Generation | LLMMagicsError | Interrupted]):
         return [row.text if isinstance(row, Generation) else None for row in self]
 
     @property
+    def values(self) -> list[Any]:
+        """Return the values of answers of a given form, None where there is an error: fit for a column."""
+        return [row.value if isinstance(row, Generation) else None for row in self]
+
+    @property
     def errors(self) -> dict[int, LLMMagicsError | Interrupted]:
         """Return the errors, by row number (from 0)."""
         return {number: row for number, row in enumerate(self) if not isinstance(row, Generation)}
@@ -43,6 +48,7 @@ def map_prompts(
     rows: int,
     progress: bool,
     answers: BatchAnswers,
+    finish: Callable[[Generation], Generation] | None = None,
 ) -> BatchAnswers:
     """Answer every prompt, several at a time.
 
@@ -55,6 +61,7 @@ def map_prompts(
         rows: at most so many at a time; fewer where memory is short.
         progress: show a bar.
         answers: filled in place, so that its holder has what was made when a KeyboardInterrupt goes through.
+        finish: makes the value of a complete answer of a given form; its error is that of the row.
 
     Raises:
         UsageError: ``prompts`` is a single text or a whole table, or ``rows`` is no count.
@@ -83,13 +90,25 @@ def map_prompts(
         shown = nullcontext() if progress else quiet()
         with shown, progress_bar("answering", len(asked), unit="prompt", leave=True) as step:
             for number, result in batch:
-                answers[number] = result
+                answers[number] = _finished(result, finish)
                 step(1)
     finally:
         batch.close()
         for number, result in batch.results.items():
-            answers[number] = result
+            if isinstance(answers[number], Interrupted):
+                answers[number] = result
     return answers
+
+
+def _finished(
+    result: Generation | LLMMagicsError, finish: Callable[[Generation], Generation] | None
+) -> Generation | LLMMagicsError:
+    if finish is None or not isinstance(result, Generation):
+        return result
+    try:
+        return finish(result)
+    except LLMMagicsError as error:
+        return error
 
 
 def _request(

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -27,6 +28,7 @@ from .batch_generate import BatchAnswers, map_prompts
 from .branch import branch, extend
 from .draft import draft_for
 from .fidelity import TOKENS, Fidelity, measure, read_fidelity, sample_text, write_fidelity
+from .forms import defaults_for, stream_value, take_form, with_value
 from .inspection import Inspections
 from .origin import Origin
 from .prompts import Prompt, PromptEncoder
@@ -206,13 +208,18 @@ class Model(Inspections):
             tools: schemas of functions that the model may call; the chat template describes them.
             draft: a smaller model of the same tokenizer that guesses tokens, which this one checks several
                 at a time. The distribution of the answer stays as it is.
-            **options: the fields of :class:`SamplingOptions`.
+            **options: the fields of :class:`SamplingOptions`; and the form of the answer, whose value is then
+                ``generation.value``: ``schema`` (a JSON Schema, a pydantic model, a dataclass, a TypedDict,
+                another type, or "name, age int"), ``regex``, or ``grammar`` (Lark).
 
         Raises:
             UsageError: an option is unknown or out of its range, or the template has no such switch.
             ContextOverflow: the prompt is too long.
         """
-        chosen = sampling_options({**self.sampling_defaults, **options})
+        form, options = take_form(options)
+        chosen = sampling_options({**defaults_for(self.sampling_defaults, options), **options})
+        if form is not None and thinking is None and not raw:
+            thinking = False if self._can_switch_thinking else None  # reasoning is no part of the form
         switches = None if thinking is None else self._thinking_switch(thinking, raw=raw)
         if tools and (raw or "tools" not in (self.template or "")):
             raise UsageError(
@@ -230,9 +237,14 @@ class Model(Inspections):
             model=self.info,
             speculate=speculate,
             draft=None if draft is None else draft_for(self, draft),
+            build=None if form is None else partial(stream_value, form=form),
         )
         self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
         return stream
+
+    @property
+    def _can_switch_thinking(self) -> bool:
+        return any(name in (self.template or "") for name in THINKING)
 
     def _thinking_switch(self, thinking: bool, *, raw: bool) -> dict[str, bool]:
         """Return the variable by which the chat template switches reasoning.
@@ -418,12 +430,14 @@ class Model(Inspections):
             rows: at most so many at a time.
             progress: show a bar.
             answers: filled in place.
-            **options: the fields of :class:`SamplingOptions`, the same for each row.
+            **options: the fields of :class:`SamplingOptions`, the same for each row; and the form of the
+                answers, as in :meth:`stream`.
 
         Raises:
             UsageError: ``prompts`` is a single text or a table, or an option is out of its range.
         """
-        chosen = sampling_options({**self.sampling_defaults, **options})
+        form, options = take_form(options)
+        chosen = sampling_options({**defaults_for(self.sampling_defaults, options), **options})
         self.last_map = BatchAnswers() if answers is None else answers
         return map_prompts(
             self._runtime,
@@ -434,6 +448,7 @@ class Model(Inspections):
             rows=rows,
             progress=progress,
             answers=self.last_map,
+            finish=None if form is None else partial(with_value, form=form),
         )
 
     def card(self) -> ModelCard:

@@ -46,7 +46,7 @@ def test_numbers_of_numpy_are_numbers(model: lm.Model) -> None:
         }
     )
     assert options == lm.SamplingOptions(max_tokens=3, top_k=5, seed=7, temperature=0.5)
-    assert all(type(value) in (int, float, tuple) for value in options.as_dict().values())
+    assert all(type(value) in (int, float, tuple, type(None)) for value in options.as_dict().values())
     answer = model.generate("a", max_tokens=np.int64(4))
     assert model.branch(answer, at=np.int64(1), token=np.int64(5), max_tokens=3).tokens[1].id == 5
     assert model.attention("a b", layers=np.array([1, 2])).head["kept"] == [1, 2]

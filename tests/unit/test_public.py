@@ -28,11 +28,22 @@ ROOMS: dict[str, set[str]] = {
     "decoder": {*_BASE, "formats"},
     "views": _BASE,
     "trust": {*_BASE, "sources"},
+    "structured": _BASE,
     "inspection": {*_BASE, "engine", "sources", "formats", "decoder", "views"},
-    "models": {*_MODEL, "views", "inspection", "trust"},
+    "models": {*_MODEL, "views", "inspection", "structured", "trust"},
     "tuning": {*_MODEL, "models", "trust"},
     "doctor": {*_MODEL, "package_conflict"},
-    "magics": {*_MODEL, "doctor", "package_conflict", "views", "inspection", "models", "trust", "tuning"},
+    "magics": {
+        *_MODEL,
+        "doctor",
+        "package_conflict",
+        "views",
+        "inspection",
+        "models",
+        "structured",
+        "trust",
+        "tuning",
+    },
 }
 HEAVY = {"torch", "transformers", "optimum", "peft"}
 

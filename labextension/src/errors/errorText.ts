@@ -7,6 +7,7 @@ export const ERRORS = new Set([
   'ContextOverflow',
   'FetchError',
   'GatedModel',
+  'IncompleteAnswer',
   'Interrupted',
   'LLMMagicsError',
   'MemoryNeeded',

@@ -16,7 +16,12 @@ export const COLUMNS = [
   ['other_logprob', 2],
   ['u', 4],
   ['log_total', 4],
+  ['allowed', 4],
+  ['log_allowed', 4],
+  ['banned', 1],
 ] as const;
+/** Those that records of earlier schemas lack. */
+const LATE: ReadonlySet<string> = new Set(['u', 'log_total', 'allowed', 'log_allowed', 'banned']);
 export const NO_U = 2 ** 32 - 1;
 export const ENTROPY = 4096;
 export const LOGPROB = 1024;
@@ -24,6 +29,8 @@ export const LOGPROB = 1024;
 export class LazyToken implements Token {
   u?: number;
   log_total?: number;
+  allowed?: number;
+  log_allowed?: number;
 
   constructor(
     readonly id: number,
@@ -40,8 +47,8 @@ export class LazyToken implements Token {
   }
 
   toJSON(): Token {
-    const { id, text, logprob, entropy, rank, time, alternatives, u, log_total } = this;
-    return { id, text, logprob, entropy, rank, time, alternatives, u, log_total };
+    const { id, text, logprob, entropy, rank, time, alternatives, u, log_total, allowed, log_allowed } = this;
+    return { id, text, logprob, entropy, rank, time, alternatives, u, log_total, allowed, log_allowed };
   }
 }
 
@@ -54,8 +61,7 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
   const columns: Record<string, Float64Array> = {};
   let at = 4 + size;
   for (const [name, width] of COLUMNS) {
-    const late = name === 'u' || name === 'log_total'; // records of the second schema have neither
-    const count = head.lengths[name] ?? (late ? 0 : undefined);
+    const count = head.lengths[name] ?? (LATE.has(name) ? 0 : undefined);
     if (!isWhole(count, 0, data.length) || at + count * width > data.length)
       throw new RecordError(`${name} is cut short`);
     if ((name === 'id' || name === 'prompt') && count > MOST_TOKENS)
@@ -71,6 +77,8 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
   const place = new Map(ids.map((tokenId, n) => [tokenId, n]));
   const textOf = (tokenId: number): string => head.words[place.get(tokenId)!];
   const totals = new Float32Array(Uint32Array.from(log_total).buffer);
+  const { allowed, banned } = columns as Record<'allowed' | 'banned', Float64Array>;
+  const masses = new Float32Array(Uint32Array.from(columns.log_allowed!).buffer);
   const tokens: Token[] = [];
   let first = 0;
   let ticks = 0;
@@ -86,13 +94,20 @@ export function unpack(data: Uint8Array, times: ArrayLike<number>): { tokens: To
         const otherId = ids[at]!;
         const text = head.other_texts[begin + k] ?? textOf(otherId);
         // What was chosen is kept exactly.
-        return { id: otherId, text, logprob: otherId === own ? logprob[n]! : -sum / LOGPROB };
+        const exact = otherId === own ? logprob[n]! : -sum / LOGPROB;
+        return banned[begin + k]
+          ? { id: otherId, text, logprob: exact, banned: true }
+          : { id: otherId, text, logprob: exact };
       });
     };
     const text = head.texts[n] ?? textOf(own);
     const row = new LazyToken(own, text, logprob[n]!, entropy[n]! / ENTROPY, rank[n]!, ticks / 1e6, others);
     if (u[n] !== undefined && u[n] !== NO_U) row.u = u[n]! / 2 ** 32;
     if (Number.isFinite(totals[n])) row.log_total = totals[n];
+    if (allowed[n] !== undefined && allowed[n] !== NO_U) {
+      row.allowed = allowed[n];
+      if (Number.isFinite(masses[n])) row.log_allowed = masses[n];
+    }
     tokens.push(row);
   }
   const { lengths, words, texts, other_texts, prompt_words, ...rest } = head;

@@ -5,7 +5,7 @@ import { isWhole, MOST_BRANCHES, MOST_TOKENS, RecordError, texts } from './check
 import { fromBytePlanes, unpack } from './columns.js';
 import type { Head, Token } from './token.js';
 
-export const SCHEMA = 3;
+export const SCHEMA = 4;
 
 export interface Timing {
   first_token_s: number;

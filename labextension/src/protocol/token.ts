@@ -5,6 +5,8 @@ export interface Alternative {
   text: string;
   /** nats */
   logprob: number;
+  /** Whether the grammar of the answer did not allow it. */
+  banned?: boolean;
 }
 export interface Token extends Alternative {
   /** nats */
@@ -18,5 +20,9 @@ export interface Token extends Alternative {
   u?: number;
   /** The logarithm of the sum of all e^logit. */
   log_total?: number;
+  /** How many tokens the grammar allowed; 1 where this one was forced. */
+  allowed?: number;
+  /** The logarithm of the probability of all that it allowed. */
+  log_allowed?: number;
 }
 export type Head = Record<string, unknown>;

@@ -1,0 +1,62 @@
+"""Answers of a given form: what a call states, and the value of what came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.options import PENALTIES, Grammar
+from ..core.records import Generation
+from ..engine.constraint import check_grammar
+from ..engine.generate import Stream
+from ..structured.form import AnswerForm, answer_form, incomplete, value_of
+
+FORM_ARGUMENTS = ("schema", "regex", "grammar")
+
+
+def take_form(options: Mapping[str, Any]) -> tuple[AnswerForm | None, dict[str, Any]]:
+    """Return the form that the options of a call state, and the other options.
+
+    Raises:
+        UsageError: the form cannot be used.
+    """
+    rest = {name: value for name, value in options.items() if name not in FORM_ARGUMENTS}
+    stated = {name: options[name] for name in FORM_ARGUMENTS if options.get(name) is not None}
+    if isinstance(stated.get("grammar"), Grammar):
+        return None, {**rest, "grammar": stated["grammar"]}  # of a record, checked before
+    form = answer_form(**stated)
+    if form is None:
+        return None, rest
+    check_grammar(form.grammar)
+    return form, {**rest, "grammar": form.grammar}
+
+
+def defaults_for(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the model's maker: without penalties where an answer has a form."""
+    if options.get("grammar") is None:
+        return dict(defaults)
+    return {name: value for name, value in defaults.items() if name not in (*PENALTIES, "repetition_penalty")}
+
+
+def stream_value(stream: Stream, form: AnswerForm) -> Any:
+    """Return the value of a finished stream.
+
+    Raises:
+        IncompleteAnswer: the answer was cut off; says about how many tokens it needs.
+        UsageError: it is not valid.
+    """
+    generation, constraint = stream.generation, stream.answer.constraint
+    if generation.stop_reason != "stop":
+        raise incomplete(generation, constraint.tokens_to_end() if constraint else None)
+    return value_of(generation, form)
+
+
+def with_value(generation: Generation, form: AnswerForm) -> Generation:
+    """Return an answer with its value.
+
+    Raises:
+        IncompleteAnswer: it was cut off. UsageError: it is not valid.
+    """
+    from dataclasses import replace
+
+    return replace(generation, built=value_of(generation, form))

@@ -1,0 +1,1 @@
+"""Answers of a given form: JSON Schema, Python types, regular expressions, grammars."""
