@@ -74,3 +74,23 @@ test('hiding the card unpins it', () => {
   card.hide();
   expect([card.open, card.pinned]).toEqual([false, false]);
 });
+
+test('under a grammar the card tells what was allowed, and strikes what was not', () => {
+  const chosen = { ...token('mat', -2), allowed: 5, log_allowed: -1.5 };
+  chosen.alternatives = [
+    { id: 90, text: 'L', logprob: -0.5, banned: true },
+    { id: chosen.id, text: 'mat', logprob: -2 },
+  ];
+  const branch = vi.fn();
+  const card = new TokenCard();
+  document.body.append(card.element);
+  card.show(record(chosen), [chosen], 0, new DOMRect(), { branch });
+  const text = card.element.textContent ?? '';
+  expect(text).toContain('of what is allowed61 %');
+  expect(text).toContain('before the schema14 %');
+  expect(text).toContain('5 tokens allowed here · forbidden by the schema 78 %');
+  const banned = card.element.querySelector<HTMLElement>('.banned')!;
+  expect(banned.textContent).toContain('L');
+  banned.click();
+  expect(branch).not.toHaveBeenCalled();
+});

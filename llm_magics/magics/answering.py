@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..core.output import Output, is_captured
@@ -14,6 +15,7 @@ from .answers.background import BackgroundAnswer
 from .answers.bounded_reasoning import BoundedReasoning
 from .answers.columns import Columns, ColumnView
 from .answers.formats import value_of
+from .answers.forms import form_options, labels
 from .answers.tool_calls import run_call
 from .answers.tools import ROUNDS, Exchange, calls_in, steps_of, tools_of
 from .context.collect import collect
@@ -48,6 +50,7 @@ class Prepared:
         tokens: show the answer as its tokens.
         note: a remark for the user.
         key: of the kept answers; empty where it is not kept, or was.
+        value: makes the value of an answer of a given form; None for other answers.
     """
 
     request: CellRequest
@@ -58,6 +61,7 @@ class Prepared:
     tokens: bool
     note: str
     key: str
+    value: Callable[[Generation], Any] | None = None
 
 
 class AnswerRunner:
@@ -77,6 +81,8 @@ class AnswerRunner:
             if several or request.background:
                 raise UsageError("--tools gives one answer", hint="Omit --background, --samples and models.")
             return self._formatted(self._answer_with_tools(request), request)
+        if request.choices is not None:
+            return self._choose(request, several=several)
         if request.background:
             if several or request.format:
                 raise UsageError(
@@ -99,6 +105,35 @@ class AnswerRunner:
             Interrupted: the user stopped it; the text so far is kept.
         """
         return self._complete(self._prepare(request))
+
+    def _choose(self, request: CellRequest, *, several: bool) -> Any:
+        """Return the likeliest of several labels, and show the probabilities of all of them."""
+        if (
+            several
+            or request.background
+            or request.format
+            or request.schema
+            or request.conversation is not None
+        ):
+            raise UsageError(
+                "--choices gives one label",
+                hint="Omit -c, -f, --schema, --background, --samples and further models.",
+            )
+        host, spellings = self._host, labels(request.choices or "")
+        place = host.conversations.begin(cell_of(host.shell), request.system)
+        blocks = collect(request.see, host.log, host.shell.user_ns)
+        output = ProgressOutput(host.shell, quiet=request.quiet)
+        try:
+            with output.capture_progress():
+                model = host.models.use_for(request)
+                asked = compose(model, place, request, blocks)
+                choice = model.choose(asked.messages, spellings, system=request.system, raw=request.raw)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped without a label") from None
+        output.show_result(choice.record, note(request.unresolved))
+        if request.variable:
+            host.shell.user_ns[request.variable] = choice
+        return choice
 
     def answer_again(self, place: TurnPosition, turn: Turn) -> Generation:
         """Answer a turn of a conversation again, without a view.
@@ -127,12 +162,29 @@ class AnswerRunner:
         request = prepared.request
         generation, interrupted = self.generate(prepared)
         self._note_answer(prepared, generation)
-        if request.variable:
+        if prepared.value is not None and not interrupted:
+            generation = self._with_value(prepared, generation)
+        elif request.variable:
             self._host.shell.user_ns[request.variable] = generation
         if interrupted:
             # The cell fails, so that "Run All" stops here too.
             raise _stopped(generation)
         return generation
+
+    def _with_value(self, prepared: Prepared, generation: Generation) -> Generation:
+        """Return an answer of a given form with its value, which is shown and stored in the variable.
+
+        Raises:
+            IncompleteAnswer: the answer was cut off inside a value; its text is shown.
+        """
+        assert prepared.value is not None
+        request, shell = prepared.request, self._host.shell
+        value = prepared.value(generation)
+        if not request.quiet and not isinstance(value, str):
+            show_value(shell, value)
+        if request.variable:
+            shell.user_ns[request.variable] = value
+        return replace(generation, built=value)
 
     def _answer_in_background(self, request: CellRequest) -> BackgroundAnswer:
         """Load the model here, and generate the answer in a thread, while other cells run."""
@@ -273,6 +325,7 @@ class AnswerRunner:
             if request.conversation is None
             else host.conversations.resume(request.conversation, cell, request.system)
         )
+        form = form_options(request, host.shell.user_ns)
         blocks = collect(request.see, host.log, host.shell.user_ns)
         tokens = request.tokens or host.tokens_on
         view = view or view_for(
@@ -302,6 +355,7 @@ class AnswerRunner:
                     raw=request.raw,
                     draft=host.models.draft(request.draft) if request.draft else None,
                     **request.options,
+                    **form,
                 )
         except KeyboardInterrupt:
             raise Interrupted("stopped before the answer began") from None
@@ -319,7 +373,10 @@ class AnswerRunner:
         told = kept.NOTE if there is not None else ""
         notes = [*warnings, request.notice, note(request.unresolved), asked.note, told]
         turn = Turn(cell, asked.prompt, "", options=dict(request.options), think=request.think)
-        return Prepared(request, place, turn, stream, view, tokens, "; ".join(filter(None, notes)), key)
+        value = partial(_value_of, made, form) if form else None
+        return Prepared(
+            request, place, turn, stream, view, tokens, "; ".join(filter(None, notes)), key, value
+        )
 
     def generate(self, prepared: Prepared) -> tuple[Generation, bool]:
         """Generate an answer and show it; return it, and whether it was interrupted."""
@@ -361,6 +418,14 @@ def _bounded(model: Model, messages: Any, think: int | None, **arguments: Any) -
     """Return the stream of an answer with at most ``think`` tokens of reasoning; None: no limit, 0: none."""
     stream = model.stream(messages, thinking=False if think == 0 else None, **arguments)
     return BoundedReasoning(model, stream, think) if think else stream
+
+
+def _value_of(stream: Stream | BoundedReasoning, form: Mapping[str, Any], generation: Generation) -> Any:
+    """Return the value of an answer of a given form."""
+    from ..models.forms import form_value
+
+    constraint = stream.answer.constraint if generation.tokens else None
+    return form_value(generation, form, constraint)
 
 
 def _stopped(generation: Generation) -> Interrupted:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.options import PENALTIES, Grammar
 from ..core.records import Generation
-from ..engine.constraint import check_grammar
+from ..engine.constraint import TokenConstraint, check_grammar
 from ..engine.generate import Stream
 from ..structured.form import AnswerForm, answer_form, incomplete, value_of
 
@@ -46,6 +46,24 @@ def stream_value(stream: Stream, form: AnswerForm) -> Any:
         UsageError: it is not valid.
     """
     generation, constraint = stream.generation, stream.answer.constraint
+    if generation.stop_reason != "stop":
+        raise incomplete(generation, constraint.tokens_to_end() if constraint else None)
+    return value_of(generation, form)
+
+
+def form_value(generation: Generation, stated: Mapping[str, Any], constraint: TokenConstraint | None) -> Any:
+    """Return the value of an answer of the form that a call states.
+
+    Args:
+        generation: the answer.
+        stated: ``schema``, ``regex`` or ``grammar``.
+        constraint: of the answer, for how many tokens it would need; None where that is not known.
+
+    Raises:
+        IncompleteAnswer: it was cut off. UsageError: it is not valid.
+    """
+    form = answer_form(**stated)
+    assert form is not None
     if generation.stop_reason != "stop":
         raise incomplete(generation, constraint.tokens_to_end() if constraint else None)
     return value_of(generation, form)

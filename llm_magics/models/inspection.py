@@ -10,6 +10,7 @@ from ..core.records import Generation, ModelInfo
 from ..engine.runtime import Runtime
 
 if TYPE_CHECKING:
+    from ..inspection.answers.choices import Choice
     from ..inspection.attention import Attention
     from ..inspection.attribution import Attribution
     from ..inspection.logit_lens import LogitLens
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ..inspection.tree import SampleTree
     from ..inspection.walkthrough import Walkthrough
     from .adapters.sessions import LoraSessions
+    from .prompts import PromptEncoder
 
 
 class Inspections:
@@ -38,6 +40,7 @@ class Inspections:
     base: Inspections | None
     _last: Any
     _runtime: Runtime
+    _prompts: PromptEncoder
     _opened: InstrumentedDecoder | None = None
     sampling_defaults: dict[str, Any]
 
@@ -102,6 +105,26 @@ class Inspections:
         from ..inspection.probe import probe
 
         return probe(self._runtime, self.info, prompt, strings)
+
+    def choose(self, prompt: Any, choices: Any, *, system: str | None = None, raw: bool = False) -> Choice:
+        """Return the likeliest of several labels as the answer to a prompt: a string with probabilities.
+
+        The probabilities are exact: those of all tokens of a label, not of drawn answers.
+
+        Args:
+            prompt: a text, or messages.
+            choices: labels, or a mapping of labels to lists of spellings.
+            system: the system message.
+            raw: continue the text, with no chat template; mind the space before a word.
+
+        Raises:
+            UsageError: there are fewer than two labels. ContextOverflow: the prompt is too long.
+        """
+        from ..inspection.answers.choices import Choice, choose, label_spellings
+
+        labels = label_spellings(choices)
+        _, ids = self._prompts.encode(prompt, system, raw)
+        return Choice(choose(self._runtime, self.info, ids, labels))
 
     def replay(self, answer: Generation | None = None) -> Replay:
         """Return the sampler's choices of an answer again.

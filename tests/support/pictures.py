@@ -15,6 +15,7 @@ import numpy as np
 from llm_magics.core.options import SamplingOptions
 from llm_magics.core.records import Alternative, Generation, ModelInfo, Timing, Token
 from llm_magics.inspection.answers.cell_fix import CellFix, cell_fix
+from llm_magics.inspection.answers.choices import Choices
 from llm_magics.inspection.answers.side_by_side import SideBySide, side_by_side
 from llm_magics.inspection.answers.verification import Outcome, Verification, verification
 from llm_magics.inspection.attention import Attention
@@ -392,6 +393,16 @@ def verified(text: str = "") -> Verification:
     return verification(outcomes, path=text or "lesson.ipynb", seconds=9.2)
 
 
+def chosen(text: str = "") -> Choices:
+    def row(name: str, share: float) -> dict[str, Any]:
+        spelling = {"text": text or name, "ids": [3], "texts": [text or name], "p": share / 2}
+        return {"name": text or name, "share": share, "of_all": share / 2, "spellings": [spelling]}
+
+    labels = [row("pos", 0.63), row("neg", 0.32), row("neutral", 0.05)]
+    head = {"labels": labels, "chosen": 0, "others": [[text or " negative", 0.21]]}
+    return Choices(info(text), head, {"logprob": np.log([0.315, 0.16, 0.025])})
+
+
 def fixed(text: str = "") -> CellFix:
     before = f"import math\nprices = [3, 4]\n{text}total = sum(price)\nprint(total)"
     return cell_fix(6, before, before.replace("(price)", "(prices)"), info(text))
@@ -401,6 +412,7 @@ KINDS: dict[str, Callable[..., InspectionRecord]] = {
     "attention": attention,
     "card": card,
     "causes": causes,
+    "choices": chosen,
     "compare": compare,
     "fix": fixed,
     "lens": lens,

@@ -5,6 +5,7 @@ import { h, icon } from '../ui/dom.js';
 import { banner, shell } from '../ui/shell.js';
 import { AttentionView } from './attention/attentionView.js';
 import { AttributionView } from './attributionView.js';
+import { ChoicesView } from './choicesView.js';
 import { CompareView } from './compare/compareView.js';
 import { FixView } from './fixView.js';
 import type { CreateView, InspectionHost, InspectionView } from './inspectionView.js';
@@ -27,6 +28,7 @@ const VIEWS: Record<string, CreateView> = {
   causes: (record, element, host) => new AttributionView(record, element, host),
   fix: (record, element, host) => new FixView(record, element, host),
   memory: (record, element) => new MemorizationView(record, element),
+  choices: (record, element) => new ChoicesView(record, element),
   compare: (record, element) => new CompareView(record, element),
   lens: (record, element, host) => new LensView(record, element, host),
   models: (record, element, host) => new ModelsView(record, element, host),

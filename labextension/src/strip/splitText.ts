@@ -101,6 +101,7 @@ function later(style: TokenStyle, by: number): TokenStyle {
   return {
     step: place => style.step(place + by),
     hit: place => style.hit(place + by),
+    forced: place => style.forced?.(place + by),
     special: place => style.special(place + by),
   };
 }

@@ -36,6 +36,9 @@ const LOOKS = [
   ['Tokenizer', 'tokenizers'],
 ] as const;
 
+/** A forced token of less probability than this was written against the model. */
+const AGAINST = 0.11;
+
 export class Strip {
   private readonly shell;
   private readonly text = new SplitText();
@@ -163,6 +166,11 @@ export class Strip {
           ? stepOf(measure, measure.of(tokens[place]!, place, tokens))
           : 0,
       hit: place => hits.has(place),
+      forced: place => {
+        const token = tokens[place]!;
+        if (token.allowed !== 1) return undefined;
+        return probability(token.logprob) < AGAINST ? 'against' : 'forced';
+      },
       special: place => {
         const token = tokens[place]!;
         if (token.text) return undefined;

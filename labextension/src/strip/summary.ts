@@ -87,6 +87,7 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
       count(tokens.length),
       live ? ` of at most ${count(live.maxTokens)} tokens` : plural(tokens.length, 'token'),
     ),
+    ...forcedPart(read, part),
     ...(Number.isFinite(speed) && speed > 0
       ? [part(fixed(speed, 1), ' tok/s', '', 'tokens a second, after the first')]
       : []),
@@ -104,6 +105,16 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
         ]
       : []),
   ];
+}
+
+/** How many tokens the grammar of the answer left no choice for. */
+function forcedPart(
+  tokens: readonly Token[],
+  part: (value: string, after: string, before?: string, title?: string) => HTMLElement,
+): HTMLElement[] {
+  if (!tokens.some(token => token.allowed !== undefined)) return [];
+  const forced = tokens.filter(token => token.allowed === 1).length;
+  return [part(count(forced), ' forced', '', 'tokens that the schema left no choice for')];
 }
 
 const tokensCut = ({ tokens, info }: Shown): boolean =>

@@ -110,6 +110,15 @@ export const CARD_STYLE = css`
     width: 52px;
     text-align: right;
   }
+  .others .banned {
+    color: var(--llm-fg2);
+  }
+  .others .banned code {
+    text-decoration: line-through;
+  }
+  .others .banned .bar i {
+    background: var(--llm-mass-2);
+  }
   .others .chosen {
     font-weight: 600;
   }

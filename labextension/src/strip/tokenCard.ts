@@ -4,6 +4,7 @@ import type { GenerationRecord } from '../protocol/record.js';
 import type { Alternative, Token } from '../protocol/token.js';
 import { h } from '../ui/dom.js';
 import { bits, count, fixed, percent, probability, tokenWord } from '../ui/format.js';
+import { amongAllowed } from '../ui/measures.js';
 
 export interface CardActions {
   /** Go on from another token; absent where there is no kernel. */
@@ -75,8 +76,18 @@ export class TokenCard {
       h(
         'dl',
         {},
-        pair('probability', percent(probability(token.logprob))),
-        pair('surprisal', `${fixed(bits(-token.logprob), 2)} bits`),
+        ...(token.allowed === undefined
+          ? [
+              pair('probability', percent(probability(token.logprob))),
+              pair('surprisal', `${fixed(bits(-token.logprob), 2)} bits`),
+            ]
+          : [
+              pair(
+                'of what is allowed',
+                token.allowed === 1 ? 'forced' : percent(probability(amongAllowed(token))),
+              ),
+              pair('before the schema', percent(probability(token.logprob))),
+            ]),
         pair('rank', count(token.rank + 1)),
         pair('entropy', `${fixed(bits(token.entropy), 2)} bits`),
       ),
@@ -86,12 +97,13 @@ export class TokenCard {
         `logprob ${fixed(token.logprob, 3)} nats · token ${count(place + 1)} of ${count(tokens.length)}` +
           (token.time > 0 ? ` · ${fixed(1000 * waited, 0)} ms` : ''),
       ),
+      ...forbidden(token),
       ...this.others(record, token),
     ];
   }
 
   private others(record: GenerationRecord, token: Token): HTMLElement[] {
-    const own = { id: token.id, text: token.text, logprob: token.logprob };
+    const own: Alternative = { id: token.id, text: token.text, logprob: token.logprob };
     const shown = token.alternatives.some(other => other.id === token.id)
       ? token.alternatives
       : [...token.alternatives, own];
@@ -116,16 +128,16 @@ export class TokenCard {
     for (const other of shown) {
       const p = probability(other.logprob);
       const is = other.id === token.id;
-      const can = !is && !!this.actions.branch;
+      const can = !is && !other.banned && !!this.actions.branch;
       const bar = h('i');
       bar.style.width = `${(100 * p) / most}%`;
       const element = h(
         'li',
         {
           role: 'option',
-          class: is ? 'chosen' : can ? 'can' : '',
+          class: [is ? 'chosen' : can ? 'can' : '', other.banned ? 'banned' : ''].filter(Boolean).join(' '),
           'aria-selected': 'false',
-          'aria-label': `${tokenWord(other.text)}, ${percent(p)}${is ? ', chosen' : ''}`,
+          'aria-label': `${tokenWord(other.text)}, ${percent(p)}${is ? ', chosen' : ''}${other.banned ? ', forbidden' : ''}`,
           title: can ? 'Go on from here' : undefined,
           onclick: () => can && this.actions.branch?.(this.place, other.id),
         },
@@ -217,4 +229,12 @@ export class TokenCard {
     element.style.left = `${left}px`;
     element.style.top = `${top}px`;
   }
+}
+
+/** What the grammar of the answer forbade at a token. */
+function forbidden(token: Token): HTMLElement[] {
+  if (token.log_allowed === undefined || token.allowed === undefined) return [];
+  const share = percent(Math.max(0, 1 - probability(token.log_allowed)));
+  const left = token.allowed === 1 ? '1 token' : `${count(token.allowed)} tokens`;
+  return [h('p', {}, `${left} allowed here · forbidden by the schema `, h('b', {}, share))];
 }

@@ -105,6 +105,13 @@ export const TEXT_STYLE = css`
   .finding {
     color: var(--llm-fg2);
   }
+  .t.forced {
+    color: var(--llm-fg2);
+  }
+  .t.against {
+    text-decoration: underline 1.5px dotted;
+    text-underline-offset: 4px;
+  }
   .hit {
     outline: 1.5px solid var(--llm-fg);
     outline-offset: 1px;

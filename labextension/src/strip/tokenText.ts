@@ -10,6 +10,8 @@ export interface TokenStyle {
   /** 0–5 */
   step(place: number): number;
   hit(place: number): boolean;
+  /** Whether a grammar left no choice: `against` where the model would hardly have written it. */
+  forced?(place: number): 'forced' | 'against' | undefined;
   /** How a special token is written; undefined for any other one. */
   special(place: number): string | undefined;
 }
@@ -54,7 +56,9 @@ export class TokenText {
 
   private add(token: Token, place: number, styles: TokenStyle): void {
     const special = styles.special(place);
-    const style = (styles.hit(place) ? ' hit' : '') + ` s${styles.step(place)}`;
+    const forced = styles.forced?.(place);
+    const held = forced ? ` forced${forced === 'against' ? ' against' : ''}` : '';
+    const style = `${styles.hit(place) ? ' hit' : ''}${held} s${styles.step(place)}`;
     const plain = style === ' s0';
     const spot: Partial<Spot> = {};
     const put = (element: HTMLElement) => {

@@ -17,19 +17,22 @@ export interface Measure {
   say(value: number): string;
 }
 
+/** The logprob of a token among those that the grammar of its answer allowed; all, where it has none. */
+export const amongAllowed = (token: Token): number => Math.min(token.logprob - (token.log_allowed ?? 0), 0);
+
 export const MEASURES: Record<Exclude<Mode, 'text'>, Measure> = {
   surprisal: {
     label: 'Surprisal',
     unit: 'bits',
     edges: [1, 2, 3, 5, 8],
-    of: token => bits(-token.logprob),
+    of: token => bits(-amongAllowed(token)),
     say: value => `${fixed(value, 2)} bits`,
   },
   probability: {
     label: 'Probability',
     unit: '%',
     edges: [50, 25, 10, 3, 0.3],
-    of: token => 100 * probability(token.logprob),
+    of: token => 100 * probability(amongAllowed(token)),
     falling: true,
     say: value => percent(value / 100),
   },

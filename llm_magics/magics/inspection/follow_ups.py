@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.records import Generation, Token, Trace
 from ...errors import RUN_CELL, ModelFileError, UsageError
 from ...inspection.answers.cell_fix import CellFix
+from ...inspection.answers.choices import Choices
 from ...inspection.answers.side_by_side import SideBySide
 from ...inspection.answers.verification import Verification
 from ...inspection.attention import Attention
@@ -47,6 +48,7 @@ _ALL = (
     ModelCard,
     ModelTable,
     CellFix,
+    Choices,
     SideBySide,
     Verification,
 )

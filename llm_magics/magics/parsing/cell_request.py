@@ -25,6 +25,8 @@ class CellRequest:
         background: whether other cells go on while the answer is generated.
         tools: the names of functions that the model may call, with commas.
         tools_run: whether calls run without asking.
+        schema, regex, grammar: the form of the answer, as it was written.
+        choices: labels with commas.
         draft: the name of a smaller model that guesses tokens.
         fresh: whether the answer is generated although it is kept.
         keep: whether the answer is kept for the next time (a setting).
@@ -64,6 +66,10 @@ class CellRequest:
     reasoning: bool = False
     tools: str | None = None
     tools_run: bool = False
+    schema: str | None = None
+    regex: str | None = None
+    grammar: str | None = None
+    choices: str | None = None
     draft: str | None = None
     fresh: bool = False
     keep: bool = True

@@ -123,6 +123,20 @@ OPTIONS = (
     ),
     Option(("--tools-run",), "tools_run", "run the calls of this cell without asking", None, sampling=False),
     Option(
+        ("--schema",),
+        "schema",
+        "form of the answer: the NAME of a type or a schema of the notebook, JSON Schema, or 'name, age int'",
+        sampling=False,
+    ),
+    Option(("--regex",), "regex", "form of the answer: a full match of the pattern REGEX", sampling=False),
+    Option(("--grammar",), "grammar", "form of the answer: the NAME of a Lark grammar", sampling=False),
+    Option(
+        ("--choices",),
+        "choices",
+        "labels A,B,C with their exact probabilities; A=a|b gives spellings",
+        sampling=False,
+    ),
+    Option(
         ("--draft",),
         "draft",
         "a smaller model NAME of the same family that guesses tokens; the answer stays as it is",

@@ -1,0 +1,166 @@
+/** Labels with their exact probabilities: shares of these, and of everything that could follow. */
+
+import { type InspectionRecord, textsOf } from '../protocol/inspection.js';
+import { bar, bold, footer, onKeys } from '../ui/controls.js';
+import { h } from '../ui/dom.js';
+import { count, fixed, percent, tokenWord, visible } from '../ui/format.js';
+import { STYLE } from './choicesView.css.js';
+import { BaseInspectionView } from './inspectionView.js';
+
+interface Spelling {
+  text: string;
+  texts: string[];
+  p: number;
+}
+
+interface Label {
+  name: string;
+  share: number;
+  ofAll: number;
+  spellings: Spelling[];
+  chosen: boolean;
+}
+
+const probability = (value: unknown): number => Math.max(0, Math.min(1, Number(value) || 0));
+
+export class ChoicesView extends BaseInspectionView {
+  private readonly table = h('div', { class: 'table', role: 'treegrid', 'aria-label': 'choices' });
+  private readonly rest = h('div', { class: 'rest' });
+  private labels: Label[] = [];
+  private at = 0;
+  private open = -1;
+
+  constructor(record: InspectionRecord, element: HTMLElement) {
+    super(element, STYLE);
+    this.shell.root.append(this.table, this.rest, this.footer);
+    onKeys(this.shell.root, {
+      ArrowUp: () => this.go(this.at - 1),
+      ArrowDown: () => this.go(this.at + 1),
+      Enter: () => this.toggle(this.at),
+    });
+    this.update(record);
+  }
+
+  update(record: InspectionRecord): void {
+    if (!this.setRecord(record)) return;
+    const raw = Array.isArray(record.head.labels) ? record.head.labels : [];
+    this.labels = raw
+      .map((item, n) => ({
+        name: String(item?.name ?? ''),
+        share: probability(item?.share),
+        ofAll: probability(item?.of_all),
+        spellings: (Array.isArray(item?.spellings) ? item.spellings : []).map(
+          (part: Record<string, unknown> | null) => ({
+            text: String(part?.text ?? ''),
+            texts: textsOf(part?.texts),
+            p: probability(part?.p),
+          }),
+        ),
+        chosen: n === record.head.chosen,
+      }))
+      .sort((a, b) => b.share - a.share);
+    this.draw();
+  }
+
+  private draw(): void {
+    const names = ['', 'choice', '', 'share of these', 'of all', 'bits'];
+    const head = h(
+      'div',
+      { class: 'line head', role: 'row' },
+      ...names.map(name => h('span', { role: 'columnheader' }, name)),
+    );
+    this.table.replaceChildren(head, ...this.labels.flatMap((label, n) => this.row(label, n)));
+    const mass = this.labels.reduce((sum, label) => sum + label.ofAll, 0);
+    const parts = this.labels.map((label, n) => {
+      const part = h('i', { class: `part-${n % 3}`, title: visible(label.name) });
+      part.style.width = `${100 * label.ofAll}%`;
+      return part;
+    });
+    this.rest.replaceChildren(
+      h('span', { class: 'fg2' }, 'of all that could follow'),
+      h('span', { class: 'stack hatched', role: 'img', 'aria-label': `these ${percent(mass)}` }, ...parts),
+      h('span', {}, 'these ', h('b', {}, percent(mass)), `, others ${percent(1 - mass)}`),
+    );
+    const others = Array.isArray(this.record.head.others) ? this.record.head.others : [];
+    const told = others
+      .slice(0, 3)
+      .flatMap((item, n) => [
+        n ? ', ' : '',
+        h('code', {}, tokenWord(String(item?.[0] ?? ''))),
+        ` ${percent(probability(item?.[1]))}`,
+      ]);
+    if (mass < 0.5 && told.length)
+      this.rest.append(h('p', {}, 'The model would rather begin with ', ...told, '.'));
+    this.footer.replaceChildren(
+      footer(
+        [bold(count(this.labels.length), ' choices, whole strings, exactly')],
+        [
+          ['↑ ↓', 'choice'],
+          ['⏎', 'its tokens'],
+        ],
+        this.record.model,
+      ),
+    );
+  }
+
+  private row(label: Label, n: number): HTMLElement[] {
+    const bits = label.ofAll > 0 ? fixed(-Math.log2(label.ofAll), 2) : '–';
+    const cells = [
+      h('span', { class: 'dot', 'aria-hidden': 'true' }, label.chosen ? '●' : ''),
+      h('code', { class: label.chosen ? 'chosen' : '' }, visible(label.name)),
+      bar(label.share, label.chosen),
+      h('b', {}, percent(label.share)),
+      h('span', {}, percent(label.ofAll)),
+      h('span', {}, bits),
+    ];
+    for (const cell of cells) cell.setAttribute('role', 'gridcell');
+    const line = h(
+      'div',
+      {
+        class: 'line',
+        role: 'row',
+        tabindex: n === this.at ? 0 : -1,
+        'aria-expanded': String(this.open === n),
+        'aria-selected': String(label.chosen),
+        onclick: () => {
+          this.at = n;
+          this.toggle(n);
+        },
+      },
+      ...cells,
+    );
+    return this.open === n ? [line, this.details(label)] : [line];
+  }
+
+  private details(label: Label): HTMLElement {
+    const rows = label.spellings.map(part =>
+      h(
+        'div',
+        {},
+        ...part.texts.map(text => h('code', { class: 'piece' }, tokenWord(text))),
+        h('span', { class: 'fg2' }, ` ${percent(part.p)} of all`),
+      ),
+    );
+    return h('div', { class: 'details', role: 'row' }, h('div', { role: 'gridcell' }, ...rows));
+  }
+
+  private toggle(n: number): void {
+    this.open = this.open === n ? -1 : n;
+    this.draw();
+    this.focus();
+  }
+
+  private go(n: number): void {
+    this.at = Math.max(0, Math.min(this.labels.length - 1, n));
+    for (const [at, line] of this.lines().entries()) line.tabIndex = at === this.at ? 0 : -1;
+    this.focus();
+  }
+
+  private lines(): HTMLElement[] {
+    return [...this.table.querySelectorAll<HTMLElement>('.line:not(.head)')];
+  }
+
+  private focus(): void {
+    this.lines()[this.at]?.focus({ preventScroll: true });
+  }
+}

@@ -1,0 +1,73 @@
+"""Answers of a given form, and labels, in a real kernel."""
+
+from __future__ import annotations
+
+import json
+
+from llm_magics.views.mime import GENERATION_MIME, INSPECTION_MIME
+from tests.kernel.conftest import Kernel
+
+TYPES = """
+from dataclasses import dataclass
+from typing import Literal
+@dataclass
+class Person:
+    name: str
+    born: int
+    field: Literal["mathematics", "physics", "other"]
+"""
+ASK = "Extract the person as JSON: Ada Lovelace, a mathematician, was born in 1815."
+
+
+def test_a_schema_gives_an_object(kernel: Kernel) -> None:
+    assert kernel.run(TYPES).status == "ok"
+    result = kernel.run(f"%%llm --schema Person -o p -t 0 -n 90\n{ASK}")
+    assert result.status == "ok", result.error
+    assert kernel.value("type(p).__name__, isinstance(p.born, int)") == "Person True"
+    assert GENERATION_MIME in result.outputs[0]
+    again = kernel.run(f"%%llm --schema Person -o q -t 0 -n 90\n{ASK}")  # the kept answer has its value too
+    assert again.status == "ok" and kernel.value("p == q") == "True"
+    short = kernel.run(f"%%llm --schema 'name, born int' -o row -t 0 -n 60\n{ASK}")
+    assert short.status == "ok" and short.outputs[-1]["application/json"].keys() == {"name", "born"}
+    assert set(json.loads(kernel.value("__import__('json').dumps(row)"))) == {"name", "born"}
+    kernel.run("form = {'type': 'array', 'items': {'type': 'integer'}, 'minItems': 2, 'maxItems': 3}")
+    assert kernel.run("value = %llm --schema form -t 0 -n 40 -q Three numbers").status == "ok"
+    assert kernel.value("2 <= len(value.value) <= 3") == "True"
+
+
+def test_patterns_and_grammars(kernel: Kernel) -> None:
+    result = kernel.run("%%llm --regex '[0-9]{4}' -o year -t 0 -n 9\nWhen was Ada Lovelace born?")
+    assert result.status == "ok" and len(kernel.value("year")) == 4
+    kernel.run('lark = \'start: ("yes" | "no") ", " /[a-z ]{3,20}/\'')
+    assert kernel.run("%%llm --grammar lark -o said -t 0 -n 30\nIs the sky blue?").status == "ok"
+    assert kernel.value("said.split(',')[0] in ('yes', 'no')") == "True"
+
+
+def test_what_cannot_be_is_said(kernel: Kernel) -> None:
+    kernel.run(TYPES)
+    cut = kernel.run(f"%%llm --schema Person -o cut -t 0 -n 12\n{ASK}")
+    assert cut.status == "error" and "IncompleteAnswer" in cut.error and "Use -n" in cut.error
+    assert '"name"' in cut.outputs[0]["text/plain"] and kernel.value("'cut' in globals()") == "False"
+    for line, said in (
+        ("--schema Nobody", "which is not defined"),
+        ("--schema Person -f json", "cannot be combined"),
+        ("--schema Person --stop x", "cannot be combined"),
+        ("--regex '('", "cannot be used"),
+        ("--schema object", "no schema can be made of object"),
+        ("--choices a", "two choices at least"),
+        ("--choices a,b -c plan", "--choices gives one label"),
+    ):
+        kernel.run("object = object")
+        result = kernel.run(f"%%llm {line} -n 5\nhi")
+        assert result.status == "error" and said in result.error, (line, result.error)
+
+
+def test_choices_have_exact_probabilities(kernel: Kernel) -> None:
+    result = kernel.run("%%llm --choices positive,negative -o label\nIs this review positive? I love it!")
+    assert result.status == "ok" and result.data[INSPECTION_MIME]["view"] == "choices"
+    assert kernel.value("label in ('positive', 'negative')") == "True"
+    assert kernel.value("abs(sum(label.probabilities.values()) - 1) < 1e-9") == "True"
+    raw = kernel.run("%%llm --choices ' yes= yes| Yes, no' --raw -q -o answer\nQ: Is the sky blue? A:")
+    assert (
+        raw.status == "ok" and raw.outputs == [] and kernel.value("answer.strip() in ('yes', 'no')") == "True"
+    )
