@@ -13,6 +13,9 @@ from ..core.records import Generation, ModelInfo
 from ..engine.batch import Batch, Request
 from ..engine.runtime import Runtime
 from ..errors import Interrupted, LLMMagicsError, UsageError
+from ..views.record_codec import decode_record, encode_record
+from .journal import Journal
+from .request_key import request_key
 
 
 class BatchAnswers(list[Generation | LLMMagicsError | Interrupted]):
@@ -49,6 +52,8 @@ def map_prompts(
     progress: bool,
     answers: BatchAnswers,
     finish: Callable[[Generation], Generation] | None = None,
+    journal: Journal | None = None,
+    seen: Callable[[int, Any], None] | None = None,
 ) -> BatchAnswers:
     """Answer every prompt, several at a time.
 
@@ -62,6 +67,8 @@ def map_prompts(
         progress: show a bar.
         answers: filled in place, so that its holder has what was made when a KeyboardInterrupt goes through.
         finish: makes the value of a complete answer of a given form; its error is that of the row.
+        journal: has the rows that were finished before, and takes each that is finished now.
+        seen: told of each row that is finished: its number, and the answer or the error.
 
     Raises:
         UsageError: ``prompts`` is a single text or a whole table, or ``rows`` is no count.
@@ -80,24 +87,65 @@ def map_prompts(
     answers[:] = [Interrupted("the run stopped before this row", hint="Call map() again for it.")] * len(
         asked
     )
+    done = seen or (lambda number, result: None)
+    batch_numbers: list[int] = []  # of the rows that are computed, in the order of the batch
+    keys: dict[int, str] = {}
+    same: dict[str, list[int]] = {}  # rows with the same request: it is computed once
+
+    def settle(number: int, result: Generation | LLMMagicsError) -> None:
+        answers[number] = _finished(result, finish)
+        done(number, answers[number])
 
     def requests() -> Iterator[Request | LLMMagicsError]:
-        for prompt in asked:
-            yield _request(encode, prompt, options)
-
-    batch = Batch(runtime, requests(), model=info, rows=max(min(rows, len(asked)), 1))
-    try:
-        shown = nullcontext() if progress else quiet()
-        with shown, progress_bar("answering", len(asked), unit="prompt", leave=True) as step:
-            for number, result in batch:
-                answers[number] = _finished(result, finish)
+        for number, prompt in enumerate(asked):
+            request = _request(encode, prompt, options)
+            if isinstance(request, LLMMagicsError):
+                settle(number, request)
                 step(1)
-    finally:
-        batch.close()
-        for number, result in batch.results.items():
-            if isinstance(answers[number], Interrupted):
-                answers[number] = result
+                continue
+            if journal is not None:
+                key = request_key(info, request.ids, options)
+                known = _known(journal, key)
+                if known is not None:
+                    settle(number, known)
+                    step(1)
+                    continue
+                if key in same:
+                    same[key].append(number)
+                    continue
+                keys[number], same[key] = key, [number]
+            batch_numbers.append(number)
+            yield request
+
+    shown = nullcontext() if progress else quiet()
+    with shown, progress_bar("answering", len(asked), unit="prompt", leave=True) as step:
+        batch = Batch(runtime, requests(), model=info, rows=max(min(rows, len(asked)), 1))
+        try:
+            for index, result in batch:
+                number = batch_numbers[index]
+                if journal is not None and isinstance(result, Generation):
+                    journal.add(keys[number], encode_record(result))
+                for other in same.get(keys.get(number, ""), [number]):
+                    settle(other, result)
+                    step(1)
+        finally:
+            batch.close()
+            for index, result in batch.results.items():
+                if isinstance(answers[batch_numbers[index]], Interrupted):
+                    answers[batch_numbers[index]] = result
     return answers
+
+
+def _known(journal: Journal, key: str) -> Generation | None:
+    """Return the answer that the journal has of a request; None where it has none that can be read."""
+    payload = journal.find(key)
+    if payload is None:
+        return None
+    try:
+        record = decode_record(payload)
+    except LLMMagicsError:
+        return None
+    return record if isinstance(record, Generation) else None
 
 
 def _finished(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from .draft import draft_for
 from .fidelity import TOKENS, Fidelity, measure, read_fidelity, sample_text, write_fidelity
 from .forms import defaults_for, stream_value, take_form, with_value
 from .inspection import Inspections
+from .journal import Journal
 from .origin import Origin
 from .prompts import Prompt, PromptEncoder
 from .scoring import score_answer, score_text
@@ -414,6 +416,8 @@ class Model(Inspections):
         rows: int = ROWS,
         progress: bool = True,
         answers: BatchAnswers | None = None,
+        keep: bool | str | Path = False,
+        seen: Callable[[int, Any], None] | None = None,
         **options: Any,
     ) -> BatchAnswers:
         """Answer many prompts, several at a time.
@@ -430,6 +434,9 @@ class Model(Inspections):
             rows: at most so many at a time.
             progress: show a bar.
             answers: filled in place.
+            keep: write each finished row to a journal on the disk, and take rows from it that were finished
+                before: True is the one of the cache folder, otherwise the path of a file.
+            seen: called with the number of each row that is finished, and its answer or error.
             **options: the fields of :class:`SamplingOptions`, the same for each row; and the form of the
                 answers, as in :meth:`stream`.
 
@@ -439,17 +446,20 @@ class Model(Inspections):
         form, options = take_form(options)
         chosen = sampling_options({**defaults_for(self.sampling_defaults, options), **options})
         self.last_map = BatchAnswers() if answers is None else answers
-        return map_prompts(
-            self._runtime,
-            lambda prompt: self.encode(prompt, system=system, raw=raw),
-            prompts,
-            chosen,
-            info=self.info,
-            rows=rows,
-            progress=progress,
-            answers=self.last_map,
-            finish=None if form is None else partial(with_value, form=form),
-        )
+        with nullcontext() if keep is False else Journal(None if keep is True else Path(keep)) as journal:
+            return map_prompts(
+                self._runtime,
+                lambda prompt: self.encode(prompt, system=system, raw=raw),
+                prompts,
+                chosen,
+                info=self.info,
+                rows=rows,
+                progress=progress,
+                answers=self.last_map,
+                finish=None if form is None else partial(with_value, form=form),
+                journal=journal,
+                seen=seen,
+            )
 
     def card(self) -> ModelCard:
         """Return what the license of the weights asks, and what the model costs to run."""

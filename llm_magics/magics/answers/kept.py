@@ -11,11 +11,9 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ... import __version__
 from ...core.files import json_object, write_atomic
 from ...core.records import Generation, Token
 from ...errors import LLMMagicsError
@@ -33,20 +31,9 @@ _PRUNED_EVERY = 50  # writes
 
 def key_of(model: Model, ids: list[int], options: SamplingOptions, think: int | None) -> str:
     """Return the key of a request, hexadecimal."""
-    try:
-        runtime = version("onnxruntime")
-    except PackageNotFoundError:
-        runtime = ""
-    asked = [
-        __version__,
-        runtime,
-        model.info.fingerprint,
-        model.info.precision,
-        ids,
-        options.to_dict(),
-        think,
-    ]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    from ...models.request_key import request_key
+
+    return request_key(model.info, ids, options, think)
 
 
 def folder() -> Path:
