@@ -16,6 +16,7 @@ from .answers.bounded_reasoning import BoundedReasoning
 from .answers.columns import Columns, ColumnView
 from .answers.formats import value_of
 from .answers.forms import form_options, labels
+from .answers.rows import RowsRunner, check_target, read_rows, row_prompts
 from .answers.tool_calls import run_call
 from .answers.tools import ROUNDS, Exchange, calls_in, steps_of, tools_of
 from .context.collect import collect
@@ -77,6 +78,10 @@ class AnswerRunner:
     def run(self, request: CellRequest) -> Any:
         """Answer with one model, or with several; or several times, with seeds one after the other."""
         several = bool(request.models) or request.samples > 1
+        if request.rows is not None:
+            return self._map_rows(request, several=several)
+        if request.truth is not None:
+            raise UsageError("--truth is only valid with --map", hint="Add --map TABLE.COLUMN.")
         if request.tools is not None:
             if several or request.background:
                 raise UsageError("--tools gives one answer", hint="Omit --background, --samples and models.")
@@ -105,6 +110,34 @@ class AnswerRunner:
             Interrupted: the user stopped it; the text so far is kept.
         """
         return self._complete(self._prepare(request))
+
+    def _map_rows(self, request: CellRequest, *, several: bool) -> list[Any]:
+        """Answer one prompt for each row; return what came of the rows, None for those with an error."""
+        other = (request.background, request.format, request.tools, request.see)
+        if several or any(other) or request.conversation is not None:
+            raise UsageError(
+                "--map gives one answer a row",
+                hint="Omit -c, -f, --see, --tools, --background, --samples and further models.",
+            )
+        host, namespace = self._host, self._host.shell.user_ns
+        source = read_rows(request.rows or "", namespace)
+        truth = [] if request.truth is None else read_rows(request.truth, namespace).values
+        if truth and len(truth) != len(source.values):
+            raise UsageError(
+                f"--truth has {len(truth):,} rows, and --map {len(source.values):,}",
+                hint="Use columns of one table.",
+            )
+        check_target(request.variable, namespace)
+        prompts = row_prompts(request.prompt, source, namespace, evaluate=request.evaluate)
+        runner = RowsRunner(host.shell, request, source, prompts, truth)
+        output = ProgressOutput(host.shell, quiet=request.quiet)
+        try:
+            with output.capture_progress():
+                model = host.models.use_for(request)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped before the first row") from None
+        runner.run(model, request.system, output=output.output)
+        return runner.values
 
     def _choose(self, request: CellRequest, *, several: bool) -> Any:
         """Return the likeliest of several labels, and show the probabilities of all of them."""

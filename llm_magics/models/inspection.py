@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import validation
 from ..core.records import Generation, ModelInfo
 from ..engine.runtime import Runtime
+from ..errors import LLMMagicsError
 
 if TYPE_CHECKING:
     from ..inspection.answers.choices import Choice
@@ -125,6 +127,38 @@ class Inspections:
         labels = label_spellings(choices)
         _, ids = self._prompts.encode(prompt, system, raw)
         return Choice(choose(self._runtime, self.info, ids, labels))
+
+    def choose_rows(
+        self,
+        prompts: Iterable[Any],
+        choices: Any,
+        *,
+        system: str | None = None,
+        raw: bool = False,
+        keep: bool | str | Path = False,
+    ) -> Iterator[tuple[int, Choice | LLMMagicsError]]:
+        """Yield the likeliest label of each prompt, with its number; an error where there is none.
+
+        Args:
+            prompts: texts, or lists of messages.
+            choices: as for :meth:`choose`.
+            system: the system message.
+            raw: continue the texts, with no chat template.
+            keep: as for :meth:`map`.
+
+        Raises:
+            UsageError: there are fewer than two labels.
+        """
+        from .choose_rows import choose_rows
+
+        return choose_rows(
+            self._runtime,
+            self.info,
+            lambda prompt: self._prompts.encode(prompt, system, raw),
+            prompts,
+            choices,
+            keep=keep,
+        )
 
     def replay(self, answer: Generation | None = None) -> Replay:
         """Return the sampler's choices of an answer again.

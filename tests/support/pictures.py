@@ -16,6 +16,7 @@ from llm_magics.core.options import SamplingOptions
 from llm_magics.core.records import Alternative, Generation, ModelInfo, Timing, Token
 from llm_magics.inspection.answers.cell_fix import CellFix, cell_fix
 from llm_magics.inspection.answers.choices import Choices
+from llm_magics.inspection.answers.rows import RowResult, RowsRun, RowsState, rows_run
 from llm_magics.inspection.answers.side_by_side import SideBySide, side_by_side
 from llm_magics.inspection.answers.verification import Outcome, Verification, verification
 from llm_magics.inspection.attention import Attention
@@ -403,6 +404,17 @@ def chosen(text: str = "") -> Choices:
     return Choices(info(text), head, {"logprob": np.log([0.315, 0.16, 0.025])})
 
 
+def run_over_rows(text: str = "") -> RowsRun:
+    results = {
+        n: RowResult(n, text or f"review {n}", text or ("pos" if n % 3 else "neg"), 0.55 + (n % 9) / 20)
+        for n in range(60)
+    }
+    results[60] = RowResult(60, text, error=text or "the review is empty")
+    truth = {n: text or ("pos" if n % 4 else "neg") for n in range(60)}
+    state = RowsState(text or "df.review", 70, results, truth, 12.5, "stopped", (text or "df.label",))
+    return rows_run(state, info(text))
+
+
 def fixed(text: str = "") -> CellFix:
     before = f"import math\nprices = [3, 4]\n{text}total = sum(price)\nprint(total)"
     return cell_fix(6, before, before.replace("(price)", "(prices)"), info(text))
@@ -420,6 +432,7 @@ KINDS: dict[str, Callable[..., InspectionRecord]] = {
     "models": models,
     "probe": probe,
     "replay": replay,
+    "rows": run_over_rows,
     "side_by_side": beside,
     "tokenizers": tokenizers,
     "tree": tree,

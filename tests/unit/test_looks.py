@@ -50,6 +50,7 @@ def test_every_kind_is_read() -> None:
             "fix",
             "memory",
             "models",
+            "rows",
             "side_by_side",
             "tree",
             "verify",

@@ -15,6 +15,7 @@ import { CardView } from './models/cardView.js';
 import { ModelsView } from './models/modelsView.js';
 import { ProbeView } from './probeView.js';
 import { ReplayView } from './replay/replayView.js';
+import { RowsView } from './rows/rowsView.js';
 import { SideBySideView } from './sideBySide/sideBySideView.js';
 import { TokenizationView } from './tokenizationView.js';
 import { TrackView } from './trackView.js';
@@ -34,6 +35,7 @@ const VIEWS: Record<string, CreateView> = {
   models: (record, element, host) => new ModelsView(record, element, host),
   probe: (record, element, host) => new ProbeView(record, element, host),
   replay: (record, element, host) => new ReplayView(record, element, host),
+  rows: (record, element, host) => new RowsView(record, element, host),
   side_by_side: (record, element, host) => new SideBySideView(record, element, host),
   tokenizers: (record, element, host) => new TokenizationView(record, element, host),
   tree: (record, element, host) => new TreeView(record, element, host),

@@ -19,6 +19,11 @@ class ProgressOutput:
         self._quiet, self._output = quiet, Output()
         self._warnings: list[str] = []
 
+    @property
+    def output(self) -> Output:
+        """Return the output that is updated."""
+        return self._output
+
     def capture_progress(self) -> AbstractContextManager[None]:
         """Show progress here meanwhile, in a terminal on stderr; nothing of it stays after an error."""
         if self._quiet:

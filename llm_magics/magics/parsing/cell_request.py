@@ -27,6 +27,9 @@ class CellRequest:
         tools_run: whether calls run without asking.
         schema, regex, grammar: the form of the answer, as it was written.
         choices: labels with commas.
+        rows: the column or the list that is mapped; the prompt is then the template of a row.
+        truth: the column with the true labels.
+        evaluate: whether fields of a row's template are evaluated.
         draft: the name of a smaller model that guesses tokens.
         fresh: whether the answer is generated although it is kept.
         keep: whether the answer is kept for the next time (a setting).
@@ -70,6 +73,9 @@ class CellRequest:
     regex: str | None = None
     grammar: str | None = None
     choices: str | None = None
+    rows: str | None = None
+    truth: str | None = None
+    evaluate: bool = False
     draft: str | None = None
     fresh: bool = False
     keep: bool = True

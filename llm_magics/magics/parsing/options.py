@@ -131,6 +131,18 @@ OPTIONS = (
     Option(("--regex",), "regex", "form of the answer: a full match of the pattern REGEX", sampling=False),
     Option(("--grammar",), "grammar", "form of the answer: the NAME of a Lark grammar", sampling=False),
     Option(
+        ("--map",),
+        "rows",
+        "one prompt for each row of TABLE.COLUMN or of a list; {COLUMN} is a value of the row, {row} its own",
+        sampling=False,
+    ),
+    Option(
+        ("--truth",),
+        "truth",
+        "the true labels TABLE.COLUMN of --map and --choices: accuracy, and which labels are mixed up",
+        sampling=False,
+    ),
+    Option(
         ("--choices",),
         "choices",
         "labels A,B,C with their exact probabilities; A=a|b gives spellings",

@@ -93,9 +93,9 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
             else "Write the prompt into the cell; %llm TEXT takes one line.",
         )
     # Every cell ends with one line break that nobody wrote.
-    prompt, more_left = expand(
-        rest if cell is None else cell.removesuffix("\n"), namespace, evaluate=evaluate
-    )
+    typed = rest if cell is None else cell.removesuffix("\n")
+    # The template of a row is expanded for each row.
+    prompt, more_left = (typed, ()) if "rows" in values else expand(typed, namespace, evaluate=evaluate)
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint="Write a prompt.")
     options = {name: values.pop(name) for name in list(values) if name in SAMPLING}
@@ -107,6 +107,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
         unresolved=left + more_left,
         models=several,
         samples=samples,
+        evaluate=evaluate,
         **values,
     )
 
@@ -136,6 +137,8 @@ def _sample_count(values: dict[str, Any]) -> int:
 
 def _check_out(values: Mapping[str, Any]) -> None:
     out = values.get("variable")
+    if out is not None and "rows" in values and out.count(".") == 1:
+        out = out.partition(".")[0]  # a column of a table
     if out is not None and (not out.isidentifier() or keyword.iskeyword(out)):
         raise UsageError(f"{out!r} is not a valid variable name", hint="Write for example -o answer.")
 
