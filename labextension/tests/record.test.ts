@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { RecordError } from '../src/protocol/checks.js';
 import { unpack } from '../src/protocol/columns.js';
-import { pathTokens, readRecord } from '../src/protocol/record.js';
+import { pathTokens, type RecordPayload, readRecord } from '../src/protocol/record.js';
 import type { Token } from '../src/protocol/token.js';
 
 const GOLDEN = '../tests/golden';
@@ -45,4 +45,16 @@ test('a later schema says so, and damage is one clear error', async () => {
   for (const payload of [{}, { schema: 2 }, { schema: 2, data: 'AAAA' }, { schema: 2, data: '???' }])
     await expect(readRecord(payload)).rejects.toThrow(RecordError);
   expect(() => unpack(new Uint8Array([200, 0, 0, 0]), [])).toThrow();
+});
+
+test('what a grammar allowed is read from a golden record', async () => {
+  const golden = JSON.parse(readFileSync('../tests/golden/schema-4.json', 'utf8'));
+  const payload = Object.values(golden.bundle).find(item => typeof item === 'object') as RecordPayload;
+  const { tokens } = await readRecord(payload);
+  const told = tokens.map(token => [
+    token.allowed,
+    token.log_allowed,
+    token.alternatives.map(other => other.banned === true),
+  ]);
+  expect(told).toEqual(golden.form.tokens);
 });

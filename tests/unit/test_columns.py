@@ -106,6 +106,13 @@ def test_golden_records(name: str) -> None:
     assert {str(id): data.hex() for id, data in found.pieces.items()} == golden["pieces"]
     if "dice" in golden:
         assert [[token.u, token.log_total] for token in found.tokens] == golden["dice"]
+    if form := golden.get("form"):
+        assert found.options.grammar is not None and found.options.grammar.to_dict() == form["grammar"]
+        told = [
+            [token.allowed, token.log_allowed, [other.banned for other in token.alternatives]]
+            for token in found.tokens
+        ]
+        assert told == form["tokens"] and found.value == form["value"]
     if "paths" in golden:
         assert list(found.prompt_texts) == golden["prompt_texts"] and len(found.branches) == 2
         assert "".join(found.prompt_texts) == found.prompt
@@ -159,7 +166,7 @@ def test_there_are_golden_records_of_every_schema() -> None:
         json.loads(path.read_text("utf-8"))["bundle"][GENERATION_MIME]["schema"]
         for path in GOLDEN.glob("schema-*.json")
     }
-    assert schemas == {1, 2, 3}
+    assert schemas == {1, 2, 3, 4}
 
 
 @settings(max_examples=200, deadline=None)
