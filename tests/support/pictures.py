@@ -405,10 +405,11 @@ def chosen(text: str = "") -> Choices:
 
 
 def run_over_rows(text: str = "") -> RowsRun:
-    results = {
-        n: RowResult(n, text or f"review {n}", text or ("pos" if n % 3 else "neg"), 0.55 + (n % 9) / 20)
-        for n in range(60)
-    }
+    def result(n: int) -> RowResult:
+        label, p = text or ("pos" if n % 3 else "neg"), 0.55 + (n % 9) / 20
+        return RowResult(n, text or f"review {n}", label, p, shares={"pos": 0.6, "neg": 0.4})
+
+    results = {n: result(n) for n in range(60)}
     results[60] = RowResult(60, text, error=text or "the review is empty")
     truth = {n: text or ("pos" if n % 4 else "neg") for n in range(60)}
     state = RowsState(text or "df.review", 70, results, truth, 12.5, "stopped", (text or "df.label",))

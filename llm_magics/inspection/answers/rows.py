@@ -13,6 +13,7 @@ from ...core.format import percent
 from ...core.records import ModelInfo
 from ...sanitize import printable, single_line
 from ...views.inspection_record import InspectionRecord, Stored, table
+from .calibration import calibrate
 
 MOST_ERRORS, MOST_SHOWN, MOST_LABELS = 50, 8, 30
 _LETTERS = 300  # of a row that are shown
@@ -30,6 +31,7 @@ class RowResult:
         answer: as text; empty where there is an error.
         p: the share of the label among all labels; None where none was chosen.
         error: why there is no answer; empty where there is one.
+        shares: of all labels; empty where none was chosen.
     """
 
     row: int
@@ -37,6 +39,7 @@ class RowResult:
     answer: str = ""
     p: float | None = None
     error: str = ""
+    shares: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,7 +72,8 @@ class RowsRun(InspectionRecord):
     ``errors``: row and message; ``first`` and ``least`` (those with the least sure labels): row, text,
     answer, share, truth; ``labels``: name, count and true count; ``accuracy``: right, total, low, high and
     commonest, or empty; ``confusion``: names and counts by truth and label; ``reliability``: for each bin
-    the mean share, the rows, the right ones and a 95 % interval.
+    the mean share, the rows, the right ones and a 95 % interval;
+    ``calibration``: see Calibration.
     """
 
     kind = "rows"
@@ -97,6 +101,11 @@ class RowsRun(InspectionRecord):
             lines.append(
                 f"accuracy {percent(a['right'] / a['total'])} [{percent(a['low'])}, {percent(a['high'])}]; "
                 f"always the commonest label: {percent(a['commonest'])}"
+            )
+        if c := h["calibration"]:
+            lines.append(
+                f"divided by temperature {c['temperature']:.2f} the shares are off by {percent(c['after'])} "
+                f"({percent(c['before'])} before), judged on {c['rows']:,} other rows"
             )
         if h["columns"]:
             lines.append(f"written: {', '.join(map(single_line, h['columns']))}")
@@ -184,7 +193,7 @@ def _scores(sure: Sequence[RowResult], truth: Mapping[int, str]) -> dict[str, An
     """Return how often the labels were right, which were mixed up, and whether the shares tell it."""
     known = [(item, truth[item.row]) for item in sure if item.row in truth]
     if not known:
-        return {"accuracy": {}, "confusion": {}, "reliability": []}
+        return {"accuracy": {}, "confusion": {}, "reliability": [], "calibration": {}}
     right = sum(item.answer == real for item, real in known)
     low, high = wilson_interval(right, len(known))
     commonest = Counter(real for _, real in known).most_common(1)[0][1] / len(known)
@@ -206,4 +215,16 @@ def _scores(sure: Sequence[RowResult], truth: Mapping[int, str]) -> dict[str, An
             "counts": [[pairs[real, given] for given in names] for real in names],
         },
         "reliability": bins,
+        "calibration": _calibration(known),
     }
+
+
+def _calibration(known: Sequence[tuple[RowResult, str]]) -> dict[str, Any]:
+    """Return a temperature that makes the shares tell how often they are right; empty for too few rows."""
+    names = list(known[0][0].shares)
+    fitting = [(item, real) for item, real in known if list(item.shares) == names and real in names]
+    found = calibrate(
+        [[item.shares[name] for name in names] for item, _ in fitting],
+        [names.index(real) for _, real in fitting],
+    )
+    return {} if found is None else found.to_dict()

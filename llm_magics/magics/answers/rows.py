@@ -205,7 +205,8 @@ class RowsRunner:
         else:
             self.values[number] = result
             p = max(result.probabilities.values())
-            self.state.results[number] = RowResult(number, text, str(result), p)
+            shares = result.probabilities
+            self.state.results[number] = RowResult(number, text, str(result), p, shares=shares)
         self._show()
 
     def _write(self) -> None:

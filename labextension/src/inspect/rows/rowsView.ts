@@ -6,7 +6,7 @@ import { h, icon } from '../../ui/dom.js';
 import { count, fixed, percent, plural, visible } from '../../ui/format.js';
 import { BaseInspectionView, type InspectionHost } from '../inspectionView.js';
 import { STYLE } from './rowsView.css.js';
-import { confusionTable, reliabilityPlot } from './scores.js';
+import { calibrationText, confusionTable, reliabilityPlot } from './scores.js';
 
 const STATES: Record<string, string> = {
   running: 'Answering',
@@ -170,6 +170,8 @@ export class RowsView extends BaseInspectionView {
   private scores(): HTMLElement[] {
     const { head } = this.record;
     const plot = reliabilityPlot(head.reliability);
+    const told = calibrationText(head.calibration);
+    if (plot && told) plot.append(h('p', {}, told));
     const mixed = confusionTable(head.confusion);
     return [plot, mixed].filter(item => item !== undefined);
   }

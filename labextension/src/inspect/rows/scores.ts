@@ -96,3 +96,15 @@ export function confusionTable(value: unknown): HTMLElement | undefined {
     ),
   );
 }
+
+/** What a temperature does for the shares, and from which share on a label can be relied on. */
+export function calibrationText(value: unknown): string {
+  const data = (typeof value === 'object' && value ? value : {}) as Record<string, unknown>;
+  const share = (item: unknown) => percent(Math.max(0, Math.min(1, Number(item) || 0)));
+  const temperature = Number(data.temperature);
+  if (!(temperature > 0)) return '';
+  const [part = 0, right = 0] = numbersOf(data.above);
+  const told = `Divided by temperature ${temperature.toFixed(2)} the shares are off by ${share(data.after)} (${share(data.before)} before), judged on ${count(Number(data.rows))} other rows.`;
+  if (typeof data.threshold !== 'number') return `${told} No share is right in 90 % of the rows.`;
+  return `${told} From ${share(data.threshold)} on, which ${share(part)} of them reach, ${share(right)} are right.`;
+}
