@@ -51,7 +51,9 @@ class Calibration:
 
 
 def calibrate(shares: Sequence[Sequence[float]], truth: Sequence[int]) -> Calibration | None:
-    """Fit a temperature on every other row, and judge it on the rest (Guo et al. 2017, arXiv:1706.04599).
+    """Return a temperature that is fitted on every other row and judged on the rest.
+
+    Temperature scaling: Guo et al. 2017, arXiv:1706.04599.
 
     Args:
         shares: (rows, labels), of each label among all.
