@@ -261,6 +261,10 @@ def check_rules(options: SamplingOptions) -> None:
     if options.has_penalties:
         named = ", ".join(name for name in PENALTIES if getattr(options, name))
         raise UsageError(f"this view cannot show {named} yet", hint=f"Generate an answer without {named}.")
+    if options.grammar is not None:
+        raise UsageError(
+            "this view cannot show an answer of a given form yet", hint="Generate an answer without a schema."
+        )
 
 
 def _one_by_one(runtime: Runtime, answer: Generation, a: dict[str, NDArray[Any]]) -> None:

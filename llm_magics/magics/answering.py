@@ -225,8 +225,10 @@ class AnswerRunner:
         prepared.view.status("generating in the background …")  # the output appears while the cell runs
 
         def work() -> Generation:
-            generation, _ = self.generate(prepared)
+            generation, interrupted = self.generate(prepared)
             self._note_answer(prepared, generation)
+            if prepared.value is not None and not interrupted:
+                generation = replace(generation, built=prepared.value(generation))
             return generation
 
         job = BackgroundAnswer(prepared.stream, work)

@@ -11,6 +11,7 @@ from ..engine.constraint import TokenConstraint, check_grammar
 from ..engine.generate import Stream
 from ..structured.form import AnswerForm, answer_form, incomplete, value_of
 
+THINKING = ("enable_thinking", "thinking")  # variables of chat templates that switch reasoning
 FORM_ARGUMENTS = ("schema", "regex", "grammar")
 
 
@@ -22,13 +23,22 @@ def take_form(options: Mapping[str, Any]) -> tuple[AnswerForm | None, dict[str, 
     """
     rest = {name: value for name, value in options.items() if name not in FORM_ARGUMENTS}
     stated = {name: options[name] for name in FORM_ARGUMENTS if options.get(name) is not None}
-    if isinstance(stated.get("grammar"), Grammar):
-        return None, {**rest, "grammar": stated["grammar"]}  # of a record, checked before
+    if isinstance(stated.get("grammar"), (Grammar, Mapping)):
+        return None, {**rest, "grammar": Grammar.from_dict(stated["grammar"])}  # of a record, checked before
     form = answer_form(**stated)
     if form is None:
         return None, rest
     check_grammar(form.grammar)
     return form, {**rest, "grammar": form.grammar}
+
+
+def thinking_off(template: str | None, *, raw: bool) -> dict[str, bool] | None:
+    """Return the variables by which a chat template leaves reasoning out; None where it has none.
+
+    Reasoning is no part of a value, and no part of a label.
+    """
+    names = [name for name in THINKING if name in (template or "")]
+    return dict.fromkeys(names, False) if names and not raw else None
 
 
 def defaults_for(defaults: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

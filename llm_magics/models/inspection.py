@@ -10,6 +10,7 @@ from ..core import validation
 from ..core.records import Generation, ModelInfo
 from ..engine.runtime import Runtime
 from ..errors import LLMMagicsError
+from .forms import thinking_off
 
 if TYPE_CHECKING:
     from ..inspection.answers.choices import Choice
@@ -125,7 +126,8 @@ class Inspections:
         from ..inspection.answers.choices import Choice, choose, label_spellings
 
         labels = label_spellings(choices)
-        _, ids = self._prompts.encode(prompt, system, raw)
+        switches = thinking_off(self._prompts.template, raw=raw)
+        _, ids = self._prompts.encode(prompt, system, raw, switches)
         return Choice(choose(self._runtime, self.info, ids, labels))
 
     def choose_rows(
@@ -151,10 +153,11 @@ class Inspections:
         """
         from .choose_rows import choose_rows
 
+        switches = thinking_off(self._prompts.template, raw=raw)
         return choose_rows(
             self._runtime,
             self.info,
-            lambda prompt: self._prompts.encode(prompt, system, raw),
+            lambda prompt: self._prompts.encode(prompt, system, raw, switches),
             prompts,
             choices,
             keep=keep,

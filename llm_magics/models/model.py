@@ -29,14 +29,12 @@ from .batch_generate import BatchAnswers, map_prompts
 from .branch import branch, extend
 from .draft import draft_for
 from .fidelity import TOKENS, Fidelity, measure, read_fidelity, sample_text, write_fidelity
-from .forms import defaults_for, stream_value, take_form, with_value
+from .forms import THINKING, defaults_for, stream_value, take_form, thinking_off, with_value
 from .inspection import Inspections
 from .journal import Journal
 from .origin import Origin
 from .prompts import Prompt, PromptEncoder
 from .scoring import score_answer, score_text
-
-THINKING = ("enable_thinking", "thinking")  # variables of chat templates that switch reasoning
 
 if TYPE_CHECKING:
     from .adapters.lora import Adapter
@@ -220,9 +218,9 @@ class Model(Inspections):
         """
         form, options = take_form(options)
         chosen = sampling_options({**defaults_for(self.sampling_defaults, options), **options})
-        if form is not None and thinking is None and not raw:
-            thinking = False if self._can_switch_thinking else None  # reasoning is no part of the form
         switches = None if thinking is None else self._thinking_switch(thinking, raw=raw)
+        if form is not None and thinking is None:
+            switches = thinking_off(self.template, raw=raw)
         if tools and (raw or "tools" not in (self.template or "")):
             raise UsageError(
                 f"the chat template of {single_line(self.name)} describes no tools",
@@ -243,10 +241,6 @@ class Model(Inspections):
         )
         self._last = stream.answer  # not the stream, which has a cache to itself as long as it lives
         return stream
-
-    @property
-    def _can_switch_thinking(self) -> bool:
-        return any(name in (self.template or "") for name in THINKING)
 
     def _thinking_switch(self, thinking: bool, *, raw: bool) -> dict[str, bool]:
         """Return the variable by which the chat template switches reasoning.
@@ -446,10 +440,11 @@ class Model(Inspections):
         form, options = take_form(options)
         chosen = sampling_options({**defaults_for(self.sampling_defaults, options), **options})
         self.last_map = BatchAnswers() if answers is None else answers
+        switches = None if form is None else thinking_off(self.template, raw=raw)
         with nullcontext() if keep is False else Journal(None if keep is True else Path(keep)) as journal:
             return map_prompts(
                 self._runtime,
-                lambda prompt: self.encode(prompt, system=system, raw=raw),
+                lambda prompt: self._prompts.encode(prompt, system, raw, switches),
                 prompts,
                 chosen,
                 info=self.info,

@@ -43,6 +43,13 @@ def test_patterns_and_grammars(kernel: Kernel) -> None:
     assert kernel.value("said.split(',')[0] in ('yes', 'no')") == "True"
 
 
+def test_a_value_comes_from_the_background_too(kernel: Kernel) -> None:
+    kernel.run(TYPES)
+    result = kernel.run(f"%%llm --schema Person --background -o job -t 0 -n 90\n{ASK}")
+    assert result.status == "ok", result.error
+    assert kernel.value("type(job.result(60).value).__name__") == "Person"
+
+
 def test_what_cannot_be_is_said(kernel: Kernel) -> None:
     kernel.run(TYPES)
     cut = kernel.run(f"%%llm --schema Person -o cut -t 0 -n 12\n{ASK}")
@@ -50,6 +57,7 @@ def test_what_cannot_be_is_said(kernel: Kernel) -> None:
     assert '"name"' in cut.outputs[0]["text/plain"] and kernel.value("'cut' in globals()") == "False"
     for line, said in (
         ("--schema Nobody", "which is not defined"),
+        ("--schema Person --think 20", "cannot be combined"),
         ("--schema Person -f json", "cannot be combined"),
         ("--schema Person --stop x", "cannot be combined"),
         ("--regex '('", "cannot be used"),

@@ -391,3 +391,28 @@ def test_a_constraint_counts_the_tokens_to_its_end() -> None:
     assert not constraint.is_whole
     with pytest.raises(UsageError):
         constraint.take(END)
+
+
+def test_reasoning_is_switched_off_where_a_form_or_a_label_is_asked_for() -> None:
+    template = (
+        "{{ messages[-1].content }}|"
+        "{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}"
+    )
+    model = Model(Noise(3, '"'), ScriptedTokenizer(), ModelInfo("m", fingerprint="f"), template=template)
+    options: dict[str, Any] = {"schema": SCHEMA, "temperature": 1.0, "max_tokens": 200}
+    alone = model.generate("x", **options)
+    (row,) = model.map(["x"], progress=False, **options)
+    assert isinstance(row, Generation) and row.prompt == alone.prompt == "x|<think></think>"
+    assert row.text == alone.text and model.generate("x", max_tokens=2).prompt == "x|"
+    choice = model.choose("x", ["a", "b"])
+    bare = Model(Noise(3, '"'), ScriptedTokenizer(), ModelInfo("m", fingerprint="f"))
+    assert choice.probabilities == bare.choose("x|<think></think>", ["a", "b"], raw=True).probabilities
+
+
+def test_options_of_a_record_make_the_same_answer() -> None:
+    """The history and conversations keep options as JSON."""
+    answer = noise(3, '"').generate("x", raw=True, schema=SCHEMA, temperature=1.0, max_tokens=200)
+    again = noise(3, '"').generate("x", raw=True, **answer.options.to_dict())
+    assert again.text == answer.text and again.value == answer.value
+    with pytest.raises(UsageError, match="of a given form"):
+        noise(3, '"').replay(answer)

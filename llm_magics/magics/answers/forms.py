@@ -25,6 +25,11 @@ def form_options(request: CellRequest, namespace: Mapping[str, Any]) -> dict[str
     if options and (request.format or request.tools):
         flag = "-f" if request.format else "--tools"
         raise UsageError(f"--{next(iter(options))} and {flag} cannot be combined", hint="Omit one of them.")
+    if options and request.think:
+        raise UsageError(
+            f"--think and --{next(iter(options))} cannot be combined: reasoning is no part of a value",
+            hint="Omit --think, or write --think off.",
+        )
     return options
 
 
