@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..core.records import Generation
     from ..engine.generate import Stream
     from ..models.model import Model
+    from ..views.inspection_record import InspectionRecord
 
 AnyStream: TypeAlias = "Stream | BoundedReasoning | kept.KeptStream"
 LONG_PROMPT = 500  # tokens; reading them takes about a second
@@ -86,7 +87,7 @@ class AnswerRunner:
             if several or request.background:
                 raise UsageError("--tools gives one answer", hint="Omit --background, --samples and models.")
             return self._formatted(self._answer_with_tools(request), request)
-        if request.choices is not None:
+        if request.choices is not None or request.decide is not None:
             return self._choose(request, several=several)
         if request.background:
             if several or request.format:
@@ -140,33 +141,38 @@ class AnswerRunner:
         return runner.values
 
     def _choose(self, request: CellRequest, *, several: bool) -> Any:
-        """Return the likeliest of several labels, and show the probabilities of all of them."""
-        if (
-            several
-            or request.background
-            or request.format
-            or request.schema
-            or request.conversation is not None
-        ):
+        """Return the likeliest label, or the answers to typed questions, and show their probabilities."""
+        flag = "--choices" if request.decide is None else "--decide"
+        other = (request.background, request.format, request.schema, request.regex, request.grammar)
+        both = request.choices is not None and request.decide is not None
+        if several or both or any(other) or request.conversation is not None:
             raise UsageError(
-                "--choices gives one label",
+                f"{flag} gives one label" if flag == "--choices" else f"{flag} gives one answer a question",
                 hint="Omit -c, -f, --schema, --background, --samples and further models.",
             )
-        host, spellings = self._host, labels(request.choices or "")
-        place = host.conversations.begin(cell_of(host.shell), request.system)
-        blocks = collect(request.see, host.log, host.shell.user_ns)
-        output = ProgressOutput(host.shell, quiet=request.quiet)
+        host, shell = self._host, self._host.shell
+        place = host.conversations.begin(cell_of(shell), request.system)
+        blocks = collect(request.see, host.log, shell.user_ns)
+        output = ProgressOutput(shell, quiet=request.quiet)
+        told: dict[str, Any] = {"system": request.system, "raw": request.raw}
+        value: Any
         try:
             with output.capture_progress():
                 model = host.models.use_for(request)
-                asked = compose(model, place, request, blocks)
-                choice = model.choose(asked.messages, spellings, system=request.system, raw=request.raw)
+                if request.decide is not None:
+                    text = "\n\n".join([*(block.text for block in blocks), request.prompt])
+                    record: InspectionRecord = model.decide(text, request.decide, **told)
+                    value = record
+                else:
+                    asked = compose(model, place, request, blocks)
+                    value = model.choose(asked.messages, labels(request.choices or ""), **told)
+                    record = value.record
         except KeyboardInterrupt:
             raise Interrupted("stopped without a label") from None
-        output.show_result(choice.record, note(request.unresolved))
+        output.show_result(record, note(request.unresolved))
         if request.variable:
-            host.shell.user_ns[request.variable] = choice
-        return choice
+            shell.user_ns[request.variable] = value
+        return value
 
     def answer_again(self, place: TurnPosition, turn: Turn) -> Generation:
         """Answer a turn of a conversation again, without a view.

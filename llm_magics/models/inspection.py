@@ -14,6 +14,7 @@ from .forms import thinking_off
 
 if TYPE_CHECKING:
     from ..inspection.answers.choices import Choice
+    from ..inspection.answers.decisions import Decisions
     from ..inspection.attention import Attention
     from ..inspection.attribution import Attribution
     from ..inspection.logit_lens import LogitLens
@@ -129,6 +130,28 @@ class Inspections:
         switches = thinking_off(self._prompts.template, raw=raw)
         _, ids = self._prompts.encode(prompt, system, raw, switches)
         return Choice(choose(self._runtime, self.info, ids, labels))
+
+    def decide(self, text: str, questions: str, *, system: str | None = None, raw: bool = False) -> Decisions:
+        """Return typed answers to several questions about one text, with exact probabilities.
+
+        Args:
+            text: what the questions are about.
+            questions: such as "team: billing|tech|sales; urgent?; severity 1-5".
+            system: the system message.
+            raw: continue the text, with no chat template.
+
+        Raises:
+            UsageError: a question cannot be read. ContextOverflow: the text is too long.
+        """
+        from ..inspection.answers.decisions import decide, questions_of
+
+        text = validation.require_str(text, "text")
+        return decide(
+            self.info,
+            text,
+            questions_of(validation.require_str(questions, "questions")),
+            lambda prompt, labels: self.choose(prompt, list(labels), system=system, raw=raw),
+        )
 
     def choose_rows(
         self,

@@ -70,6 +70,18 @@ def test_what_cannot_be_is_said(kernel: Kernel) -> None:
         assert result.status == "error" and said in result.error, (line, result.error)
 
 
+def test_typed_questions_about_a_text(kernel: Kernel) -> None:
+    result = kernel.run(
+        "%%llm --decide 'team: billing|tech; urgent?; severity 1-3' -o d\nMy invoice is wrong, please hurry!"
+    )
+    assert result.status == "ok", result.error
+    assert result.data[INSPECTION_MIME]["view"] == "decisions"
+    assert kernel.value("d['team'] in ('billing', 'tech') and d['severity'] in (1, 2, 3)") == "True"
+    assert kernel.value("type(d['urgent']).__name__") == "bool"
+    wrong = kernel.run("%%llm --decide 'nonsense'\nhi")
+    assert wrong.status == "error" and "cannot be read" in wrong.error
+
+
 def test_choices_have_exact_probabilities(kernel: Kernel) -> None:
     result = kernel.run("%%llm --choices positive,negative -o label\nIs this review positive? I love it!")
     assert result.status == "ok" and result.data[INSPECTION_MIME]["view"] == "choices"

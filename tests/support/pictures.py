@@ -16,6 +16,7 @@ from llm_magics.core.options import SamplingOptions
 from llm_magics.core.records import Alternative, Generation, ModelInfo, Timing, Token
 from llm_magics.inspection.answers.cell_fix import CellFix, cell_fix
 from llm_magics.inspection.answers.choices import Choices
+from llm_magics.inspection.answers.decisions import Decisions
 from llm_magics.inspection.answers.rows import RowResult, RowsRun, RowsState, rows_run
 from llm_magics.inspection.answers.side_by_side import SideBySide, side_by_side
 from llm_magics.inspection.answers.verification import Outcome, Verification, verification
@@ -416,6 +417,23 @@ def run_over_rows(text: str = "") -> RowsRun:
     return rows_run(state, info(text))
 
 
+def decided(text: str = "") -> Decisions:
+    def row(name: str, kind: str, value: Any, names: list[str]) -> dict[str, Any]:
+        labels = [
+            {"name": text or item, "share": 1 / (n + 1.5), "of_all": 0.1 / (n + 1)}
+            for n, item in enumerate(names)
+        ]
+        told = {"kind": kind, "value": value, "share": 0.6, "mean": 2.4}
+        return {"name": text or name, "labels": labels, **told}
+
+    rows = [
+        row("team", "label", text or "tech", ["tech", "billing", "sales"]),
+        row("urgent", "yes or no", True, ["yes", "no"]),
+        row("severity", "number", 2, ["1", "2", "3"]),
+    ]
+    return Decisions(info(text), {"questions": rows})
+
+
 def fixed(text: str = "") -> CellFix:
     before = f"import math\nprices = [3, 4]\n{text}total = sum(price)\nprint(total)"
     return cell_fix(6, before, before.replace("(price)", "(prices)"), info(text))
@@ -427,6 +445,7 @@ KINDS: dict[str, Callable[..., InspectionRecord]] = {
     "causes": causes,
     "choices": chosen,
     "compare": compare,
+    "decisions": decided,
     "fix": fixed,
     "lens": lens,
     "memory": memory,

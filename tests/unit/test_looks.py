@@ -47,6 +47,7 @@ def test_every_kind_is_read() -> None:
             "card",
             "choices",
             "compare",
+            "decisions",
             "fix",
             "memory",
             "models",

@@ -10,6 +10,7 @@ from ...core.records import Generation, Token, Trace
 from ...errors import RUN_CELL, ModelFileError, UsageError
 from ...inspection.answers.cell_fix import CellFix
 from ...inspection.answers.choices import Choices
+from ...inspection.answers.decisions import Decisions
 from ...inspection.answers.rows import RowsRun
 from ...inspection.answers.side_by_side import SideBySide
 from ...inspection.answers.verification import Verification
@@ -50,6 +51,7 @@ _ALL = (
     ModelTable,
     CellFix,
     Choices,
+    Decisions,
     RowsRun,
     SideBySide,
     Verification,

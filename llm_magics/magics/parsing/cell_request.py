@@ -27,6 +27,7 @@ class CellRequest:
         tools_run: whether calls run without asking.
         schema, regex, grammar: the form of the answer, as it was written.
         choices: labels with commas.
+        decide: questions about the prompt, which is then the text.
         rows: the column or the list that is mapped; the prompt is then the template of a row.
         truth: the column with the true labels.
         evaluate: whether fields of a row's template are evaluated.
@@ -73,6 +74,7 @@ class CellRequest:
     regex: str | None = None
     grammar: str | None = None
     choices: str | None = None
+    decide: str | None = None
     rows: str | None = None
     truth: str | None = None
     evaluate: bool = False

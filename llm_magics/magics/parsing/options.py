@@ -131,6 +131,12 @@ OPTIONS = (
     Option(("--regex",), "regex", "form of the answer: a full match of the pattern REGEX", sampling=False),
     Option(("--grammar",), "grammar", "form of the answer: the NAME of a Lark grammar", sampling=False),
     Option(
+        ("--decide",),
+        "decide",
+        "typed questions about the text: 'team: billing|tech|sales; urgent?; severity 1-5'",
+        sampling=False,
+    ),
+    Option(
         ("--map",),
         "rows",
         "one prompt for each row of TABLE.COLUMN or of a list; {COLUMN} is a value of the row, {row} its own",

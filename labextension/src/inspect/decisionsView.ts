@@ -1,0 +1,61 @@
+/** Typed questions about one text: the answer of each, and the shares of its labels. */
+
+import type { InspectionRecord } from '../protocol/inspection.js';
+import { bold, footer } from '../ui/controls.js';
+import { h } from '../ui/dom.js';
+import { count, percent, plural, visible } from '../ui/format.js';
+import { STYLE } from './decisionsView.css.js';
+import { BaseInspectionView } from './inspectionView.js';
+
+const share = (value: unknown): number => Math.max(0, Math.min(1, Number(value) || 0));
+
+export class DecisionsView extends BaseInspectionView {
+  private readonly table = h('table', { class: 'decisions' });
+
+  constructor(record: InspectionRecord, element: HTMLElement) {
+    super(element, STYLE);
+    this.shell.root.append(h('div', { class: 'wide' }, this.table), this.footer);
+    this.update(record);
+  }
+
+  update(record: InspectionRecord): void {
+    if (!this.setRecord(record)) return;
+    const raw = Array.isArray(record.head.questions) ? record.head.questions : [];
+    const names = ['question', 'answer', 'share', 'all labels'];
+    const head = h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
+    const rows = raw.map(item => {
+      const mean = Number(item?.mean);
+      const average =
+        item?.kind === 'number' && Number.isFinite(mean) ? ` · ${mean.toFixed(1)} on average` : '';
+      return h(
+        'tr',
+        {},
+        h('th', { scope: 'row' }, visible(String(item?.name ?? ''))),
+        h('td', {}, h('b', {}, visible(String(item?.value ?? '')))),
+        h('td', {}, percent(share(item?.share)), h('small', {}, average)),
+        h('td', { class: 'labels' }, ...this.labels(item?.labels)),
+      );
+    });
+    this.table.replaceChildren(h('thead', {}, head), h('tbody', {}, ...rows));
+    const parts = [
+      bold(count(raw.length), plural(raw.length, 'question')),
+      'labels by their exact probability',
+    ];
+    this.footer.replaceChildren(footer(parts, [], record.model));
+  }
+
+  private labels(value: unknown): HTMLElement[] {
+    const raw = Array.isArray(value) ? value : [];
+    const parts = raw.map((item, n) => {
+      const words = `${visible(String(item?.name ?? ''))} ${percent(share(item?.share))}`;
+      const part = h('i', { class: `part-${n % 3}`, title: words });
+      part.style.width = `${100 * share(item?.share)}%`;
+      return part;
+    });
+    const words = raw.map(item => `${visible(String(item?.name ?? ''))} ${percent(share(item?.share))}`);
+    return [
+      h('span', { class: 'stack', role: 'img', 'aria-label': words.join(', ') }, ...parts),
+      h('small', {}, words.slice(0, 5).join(' · ')),
+    ];
+  }
+}
