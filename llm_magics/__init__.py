@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .core.records import Alternative, Generation, ModelInfo, Timing, Token, Trace
     from .engine.generate import Stream
     from .errors import (
+        ClusterError,
         ContextOverflow,
         FetchError,
         GatedModel,
@@ -69,6 +70,7 @@ _HOMES = {
     "core.records": ("Alternative", "Generation", "ModelInfo", "Timing", "Token", "Trace"),
     "engine.generate": ("Stream",),
     "errors": (
+        "ClusterError",
         "ContextOverflow",
         "FetchError",
         "GatedModel",
@@ -106,6 +108,7 @@ __all__ = [
     "Adapter",
     "Alternative",
     "BatchAnswers",
+    "ClusterError",
     "ContextOverflow",
     "FetchError",
     "Fidelity",

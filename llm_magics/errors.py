@@ -11,6 +11,7 @@
      ├── MemoryNeeded          it needs more memory than is free
      ├── StoreError            the cache folder could not be read or written (full disk, no rights)
      ├── ContextOverflow       prompt and answer do not fit the context; says by how many tokens
+     ├── ClusterError          the workers of a cluster cannot be reached, or they cannot run the model
      └── IncompleteAnswer      an answer of a given form was cut off inside a value; holds what there is
     KeyboardInterrupt
      └── Interrupted           the user stopped a magic; what was made so far is kept
@@ -30,6 +31,7 @@ from .sanitize import encodable, printable
 LONGEST = 2_000  # letters of a message that are shown: parts of it come from model files
 
 __all__ = [
+    "ClusterError",
     "ContextOverflow",
     "FetchError",
     "GatedModel",
@@ -172,6 +174,12 @@ class MemoryNeeded(LLMMagicsError):
     """A model that needs more memory than is free."""
 
     page = "memoryneeded"
+
+
+class ClusterError(LLMMagicsError):
+    """The workers of a cluster cannot be reached, or they cannot run the model."""
+
+    page = "clustererror"
 
 
 class ContextOverflow(LLMMagicsError):

@@ -16,7 +16,7 @@ from .answers.bounded_reasoning import BoundedReasoning
 from .answers.columns import Columns, ColumnView
 from .answers.formats import value_of
 from .answers.forms import form_options, labels
-from .answers.rows import RowsRunner, check_target, read_rows, row_prompts
+from .answers.rows import RowsRunner, check_target, find_workers, read_rows, row_prompts
 from .answers.tool_calls import run_call
 from .answers.tools import ROUNDS, Exchange, calls_in, steps_of, tools_of
 from .context.collect import collect
@@ -83,6 +83,8 @@ class AnswerRunner:
             return self._map_rows(request, several=several)
         if request.truth is not None:
             raise UsageError("--truth is only valid with --map", hint="Add --map TABLE.COLUMN.")
+        if request.workers is not None:
+            raise UsageError("--on is only valid with --map", hint="Add --map TABLE.COLUMN.")
         if request.tools is not None:
             if several or request.background:
                 raise UsageError("--tools gives one answer", hint="Omit --background, --samples and models.")
@@ -128,9 +130,10 @@ class AnswerRunner:
                 f"--truth has {len(truth):,} rows, and --map {len(source.values):,}",
                 hint="Use columns of one table.",
             )
+        workers = None if request.workers is None else find_workers(request.workers, namespace)
         check_target(request.variable, namespace)
         prompts = row_prompts(request.prompt, source, namespace, evaluate=request.evaluate)
-        runner = RowsRunner(host.shell, request, source, prompts, truth)
+        runner = RowsRunner(host.shell, request, source, prompts, truth, workers)
         output = ProgressOutput(host.shell, quiet=request.quiet)
         try:
             with output.capture_progress():

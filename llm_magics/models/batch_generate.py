@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 from ..core import validation
 from ..core.options import SamplingOptions
 from ..core.progress import progress_bar, quiet
 from ..core.records import Generation, ModelInfo
-from ..engine.batch import Batch, Request
-from ..engine.runtime import Runtime
+from ..engine.batch import Request
 from ..errors import Interrupted, LLMMagicsError, UsageError
 from ..views.record_codec import decode_record, encode_record
 from .journal import Journal
@@ -41,8 +40,22 @@ class BatchAnswers(list[Generation | LLMMagicsError | Interrupted]):
         return {number: row for number, row in enumerate(self) if not isinstance(row, Generation)}
 
 
+class RowBatch(Protocol):
+    """Answers to many requests: an iterator of ``(index, result)``, in the order in which they end."""
+
+    @property
+    def results(self) -> Mapping[int, Generation | LLMMagicsError]: ...
+
+    def __iter__(self) -> Iterator[tuple[int, Generation | LLMMagicsError]]: ...
+
+    def close(self) -> None: ...
+
+
+OpenBatch = Callable[[Iterable[Request | LLMMagicsError], int], RowBatch]
+
+
 def map_prompts(
-    runtime: Runtime,
+    open_batch: OpenBatch,
     encode: Callable[[Any], tuple[str, list[int]]],
     prompts: Iterable[Any],
     options: SamplingOptions,
@@ -58,7 +71,7 @@ def map_prompts(
     """Answer every prompt, several at a time.
 
     Args:
-        runtime: engine, tokenizer and cache pool.
+        open_batch: begins to answer requests, at most so many at a time, here or on other machines.
         encode: a prompt → its text and ids.
         prompts: texts, or lists of messages: any iterable of known end, such as a list or a pandas column.
         options: of every row; each has the seed to itself, so a row's answer does not depend on its place.
@@ -119,7 +132,7 @@ def map_prompts(
 
     shown = nullcontext() if progress else quiet()
     with shown, progress_bar("answering", len(asked), unit="prompt", leave=True) as step:
-        batch = Batch(runtime, requests(), model=info, rows=max(min(rows, len(asked)), 1))
+        batch = open_batch(requests(), max(min(rows, len(asked)), 1))
         try:
             for index, result in batch:
                 number = batch_numbers[index]
@@ -139,13 +152,22 @@ def map_prompts(
 def _known(journal: Journal, key: str) -> Generation | None:
     """Return the answer that the journal has of a request; None where it has none that can be read."""
     payload = journal.find(key)
-    if payload is None:
-        return None
     try:
-        record = decode_record(payload)
+        return None if payload is None else decode_generation(payload)
     except LLMMagicsError:
         return None
-    return record if isinstance(record, Generation) else None
+
+
+def decode_generation(payload: Mapping[str, Any]) -> Generation:
+    """Return the answer that :func:`encode_record` wrote.
+
+    Raises:
+        UsageError: it is the record of something else.
+    """
+    record = decode_record(payload)
+    if not isinstance(record, Generation):
+        raise UsageError("a record is no answer", hint="Delete the journal.")
+    return record
 
 
 def _finished(

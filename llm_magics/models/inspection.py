@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import validation
 from ..core.records import Generation, ModelInfo
+from ..engine.batch import Request
 from ..engine.runtime import Runtime
 from ..errors import LLMMagicsError
 from .forms import thinking_off
+from .journal import open_journal
 
 if TYPE_CHECKING:
     from ..inspection.answers.choices import Choice
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from ..inspection.tree import SampleTree
     from ..inspection.walkthrough import Walkthrough
     from .adapters.sessions import LoraSessions
+    from .cluster.model_spec import ModelSpec
     from .prompts import PromptEncoder
 
 
@@ -42,6 +46,7 @@ class Inspections:
     info: ModelInfo
     lora_sessions: LoraSessions | None
     base: Inspections | None
+    spec: ModelSpec | None
     _last: Any
     _runtime: Runtime
     _prompts: PromptEncoder
@@ -160,7 +165,8 @@ class Inspections:
         *,
         system: str | None = None,
         raw: bool = False,
-        keep: bool | str | Path = False,
+        keep: bool | str | Path | None = None,
+        on: Any = None,
     ) -> Iterator[tuple[int, Choice | LLMMagicsError]]:
         """Yield the likeliest label of each prompt, with its number; an error where there is none.
 
@@ -170,21 +176,34 @@ class Inspections:
             system: the system message.
             raw: continue the texts, with no chat template.
             keep: as for :meth:`map`.
+            on: as for :meth:`map`.
 
         Raises:
             UsageError: there are fewer than two labels.
+            ClusterError: the workers are gone, or they cannot run the model. What they finished is kept.
         """
-        from .choose_rows import choose_rows
+        from ..inspection.answers.choices import label_spellings
+        from .choose_rows import choose_rows, label_here
+        from .cluster.open_batch import open_labels
 
+        labels = label_spellings(choices)
         switches = thinking_off(self._prompts.template, raw=raw)
-        return choose_rows(
-            self._runtime,
-            self.info,
-            lambda prompt: self._prompts.encode(prompt, system, raw, switches),
-            prompts,
-            choices,
-            keep=keep,
-        )
+        with ExitStack() as stack:
+            journal = stack.enter_context(open_journal(keep, on))
+
+            def label_requests(requests: Iterable[Request]) -> Any:
+                if on is None:
+                    return label_here(self._runtime, self.info, labels, requests)
+                return stack.enter_context(closing(open_labels(self.info, labels, requests, self.spec, on)))
+
+            yield from choose_rows(
+                label_requests,
+                self.info,
+                lambda prompt: self._prompts.encode(prompt, system, raw, switches),
+                prompts,
+                labels,
+                journal,
+            )
 
     def replay(self, answer: Generation | None = None) -> Replay:
         """Return the sampler's choices of an answer again.

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -104,3 +104,18 @@ class Journal:
             f"the journal {self.path} cannot be used: {error}",
             hint="Delete that file, or free disk space.",
         )
+
+
+def open_journal(keep: bool | str | Path | None, on: Any) -> AbstractContextManager[Journal | None]:
+    """Return the journal of a run, for a ``with`` statement.
+
+    Args:
+        keep: True is the one of the cache folder, a path is a file, False is none. None is True where the run
+            has workers, whose rows are costly to lose.
+        on: the workers; None where there are none.
+    """
+    if keep is None:
+        keep = on is not None
+    if keep is False:
+        return nullcontext()
+    return Journal(None if keep is True else Path(keep))

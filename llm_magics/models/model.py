@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,11 +26,12 @@ from ..sources import store
 from ..trust.obligations import describe_model
 from .batch_generate import BatchAnswers, map_prompts
 from .branch import branch, extend
+from .cluster.open_batch import batch_opener
 from .draft import draft_for
 from .fidelity import TOKENS, Fidelity, measure, read_fidelity, sample_text, write_fidelity
 from .forms import THINKING, defaults_for, stream_value, take_form, thinking_off, with_value
 from .inspection import Inspections
-from .journal import Journal
+from .journal import open_journal
 from .origin import Origin
 from .prompts import Prompt, PromptEncoder
 from .scoring import score_answer, score_text
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .adapters.resolve import AdapterCache
     from .adapters.sessions import LoraSessions
     from .catalog.card import ModelCard
+    from .cluster.model_spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Model(Inspections):
         folder: where the converted model lies, or None.
         last_tune: the newest run of :func:`tune` on it, or None.
         last_map: what the newest :meth:`map` has made so far, or None.
+        spec: how another process opens the same model; None where it cannot.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Model(Inspections):
         self.sampling_defaults: dict[str, Any] = dict(sampling or {})
         self.last_map: BatchAnswers | None = None
         self.last_tune: Any = None
+        self.spec: ModelSpec | None = None
         self._prompts = PromptEncoder(tokenizer, template)
         self._runtime = Runtime(engine, tokenizer, Pool(engine))
         self._last: Answer | _Finished | None = None
@@ -356,6 +359,7 @@ class Model(Inspections):
             from .adapters.resolve import AdapterCache
 
             self._adapters = AdapterCache(self.origin.ignore_config)
+        spec = self._adapter_spec(adapter, strength)
         adapter, strength, name = self._adapters.resolve(adapter, strength, name)
         print_of = hashlib.sha256(f"{self.info.fingerprint}{adapter.digest}{strength}".encode()).hexdigest()
         model = self._tuned_models.get(print_of)
@@ -371,9 +375,20 @@ class Model(Inspections):
                 bytes_per_token=self.bytes_per_token + adapter.nbytes,
                 base=self,
             )
+            model.spec = None if spec is None else replace(spec, info=model.info)
             model.pool.budget = self.pool.budget
             self._tuned_models[print_of] = model
         return model
+
+    def _adapter_spec(self, adapter: Adapter | str | Path, strength: float | None) -> ModelSpec | None:
+        """Return how another process opens this model with an adapter; None where it cannot."""
+        if self.spec is None or not isinstance(adapter, (str, Path)):
+            return None
+        from .adapters.lora import with_strength
+
+        name, own_strength = with_strength(str(adapter))
+        place = str(Path(name).resolve()) if Path(name).exists() else name
+        return replace(self.spec, adapter=place, strength=own_strength if strength is None else strength)
 
     def variant(self, fingerprint: str) -> Model | None:
         """Return this model, or one with an adapter that is alive, by the fingerprint of its answers."""
@@ -410,8 +425,9 @@ class Model(Inspections):
         rows: int = ROWS,
         progress: bool = True,
         answers: BatchAnswers | None = None,
-        keep: bool | str | Path = False,
+        keep: bool | str | Path | None = None,
         seen: Callable[[int, Any], None] | None = None,
+        on: Any = None,
         **options: Any,
     ) -> BatchAnswers:
         """Answer many prompts, several at a time.
@@ -429,21 +445,25 @@ class Model(Inspections):
             progress: show a bar.
             answers: filled in place.
             keep: write each finished row to a journal on the disk, and take rows from it that were finished
-                before: True is the one of the cache folder, otherwise the path of a file.
+                before: True is the one of the cache folder, otherwise the path of a file. None is True with
+                ``on``, and False without.
             seen: called with the number of each row that is finished, and its answer or error.
+            on: answer on the workers of a Dask cluster: the address of its scheduler, a
+                ``distributed.Client`` or a cluster. Each worker loads the model once, by its name.
             **options: the fields of :class:`SamplingOptions`, the same for each row; and the form of the
                 answers, as in :meth:`stream`.
 
         Raises:
             UsageError: ``prompts`` is a single text or a table, or an option is out of its range.
+            ClusterError: the workers are gone, or they cannot run the model. What they finished is kept.
         """
         form, options = take_form(options)
         chosen = sampling_options({**defaults_for(self.sampling_defaults, options), **options})
         self.last_map = BatchAnswers() if answers is None else answers
         switches = None if form is None else thinking_off(self.template, raw=raw)
-        with nullcontext() if keep is False else Journal(None if keep is True else Path(keep)) as journal:
+        with open_journal(keep, on) as journal:
             return map_prompts(
-                self._runtime,
+                batch_opener(self._runtime, self.info, chosen, self.spec, on),
                 lambda prompt: self._prompts.encode(prompt, system, raw, switches),
                 prompts,
                 chosen,

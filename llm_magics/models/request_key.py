@@ -24,8 +24,7 @@ def request_key(info: ModelInfo, ids: Sequence[int], options: SamplingOptions | 
         more: whatever else changes the answer, as plain JSON.
     """
     asked = [
-        __version__,
-        _runtime(),
+        *versions(),
         info.fingerprint,
         info.precision,
         list(ids),
@@ -36,9 +35,9 @@ def request_key(info: ModelInfo, ids: Sequence[int], options: SamplingOptions | 
 
 
 @cache
-def _runtime() -> str:
-    """Return the version of ONNX Runtime: another one may round otherwise."""
+def versions() -> tuple[str, str]:
+    """Return the versions of this package and of ONNX Runtime: another one may round otherwise."""
     try:
-        return version("onnxruntime")
+        return __version__, version("onnxruntime")
     except PackageNotFoundError:
-        return ""
+        return __version__, ""

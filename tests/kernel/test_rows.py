@@ -65,3 +65,36 @@ def test_typed_columns_and_lists(fresh_kernel: Kernel) -> None:
     ):
         wrong = kernel.run(f"%%llm {line} -n 3\nx {{review}}")
         assert wrong.status == "error" and said in wrong.error, (line, wrong.error)
+
+
+def test_rows_on_a_cluster(fresh_kernel: Kernel) -> None:
+    kernel = fresh_kernel
+    start = (
+        "%load_ext llm_magics\nfrom distributed import LocalCluster\n"
+        "cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)"
+    )
+    assert kernel.run(start + TABLE).status == "ok"
+    cell = "%%llm --map df.review -o df.{column} -t 0 -n 6 {on}\nSay in two words: {{review}}"
+    result = kernel.run(cell.format(column="there", on="--on cluster"))
+    assert result.status == "ok", result.error
+    assert result.data[INSPECTION_MIME]["view"] == "rows" and "4 of 4 rows" in result.data["text/plain"]
+    kernel.run("%config LLMMagics.keep_answers = False")
+    assert kernel.run(cell.format(column="here", on="")).status == "ok"
+    assert (
+        kernel.value("(df.here.dropna() == df.there.dropna()).all() and df.there.notna().sum() == 3")
+        == "True"
+    )
+    labels = kernel.run(
+        "%%llm --map df.review -o df.label --choices pos,neg --on cluster\nReview: {review}\nLabel:"
+    )
+    assert labels.status == "ok" and kernel.value("df.label.notna().sum()") == "3", labels.error
+    for line, said in (
+        ("--map df.review --on nobody", "which is not defined"),
+        ("--map df.review --on df", "no cluster of Dask"),
+        ("--on cluster", "only valid with --map"),
+    ):
+        wrong = kernel.run(f"%%llm {line} -n 3\nx {{review}}")
+        assert wrong.status == "error" and said in wrong.error, (line, wrong.error)
+    kernel.run("cluster.close()")
+    gone = kernel.run("%%llm --map df.review --fresh -n 3 --on tcp://127.0.0.1:9\nx {review}")
+    assert gone.status == "error" and "ClusterError" in gone.error, gone.error

@@ -4,6 +4,7 @@ import { visible } from '../ui/format.js';
 
 /** The classes of errors that have a view of their own; all others are shown by the host. */
 export const ERRORS = new Set([
+  'ClusterError',
   'ContextOverflow',
   'FetchError',
   'GatedModel',

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...core import progress
 from ...core.output import Output, is_captured
 from ...core.records import Generation
-from ...errors import Interrupted, LLMMagicsError, UsageError
+from ...errors import ClusterError, Interrupted, LLMMagicsError, UsageError
 from ...inspection.answers.rows import RowResult, RowsState, rows_run
 from ...sanitize import safe_print, single_line
 from ..parsing.cell_request import CellRequest
@@ -94,6 +94,22 @@ def check_target(name: str | None, namespace: Mapping[str, Any]) -> None:
         )
 
 
+def find_workers(text: str, namespace: Mapping[str, Any]) -> Any:
+    """Return the cluster that ``--on`` names: the address of a scheduler, or an object of the notebook.
+
+    Raises:
+        UsageError: there is no such thing.
+    """
+    if "://" in text:
+        return text
+    if namespace.get(text) is None:
+        raise UsageError(
+            f"--on names {single_line(text)!r:.60}, which is not defined",
+            hint="Write an address such as tcp://127.0.0.1:8786, or the name of a client or a cluster.",
+        )
+    return namespace[text]
+
+
 def row_prompts(
     template: str, source: RowSource, namespace: Mapping[str, Any], *, evaluate: bool
 ) -> list[Any]:
@@ -127,11 +143,19 @@ class RowsRunner:
         source: the rows.
         prompts: of the rows.
         truth: the true labels; empty where there are none.
+        workers: the cluster that answers; None where this process does.
     """
 
     def __init__(
-        self, shell: Any, request: CellRequest, source: RowSource, prompts: list[Any], truth: list[Any]
+        self,
+        shell: Any,
+        request: CellRequest,
+        source: RowSource,
+        prompts: list[Any],
+        truth: list[Any],
+        workers: Any = None,
     ) -> None:
+        self._workers = workers
         self._shell, self._request, self._source, self._prompts = shell, request, source, prompts
         known = {n: str(value) for n, value in enumerate(truth) if not _is_missing(value)}
         self.state = RowsState(source.name, len(source.values), truth=known)
@@ -150,6 +174,7 @@ class RowsRunner:
 
         Raises:
             Interrupted: the user stopped it; the finished rows are kept.
+            ClusterError: the workers are gone; the finished rows are kept.
         """
         self._model, self._began = model, time.monotonic()
         self._output = output or self._output
@@ -166,6 +191,9 @@ class RowsRunner:
                 f"stopped after {len(self.state.results):,} of {self.state.total:,} rows; they are kept",
                 hint="Run the cell again to continue.",
             ) from None
+        except ClusterError:
+            self.state.state = "stopped"
+            raise
         finally:
             self._write()
             self._show(last=True)
@@ -179,6 +207,7 @@ class RowsRunner:
             raw=request.raw,
             progress=False,
             keep=request.keep,
+            on=self._workers,
             seen=self._take,
             **request.options,
             **form,
@@ -187,7 +216,12 @@ class RowsRunner:
     def _choose(self, model: Model, system: str | None) -> None:
         spellings = labels(self._request.choices or "")
         choices = model.choose_rows(
-            self._prompts, spellings, system=system, raw=self._request.raw, keep=self._request.keep
+            self._prompts,
+            spellings,
+            system=system,
+            raw=self._request.raw,
+            keep=self._request.keep,
+            on=self._workers,
         )
         for number, choice in choices:
             self._take(number, choice)

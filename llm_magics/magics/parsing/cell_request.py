@@ -30,6 +30,7 @@ class CellRequest:
         decide: questions about the prompt, which is then the text.
         rows: the column or the list that is mapped; the prompt is then the template of a row.
         truth: the column with the true labels.
+        workers: the cluster that answers the rows: an address or a name of the notebook.
         evaluate: whether fields of a row's template are evaluated.
         draft: the name of a smaller model that guesses tokens.
         fresh: whether the answer is generated although it is kept.
@@ -77,6 +78,7 @@ class CellRequest:
     decide: str | None = None
     rows: str | None = None
     truth: str | None = None
+    workers: str | None = None
     evaluate: bool = False
     draft: str | None = None
     fresh: bool = False

@@ -149,6 +149,12 @@ OPTIONS = (
         sampling=False,
     ),
     Option(
+        ("--on",),
+        "workers",
+        "answer the rows of --map on a Dask cluster: tcp://HOST:PORT, or the NAME of a client or a cluster",
+        sampling=False,
+    ),
+    Option(
         ("--choices",),
         "choices",
         "labels A,B,C with their exact probabilities; A=a|b gives spellings",

@@ -24,6 +24,7 @@ from ...sanitize import single_line
 from ...sources import catalog, store
 from ...sources.resolve import local
 from ..catalog.fit import check_fit
+from ..cluster.model_spec import ModelSpec
 from ..model import Model
 from ..origin import Origin
 from .convert import FORMAT, ConvertedModel, convert
@@ -101,9 +102,18 @@ def load(
         if model is None:
             with progress.displayed():
                 model = _loaded[key] = _load(*asked, anyway=anyway)
+            model.spec = _spec(asked[0], model.info, precision, file, ignored)
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
+
+
+def _spec(
+    name: str, info: ModelInfo, precision: str, file: str | None, ignored: tuple[str, ...]
+) -> ModelSpec:
+    """Return how another process opens a model that was loaded by these arguments."""
+    path = None if name in catalog.entries() else local(name)
+    return ModelSpec(name if path is None else str(path.resolve()), info, precision, file, ignored)
 
 
 def physical_cores() -> int:

@@ -1,0 +1,1 @@
+"""Rows on several machines: the loop here, a model in each worker process there."""
