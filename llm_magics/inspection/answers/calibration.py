@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_ROWS = 40  # of which half fit the temperature, and half judge it
+LEAST_ISOTONIC = 1_000  # rows: its steps follow the noise of fewer
 WANTED = 0.9  # of the rows above the threshold are right
 _BINS = 10
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -29,6 +30,9 @@ class Calibration:
         threshold: the share, after the temperature, from which on 90 % were right; None where no share was.
         above: the part of the judging rows from it on, and how many of these were right.
         rows: how many judge.
+        isotonic: the error of isotonic regression on the same rows; None where there are fewer than
+            :data:`LEAST_ISOTONIC`.
+        steps: its (share, rate) points: from each share on, before the temperature, so many are right.
     """
 
     temperature: float
@@ -37,6 +41,8 @@ class Calibration:
     threshold: float | None
     above: tuple[float, float]
     rows: int
+    isotonic: float | None = None
+    steps: tuple[tuple[float, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -47,6 +53,8 @@ class Calibration:
             "threshold": self.threshold,
             "above": list(self.above),
             "rows": self.rows,
+            "isotonic": self.isotonic,
+            "steps": [list(step) for step in self.steps],
         }
 
 
@@ -71,6 +79,12 @@ def calibrate(shares: Sequence[Sequence[float]], truth: Sequence[int]) -> Calibr
     threshold = _threshold(fitted, places[fit])
     sure = judged.max(1) >= (math.inf if threshold is None else threshold)
     right = judged.argmax(1) == places[judge]
+    isotonic: float | None = None
+    steps: tuple[tuple[float, float], ...] = ()
+    if len(truth) >= LEAST_ISOTONIC:
+        top = np.exp(logs).max(1)
+        steps = isotonic_steps(top[fit], fitted.argmax(1) == places[fit])
+        isotonic = _binned_error(step_rates(steps, top[judge]), right)
     return Calibration(
         temperature,
         calibration_error(np.exp(logs[judge]), places[judge]),
@@ -78,7 +92,40 @@ def calibrate(shares: Sequence[Sequence[float]], truth: Sequence[int]) -> Calibr
         threshold,
         (float(sure.mean()), float(right[sure].mean()) if sure.any() else 0.0),
         len(right),
+        isotonic,
+        steps,
     )
+
+
+def isotonic_steps(shares: Floats, right: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
+    """Return the steps of the rising function of the share that is nearest to how often labels are right.
+
+    Pool adjacent violators (Ayer et al. 1955); for classifiers: Zadrozny and Elkan 2002.
+
+    Args:
+        shares: (rows,), of the chosen label.
+        right: (rows,), whether it was.
+
+    Returns:
+        The lowest share of each step and its rate, both rising.
+    """
+    values, counts = np.unique(shares, return_counts=True)
+    hits = np.bincount(np.searchsorted(values, shares), weights=right.astype(float), minlength=len(values))
+    blocks: list[tuple[float, float, float]] = []  # the lowest share, how many were right, of how many
+    for share, hit, count in zip(values.tolist(), hits.tolist(), counts.tolist(), strict=True):
+        block = (share, hit, float(count))
+        while blocks and blocks[-1][1] * block[2] >= block[1] * blocks[-1][2]:
+            low, earlier, total = blocks.pop()
+            block = (low, earlier + block[1], total + block[2])
+        blocks.append(block)
+    return tuple((low, hit / total) for low, hit, total in blocks)
+
+
+def step_rates(steps: Sequence[tuple[float, float]], shares: Floats) -> Floats:
+    """Return the rates of shares: those of the steps that they lie on."""
+    lows, rates = np.asarray([low for low, _ in steps]), np.asarray([rate for _, rate in steps])
+    result: Floats = rates[np.maximum(np.searchsorted(lows, shares, side="right") - 1, 0)]
+    return result
 
 
 def fit_temperature(logs: Floats, truth: NDArray[Any]) -> float:
@@ -116,14 +163,17 @@ def softened(logs: Floats, temperature: float) -> Floats:
 
 def calibration_error(shares: Floats, truth: NDArray[Any]) -> float:
     """Return the expected calibration error, in ten bins of equal width (Naeini et al. 2015)."""
-    sure, right = shares.max(1), shares.argmax(1) == truth
+    return _binned_error(shares.max(1), shares.argmax(1) == truth)
+
+
+def _binned_error(sure: Floats, right: NDArray[np.bool_]) -> float:
     bins = np.minimum((sure * _BINS).astype(int), _BINS - 1)
     total = 0.0
     for number in range(_BINS):
         inside = bins == number
         if inside.any():
             total += float(inside.sum()) * abs(float(sure[inside].mean()) - float(right[inside].mean()))
-    return total / len(truth)
+    return total / len(right)
 
 
 def _threshold(shares: Floats, truth: NDArray[Any]) -> float | None:

@@ -107,6 +107,8 @@ class RowsRun(InspectionRecord):
                 f"divided by temperature {c['temperature']:.2f} the shares are off by {percent(c['after'])} "
                 f"({percent(c['before'])} before), judged on {c['rows']:,} other rows"
             )
+            if c.get("isotonic") is not None:
+                lines[-1] += f"; by isotonic regression {percent(c['isotonic'])}"
         if h["columns"]:
             lines.append(f"written: {', '.join(map(single_line, h['columns']))}")
         return "\n".join(lines)

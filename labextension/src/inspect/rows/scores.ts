@@ -104,7 +104,7 @@ export function calibrationText(value: unknown): string {
   const temperature = Number(data.temperature);
   if (!(temperature > 0)) return '';
   const [part = 0, right = 0] = numbersOf(data.above);
-  const told = `Divided by temperature ${temperature.toFixed(2)} the shares are off by ${share(data.after)} (${share(data.before)} before), judged on ${count(Number(data.rows))} other rows.`;
+  const told = `Divided by temperature ${temperature.toFixed(2)} the shares are off by ${share(data.after)} (${share(data.before)} before), judged on ${count(Number(data.rows))} other rows.${typeof data.isotonic === 'number' ? ` By isotonic regression they are off by ${share(data.isotonic)}.` : ''}`;
   if (typeof data.threshold !== 'number') return `${told} No share is right in 90 % of the rows.`;
   return `${told} From ${share(data.threshold)} on, which ${share(part)} of them reach, ${share(right)} are right.`;
 }
