@@ -38,10 +38,11 @@ def violations(page: Page) -> list[str]:
 def test_saved_views(request: pytest.FixtureRequest, theme: str) -> None:
     content, names = everything()
     open: Open = request.getfixturevalue(theme)  # a theme of its own: one that is changed stays so
-    page = open(content, kernel=False, viewport={"width": 1100, "height": 9000})
+    page = open(content, kernel=False, viewport={"width": 1100, "height": 12_000})
     expect(page.page.locator("[data-llm-view]").nth(len(names) - 1)).to_be_attached(timeout=30_000)
     page.page.wait_for_timeout(1500)
-    assert violations(page) == []
+    bad = violations(page)
+    assert not bad, "\n".join(bad)
 
 
 def test_what_opens_and_the_playground(lab: Open) -> None:

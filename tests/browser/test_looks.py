@@ -45,7 +45,7 @@ def ordinary(chromium: Any, light: tuple[str, Path], request: pytest.FixtureRequ
 @pytest.mark.parametrize(("width", "zoom"), [(400, 1), (460, 1), (940, 1), (940, 2)])
 def test_no_view_makes_its_output_scroll(ordinary: Open, width: int, zoom: int) -> None:
     content, names = everything()
-    size = {"width": (width + 100) // zoom, "height": 9000 // zoom}
+    size = {"width": (width + 100) // zoom, "height": 12_000 // zoom}
     page = ordinary(content, kernel=False, viewport=size, device_scale_factor=zoom)
     page.page.evaluate("() => window.jupyterapp.shell.collapseLeft()")
     for _ in range(20):  # a busy machine takes more than a moment
@@ -60,7 +60,7 @@ def test_no_view_makes_its_output_scroll(ordinary: Open, width: int, zoom: int) 
 
 def test_a_change_of_theme_leaves_no_old_colours(lab: Open, shot: Any) -> None:
     content, names = everything()
-    page = lab(content, kernel=False, viewport={"width": 1100, "height": 9000})
+    page = lab(content, kernel=False, viewport={"width": 1100, "height": 12_000})
 
     def painted() -> list[str]:
         # Every view is in the page, and nothing in it has changed for a while.

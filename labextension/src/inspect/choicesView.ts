@@ -67,7 +67,7 @@ export class ChoicesView extends BaseInspectionView {
     const head = h(
       'div',
       { class: 'line head', role: 'row' },
-      ...names.map(name => h('span', { role: 'columnheader' }, name)),
+      ...names.map(name => h('span', { role: name ? 'columnheader' : 'cell' }, name)),
     );
     this.table.replaceChildren(head, ...this.labels.flatMap((label, n) => this.row(label, n)));
     const mass = this.labels.reduce((sum, label) => sum + label.ofAll, 0);

@@ -1,7 +1,7 @@
 /** Typed questions about one text: the answer of each, and the shares of its labels. */
 
 import type { InspectionRecord } from '../protocol/inspection.js';
-import { bold, footer } from '../ui/controls.js';
+import { bold, columnHead, footer } from '../ui/controls.js';
 import { h } from '../ui/dom.js';
 import { count, percent, plural, visible } from '../ui/format.js';
 import { STYLE } from './decisionsView.css.js';
@@ -22,7 +22,7 @@ export class DecisionsView extends BaseInspectionView {
     if (!this.setRecord(record)) return;
     const raw = Array.isArray(record.head.questions) ? record.head.questions : [];
     const names = ['question', 'answer', 'share', 'all labels'];
-    const head = h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
+    const head = h('tr', {}, ...names.map(columnHead));
     const rows = raw.map(item => {
       const mean = Number(item?.mean);
       const average =

@@ -121,6 +121,10 @@ export const chips = (model: ModelInfo): HTMLElement =>
 export const bold = (value: string, after = '', before = ''): HTMLElement =>
   h('span', {}, before, h('b', {}, value), after);
 
+/** The head of a column of a table; an empty one is no head for a screen reader. */
+export const columnHead = (name: string): HTMLElement =>
+  name ? h('th', { scope: 'col' }, name) : h('td', {});
+
 /** How many of the edges are reached. */
 export function stepAt(edges: readonly number[], value: number): number {
   let step = 0;

@@ -133,16 +133,16 @@ export const STYLE = css`
     width: 56px;
     text-align: right;
   }
-  .rows th:nth-child(3) {
+  .rows thead :is(td, th):nth-child(3) {
     width: 26%;
   }
-  .rows th:nth-child(4) {
+  .rows thead :is(td, th):nth-child(4) {
     width: 58px;
   }
-  .rows th:nth-child(5) {
+  .rows thead :is(td, th):nth-child(5) {
     width: 16%;
   }
-  .rows th:nth-child(6) {
+  .rows thead :is(td, th):nth-child(6) {
     width: 14%;
   }
   .rows td {

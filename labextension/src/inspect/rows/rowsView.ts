@@ -1,7 +1,7 @@
 /** A run over many rows: how far it is, what came of it, and how often it was right. */
 
 import { type InspectionRecord, numbersOf, textsOf } from '../../protocol/inspection.js';
-import { bar, bold, footer, onKeys } from '../../ui/controls.js';
+import { bar, bold, columnHead, footer, onKeys } from '../../ui/controls.js';
 import { h, icon } from '../../ui/dom.js';
 import { count, fixed, percent, plural, visible } from '../../ui/format.js';
 import { BaseInspectionView, type InspectionHost } from '../inspectionView.js';
@@ -210,7 +210,7 @@ export class RowsView extends BaseInspectionView {
       '',
       rows.length && raw.some(item => item?.truth) ? 'truth' : '',
     ];
-    const head = h('tr', {}, ...names.map(name => h('th', { scope: 'col' }, name)));
+    const head = h('tr', {}, ...names.map(columnHead));
     return [h('h4', {}, title), h('table', { class: 'rows' }, h('thead', {}, head), h('tbody', {}, ...rows))];
   }
 

@@ -1,6 +1,7 @@
 /** How often labels were right: by the share that the model gave them, and by label. */
 
 import { numbersOf, textsOf } from '../../protocol/inspection.js';
+import { columnHead } from '../../ui/controls.js';
 import { h } from '../../ui/dom.js';
 import { count, percent, visible } from '../../ui/format.js';
 import { svg } from '../../ui/svg.js';
@@ -79,12 +80,7 @@ export function confusionTable(value: unknown): HTMLElement | undefined {
   const rows = names.map((name, n) =>
     h('tr', {}, h('th', { scope: 'row' }, name), ...names.map((_, k) => cell(counts[n]?.[k] ?? 0, k === n))),
   );
-  const head = h(
-    'tr',
-    {},
-    h('th', {}, 'truth ╲ label'),
-    ...names.map(name => h('th', { scope: 'col' }, name)),
-  );
+  const head = h('tr', {}, h('th', {}, 'truth ╲ label'), ...names.map(columnHead));
   return h(
     'section',
     {},

@@ -12,7 +12,14 @@ const HIGH = 6; // bits: the height of the bars
 const BARS = 300;
 
 export class TokenColumn {
-  readonly text = h('div', { class: 'text', tabindex: 0, role: 'slider', 'aria-label': 'tokens' });
+  readonly text = h('div', {
+    class: 'text',
+    tabindex: 0,
+    role: 'slider',
+    'aria-label': 'tokens',
+    'aria-valuemin': 1,
+    'aria-valuenow': 1,
+  });
   readonly map = svg('svg', { class: 'map', preserveAspectRatio: 'none', role: 'img' });
   private spans: HTMLElement[] = [];
   private answer: Answer | undefined;
@@ -45,6 +52,7 @@ export class TokenColumn {
     });
     if (answer.running) pieces.push(h('i', { class: 'caret', 'aria-hidden': 'true' }));
     this.text.replaceChildren(...pieces);
+    this.text.setAttribute('aria-valuemax', String(Math.max(answer.texts.length, 1)));
     this.drawMap(parted);
     this.mark(this.at);
   }
@@ -59,6 +67,7 @@ export class TokenColumn {
     this.spans[n - this.from]?.classList.add('at');
     const logprob = answer.logprobs[n] ?? Number.NaN;
     const words = `${tokenWord(text)}, ${percent(probability(logprob))}, ${fixed(bits(-logprob), 2)} bits`;
+    this.text.setAttribute('aria-valuenow', String(n + 1));
     this.text.setAttribute('aria-valuetext', words);
     return `token ${n + 1}: ${words}`;
   }

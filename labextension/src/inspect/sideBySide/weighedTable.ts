@@ -1,6 +1,6 @@
 /** What two answers weighed where they part, on one scale. */
 
-import { bar } from '../../ui/controls.js';
+import { bar, columnHead } from '../../ui/controls.js';
 import { h } from '../../ui/dom.js';
 import { percent, probability, signed, tokenWord } from '../../ui/format.js';
 import type { Pair } from './answers.js';
@@ -37,6 +37,6 @@ export function weighedTable(
       h('td', {}, Number.isFinite(row.a - row.b) ? signed((row.b - row.a) / Math.LN2, 2) : '–'),
     ),
   );
-  const head = ['next', names[0], '', names[1], '', 'Δ bits'].map(name => h('th', { scope: 'col' }, name));
+  const head = ['next', names[0], '', names[1], '', 'Δ bits'].map(columnHead);
   return h('table', { class: 'weighed' }, h('thead', {}, h('tr', {}, ...head)), h('tbody', {}, ...rows));
 }

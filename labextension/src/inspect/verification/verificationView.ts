@@ -102,7 +102,7 @@ export class VerificationView extends BaseInspectionView {
     const header = h(
       'div',
       { class: 'line head', role: 'row' },
-      ...labels.map(label => h('span', { role: 'columnheader' }, label)),
+      ...labels.map(label => h('span', { role: label ? 'columnheader' : 'cell' }, label)),
     );
     this.list.replaceChildren(header, ...this.outcomes.flatMap((item, n) => this.row(item, n)));
     if (!many) this.list.replaceChildren('The notebook has no answers.');
