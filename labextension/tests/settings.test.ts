@@ -23,9 +23,9 @@ test('a slider and its number follow each other, and all settings are sent', () 
   range.dispatchEvent(new Event('input'));
   range.dispatchEvent(new Event('change'));
   expect(named<HTMLInputElement>('temperature, number').value).toBe('1.5');
-  const [settings, system, raw, set] = actions.set.mock.calls[0]!;
+  const [settings, system, raw, form, set] = actions.set.mock.calls[0]!;
   expect(settings).toMatchObject({ temperature: 1.5, top_p: 0.95, top_k: 40, max_tokens: 256 });
-  expect([system, raw, set]).toEqual(['', false, 1]);
+  expect([system, raw, form, set]).toEqual(['', false, '', 1]);
   const number = named<HTMLInputElement>('seed, number');
   number.value = '123456'; // outside of the slider
   number.dispatchEvent(new Event('change'));

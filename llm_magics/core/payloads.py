@@ -120,6 +120,7 @@ class PlaygroundStatePayload(TypedDict, total=False):
     set: int
     system: str
     raw: bool
+    form: str
     turns: list[PlaygroundTurnPayload]
     loading: dict[str, Any] | None
     failed: str

@@ -179,6 +179,11 @@ def _parsed(text: str) -> Any:
                 f"the short schema has the field {single_line(part.strip())!r:.60}",
                 hint="Write names with types, such as: name, age int, tags str[].",
             )
+        if match[1] in properties:
+            raise UsageError(
+                f"the short schema has the field {single_line(match[1])!r:.60} twice",
+                hint="Omit one of them.",
+            )
         item: dict[str, Any] = {"type": _SHORT_TYPES[kind.removesuffix("[]")]}
         item = {"type": "array", "items": item} if kind.endswith("[]") else item
         properties[match[1]] = {**item, **({"description": match[3].strip()} if match[3] else {})}

@@ -259,3 +259,32 @@ def test_executed_with_no_front_end_it_leaves_a_snapshot_and_no_widget_state(tmp
     text = json.dumps(read)
     assert "widget" not in text and "_esm" not in text and "Nothing was asked yet" in text
     assert lm.__version__
+
+
+def test_a_schema_of_the_answers(lab: Open, shot: Any) -> None:
+    page = lab(notebook(LOAD, PLAY))
+    page.run(0)
+    page.run(1)
+    out = page.output(1)
+    schema = out.get_by_label("Schema", exact=True)
+    schema.fill("Person")
+    schema.press("Tab")
+    expect(out.locator(".banner")).to_contain_text("one word")
+    expect(schema).to_have_value("Person")
+    schema.fill("name, age int")
+    schema.press("Tab")
+    expect(out.locator(".banner")).to_have_count(0)
+    set_tokens(out, 60)
+    ask(out, "Extract the person as JSON with name and age: Ada is 36 years old.")
+    answered(out, 0)
+    text = out.locator(".turn .text").first.text_content()
+    assert set(json.loads(text)) == {"name", "age"}
+    shot(page, "playground-schema")
+    set_tokens(out, 4)
+    ask(out, "And Bob, who is 7?")
+    expect(out.locator(".turn").nth(1).locator(".banner")).to_contain_text("reached max_tokens (4)", timeout=30_000)
+    out.get_by_role("button", name="Insert as cell").click()
+    expect(page.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(4)
+    sources = ["".join(cell["source"]) for cell in page.saved()["cells"]]
+    assert '--schema "name, age int"' in sources[2] and "-n 60" in sources[2]
+    assert json.dumps("name, age int") in json.dumps(page.saved()["cells"][1]["outputs"])

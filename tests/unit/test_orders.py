@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_magics import Model, UsageError
+from llm_magics import Generation, Model, SamplingOptions, UsageError
 from llm_magics.core.token_columns import unpack
 from llm_magics.engine.scripted import ScriptedTokenizer
 from llm_magics.magics import commands
@@ -466,3 +466,38 @@ def test_a_prompt_right_behind_the_end_of_an_answer_is_not_refused(monkeypatch: 
     play.handle("send", {"text": "b"})
     until(lambda: len(play._turns) == 2 and play._turns[1].record)
     assert not any("being generated" in str(message.get("now")) for message in room.sent)
+
+
+def test_the_schema_of_the_answers() -> None:
+    play = playing(Room("x"))
+    play.handle("set", {"settings": {}, "form": "name, age int"})
+    assert play.state()["form"] == "name, age int" and play.state()["failed"] == ""
+    for wrong, said in (("Review", "one word"), ('{"type": "nothing"}', ""), ("{", ""), ("a int, a int", "")):
+        play.handle("set", {"settings": {"seed": 4}, "form": wrong})
+        state = play.state()
+        assert state["form"] == wrong and state["failed"] and said in state["failed"], wrong
+        assert state["settings"]["seed"] == 4
+    # A wrong schema of a notebook's file is kept for its reader, and refused when something is asked.
+    saved = play.bundle()[PLAYGROUND_MIME]
+    other = playing(Room("x"))
+    other.take(saved)
+    assert other.state()["form"] == "a int, a int"
+    other.handle("send", {"text": "Why?"})
+    until(lambda: other._turns and other._turns[0].error)
+
+
+def test_a_schema_is_written_into_the_cells() -> None:
+    from llm_magics.magics.playground.cells import conversation
+    from llm_magics.magics.playground.versions import Turn
+    from llm_magics.structured.form import answer_form
+
+    form = answer_form(schema="name, age int")
+    assert form is not None
+    options = SamplingOptions(max_tokens=50, grammar=form.grammar)
+    turn = Turn("Who?")
+    turn.record = Generation("{}", (), "stop", "Who?", model=INFO, options=options)
+    told = {"model": None, "adapter": "", "system": "", "raw": False}
+    same = conversation([turn], **told, schema="name, age int")
+    assert same == ['%%llm --schema "name, age int" -n 50 --tokens\nWho?']
+    (other,) = conversation([turn], **told, schema="name, age float")
+    assert other.startswith("import llm_magics as lm") and "grammar=" in other and "--schema" not in other

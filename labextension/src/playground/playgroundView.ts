@@ -56,7 +56,7 @@ export class Playground {
   ) {
     this.shell = shell(element, STRIP_STYLE + SETTINGS_STYLE + STYLE);
     this.rail = new SettingsPanel({
-      set: (settings, system, raw, set) => this.order('set', { settings, system, raw, set }),
+      set: (settings, system, raw, form, set) => this.order('set', { settings, system, raw, form, set }),
       model: name => this.order('model', { name }),
       adapter: name => this.order('adapter', { name }),
     });

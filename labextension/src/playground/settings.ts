@@ -18,7 +18,7 @@ const SLIDERS: { name: keyof Settings; label: string; min: number; max: number; 
 const FREE = /^(apache|mit|bsd|cc0|cc-by-4|isc|unlicense)/i;
 
 export interface SettingsActions {
-  set(settings: Settings, system: string, raw: boolean, set: number): void;
+  set(settings: Settings, system: string, raw: boolean, form: string, set: number): void;
   model(name: string): void;
   /** The name of a kept adapter; empty for none. */
   adapter(name: string): void;
@@ -38,6 +38,7 @@ export class SettingsPanel {
   private readonly loading = h('div', { class: 'loading', role: 'status', hidden: true });
   private readonly inputs = new Map<keyof Settings, HTMLInputElement[]>();
   private readonly system: HTMLTextAreaElement;
+  private readonly form: HTMLTextAreaElement;
   private readonly raw: HTMLElement;
   private isRaw = false;
   private sent = 0;
@@ -70,6 +71,13 @@ export class SettingsPanel {
       'aria-label': 'System prompt',
       onchange: () => this.changed(),
     });
+    this.form = h('textarea', {
+      class: 'field',
+      placeholder: 'name, age int',
+      'aria-label': 'Schema',
+      spellcheck: 'false',
+      onchange: () => this.changed(),
+    });
     this.raw = h(
       'div',
       { class: 'segments', role: 'radiogroup', 'aria-label': 'How the prompt is read' },
@@ -83,6 +91,7 @@ export class SettingsPanel {
       h('section', {}, h('h3', {}, 'Sampling'), ...SLIDERS.map(item => this.slider(item))),
       h('section', {}, h('h3', {}, 'Prompt'), this.raw),
       h('section', {}, h('h3', {}, 'System prompt'), this.system),
+      h('section', {}, h('h3', {}, 'Schema of the answers'), this.form),
     );
   }
 
@@ -93,6 +102,7 @@ export class SettingsPanel {
       for (const input of this.inputs.get(name) ?? [])
         if (input !== active(input)) input.value = String(state.settings[name]);
     if (!late && this.system !== active(this.system)) this.system.value = state.system;
+    if (!late && this.form !== active(this.form)) this.form.value = state.form;
     if (!late) this.isRaw = state.raw;
     this.drawRaw();
     const { loading } = state;
@@ -195,7 +205,13 @@ export class SettingsPanel {
     const settings = Object.fromEntries(
       SLIDERS.map(({ name }) => [name, Number(this.inputs.get(name)![1]!.value)]),
     );
-    this.actions.set(settings as unknown as Settings, this.system.value, this.isRaw, ++this.sent);
+    this.actions.set(
+      settings as unknown as Settings,
+      this.system.value,
+      this.isRaw,
+      this.form.value,
+      ++this.sent,
+    );
   }
 
   private setRaw(raw: boolean): void {

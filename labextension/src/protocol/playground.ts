@@ -39,6 +39,8 @@ export interface PlaygroundState {
   set?: number;
   system: string;
   raw: boolean;
+  /** The schema of the answers, as it was written; empty for none. */
+  form: string;
   turns: PlaygroundTurn[];
   loading: { what: string; share: number | null } | null;
   failed: string;
@@ -106,6 +108,7 @@ export function readPlayground(data: unknown): PlaygroundState {
     set: typeof raw.set === 'number' ? raw.set : 0,
     system: text(raw.system),
     raw: raw.raw === true,
+    form: text(raw.form),
     turns: turns.map((item, n) => turnOf(item, n)),
     loading:
       typeof loading.what === 'string'

@@ -25,6 +25,7 @@ from ..channel import Transport, int_field, new_id
 from ..session import ModelProvider
 from ..stream_sender import ActiveStreams
 from .cells import conversation
+from .schema_field import MOST_SCHEMA, read_schema, schema_options
 from .versions import Conversation, Turn, messages
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Playground:
         self._channel, self._models, self._lives = channel, models, streams
         self.model: str | None = None
         self._settings: dict[str, Any] = {}
-        self._system, self._raw = "", False
+        self._system, self._raw, self._schema = "", False, ""
         self._change: Any = 0  # which of the view's changes the settings are
         self._conversation = Conversation()
         self.adapter = ""
@@ -117,6 +118,7 @@ class Playground:
             "set": self._change,
             "system": self._system,
             "raw": self._raw,
+            "form": self._schema,
             "turns": [
                 {
                     "asked": turn.prompt,
@@ -182,7 +184,7 @@ class Playground:
         """
         if not isinstance(saved, dict):
             raise UsageError("there is no saved conversation", hint=RUN_CELL)
-        self._set(saved)
+        self._take_settings(saved)
         self._take_model(saved.get("model"))
         adapter = saved.get("adapter")
         self.adapter = adapter if isinstance(adapter, str) else ""
@@ -223,9 +225,12 @@ class Playground:
         if handler is None:
             return
         try:
+            failed = self._failed
             if action not in ("open", "restore"):
                 self._failed = ""
             handler(order)
+            if failed and action == "set":
+                self._send_state()  # the error is corrected
         except LLMMagicsError as error:
             self._failed = str(error)
             self._send_state()
@@ -248,6 +253,10 @@ class Playground:
         self._send_state()
 
     def _set(self, order: dict[str, Any]) -> None:
+        self._take_settings(order)
+        read_schema(self._schema)  # a wrong one stays in its field, to be corrected
+
+    def _take_settings(self, order: dict[str, Any]) -> None:
         self._change = order.get("set", self._change)  # also of what is refused: the view shows what holds
         settings = order.get("settings", {})
         if not isinstance(settings, dict):
@@ -257,6 +266,7 @@ class Playground:
         self._settings = settings
         self._system = str(order.get("system", self._system))
         self._raw = bool(order.get("raw", self._raw))
+        self._schema = str(order.get("form", self._schema))[:MOST_SCHEMA]
 
     def _send(self, order: dict[str, Any]) -> None:
         asked = str(order.get("text", ""))
@@ -389,7 +399,12 @@ class Playground:
     def cells(self) -> list[str]:
         """Return the sources of cells that give this conversation, one or two a turn."""
         return conversation(
-            self._turns, model=self.model, adapter=self.adapter, system=self._system, raw=self._raw
+            self._turns,
+            model=self.model,
+            adapter=self.adapter,
+            system=self._system,
+            raw=self._raw,
+            schema=self._schema,
         )
 
     # --- work
@@ -408,9 +423,10 @@ class Playground:
         turn = self._turns[number]
 
         def begin(model: Model) -> Stream:
+            options = {**self._chosen(), **schema_options(self._schema)}
             if self._raw or model.template is None:
-                return model.stream(turn.prompt, raw=True, **self._chosen())
-            return model.stream(messages(self._turns, number), system=self._system or None, **self._chosen())
+                return model.stream(turn.prompt, raw=True, **options)
+            return model.stream(messages(self._turns, number), system=self._system or None, **options)
 
         def done(generation: Generation) -> None:
             turn.record, turn.path = generation, 0
@@ -452,6 +468,9 @@ class Playground:
                     live.add([token])
                 live.end(None)
                 done(stream.generation)
+                formed = whole and stream.generation.options.grammar is not None
+                if formed and stream.generation.stop_reason != "interrupted":
+                    stream.value  # noqa: B018  # says by how much an answer was too short
             except LLMMagicsError as error:
                 turn.error = str(error)
             finally:
