@@ -282,7 +282,8 @@ def test_a_schema_of_the_answers(lab: Open, shot: Any) -> None:
     shot(page, "playground-schema")
     set_tokens(out, 4)
     ask(out, "And Bob, who is 7?")
-    expect(out.locator(".turn").nth(1).locator(".banner")).to_contain_text("reached max_tokens (4)", timeout=30_000)
+    banner = out.locator(".turn").nth(1).locator(".banner")
+    expect(banner).to_contain_text("reached max_tokens (4)", timeout=30_000)
     out.get_by_role("button", name="Insert as cell").click()
     expect(page.page.locator(".jp-Notebook .jp-CodeCell")).to_have_count(4)
     sources = ["".join(cell["source"]) for cell in page.saved()["cells"]]
