@@ -79,6 +79,7 @@ class AnswerRunner:
     def run(self, request: CellRequest) -> Any:
         """Answer with one model, or with several; or several times, with seeds one after the other."""
         several = bool(request.models) or request.samples > 1
+        _check_labels(request)
         if request.rows is not None:
             return self._map_rows(request, several=several)
         if request.truth is not None:
@@ -146,12 +147,10 @@ class AnswerRunner:
     def _choose(self, request: CellRequest, *, several: bool) -> Any:
         """Return the likeliest label, or the answers to typed questions, and show their probabilities."""
         flag = "--choices" if request.decide is None else "--decide"
-        other = (request.background, request.format, request.schema, request.regex, request.grammar)
-        both = request.choices is not None and request.decide is not None
-        if several or both or any(other) or request.conversation is not None:
+        if several or request.background or request.format or request.conversation is not None:
             raise UsageError(
                 f"{flag} gives one label" if flag == "--choices" else f"{flag} gives one answer a question",
-                hint="Omit -c, -f, --schema, --background, --samples and further models.",
+                hint="Omit -c, -f, --background, --samples and further models.",
             )
         host, shell = self._host, self._host.shell
         place = host.conversations.begin(cell_of(shell), request.system)
@@ -456,6 +455,32 @@ class AnswerRunner:
         if request.logs:
             logged = request.prompt if request.logs == "prompts" else None
             history.log(generation, logged, place.conversation.system)
+
+
+def _check_labels(request: CellRequest) -> None:
+    """Check the options that are about labels: none is ignored.
+
+    Raises:
+        UsageError: an option of theirs cannot be combined with another one.
+    """
+    other = {
+        "--schema": request.schema,
+        "--regex": request.regex,
+        "--grammar": request.grammar,
+        "--tools": request.tools,
+        "--draft": request.draft,
+        "--think": request.think,
+    }
+    stated = [flag for flag, value in other.items() if value]
+    if request.choices is not None and request.decide is not None:
+        stated.append("--decide")
+    if request.decide is not None and request.rows is not None:
+        raise UsageError("--decide and --map cannot be combined", hint="Use --choices for each question.")
+    if stated and (request.choices is not None or request.decide is not None):
+        flag = "--decide" if request.choices is None else "--choices"
+        raise UsageError(f"{flag} and {stated[0]} cannot be combined", hint="Omit one of them.")
+    if request.draft and request.rows is not None:
+        raise UsageError("--map and --draft cannot be combined", hint="Omit --draft.")
 
 
 def _bounded(model: Model, messages: Any, think: int | None, **arguments: Any) -> Stream | BoundedReasoning:

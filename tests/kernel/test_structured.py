@@ -64,6 +64,13 @@ def test_what_cannot_be_is_said(kernel: Kernel) -> None:
         ("--schema object", "no schema can be made of object"),
         ("--choices a", "two choices at least"),
         ("--choices a,b -c plan", "--choices gives one label"),
+        ("--choices a,b --schema x,y", "--choices and --schema cannot be combined"),
+        ("--choices a,b --tools print", "--choices and --tools cannot be combined"),
+        ("--choices a,b --think 9", "--choices and --think cannot be combined"),
+        ("--choices a,b --decide x?", "--choices and --decide cannot be combined"),
+        ("--decide x? --draft small", "--decide and --draft cannot be combined"),
+        ("--map rows --decide x?", "--decide and --map cannot be combined"),
+        ("--map rows --draft small", "--map and --draft cannot be combined"),
     ):
         kernel.run("object = object")
         result = kernel.run(f"%%llm {line} -n 5\nhi")
