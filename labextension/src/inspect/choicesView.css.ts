@@ -64,15 +64,6 @@ export const STYLE = css`
     min-width: 120px;
     height: 9px;
   }
-  .stack .part-0 {
-    background: var(--llm-mass-4);
-  }
-  .stack .part-1 {
-    background: var(--llm-mass-solid);
-  }
-  .stack .part-2 {
-    background: var(--llm-mass-2);
-  }
   @container (max-width: 480px) {
     .line {
       grid-template-columns: 10px minmax(50px, 1fr) 80px 60px;

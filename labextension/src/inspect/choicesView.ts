@@ -3,9 +3,11 @@
 import { type InspectionRecord, textsOf } from '../protocol/inspection.js';
 import { bar, bold, footer, onKeys } from '../ui/controls.js';
 import { h } from '../ui/dom.js';
-import { count, fixed, percent, tokenWord, visible } from '../ui/format.js';
+import { count, fixed, percent, shareOf, tokenWord, visible } from '../ui/format.js';
 import { STYLE } from './choicesView.css.js';
 import { BaseInspectionView } from './inspectionView.js';
+import { SHARE_STACK_STYLE } from './shareStack.css.js';
+import { shareStack } from './shareStack.js';
 
 interface Spelling {
   text: string;
@@ -21,8 +23,6 @@ interface Label {
   chosen: boolean;
 }
 
-const probability = (value: unknown): number => Math.max(0, Math.min(1, Number(value) || 0));
-
 export class ChoicesView extends BaseInspectionView {
   private readonly table = h('div', { class: 'table', role: 'treegrid', 'aria-label': 'choices' });
   private readonly rest = h('div', { class: 'rest' });
@@ -31,7 +31,7 @@ export class ChoicesView extends BaseInspectionView {
   private open = -1;
 
   constructor(record: InspectionRecord, element: HTMLElement) {
-    super(element, STYLE);
+    super(element, SHARE_STACK_STYLE + STYLE);
     this.shell.root.append(this.table, this.rest, this.footer);
     onKeys(this.shell.root, {
       ArrowUp: () => this.go(this.at - 1),
@@ -47,13 +47,13 @@ export class ChoicesView extends BaseInspectionView {
     this.labels = raw
       .map((item, n) => ({
         name: String(item?.name ?? ''),
-        share: probability(item?.share),
-        ofAll: probability(item?.of_all),
+        share: shareOf(item?.share),
+        ofAll: shareOf(item?.of_all),
         spellings: (Array.isArray(item?.spellings) ? item.spellings : []).map(
           (part: Record<string, unknown> | null) => ({
             text: String(part?.text ?? ''),
             texts: textsOf(part?.texts),
-            p: probability(part?.p),
+            p: shareOf(part?.p),
           }),
         ),
         chosen: n === record.head.chosen,
@@ -71,14 +71,10 @@ export class ChoicesView extends BaseInspectionView {
     );
     this.table.replaceChildren(head, ...this.labels.flatMap((label, n) => this.row(label, n)));
     const mass = this.labels.reduce((sum, label) => sum + label.ofAll, 0);
-    const parts = this.labels.map((label, n) => {
-      const part = h('i', { class: `part-${n % 3}`, title: visible(label.name) });
-      part.style.width = `${100 * label.ofAll}%`;
-      return part;
-    });
+    const parts = this.labels.map(label => ({ title: visible(label.name), share: label.ofAll }));
     this.rest.replaceChildren(
       h('span', { class: 'fg2' }, 'of all that could follow'),
-      h('span', { class: 'stack hatched', role: 'img', 'aria-label': `these ${percent(mass)}` }, ...parts),
+      shareStack(parts, `these ${percent(mass)}`, 'stack hatched'),
       h('span', {}, 'these ', h('b', {}, percent(mass)), `, others ${percent(1 - mass)}`),
     );
     const others = Array.isArray(this.record.head.others) ? this.record.head.others : [];
@@ -87,7 +83,7 @@ export class ChoicesView extends BaseInspectionView {
       .flatMap((item, n) => [
         n ? ', ' : '',
         h('code', {}, tokenWord(String(item?.[0] ?? ''))),
-        ` ${percent(probability(item?.[1]))}`,
+        ` ${percent(shareOf(item?.[1]))}`,
       ]);
     if (mass < 0.5 && told.length)
       this.rest.append(h('p', {}, 'The model would rather begin with ', ...told, '.'));

@@ -30,15 +30,6 @@ export const STYLE = css`
     margin-top: 5px;
     background: var(--llm-track);
   }
-  .stack .part-0 {
-    background: var(--llm-mass-4);
-  }
-  .stack .part-1 {
-    background: var(--llm-mass-solid);
-  }
-  .stack .part-2 {
-    background: var(--llm-mass-2);
-  }
   small {
     font-size: 11px;
     color: var(--llm-fg2);

@@ -3,17 +3,17 @@
 import type { InspectionRecord } from '../protocol/inspection.js';
 import { bold, columnHead, footer } from '../ui/controls.js';
 import { h } from '../ui/dom.js';
-import { count, percent, plural, visible } from '../ui/format.js';
+import { count, percent, plural, shareOf, visible } from '../ui/format.js';
 import { STYLE } from './decisionsView.css.js';
 import { BaseInspectionView } from './inspectionView.js';
-
-const share = (value: unknown): number => Math.max(0, Math.min(1, Number(value) || 0));
+import { SHARE_STACK_STYLE } from './shareStack.css.js';
+import { shareStack } from './shareStack.js';
 
 export class DecisionsView extends BaseInspectionView {
   private readonly table = h('table', { class: 'decisions' });
 
   constructor(record: InspectionRecord, element: HTMLElement) {
-    super(element, STYLE);
+    super(element, SHARE_STACK_STYLE + STYLE);
     this.shell.root.append(h('div', { class: 'wide' }, this.table), this.footer);
     this.update(record);
   }
@@ -32,7 +32,7 @@ export class DecisionsView extends BaseInspectionView {
         {},
         h('th', { scope: 'row' }, visible(String(item?.name ?? ''))),
         h('td', {}, h('b', {}, visible(String(item?.value ?? '')))),
-        h('td', {}, percent(share(item?.share)), h('small', {}, average)),
+        h('td', {}, percent(shareOf(item?.share)), h('small', {}, average)),
         h('td', { class: 'labels' }, ...this.labels(item?.labels)),
       );
     });
@@ -46,16 +46,11 @@ export class DecisionsView extends BaseInspectionView {
 
   private labels(value: unknown): HTMLElement[] {
     const raw = Array.isArray(value) ? value : [];
-    const parts = raw.map((item, n) => {
-      const words = `${visible(String(item?.name ?? ''))} ${percent(share(item?.share))}`;
-      const part = h('i', { class: `part-${n % 3}`, title: words });
-      part.style.width = `${100 * share(item?.share)}%`;
-      return part;
+    const parts = raw.map(item => {
+      const share = shareOf(item?.share);
+      return { title: `${visible(String(item?.name ?? ''))} ${percent(share)}`, share };
     });
-    const words = raw.map(item => `${visible(String(item?.name ?? ''))} ${percent(share(item?.share))}`);
-    return [
-      h('span', { class: 'stack', role: 'img', 'aria-label': words.join(', ') }, ...parts),
-      h('small', {}, words.slice(0, 5).join(' · ')),
-    ];
+    const words = parts.map(part => part.title);
+    return [shareStack(parts, words.join(', ')), h('small', {}, words.slice(0, 5).join(' · '))];
   }
 }

@@ -34,6 +34,8 @@ export function bytes(value: number): string {
 }
 
 export const probability = (logprob: number): number => Math.exp(Math.min(logprob, 0));
+/** A share from a record, whatever it is there: from 0 to 1. */
+export const shareOf = (value: unknown): number => Math.max(0, Math.min(1, Number(value) || 0));
 export const bits = (nats: number): number => Math.max(nats, 0) / Math.LN2;
 
 /** exp(−mean logprob). */

@@ -3,7 +3,7 @@
 import { type InspectionRecord, numbersOf, textsOf } from '../../protocol/inspection.js';
 import { bar, bold, columnHead, footer, onKeys } from '../../ui/controls.js';
 import { h, icon } from '../../ui/dom.js';
-import { count, fixed, percent, plural, visible } from '../../ui/format.js';
+import { count, fixed, percent, plural, shareOf, visible } from '../../ui/format.js';
 import { BaseInspectionView, type InspectionHost } from '../inspectionView.js';
 import { STYLE } from './rowsView.css.js';
 import { calibrationText, confusionTable, reliabilityPlot } from './scores.js';
@@ -145,7 +145,7 @@ export class RowsView extends BaseInspectionView {
     const a = (this.record.head.accuracy ?? {}) as Record<string, unknown>;
     const total = Number(a.total) || 0;
     if (!total) return [];
-    const share = (name: string) => percent(Math.max(0, Math.min(1, Number(a[name]) || 0)));
+    const share = (name: string) => percent(shareOf(a[name]));
     const right = Number(a.right) || 0;
     return [
       h(

@@ -3,7 +3,7 @@
 import { numbersOf, textsOf } from '../../protocol/inspection.js';
 import { columnHead } from '../../ui/controls.js';
 import { h } from '../../ui/dom.js';
-import { count, percent, visible } from '../../ui/format.js';
+import { count, percent, shareOf, visible } from '../../ui/format.js';
 import { svg } from '../../ui/svg.js';
 
 const SIZE = 220;
@@ -14,7 +14,7 @@ export function reliabilityPlot(value: unknown): HTMLElement | undefined {
   const raw = Array.isArray(value) ? value : [];
   if (!raw.length) return undefined;
   const bins = raw.map(item => {
-    const share = (name: string) => Math.max(0, Math.min(1, Number(item?.[name]) || 0));
+    const share = (name: string) => shareOf(item?.[name]);
     const [low = 0, high = 1] = numbersOf(item?.bounds);
     return {
       mean: share('mean'),
@@ -96,7 +96,7 @@ export function confusionTable(value: unknown): HTMLElement | undefined {
 /** What a temperature does for the shares, and from which share on a label can be relied on. */
 export function calibrationText(value: unknown): string {
   const data = (typeof value === 'object' && value ? value : {}) as Record<string, unknown>;
-  const share = (item: unknown) => percent(Math.max(0, Math.min(1, Number(item) || 0)));
+  const share = (item: unknown) => percent(shareOf(item));
   const temperature = Number(data.temperature);
   if (!(temperature > 0)) return '';
   const [part = 0, right = 0] = numbersOf(data.above);
