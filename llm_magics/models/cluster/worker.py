@@ -48,16 +48,20 @@ def run_chunk(
         Interrupted: nobody waits any more.
         LLMMagicsError: this worker cannot run the model.
     """
+
+    def check() -> None:
+        if not is_wanted():
+            raise Interrupted("the notebook does not wait for these rows any more")
+
     with _lock, progress.quiet():
         _check_versions(job)
         model = _open(job.model, threads)
         began, done = time.perf_counter(), []
-        compute = _answers(model, job, rows, is_wanted) if job.labels is None else _labels(model, job, rows)
+        compute = _answers(model, job, rows, check) if job.labels is None else _labels(model, job, rows)
         for number, payload in compute:
             done.append((number, payload))
             send(number, payload)
-            if not is_wanted():
-                raise Interrupted("the notebook does not wait for these rows any more")
+            check()
         return done, time.perf_counter() - began
 
 
@@ -104,18 +108,14 @@ def _open(spec: ModelSpec, threads: int) -> lm.Model:
 
 
 def _answers(
-    model: lm.Model, job: RowJob, rows: Sequence[Row], is_wanted: Callable[[], bool]
+    model: lm.Model, job: RowJob, rows: Sequence[Row], check: Callable[[], None]
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number and the result of each row."""
     assert job.options is not None
 
-    def step(count: int) -> None:
-        if not is_wanted():
-            raise Interrupted("the notebook does not wait for these rows any more")
-
     requests = [Request(row.ids, row.prompt, job.options) for row in rows]
     at_a_time = max(min(job.at_a_time, len(rows)), 1)
-    batch = Batch(model._runtime, requests, model=job.model.info, rows=at_a_time, step=step)
+    batch = Batch(model._runtime, requests, model=job.model.info, rows=at_a_time, step=lambda count: check())
     try:
         for index, result in batch:
             number = rows[index].number
