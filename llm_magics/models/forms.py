@@ -55,10 +55,7 @@ def stream_value(stream: Stream, form: AnswerForm) -> Any:
         IncompleteAnswer: the answer was cut off; says about how many tokens it needs.
         UsageError: it is not valid.
     """
-    generation, constraint = stream.generation, stream.answer.constraint
-    if generation.stop_reason != "stop":
-        raise incomplete(generation, constraint.tokens_to_end() if constraint else None)
-    return value_of(generation, form)
+    return _value(stream.generation, form, stream.answer.constraint)
 
 
 def form_value(generation: Generation, stated: Mapping[str, Any], constraint: TokenConstraint | None) -> Any:
@@ -74,6 +71,10 @@ def form_value(generation: Generation, stated: Mapping[str, Any], constraint: To
     """
     form = answer_form(**stated)
     assert form is not None
+    return _value(generation, form, constraint)
+
+
+def _value(generation: Generation, form: AnswerForm, constraint: TokenConstraint | None) -> Any:
     if generation.stop_reason != "stop":
         raise incomplete(generation, constraint.tokens_to_end() if constraint else None)
     return value_of(generation, form)
