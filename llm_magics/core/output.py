@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
 from ..sanitize import single_line
@@ -21,6 +22,25 @@ def is_captured() -> bool:
     from IPython.core.getipython import get_ipython
 
     return isinstance(getattr(get_ipython(), "display_pub", None), CapturingDisplayPublisher)
+
+
+class FrameClock:
+    """Say when the next frame of a growing output is due.
+
+    A long text takes longer to show: most of the time stays for the work.
+    """
+
+    def __init__(self) -> None:
+        self._next = self._asked = 0.0
+
+    def is_due(self) -> bool:
+        """Return whether the next frame may be shown now."""
+        self._asked = time.monotonic()
+        return self._asked >= self._next
+
+    def shown(self, pause_s: float) -> None:
+        """Note that the frame that was due is shown; the next comes ``pause_s`` seconds later at least."""
+        self._next = self._asked + max(pause_s, 5 * (time.monotonic() - self._asked))
 
 
 class Output:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core import progress
-from ..core.output import Output, is_captured
+from ..core.output import FrameClock, Output, is_captured
 from ..core.records import SCHEMA, Generation, Token
 from ..sanitize import printable, replace_surrogates, safe_print
 from ..views import answer_text, static_tokens
@@ -98,7 +97,7 @@ class Notebook:
         self._head: dict[str, Any] = {}
         self._output = Output()
         self._text = self._note = ""
-        self._next = 0.0  # the time of the next frame
+        self._clock = FrameClock()
 
     def status(self, text: str) -> None:
         if not self._frames:
@@ -134,14 +133,11 @@ class Notebook:
         if self._live:
             self._live.add([token])
         self._text += token.text
-        now = time.monotonic()
-        if self._frames and self._text.strip() and now >= self._next:
+        if self._frames and self._text.strip() and self._clock.is_due():
             markdown = answer_text.partial(self._text, self._prompt, fold=self._fold)
             frame = {"text/plain": printable(self._text), "text/markdown": markdown}
             self._output.show({**frame, **self._headed()})
-            # A long text takes longer to show: most of the time stays for the answer.
-            pause = SAVED_S if self._live else FRAME_S
-            self._next = now + max(pause, 5 * (time.monotonic() - now))
+            self._clock.shown(SAVED_S if self._live else FRAME_S)
 
     def remark(self, text: str) -> None:
         """Add a remark on the answer, which is shown when it is finished."""

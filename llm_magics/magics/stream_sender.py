@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..core.output import FrameClock
 from ..core.records import Token
 from ..views.record_codec import encode_tokens
 from .channel import Transport
@@ -42,7 +43,7 @@ class ActiveStream:
         markdown: ToMarkdown | None = None,
     ) -> None:
         self.id, self.most, self.stop = id, most, stop
-        self._markdown, self._next_prose = markdown, 0.0
+        self._markdown, self._prose = markdown, FrameClock()
         self.tokens: list[Token] = []
         self.bundle: dict[str, Any] | None = None
         self._channel, self._sent, self._next = channel, 0, 0.0
@@ -59,13 +60,11 @@ class ActiveStream:
             if self._channel.connected and self._sent < len(self.tokens):
                 self._send(self._sent)
             self._sent = len(self.tokens)
-            now = time.monotonic()
-            self._next = now + EVERY_S
-            if self._markdown and self._channel.connected and now >= self._next_prose:
+            self._next = time.monotonic() + EVERY_S
+            if self._markdown and self._channel.connected and self._prose.is_due():
                 text = self._markdown("".join(token.text for token in self.tokens))
                 self._channel.send({"type": "markdown", "id": self.id, "text": text})
-                # A long text takes longer: most of the time stays for the answer.
-                self._next_prose = now + max(PROSE_S, 5 * (time.monotonic() - now))
+                self._prose.shown(PROSE_S)
 
     def resend(self, first: int, *, as_text: bool) -> None:
         """Send the tokens from ``first`` on once more."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ...core import progress
-from ...core.output import Output
+from ...core.output import FrameClock, Output
 from ...core.records import Generation, Token
 from ...errors import LLMMagicsError
 from ...inspection.answers.side_by_side import SideBySide, side_by_side
@@ -61,7 +60,7 @@ class Columns:
         self._output, self._streams, self._notes = output, streams, notes
         self._running = [True] * len(streams)
         self._errors: list[LLMMagicsError | None] = [None] * len(streams)
-        self._next = 0.0  # the time of the next frame
+        self._frames = FrameClock()
         self.interrupted = False
 
     def run(self) -> list[Generation]:
@@ -110,9 +109,6 @@ class Columns:
 
     def _show_frame(self) -> None:
         """Show what there is, a few times a second."""
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._output.show(self.record().mime_bundle())
-        # A long text takes longer to show: most of the time stays for the answers.
-        self._next = now + max(FRAME_S, 5 * (time.monotonic() - now))
+        if self._frames.is_due():
+            self._output.show(self.record().mime_bundle())
+            self._frames.shown(FRAME_S)

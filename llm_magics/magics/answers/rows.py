@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...core import progress
-from ...core.output import Output, is_captured
+from ...core.output import FrameClock, Output, is_captured
 from ...core.records import Generation
 from ...errors import ClusterError, Interrupted, LLMMagicsError, UsageError
 from ...inspection.answers.rows import RowResult, RowsState, rows_run
@@ -161,7 +161,7 @@ class RowsRunner:
         self.state = RowsState(source.name, len(source.values), truth=known)
         self.values: list[Any] = [None] * len(source.values)
         self._notebook = getattr(shell, "kernel", None) is not None and not is_captured()
-        self._output, self._next, self._began = Output(), 0.0, 0.0
+        self._output, self._frames, self._began = Output(), FrameClock(), 0.0
         self._model: Model | None = None
 
     def run(self, model: Model, system: str | None, *, output: Output | None = None) -> None:
@@ -275,10 +275,9 @@ class RowsRunner:
 
     def _show(self, *, last: bool = False) -> None:
         """Show how far it is, about once a second."""
-        now = time.monotonic()
-        if self._request.quiet or self._model is None or (now < self._next and not last):
+        if self._request.quiet or self._model is None or not (self._frames.is_due() or last):
             return
-        self.state.seconds = now - self._began
+        self.state.seconds = time.monotonic() - self._began
         record = rows_run(self.state, self._model.info)
         if not self._notebook:
             if last:
@@ -286,7 +285,7 @@ class RowsRunner:
             return
         with suppress(RuntimeError):
             self._output.show(*(record._repr_mimebundle_() if last else (record.mime_bundle(),)))
-        self._next = now + max(FRAME_S, 5 * (time.monotonic() - now))
+        self._frames.shown(FRAME_S)
 
 
 def _is_missing(value: Any) -> bool:
