@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         MemoryNeeded,
         ModelFileError,
         ModelNotFound,
+        ServerError,
         StoreError,
         TemplateError,
         UnsupportedModel,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from .magics.playground_view import playground
     from .magics.tuning.magic import tune
     from .models.adapters.lora import Adapter, load_adapter
-    from .models.batch_generate import BatchAnswers
     from .models.catalog.card import ModelCard, card
     from .models.catalog.fit import Fit, fit
     from .models.catalog.hub_search import HubModel, search
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from .models.fidelity import Fidelity
     from .models.loading.load import load
     from .models.model import Model
+    from .models.remote.model import RemoteModel, connect
+    from .models.rows.batch_generate import BatchAnswers
     from .tuning.run import TuneRun
     from .views.bundle import read_output, show_tokens
 
@@ -80,6 +82,7 @@ _HOMES = {
         "MemoryNeeded",
         "ModelFileError",
         "ModelNotFound",
+        "ServerError",
         "StoreError",
         "TemplateError",
         "UnsupportedModel",
@@ -96,8 +99,9 @@ _HOMES = {
     "models.catalog.notebook_licenses": ("licenses",),
     "models.loading.load": ("load",),
     "models.catalog.model_table": ("ModelTable", "list_models"),
-    "models.batch_generate": ("BatchAnswers",),
+    "models.rows.batch_generate": ("BatchAnswers",),
     "models.model": ("Model",),
+    "models.remote.model": ("RemoteModel", "connect"),
     "models.catalog.hub_search": ("HubModel", "search"),
     "tuning.run": ("TuneRun",),
     "views.bundle": ("read_output", "show_tokens"),
@@ -126,7 +130,9 @@ __all__ = [
     "ModelInfo",
     "ModelNotFound",
     "ModelTable",
+    "RemoteModel",
     "SamplingOptions",
+    "ServerError",
     "StoreError",
     "Stream",
     "TemplateError",
@@ -140,6 +146,7 @@ __all__ = [
     "card",
     "compare",
     "compare_tokenizers",
+    "connect",
     "fit",
     "licenses",
     "list_models",

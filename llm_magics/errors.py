@@ -12,6 +12,7 @@
      ├── StoreError            the cache folder could not be read or written (full disk, no rights)
      ├── ContextOverflow       prompt and answer do not fit the context; says by how many tokens
      ├── ClusterError          the workers of a cluster cannot be reached, or they cannot run the model
+     ├── ServerError           a server with a model does not answer, or refuses
      └── IncompleteAnswer      an answer of a given form was cut off inside a value; holds what there is
     KeyboardInterrupt
      └── Interrupted           the user stopped a magic; what was made so far is kept
@@ -41,6 +42,7 @@ __all__ = [
     "MemoryNeeded",
     "ModelFileError",
     "ModelNotFound",
+    "ServerError",
     "StoreError",
     "TemplateError",
     "UnsupportedModel",
@@ -180,6 +182,12 @@ class ClusterError(LLMMagicsError):
     """The workers of a cluster cannot be reached, or they cannot run the model."""
 
     page = "clustererror"
+
+
+class ServerError(LLMMagicsError):
+    """A server with a model that does not answer, or refuses."""
+
+    page = "servererror"
 
 
 class ContextOverflow(LLMMagicsError):

@@ -31,6 +31,7 @@ class RecordPayload(TypedDict, total=False):
     stop_reason: str
     data: str
     prose: int
+    missing: list[str]
     note: str
     conversation: Any
     run: dict[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import RUN_CELL, ModelFileError
 
 MOST_BRANCHES = 20  # of one answer
+MISSING = {"logprob", "rank", "entropy"}  # fields of tokens that a server may not tell
 STOP_REASONS = ("stop", "length", "interrupted")
 MOST_ID = 1 << 32
 MOST_TEXT = 64 << 20  # letters
@@ -29,6 +30,7 @@ def check_generation(record: Any) -> None:
     _check_ids("prompt_ids", record.prompt_ids)
     _check_item("stop_reason", record.stop_reason in STOP_REASONS)
     _check_int("vocab_size", record.vocab_size, MOST_ID)
+    _check_item("missing", set(record.missing) <= MISSING)
     for text in record.prompt_texts:
         _check_str("prompt_texts", text)
     _check_ids("pieces", record.pieces)

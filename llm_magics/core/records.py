@@ -145,6 +145,8 @@ class Generation:
         prompt_texts: what each token of the prompt adds to it; empty where it was not noted.
         specials: the special tokens among them all, and how they are written.
         branches: what the answer would have been from other tokens on; see :meth:`with_branch`.
+        missing: the fields of tokens that are not known, which a server did not tell: "logprob", "entropy"
+            (0 there) and "rank" (where the token is not among the alternatives).
         built: the object that an answer of a given form was made into; not saved.
     """
 
@@ -161,6 +163,7 @@ class Generation:
     prompt_texts: tuple[str, ...] = ()
     specials: Mapping[int, str] = field(default_factory=dict)
     branches: tuple[Branch, ...] = ()
+    missing: tuple[str, ...] = ()
     built: Any = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -321,6 +324,7 @@ class Generation:
                 }
                 for branch in self.branches
             ],
+            **({"missing": list(self.missing)} if self.missing else {}),
         }
 
     @classmethod
@@ -340,6 +344,7 @@ class Generation:
             prompt_texts=tuple(data.get("prompt_texts", ())),
             specials={int(id): str(text) for id, text in data.get("specials", {}).items()},
             branches=tuple(_branch(n, item) for n, item in enumerate(data.get("branches", ()), 1)),
+            missing=tuple(data.get("missing", ())),
         )
         check_generation(record)
         return record

@@ -114,6 +114,16 @@ class Stream:
         return self.answer.generation
 
     @property
+    def room(self) -> int:
+        """Return how many more tokens the answer may have."""
+        return self.answer.room
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Return the length of the prompt."""
+        return self.generation.timing.prompt_tokens
+
+    @property
     def drafted(self) -> tuple[int, int]:
         """Return how many tokens the draft has guessed, and how many of them were right; 0 without one."""
         guesser = self._guesser

@@ -32,10 +32,12 @@ from .subcommands.base import CommandHost
 if TYPE_CHECKING:
     from ..core.records import Generation
     from ..engine.generate import Stream
-    from ..models.model import Model
+    from ..models.language_model import LanguageModel
+    from ..models.remote.stream import RemoteStream
     from ..views.inspection_record import InspectionRecord
 
-AnyStream: TypeAlias = "Stream | BoundedReasoning | kept.KeptStream"
+NewStream: TypeAlias = "Stream | BoundedReasoning | RemoteStream"
+AnyStream: TypeAlias = "NewStream | kept.KeptStream"
 LONG_PROMPT = 500  # tokens; reading them takes about a second
 
 
@@ -138,7 +140,7 @@ class AnswerRunner:
         output = ProgressOutput(host.shell, quiet=request.quiet)
         try:
             with output.capture_progress():
-                model = host.models.use_for(request)
+                model = host.models.answering_for(request)
         except KeyboardInterrupt:
             raise Interrupted("stopped before the first row") from None
         runner.run(model, request.system, output=output.output)
@@ -160,12 +162,14 @@ class AnswerRunner:
         value: Any
         try:
             with output.capture_progress():
-                model = host.models.use_for(request)
                 if request.decide is not None:
                     text = "\n\n".join([*(block.text for block in blocks), request.prompt])
-                    record: InspectionRecord = model.decide(text, request.decide, **told)
+                    record: InspectionRecord = host.models.use_for(request).decide(
+                        text, request.decide, **told
+                    )
                     value = record
                 else:
+                    model = host.models.answering_for(request)
                     asked = compose(model, place, request, blocks)
                     value = model.choose(asked.messages, labels(request.choices or ""), **told)
                     record = value.record
@@ -182,7 +186,7 @@ class AnswerRunner:
         Raises:
             Interrupted: the user stopped it.
         """
-        model = self._host.models.active or self._host.models.use()
+        model = self._host.models.answering or self._host.models.use()
         stream = _bounded(
             model,
             place.messages(turn.prompt),
@@ -357,6 +361,8 @@ class AnswerRunner:
             view: shows the answer; None chooses the one that suits the front end.
         """
         from ..core.options import sampling_options
+        from ..engine.generate import Stream
+        from ..models.model import Model
 
         host = self._host
         sampling_options(request.options)  # a wrong option is said before a model is fetched for it
@@ -383,7 +389,7 @@ class AnswerRunner:
         warnings: list[str] = []
         try:
             with view.loading(warnings):  # an error takes its progress away
-                model = host.models.use_for(request)
+                model = host.models.answering_for(request)
                 asked = compose(model, place, request, blocks)
                 messages = asked.messages
                 if steps:
@@ -403,16 +409,16 @@ class AnswerRunner:
         except KeyboardInterrupt:
             raise Interrupted("stopped before the answer began") from None
         host.composition = asked.composition
-        ids = made.answer.ids
-        asked.composition.complete(len(ids), made.answer.room)
+        asked.composition.complete(made.prompt_tokens, made.room)
         stream: AnyStream = made
-        key = ""
-        if request.keep and model.info.fingerprint:
-            key = kept.key_of(model, ids, made.answer.options, request.think)
-        there = kept.find(key) if key and not request.fresh else None
-        if there is not None:
-            model.set_last(there)
-            stream, key = kept.KeptStream(there), ""
+        key, there = "", None
+        if request.keep and isinstance(model, Model) and isinstance(made, (Stream, BoundedReasoning)):
+            if model.info.fingerprint:
+                key = kept.key_of(model, made.answer.ids, made.answer.options, request.think)
+            there = kept.find(key) if key and not request.fresh else None
+            if there is not None:
+                model.set_last(there)
+                stream, key = kept.KeptStream(there), ""
         told = kept.NOTE if there is not None else ""
         notes = [*warnings, request.notice, note(request.unresolved), asked.note, told]
         turn = Turn(cell, asked.prompt, "", options=dict(request.options), think=request.think)
@@ -434,6 +440,8 @@ class AnswerRunner:
             stream.close()
             interrupted = True
         generation = stream.generation
+        if cut := getattr(stream, "cut", ""):
+            view.remark(cut)
         guessed, right = getattr(stream, "drafted", (0, 0))
         if prepared.request.draft and not isinstance(stream, kept.KeptStream):
             view.remark(f"the draft guessed {guessed:,} tokens, {right:,} of them right")
@@ -445,7 +453,7 @@ class AnswerRunner:
         from ..models.catalog.speed import note_speed
 
         request, place, turn = prepared.request, prepared.place, prepared.turn
-        if not isinstance(prepared.stream, kept.KeptStream):
+        if generation.model.fingerprint and not isinstance(prepared.stream, kept.KeptStream):
             note_speed(generation)
         if prepared.key:
             kept.keep(prepared.key, generation)
@@ -483,17 +491,24 @@ def _check_labels(request: CellRequest) -> None:
         raise UsageError("--map and --draft cannot be combined", hint="Omit --draft.")
 
 
-def _bounded(model: Model, messages: Any, think: int | None, **arguments: Any) -> Stream | BoundedReasoning:
+def _bounded(model: LanguageModel, messages: Any, think: int | None, **arguments: Any) -> NewStream:
     """Return the stream of an answer with at most ``think`` tokens of reasoning; None: no limit, 0: none."""
+    from ..models.model import Model
+    from ..models.remote.model import RemoteModel
+
+    if isinstance(model, RemoteModel):
+        return model.stream(messages, **arguments)
+    assert isinstance(model, Model)
     stream = model.stream(messages, thinking=False if think == 0 else None, **arguments)
     return BoundedReasoning(model, stream, think) if think else stream
 
 
-def _value_of(stream: Stream | BoundedReasoning, form: Mapping[str, Any], generation: Generation) -> Any:
+def _value_of(stream: NewStream, form: Mapping[str, Any], generation: Generation) -> Any:
     """Return the value of an answer of a given form."""
     from ..models.forms import form_value
 
-    constraint = stream.answer.constraint if generation.tokens else None
+    answer = getattr(stream, "answer", None)  # a server has none
+    constraint = answer.constraint if answer is not None and generation.tokens else None
     return form_value(generation, form, constraint)
 
 

@@ -167,7 +167,7 @@ class CommandRouter:
         path = int_field(order, "path")
         base = generation.path(path)
         stream = self._models.model_of(generation.model).stream_more(base)
-        live = self.streams.begin(id, stream.answer.room + len(base.tokens), stream.close)
+        live = self.streams.begin(id, stream.room + len(base.tokens), stream.close)
         for item in stream:
             live.add([item])
         whole_answer = generation.with_more(stream.generation, path=path)

@@ -27,9 +27,7 @@ from .stream_sender import ActiveStream, ActiveStreams
 from .terminal import Writer
 
 if TYPE_CHECKING:
-    from ..engine.generate import Stream
-    from .answers.bounded_reasoning import BoundedReasoning
-    from .answers.kept import KeptStream
+    from ..models.language_model import AnswerStream
 
 FRAME_S = 0.05  # at most 20 updates a second: more would flood the IOPub channel and nobody sees them
 SAVED_S = 0.25  # where a view is sent the tokens, and shows the Markdown of the output
@@ -40,7 +38,7 @@ class View(Protocol):
     def id(self) -> str: ...
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]: ...
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None: ...
+    def begin(self, stream: AnswerStream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
     def remark(self, text: str) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...
@@ -110,12 +108,12 @@ class Notebook:
     def loading(self, warnings: list[str]) -> AbstractContextManager[None]:
         return progress.shown_in(self._output, warnings)
 
-    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None:
+    def begin(self, stream: AnswerStream, note: str) -> None:
         """Start the output of a stream; ``note`` is a remark for the user about the answer."""
         self._note, self._prompt = note, stream.generation.prompt[-200:]
         if not self._lives.channel.connected or not self._frames:
             return
-        most = stream.answer.room + len(stream.generation.tokens)
+        most = stream.room + len(stream.generation.tokens)
         self._live = self._lives.begin(new_id(), most, stream.close)
         self._head = {
             "schema": SCHEMA,
@@ -125,6 +123,7 @@ class Notebook:
             "max_tokens": most,
             "model": replace_surrogates(stream.generation.model.to_dict()),
             "run": {"id": self._live.id},
+            **({"missing": list(missing)} if (missing := stream.generation.missing) else {}),
             **context_notes(note, self._conversation),
         }
         self._output.show({"text/plain": "…", "text/markdown": "…", **self._headed()})
@@ -186,7 +185,7 @@ class Terminal:
     def status(self, text: str) -> None:
         safe_print(printable(text), file=sys.stderr, flush=True)
 
-    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None:
+    def begin(self, stream: AnswerStream, note: str) -> None:
         if note:
             safe_print(printable(note), file=sys.stderr, flush=True)
 
@@ -216,7 +215,7 @@ class Silent:
         return progress.quiet(warnings)
 
     def status(self, text: str) -> None: ...
-    def begin(self, stream: Stream | BoundedReasoning | KeptStream, note: str) -> None: ...
+    def begin(self, stream: AnswerStream, note: str) -> None: ...
     def add(self, token: Token) -> None: ...
     def remark(self, text: str) -> None: ...
     def finish(self, generation: Generation, *, tokens: bool = False) -> None: ...

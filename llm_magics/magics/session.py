@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.records import ModelInfo
 from ..errors import UsageError
+from ..models.remote.address import is_server
 from ..sanitize import single_line
 from ..sources import catalog
 from ..sources.resolve import local
 
 if TYPE_CHECKING:
     from ..models.catalog.fit import Fit
+    from ..models.language_model import LanguageModel
     from ..models.model import Model
+    from ..models.remote.model import RemoteModel
     from .parsing.cell_request import CellRequest
 
 
@@ -44,6 +47,7 @@ class ModelSession:
         self._defaults: dict[str, Any] = {}  # the settings about the model
         self._sampling: dict[str, Any] = {}  # the settings about sampling
         self._changed = False  # whether these are another model's since the last cell
+        self._remote: RemoteModel | None = None  # the server that is in use instead
         self._draft: tuple[dict[str, Any], Model] | None = None  # how it was requested, and the model
         self.used: dict[str, str] = {}  # name → license of every model of this session
 
@@ -60,8 +64,8 @@ class ModelSession:
 
     @property
     def loaded(self) -> Model | None:
-        """Return the model in use, without adapter."""
-        return self._model
+        """Return the model in use, without adapter; None where a server is in use."""
+        return None if self._remote else self._model
 
     @property
     def sampling(self) -> Mapping[str, Any]:
@@ -70,8 +74,18 @@ class ModelSession:
 
     @property
     def active(self) -> Model | None:
-        """Return the model in use, with the adapter of the last answer."""
-        return self._adapted or self._model
+        """Return the model in use, with the adapter of the last answer; None where a server is in use."""
+        return None if self._remote else self._adapted or self._model
+
+    @property
+    def answering(self) -> LanguageModel | None:
+        """Return what answers the next cell, where it is loaded: a model, or a server."""
+        return self._remote or self.active
+
+    @property
+    def remote(self) -> RemoteModel | None:
+        """Return the model behind a server that is in use, or None."""
+        return self._remote
 
     def use(
         self,
@@ -88,9 +102,15 @@ class ModelSession:
 
         Options that are None stay as they are: a cell without options uses the same model, and a cell with
         a precision uses it in that precision. "default" is the default model.
+
+        Raises:
+            UsageError: the model in use, or the one that is named, is behind a server.
         """
         from ..models.loading.load import load
 
+        if is_server(name) or (name is None and self._remote is not None):
+            raise needs_local_model(str(name) if self._remote is None else self._remote.name)
+        self._remote = None
         before = self._model
         if name is None and (before is None or self._changed):
             stated = self._defaults
@@ -117,8 +137,30 @@ class ModelSession:
         self.used[model.name] = model.info.license
         return model
 
+    def answering_for(self, request: CellRequest) -> LanguageModel:
+        """Return the model that a cell requests, or the one behind the server that it names."""
+        name = request.model or (self._defaults.get("model") if self._changed or not self.answering else None)
+        if not is_server(name) and (name is not None or self._remote is None):
+            return self.use_for(request)
+        from ..models.remote.model import connect, server_lacks
+
+        if self._remote is None or (name is not None and not _same_server(str(name), self._remote)):
+            self._remote = connect(str(name))
+            self.used[self._remote.name] = "unknown"
+        self._changed = False
+        names = ("adapter", "draft", "think", "tools", "regex", "grammar")
+        stated = {**_loading_options(request), **{name: getattr(request, name) for name in names}}
+        for option, value in stated.items():
+            if value is not None and value is not False and value != ():
+                raise server_lacks(self._remote.name, f"--{option.replace('_', '-')}")
+        return self._remote
+
     def use_for(self, request: CellRequest) -> Model:
-        """Load the model and the adapter that a cell requests."""
+        """Load the model and the adapter that a cell requests.
+
+        Raises:
+            UsageError: it is behind a server.
+        """
         model = self.use(request.model, **_loading_options(request), cache_mb=request.cache_mb)
         self._adapted = None if request.adapter is None else self._with_adapter(model, request.adapter)
         return self._adapted or model
@@ -172,6 +214,11 @@ class ModelSession:
         Raises:
             UsageError: it is another model. A notebook's file may name any model, so none is downloaded.
         """
+        if is_server(info.revision):
+            raise UsageError(
+                f"{single_line(info.name)} is behind a server, which cannot continue from a token",
+                hint="Ask a model on this machine.",
+            )
         if self._model is None:
             if info.name != catalog.find().name:
                 name = single_line(info.name)
@@ -216,6 +263,22 @@ class ModelSession:
         if isinstance(adapter, Adapter):
             return model.with_adapter(adapter, strength, name=name)
         return model.with_adapter(name, strength)
+
+
+def needs_local_model(name: str) -> UsageError:
+    """Return the error of what needs a model on this machine."""
+    return UsageError(
+        f"{single_line(name)} is behind a server: only answers, rows, --schema and --choices work with it",
+        hint="Name a model on this machine: %llm use default.",
+    )
+
+
+def _same_server(name: str, remote: RemoteModel) -> bool:
+    """Return whether an address names the model that is in use."""
+    from ..models.remote.address import parse_address
+
+    at = parse_address(name)
+    return at.url == remote.info.revision and at.model in ("", remote.served)
 
 
 def split_precision(name: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from ..engine.batch import Request
 from ..engine.runtime import Runtime
 from ..errors import LLMMagicsError
 from .forms import thinking_off
-from .journal import open_journal
+from .rows.journal import open_journal
 
 if TYPE_CHECKING:
     from ..inspection.answers.choices import Choice
@@ -166,6 +166,7 @@ class Inspections:
         system: str | None = None,
         raw: bool = False,
         keep: bool | str | Path | None = None,
+        fresh: bool = False,
         on: Any = None,
     ) -> Iterator[tuple[int, Choice | LLMMagicsError]]:
         """Yield the likeliest label of each prompt, with its number; an error where there is none.
@@ -176,6 +177,7 @@ class Inspections:
             system: the system message.
             raw: continue the texts, with no chat template.
             keep: as for :meth:`map`.
+            fresh: label rows that were finished before again.
             on: as for :meth:`map`.
 
         Raises:
@@ -183,13 +185,13 @@ class Inspections:
             ClusterError: the workers are gone, or they cannot run the model. What they finished is kept.
         """
         from ..inspection.answers.choices import label_spellings
-        from .choose_rows import choose_rows, label_here
         from .cluster.open_batch import open_labels
+        from .rows.choose_rows import choose_rows, label_here
 
         labels = label_spellings(choices)
         switches = thinking_off(self._prompts.template, raw=raw)
         with ExitStack() as stack:
-            journal = stack.enter_context(open_journal(keep, on))
+            journal = stack.enter_context(open_journal(keep, on, fresh=fresh))
 
             def label_requests(requests: Iterable[Request]) -> Any:
                 if on is None:

@@ -21,19 +21,19 @@ from ..engine.caches.cache_pool import Pool
 from ..engine.generate import Stream
 from ..engine.runtime import Runtime
 from ..errors import NEED_GENERATION, UsageError
-from ..sanitize import single_line
+from ..sanitize import replace_surrogates, single_line
 from ..sources import store
 from ..trust.obligations import describe_model
-from .batch_generate import BatchAnswers, map_prompts
 from .branch import branch, extend
 from .cluster.open_batch import batch_opener
 from .draft import draft_for
 from .fidelity import TOKENS, Fidelity, measure, read_fidelity, sample_text, write_fidelity
 from .forms import THINKING, defaults_for, stream_value, take_form, thinking_off, with_value
 from .inspection import Inspections
-from .journal import open_journal
 from .origin import Origin
 from .prompts import Prompt, PromptEncoder
+from .rows.batch_generate import BatchAnswers, map_prompts
+from .rows.journal import open_journal
 from .scoring import score_answer, score_text
 
 if TYPE_CHECKING:
@@ -186,6 +186,14 @@ class Model(Inspections):
         A special token that a message spells out is read as plain characters.
         """
         return self._prompts.encode(prompt, system, raw)
+
+    def count_tokens(self, text: str) -> int:
+        """Return the tokens of a text as it is."""
+        return len(self.tokenizer.encode(replace_surrogates(text), special=False))
+
+    def count_prompt(self, prompt: Prompt, *, system: str | None = None, raw: bool = False) -> int:
+        """Return the tokens of a whole prompt, with those of the chat template."""
+        return len(self.encode(prompt, system=system, raw=raw)[1])
 
     def stream(
         self,
@@ -426,6 +434,7 @@ class Model(Inspections):
         progress: bool = True,
         answers: BatchAnswers | None = None,
         keep: bool | str | Path | None = None,
+        fresh: bool = False,
         seen: Callable[[int, Any], None] | None = None,
         on: Any = None,
         **options: Any,
@@ -447,6 +456,7 @@ class Model(Inspections):
             keep: write each finished row to a journal on the disk, and take rows from it that were finished
                 before: True is the one of the cache folder, otherwise the path of a file. None is True with
                 ``on``, and False without.
+            fresh: answer rows that were finished before again.
             seen: called with the number of each row that is finished, and its answer or error.
             on: answer on the workers of a Dask cluster: the address of its scheduler, a
                 ``distributed.Client`` or a cluster. Each worker loads the model once, by its name.
@@ -461,7 +471,7 @@ class Model(Inspections):
         chosen = sampling_options({**defaults_for(self.sampling_defaults, options), **options})
         self.last_map = BatchAnswers() if answers is None else answers
         switches = None if form is None else thinking_off(self.template, raw=raw)
-        with open_journal(keep, on) as journal:
+        with open_journal(keep, on, fresh=fresh) as journal:
             return map_prompts(
                 batch_opener(self._runtime, self.info, chosen, self.spec, on),
                 lambda prompt: self._prompts.encode(prompt, system, raw, switches),

@@ -21,7 +21,7 @@ from ..core.token_columns import MOST_TOKENS, from_byte_planes, pack, to_byte_pl
 from ..errors import RUN_CELL, ModelFileError
 
 MAX_BYTES = 64 << 20  # of a record, unpacked
-_HEAD = ("schema", "kind", "stop_reason", "model", "options", "vocab_size", "predicted_from")
+_HEAD = ("schema", "kind", "stop_reason", "model", "options", "vocab_size", "predicted_from", "missing")
 
 
 def encode_record(record: Generation | Trace) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _GLYPHS = {"\n": "⏎", "\t": "⇥", "\r": "␍", "": "▯"}
 def html(record: Generation | Trace) -> str:
     """Return the text, a bar for every few tokens, the least likely tokens, and a summary."""
     tokens, first = _considered(record)
+    if _no_logprobs(record):
+        return "\n".join([_text(tokens, len(tokens)), f"<p>{escape(summary(record))}</p>"])
     rows = _least_likely(tokens, first)
     parts = [_text(tokens, first)]
     if bars := _bars(tokens[first:]):
@@ -34,7 +36,7 @@ def html(record: Generation | Trace) -> str:
             f"<p>Each bar is {item}, 0 to {MOST_BITS:.0f} bits of surprise. "
             "<ins>Underlined</ins>: under 10 %; <b><ins>bold</ins></b>: under 3 %.</p>",
             f"<details><summary>The {len(rows)} least likely of {len(tokens):,} tokens</summary>",
-            "".join(_table(tokens, rows)),
+            "".join(_table(tokens, rows, known=not _no_rank(record))),
             "</details>",
         ]
     if isinstance(record, Generation):
@@ -63,13 +65,15 @@ def plain(record: Generation | Trace, *, text: bool = True) -> str:
     """
     tokens, first = _considered(record)
     whole = [printable("".join(token.text for token in tokens)), ""] if text else []
-    lines = [*whole, _bars(tokens[first:])]
+    if _no_logprobs(record):
+        return "\n".join([*whole, summary(record)])
+    lines, known = [*whole, _bars(tokens[first:])], not _no_rank(record)
     for place in _least_likely(tokens, first):
         token = tokens[place]
         others = ", ".join(f"{_shown(text)} {percent(p)}" for text, p in _likelier(token))
         lines.append(
             f"{place + 1:>6}  {_context(tokens, place)}[{_shown(token.text)}]  {percent(_p(token))}, "
-            f"rank {token.rank + 1}{f'; likelier: {others}' if others else ''}"
+            f"rank {_rank(token, known=known)}{f'; likelier: {others}' if others else ''}"
         )
     return "\n".join([*lines, summary(record)])
 
@@ -77,13 +81,14 @@ def plain(record: Generation | Trace, *, text: bool = True) -> str:
 def summary(record: Generation | Trace) -> str:
     """Return tokens, speed, perplexity, bits a byte, and which model it was."""
     tokens, first = _considered(record)
-    read = tokens[first:]
+    read = [] if _no_logprobs(record) else tokens[first:]
     nats = -math.fsum(token.logprob for token in read)
     size = len("".join(token.text for token in read).encode("utf-8", "replace"))
     speed = record.timing.decode_tokens_per_s if isinstance(record, Generation) else 0
     model = record.model
     parts = [
         f"{len(tokens):,} tokens",
+        "the server gave no probabilities" if _no_logprobs(record) else "",
         f"{speed:.1f} tok/s" if speed else "",
         f"perplexity {math.exp(nats / len(read)):.2f}" if read and nats / len(read) < 700 else "",
         f"{nats / math.log(2) / size:.2f} bits/byte" if size else "",
@@ -97,6 +102,20 @@ def summary(record: Generation | Trace) -> str:
 def _considered(record: Generation | Trace) -> tuple[Sequence[Token], int]:
     """Return the tokens, and from which on the model expected anything."""
     return record.tokens, record.predicted_from if isinstance(record, Trace) else 0
+
+
+def _no_logprobs(record: Generation | Trace) -> bool:
+    return isinstance(record, Generation) and "logprob" in record.missing
+
+
+def _no_rank(record: Generation | Trace) -> bool:
+    return isinstance(record, Generation) and "rank" in record.missing
+
+
+def _rank(token: Token, *, known: bool) -> str:
+    """Return the rank of a token from 1; a server tells it of the alternatives only."""
+    most = len(token.alternatives)
+    return f"{token.rank + 1:,}" if known or token.rank < most else f"over {most:,}"
 
 
 def _p(token: Token) -> float:
@@ -149,7 +168,7 @@ def _likelier(token: Token) -> list[tuple[str, float]]:
     return [(other.text, math.exp(min(other.logprob, 0.0))) for other in others[:3]]
 
 
-def _table(tokens: Sequence[Token], rows: list[int]) -> Iterator[str]:
+def _table(tokens: Sequence[Token], rows: list[int], *, known: bool = True) -> Iterator[str]:
     others = any(tokens[place].alternatives for place in rows)
     heads = ["#", "token", "p", "rank", *(["likelier"] if others else [])]
     yield "<table><tr>" + "".join(f"<th>{head}</th>" for head in heads) + "</tr>"
@@ -159,7 +178,7 @@ def _table(tokens: Sequence[Token], rows: list[int]) -> Iterator[str]:
             f"{place + 1:,}",
             f"{escape(_context(tokens, place))}<b>{escape(_shown(token.text))}</b>",
             percent(_p(token)),
-            f"{token.rank + 1:,}",
+            _rank(token, known=known),
         ]
         if others:
             cells.append(

@@ -20,7 +20,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 import llm_magics as lm
 from llm_magics.models.cluster import dask_workers
-from llm_magics.models.journal import Journal
+from llm_magics.models.rows.journal import Journal
 from tests.support.adapters import made
 
 ROOT = Path(__file__).parents[2]

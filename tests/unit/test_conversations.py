@@ -243,7 +243,7 @@ def test_a_refreshed_turn_keeps_its_limit_of_reasoning(monkeypatch: pytest.Monke
             seen.append((think, more.get("seed"))) or model.stream("?", raw=True)
         ),
     )
-    host = SimpleNamespace(models=SimpleNamespace(active=model))
+    host = SimpleNamespace(models=SimpleNamespace(answering=model))
     place = TurnPosition(Conversation("plan"), 0)
     turn = Turn(None, "What?", "", options={"seed": 4}, think=20)
     assert answering.AnswerRunner(host).answer_again(place, turn).text == "It is four."  # type: ignore[arg-type]

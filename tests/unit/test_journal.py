@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from llm_magics import Generation, StoreError
-from llm_magics.models.journal import Journal
+from llm_magics.models.rows.journal import Journal
 from tests.unit.test_structured import Noise, noise
 
 ROOT = Path(__file__).parents[2]

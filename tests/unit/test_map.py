@@ -8,7 +8,7 @@ import pytest
 
 from llm_magics import ContextOverflow, Generation, Interrupted, LLMMagicsError, Model, ModelInfo, UsageError
 from llm_magics.engine.scripted import ScriptedBatchCache, ScriptedEngine, ScriptedTokenizer
-from llm_magics.models.batch_generate import BatchAnswers
+from llm_magics.models.rows.batch_generate import BatchAnswers
 
 GREEDY: dict[str, Any] = {"temperature": 0}
 

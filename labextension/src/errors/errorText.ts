@@ -14,6 +14,7 @@ export const ERRORS = new Set([
   'MemoryNeeded',
   'ModelFileError',
   'ModelNotFound',
+  'ServerError',
   'StoreError',
   'TemplateError',
   'UnsupportedModel',

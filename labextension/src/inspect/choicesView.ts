@@ -89,7 +89,14 @@ export class ChoicesView extends BaseInspectionView {
       this.rest.append(h('p', {}, 'The model would rather begin with ', ...told, '.'));
     this.footer.replaceChildren(
       footer(
-        [bold(count(this.labels.length), ' choices, whole strings, exactly')],
+        [
+          bold(
+            count(this.labels.length),
+            this.record.head.approximate
+              ? ' choices, by their first tokens, approximately'
+              : ' choices, whole strings, exactly',
+          ),
+        ],
         [
           ['↑ ↓', 'choice'],
           ['⏎', 'its tokens'],

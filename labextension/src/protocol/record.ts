@@ -58,10 +58,19 @@ export interface GenerationRecord {
   /** The first token that the model expected anything of. */
   predicted_from: number;
   branches: Branch[];
+  /** Fields of tokens that a server did not tell: they are 0, or a rank that is not among the alternatives. */
+  missing: readonly TokenField[];
   /** What the user should know of how it came about. */
   note: string;
   /** Which turn of which conversation it is; of none where it stands alone. */
   turn: ConversationTurn | undefined;
+}
+
+export type TokenField = 'logprob' | 'rank' | 'entropy';
+
+function missingOf(value: unknown): TokenField[] {
+  const fields: TokenField[] = ['logprob', 'rank', 'entropy'];
+  return Array.isArray(value) ? fields.filter(field => value.includes(field)) : [];
 }
 
 export interface ConversationTurn {
@@ -90,6 +99,7 @@ export interface RecordPayload {
   stop_reason?: string;
   /** How much of the Markdown is the answer itself. */
   prose?: number;
+  missing?: unknown;
   note?: string;
   conversation?: unknown;
   run?: { id?: string; timing?: Timing; times?: string; branches?: { timing: Timing }[] };
@@ -117,6 +127,7 @@ export function emptyRecord(head: RecordPayload = {}): GenerationRecord {
     pieces: new Map(),
     predicted_from: 0,
     branches: [],
+    missing: missingOf(head.missing),
     note: typeof head.note === 'string' ? head.note : '',
     turn: turnOf(head.conversation),
   };

@@ -5,7 +5,7 @@ import type { Token } from '../protocol/token.js';
 import { copy, h, icon, perFrame } from '../ui/dom.js';
 import { keepFloating } from '../ui/floating.js';
 import { count, percent, probability, tokenWord, visible } from '../ui/format.js';
-import { MEASURES, MODES, type Mode, stepOf } from '../ui/measures.js';
+import { hasMode, MEASURES, MODES, type Mode, rankWords, stepOf } from '../ui/measures.js';
 import { returnFocus, shell } from '../ui/shell.js';
 import { BranchTree, pathName } from './branchTree.js';
 import type { StreamStatus, StripHost } from './host.js';
@@ -52,7 +52,7 @@ export class Strip {
   private readonly ends = h('div', { class: 'ends', hidden: true });
   private readonly toolbar: Toolbar;
   private readonly spoken = h('div', { class: 'spoken', role: 'log' });
-  private mode: Mode;
+  private wanted: Mode;
   private path = 0;
   private tokens: readonly Token[] = [];
   private cursor: number | undefined;
@@ -73,7 +73,7 @@ export class Strip {
     private live: StreamStatus | undefined = undefined,
     private readonly options: StripOptions = {},
   ) {
-    this.mode = options.mode ?? 'surprisal';
+    this.wanted = options.mode ?? 'surprisal';
     this.shell = shell(element, STRIP_STYLE);
     this.map = new Minimap(
       place => this.go(place, true),
@@ -113,6 +113,13 @@ export class Strip {
     this.afloat = keepFloating(this.shell.root, this.summary);
     this.listen();
     this.draw();
+  }
+
+  /** What colour shows: what was chosen, where the record has it. */
+  private get mode(): Mode {
+    const { missing } = this.record;
+    if (hasMode(this.wanted, missing)) return this.wanted;
+    return missing.includes('logprob') ? 'text' : 'surprisal';
   }
 
   /** Show the record as it is now; tokens that stand already are not touched. */
@@ -203,7 +210,7 @@ export class Strip {
   private draw(): void {
     this.tokens = pathTokens(this.record, this.path);
     const { tokens, live } = this;
-    this.toolbar.show(this.mode);
+    this.toolbar.show(this.mode, this.record.missing);
     // Of an answer that was cut off there may be a text and no tokens.
     const bare = !tokens.length && !live && !!this.record.text;
     const isMarkdown = this.drawMarkdown(bare);
@@ -327,12 +334,13 @@ export class Strip {
     this.map.mark(
       token ? cursor : undefined,
       token &&
-        `${tokenWord(token.text)}, ${percent(probability(token.logprob))}, rank ${count(token.rank + 1)}`,
+        `${tokenWord(token.text)}, ${percent(probability(token.logprob))}, ${rankWords(token, this.record.missing)}`,
     );
   }
 
   /** Move to a token; its card opens. */
   private go(place: number, pin: boolean): void {
+    if (this.record.missing.includes('logprob')) return;
     if (this.mode === 'text') this.setMode('surprisal');
     this.isSplit = false;
     this.cursor = Math.max(0, Math.min(place, this.tokens.length - 1));
@@ -380,8 +388,8 @@ export class Strip {
   // --- what one does
 
   setMode(mode: Mode): void {
-    if (mode === this.mode) return;
-    this.mode = mode;
+    if (mode === this.mode || !hasMode(mode, this.record.missing)) return;
+    this.wanted = mode;
     this.draw();
   }
 

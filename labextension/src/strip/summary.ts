@@ -76,7 +76,7 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
             : EMPTY[info.stop_reason === 'interrupted' ? 1 : 0]!,
       ),
     ];
-  const read = tokens.slice(record.predicted_from);
+  const read = record.missing.includes('logprob') ? [] : tokens.slice(record.predicted_from);
   const span = tokens.at(-1)!.time - tokens[0]!.time;
   const speed = live ? (tokens.length - 1) / span : info.timing.decode_tokens_per_s;
   const reused = info.timing.cached_tokens;
@@ -88,6 +88,7 @@ function numbers({ record, tokens, path, info, live }: Shown): HTMLElement[] {
       live ? ` of at most ${count(live.maxTokens)} tokens` : plural(tokens.length, 'token'),
     ),
     ...forcedPart(read, part),
+    ...(record.missing.includes('logprob') ? [h('span', {}, 'the server gave no probabilities')] : []),
     ...(Number.isFinite(speed) && speed > 0
       ? [part(fixed(speed, 1), ' tok/s', '', 'tokens a second, after the first')]
       : []),

@@ -4,7 +4,7 @@ import type { GenerationRecord } from '../protocol/record.js';
 import type { Alternative, Token } from '../protocol/token.js';
 import { h } from '../ui/dom.js';
 import { bits, count, fixed, percent, probability, tokenWord } from '../ui/format.js';
-import { amongAllowed } from '../ui/measures.js';
+import { amongAllowed, rankWords } from '../ui/measures.js';
 
 export interface CardActions {
   /** Go on from another token; absent where there is no kernel. */
@@ -88,8 +88,10 @@ export class TokenCard {
               ),
               pair('before the schema', percent(probability(token.logprob))),
             ]),
-        pair('rank', count(token.rank + 1)),
-        pair('entropy', `${fixed(bits(token.entropy), 2)} bits`),
+        pair('rank', rankWords(token, record.missing).replace('rank ', '')),
+        ...(record.missing.includes('entropy')
+          ? []
+          : [pair('entropy', `${fixed(bits(token.entropy), 2)} bits`)]),
       ),
       h(
         'p',

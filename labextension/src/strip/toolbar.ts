@@ -1,8 +1,9 @@
 /** The one row above the tokens: the measure, its legend, the search, and a menu. */
 
+import type { TokenField } from '../protocol/record.js';
 import { h, icon } from '../ui/dom.js';
 import { legend } from '../ui/legend.js';
-import { MEASURES, MODES, type Mode } from '../ui/measures.js';
+import { hasMode, MEASURES, MODES, type Mode } from '../ui/measures.js';
 import { Menu, type MenuItem } from '../ui/menu.js';
 
 export interface ToolbarActions {
@@ -39,8 +40,8 @@ export class Toolbar {
     return this.field.value.trim();
   }
 
-  show(mode: Mode): void {
-    this.segments.show(mode);
+  show(mode: Mode, missing: readonly TokenField[] = []): void {
+    this.segments.show(mode, missing);
     this.legendBox.replaceChildren(...(mode === 'text' ? [] : [legend(MEASURES[mode])]));
   }
 
@@ -92,8 +93,9 @@ export class Segments {
     );
   }
 
-  show(mode: Mode): void {
+  show(mode: Mode, missing: readonly TokenField[] = []): void {
     for (const [n, button] of [...this.element.children].entries()) {
+      (button as HTMLElement).hidden = !hasMode(MODES[n]!, missing);
       button.setAttribute('aria-checked', String(MODES[n] === mode));
       // The minimap is the tab stop; as text there is none.
       (button as HTMLElement).tabIndex = mode === 'text' && n === 0 ? 0 : -1;

@@ -1,5 +1,6 @@
 /** How unexpected a token was, in six steps, by one of the measures of the design. */
 
+import type { TokenField } from '../protocol/record.js';
 import type { Token } from '../protocol/token.js';
 import { bits, count, fixed, percent, probability } from './format.js';
 
@@ -60,7 +61,24 @@ export const MEASURES: Record<Exclude<Mode, 'text'>, Measure> = {
   },
 };
 
+/** Whether the tokens of a record have what a mode shows. */
+export const hasMode = (mode: Mode, missing: readonly TokenField[]): boolean =>
+  mode === 'text' || mode === 'time' || !NEEDS[mode].some(field => missing.includes(field));
+
+const NEEDS: Record<Exclude<Mode, 'text' | 'time'>, TokenField[]> = {
+  surprisal: ['logprob'],
+  probability: ['logprob'],
+  rank: ['logprob', 'rank'],
+  entropy: ['entropy'],
+};
+
 export const MODES: Mode[] = ['text', 'surprisal', 'probability', 'rank', 'entropy', 'time'];
+
+/** The rank of a token; a server tells it of the alternatives only. */
+export const rankWords = (token: Token, missing: readonly TokenField[]): string =>
+  missing.includes('rank') && token.rank >= token.alternatives.length
+    ? `rank over ${count(token.alternatives.length)}`
+    : `rank ${count(token.rank + 1)}`;
 
 /** 0 (expected) to 5. */
 export function stepOf(measure: Measure, value: number): number {

@@ -28,8 +28,9 @@ class Choices(InspectionRecord):
     ``head["labels"]``: of each its ``name``, the probability of its ``spellings`` together (``of_all``), its
     ``share`` among all labels, and of each spelling its ``text``, ``ids``, the ``texts`` of its tokens and
     its own probability ``p``. ``head["chosen"]``: the place of the likeliest. ``head["others"]``: the
-    likeliest tokens with which no spelling begins, with their probabilities. ``logprob`` (tokens of all
-    spellings,), nats.
+    likeliest tokens with which no spelling begins, with their probabilities. ``head["approximate"]``: whether
+    first tokens alone were counted, as for a model behind a server; absent otherwise. ``logprob`` (tokens of
+    all spellings,), nats.
     """
 
     kind = "choices"
@@ -65,6 +66,8 @@ class Choices(InspectionRecord):
         """Return what the labels hold of all that could follow, and what the model would rather say."""
         mass = sum(item["of_all"] for item in self.head["labels"])
         told = f"these hold {percent(mass)} of all that could follow"
+        if self.head.get("approximate"):
+            told += "; approximate: a server gives the probabilities of first tokens only"
         if mass >= 0.5 or not self.head["others"]:
             return told
         others = ", ".join(f'"{printable(text)}" {percent(p)}' for text, p in self.head["others"])

@@ -36,6 +36,14 @@ class BoundedReasoning:
     def generation(self) -> Generation:
         return self._stream.generation
 
+    @property
+    def room(self) -> int:
+        return self._stream.room
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self._stream.prompt_tokens
+
     def close(self) -> None:
         self._stream.close()
 

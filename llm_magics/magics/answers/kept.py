@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +30,7 @@ _PRUNED_EVERY = 50  # writes
 
 def key_of(model: Model, ids: list[int], options: SamplingOptions, think: int | None) -> str:
     """Return the key of a request, hexadecimal."""
-    from ...models.request_key import request_key
+    from ...models.rows.request_key import request_key
 
     return request_key(model.info, ids, options, think)
 
@@ -88,18 +87,11 @@ def prune(files: int = _MOST_FILES, size: int = _MOST_BYTES) -> None:
                 path.unlink()
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
-    """The part of an engine's answer that outputs read."""
-
-    room: int = 0
-
-
 class KeptStream:
     """A kept answer as a stream: all of its tokens are there."""
 
     def __init__(self, generation: Generation) -> None:
-        self.generation, self.answer = generation, _Room()
+        self.generation, self.room = generation, 0
 
     def __iter__(self) -> Iterator[Token]:
         return iter(self.generation.tokens)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ...core import progress
 from ...core.output import FrameClock, Output, is_captured
 from ...core.records import Generation
-from ...errors import ClusterError, Interrupted, LLMMagicsError, UsageError
+from ...errors import ClusterError, Interrupted, LLMMagicsError, ServerError, UsageError
 from ...inspection.answers.rows import RowResult, RowsState, rows_run
 from ...sanitize import safe_print, single_line
 from ..parsing.cell_request import CellRequest
@@ -20,7 +20,7 @@ from ..parsing.expand import expand
 from .forms import form_options, labels
 
 if TYPE_CHECKING:
-    from ...models.model import Model
+    from ...models.language_model import LanguageModel
 
 FRAME_S = 1.0
 
@@ -162,9 +162,9 @@ class RowsRunner:
         self.values: list[Any] = [None] * len(source.values)
         self._notebook = getattr(shell, "kernel", None) is not None and not is_captured()
         self._output, self._frames, self._began = Output(), FrameClock(), 0.0
-        self._model: Model | None = None
+        self._model: LanguageModel | None = None
 
-    def run(self, model: Model, system: str | None, *, output: Output | None = None) -> None:
+    def run(self, model: LanguageModel, system: str | None, *, output: Output | None = None) -> None:
         """Run all rows; each is shown and kept when it is finished.
 
         Args:
@@ -174,7 +174,7 @@ class RowsRunner:
 
         Raises:
             Interrupted: the user stopped it; the finished rows are kept.
-            ClusterError: the workers are gone; the finished rows are kept.
+            ClusterError, ServerError: the workers or the server are gone; the finished rows are kept.
         """
         self._model, self._began = model, time.monotonic()
         self._output = output or self._output
@@ -191,14 +191,14 @@ class RowsRunner:
                 f"stopped after {len(self.state.results):,} of {self.state.total:,} rows; they are kept",
                 hint="Run the cell again to continue.",
             ) from None
-        except ClusterError:
+        except (ClusterError, ServerError):
             self.state.state = "stopped"
             raise
         finally:
             self._write()
             self._show(last=True)
 
-    def _generate(self, model: Model, system: str | None) -> None:
+    def _generate(self, model: LanguageModel, system: str | None) -> None:
         request = self._request
         form = form_options(request, self._shell.user_ns)
         model.map(
@@ -207,13 +207,14 @@ class RowsRunner:
             raw=request.raw,
             progress=False,
             keep=request.keep,
+            fresh=request.fresh,
             on=self._workers,
             seen=self._take,
             **request.options,
             **form,
         )
 
-    def _choose(self, model: Model, system: str | None) -> None:
+    def _choose(self, model: LanguageModel, system: str | None) -> None:
         spellings = labels(self._request.choices or "")
         choices = model.choose_rows(
             self._prompts,
@@ -221,6 +222,7 @@ class RowsRunner:
             system=system,
             raw=self._request.raw,
             keep=self._request.keep,
+            fresh=self._request.fresh,
             on=self._workers,
         )
         for number, choice in choices:

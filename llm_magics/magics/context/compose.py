@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from ...chat.messages import as_messages
 from ...core.options import SamplingOptions
-from ...sanitize import replace_surrogates
+from ...errors import UsageError
+from ...sanitize import single_line
 from ..conversations import TurnPosition
 from ..parsing.cell_request import CellRequest
 from .collect import ContextBlock
 from .composition import Composition, Part, fit_blocks, with_blocks
 
 if TYPE_CHECKING:
-    from ...models.model import Model
+    from ...models.language_model import LanguageModel
     from ...models.prompts import Prompt
 
 
@@ -37,7 +38,7 @@ class Composed:
 
 
 def compose(
-    model: Model, place: TurnPosition, request: CellRequest, blocks: Sequence[ContextBlock]
+    model: LanguageModel, place: TurnPosition, request: CellRequest, blocks: Sequence[ContextBlock]
 ) -> Composed:
     """Return the messages of an answer.
 
@@ -63,27 +64,31 @@ def compose(
         return as_messages(before, prompt) if before else prompt
 
     def count(kept: Sequence[ContextBlock]) -> int:
-        return len(model.encode(messages(kept), system=system, raw=request.raw)[1])
+        return model.count_prompt(messages(kept), system=system, raw=request.raw)
 
     kept, room = everything, 0
     dropped: list[ContextBlock] = []
-    if blocks or request.fit:
+    limit = model.context_length
+    if request.fit and not limit:
+        raise UsageError(
+            f"--fit needs the context length, which {single_line(model.name)} does not tell",
+            hint="Omit --fit, and name fewer parts with --see.",
+        )
+    if limit and (blocks or request.fit):
         most = request.options.get("max_tokens", model.sampling_defaults.get("max_tokens"))
-        room = min(most or SamplingOptions().max_tokens, model.context_length // 2)
-        kept, dropped = fit_blocks(everything, count, limit=model.context_length, room=room, drop=request.fit)
+        room = min(most or SamplingOptions().max_tokens, limit // 2)
+        kept, dropped = fit_blocks(everything, count, limit=limit, room=room, drop=request.fit)
 
-    def size(text: str) -> int:
-        # What cannot be encoded is refused by the model, in words.
-        return len(model.tokenizer.encode(replace_surrogates(text), special=False))
-
-    parts = [Part("system", "system", system, size(system))] if system else []
-    parts += [Part(block.origin, block.title, block.text, size(block.text)) for block in kept]
-    parts.append(Part("prompt", "this cell", request.prompt, size(request.prompt)))
-    parts += [Part(block.origin, block.title, block.text, size(block.text), True) for block in dropped]
+    parts = [Part("system", "system", system, model.count_tokens(system))] if system else []
+    parts += [Part(block.origin, block.title, block.text, model.count_tokens(block.text)) for block in kept]
+    parts.append(Part("prompt", "this cell", request.prompt, model.count_tokens(request.prompt)))
+    parts += [
+        Part(block.origin, block.title, block.text, model.count_tokens(block.text), True) for block in dropped
+    ]
     told = ", ".join(f"{part.title} ({part.tokens:,} tokens)" for part in parts if part.dropped)
     return Composed(
         messages(kept),
         with_blocks([block for block in kept if block.origin != "turn"], request.prompt),
-        Composition(parts, model.context_length, room),
+        Composition(parts, limit, room),
         f"dropped to fit: {told}" if told else "",
     )

@@ -46,7 +46,7 @@ class Composition:
 
     Attributes:
         parts: in the order in which the model reads them.
-        limit: tokens of the model's context.
+        limit: tokens of the model's context; 0 where a server does not tell it.
         room: tokens that are kept for the answer.
     """
 
@@ -91,7 +91,8 @@ class Composition:
         """Return the tokens of each part in one line."""
         used = [f"{part.title} {part.tokens:,}" for part in self.parts if not part.dropped and part.tokens]
         room = f"; {self.room:,} are kept for the answer"
-        return f"{self.tokens:,} of {self.limit:,} tokens: {', '.join(used)}{room}"
+        size = f"{self.tokens:,} of {self.limit:,}" if self.limit else f"about {self.tokens:,}"
+        return f"{size} tokens: {', '.join(used)}{room}"
 
     def to_html(self) -> str:
         """Return the same as HTML: a part is a fold with its name, its tokens and its share."""

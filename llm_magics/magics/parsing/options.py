@@ -30,7 +30,8 @@ OPTIONS = (
         ("-m", "--model"),
         "model",
         "NAME of the catalogue, org/name on the Hub, or a path, with :int4 and the like for its "
-        "precision; later cells reuse it (-m default resets it); several answer side by side",
+        "precision, or a server (openai:http://HOST:PORT/v1#NAME); "
+        "later cells reuse it (-m default resets it); several answer side by side",
         sampling=False,
         many=True,
     ),

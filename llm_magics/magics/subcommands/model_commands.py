@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...errors import Interrupted, UsageError
+from ...models.remote.address import is_server
 from ...sanitize import safe_print
 from ...sanitize import single_line as one_line
 from ...sources import catalog
@@ -15,8 +16,10 @@ from ..parsing.options import LOADING
 from .base import CommandHost, CommandLine, Subcommand, model_name, names_a_model, words_up_to
 
 if TYPE_CHECKING:
+    from ...core.records import Generation
     from ...engine.base import Engine
     from ...models.model import Model
+    from ...models.remote.model import RemoteModel
     from ...views.inspection_record import InspectionRecord
 
 _SOURCE = ("precision", "file", "ignore_config")
@@ -28,6 +31,9 @@ def _fetch(magics: CommandHost, request: CellRequest) -> None:
     named = replace(request, model=request.prompt)
     try:
         with output.capture_progress():
+            if request.command == "use" and is_server(named.model):
+                model = magics.models.answering_for(named)
+                return output.show_text(f"{one_line(model.name)} is in use: a model behind a server")
             model = magics.models.use_for(named) if request.command == "use" else magics.models.fetch(named)
     except KeyboardInterrupt:
         raise Interrupted("stopped; what was downloaded is kept") from None
@@ -111,6 +117,8 @@ def _adapters(magics: CommandHost, request: CellRequest) -> None:
 
 def _status(magics: CommandHost, request: CellRequest) -> None:
     named = {getattr(request, option) for option in LOADING}
+    if named == {None} and (remote := magics.models.remote) is not None:
+        return _print_rows(_server_status(remote))
     model = magics.models.loaded if named == {None} else magics.models.use_for(request)
     if model is None:
         entry = catalog.find()
@@ -118,7 +126,6 @@ def _status(magics: CommandHost, request: CellRequest) -> None:
             f"No model is loaded yet. The first %%llm loads {entry.name}\n"
             f"({entry.title}, {entry.size_bytes / 1e6:.0f} MB to fetch once, licence {entry.license})."
         )
-    last = model.last
     rows = {
         "model": model.name,
         "revision": f"{model.info.revision}, fingerprint {model.info.fingerprint[:12]}…",
@@ -127,15 +134,35 @@ def _status(magics: CommandHost, request: CellRequest) -> None:
         "fidelity": str(model.fidelity or "not measured yet: Model.measure_fidelity() does it"),
         "context": f"{model.context_length:,} tokens",
         "memory": f"{model.weights_bytes / 1e6:,.0f} MB weights, {_caches(model)}",
-        "speed": f"{last.timing.decode_tokens_per_s:.0f} tokens/s, first after "
-        f"{last.timing.first_token_s * 1000:.0f} ms"
-        if last and last.tokens
-        else "nothing generated yet",
+        "speed": _speed(model.last),
         "sampling": _sampling(model),
         "threads": _threads(model.engine),
         "conversations": f"{magics.conversations}; -c goes on with one",
     }
-    return safe_print("\n".join(f"{name:<13} {one_line(value)}" for name, value in rows.items()))
+    return _print_rows(rows)
+
+
+def _print_rows(rows: dict[str, str]) -> None:
+    safe_print("\n".join(f"{name:<13} {one_line(value)}" for name, value in rows.items()))
+
+
+def _server_status(remote: RemoteModel) -> dict[str, str]:
+    """Return what is known of a model behind a server."""
+    context = f"{remote.context_length:,} tokens" if remote.context_length else "not told by the server"
+    return {
+        "model": remote.served,
+        "server": remote.info.revision,
+        "context": context,
+        "speed": _speed(remote.last),
+        "supported": "answers, conversations, --map, --schema, --choices and tokens",
+    }
+
+
+def _speed(last: Generation | None) -> str:
+    if last is None or not last.tokens:
+        return "nothing generated yet"
+    timing = last.timing
+    return f"{timing.decode_tokens_per_s:.0f} tokens/s, first after {timing.first_token_s * 1000:.0f} ms"
 
 
 def _sampling(model: Model) -> str:

@@ -22,7 +22,7 @@ def _tokens(magics: CommandHost, request: CellRequest) -> None:
         return safe_print(
             "Every answer is shown as its tokens." if magics.tokens_on else "Answers are shown as text."
         )
-    newest = magics.models.active
+    newest = magics.models.answering
     last = newest.last if newest else None
     if last is None:
         raise UsageError("there is no answer yet", hint="Ask something first: %llm Why is the sky blue?")

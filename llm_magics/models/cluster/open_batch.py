@@ -12,7 +12,7 @@ from ...engine.runtime import Runtime
 from ...errors import LLMMagicsError, UsageError
 from ...inspection.answers.choices import Choices
 from ...sanitize import single_line
-from ..batch_generate import OpenBatch, RowBatch, decode_generation
+from ..rows.batch_generate import OpenBatch, RowBatch, decode_generation
 from .dask_workers import DaskWorkers
 from .model_spec import ModelSpec
 from .row_job import RowJob

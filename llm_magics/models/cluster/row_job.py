@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from ... import errors
 from ...core.options import SamplingOptions
 from ...errors import ContextOverflow, LLMMagicsError
-from ..request_key import versions
+from ..rows.request_key import versions
 from .model_spec import ModelSpec
 
 

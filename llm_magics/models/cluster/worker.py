@@ -16,7 +16,7 @@ from ...errors import Interrupted, LLMMagicsError, UsageError
 from ...inspection.answers.choices import choose
 from ...sanitize import single_line
 from ...views.record_codec import encode_record
-from ..request_key import versions
+from ..rows.request_key import versions
 from .model_spec import ModelSpec
 from .row_job import Row, RowJob, encode_error
 

@@ -27,6 +27,7 @@ from ..catalog.fit import check_fit
 from ..cluster.model_spec import ModelSpec
 from ..model import Model
 from ..origin import Origin
+from ..remote.address import is_server
 from .convert import FORMAT, ConvertedModel, convert
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def load(
             f"the name of a model must be a string or a path, got {validation.format_value(name)}",
             hint="Call lm.load() for the default model.",
         )
+    if is_server(name):
+        raise UsageError(f"{single_line(str(name))} is a server", hint="Call lm.connect(address).")
     threads = None if threads is None else validation.require_int(threads, "threads", 1, MOST_THREADS)
     cache_mb = None if cache_mb is None else validation.require_int(cache_mb, "cache_mb", 1)
     file = None if file is None else validation.require_str(file, "file")

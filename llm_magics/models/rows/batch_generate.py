@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any, Protocol
 
-from ..core import validation
-from ..core.options import SamplingOptions
-from ..core.progress import progress_bar, quiet
-from ..core.records import Generation, ModelInfo
-from ..engine.batch import Request
-from ..errors import Interrupted, LLMMagicsError, UsageError
-from ..views.record_codec import decode_record, encode_record
+from ...core import validation
+from ...core.options import SamplingOptions
+from ...core.progress import progress_bar, quiet
+from ...core.records import Generation, ModelInfo
+from ...engine.batch import Request
+from ...errors import Interrupted, LLMMagicsError, UsageError
+from ...views.record_codec import decode_record, encode_record
 from .journal import Journal
 from .request_key import request_key
 

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..core.options import SamplingOptions
-from ..core.records import ModelInfo
-from ..core.validation import format_value
-from ..engine.batch import Request
-from ..engine.runtime import Runtime
-from ..errors import LLMMagicsError, UsageError
-from ..inspection.answers.choices import Choice, Choices, choose
+from ...core.options import SamplingOptions
+from ...core.records import ModelInfo
+from ...core.validation import format_value
+from ...engine.batch import Request
+from ...engine.runtime import Runtime
+from ...errors import LLMMagicsError, UsageError
+from ...inspection.answers.choices import Choice, Choices, choose
 from .journal import Journal
 from .request_key import request_key
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..errors import StoreError
-from ..sources import store
+from ...errors import StoreError
+from ...sources import store
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS rows (
@@ -34,12 +34,14 @@ class Journal:
 
     Args:
         path: of the file; None is the one of the cache folder.
+        fresh: nothing is found in it: every row is computed again, and written.
 
     Raises:
         StoreError: the file cannot be used.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, fresh: bool = False) -> None:
+        self._fresh = fresh
         self.path = store.home() / "rows.sqlite" if path is None else Path(path)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,6 +64,8 @@ class Journal:
 
     def find(self, key: str) -> Any:
         """Return the value of a row as plain JSON; None where there is none, or where it is damaged."""
+        if self._fresh:
+            return None
         try:
             found = self._connection.execute(
                 "SELECT value, sha256 FROM rows WHERE key = ?", (key,)
@@ -106,16 +110,19 @@ class Journal:
         )
 
 
-def open_journal(keep: bool | str | Path | None, on: Any) -> AbstractContextManager[Journal | None]:
+def open_journal(
+    keep: bool | str | Path | None, on: Any, *, fresh: bool = False
+) -> AbstractContextManager[Journal | None]:
     """Return the journal of a run, for a ``with`` statement.
 
     Args:
         keep: True is the one of the cache folder, a path is a file, False is none. None is True where the run
             has workers, whose rows are costly to lose.
         on: the workers; None where there are none.
+        fresh: rows that were finished before are not read.
     """
     if keep is None:
         keep = on is not None
     if keep is False:
         return nullcontext()
-    return Journal(None if keep is True else Path(keep))
+    return Journal(None if keep is True else Path(keep), fresh=fresh)

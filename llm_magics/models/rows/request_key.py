@@ -9,9 +9,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from .. import __version__
-from ..core.options import SamplingOptions
-from ..core.records import ModelInfo
+from ... import __version__
+from ...core.options import SamplingOptions
+from ...core.records import ModelInfo
 
 
 def request_key(info: ModelInfo, ids: Sequence[int], options: SamplingOptions | None, *more: Any) -> str:

@@ -1,0 +1,1 @@
+"""Models behind a server with the OpenAI API: vLLM, llama.cpp, Ollama, LM Studio and others."""

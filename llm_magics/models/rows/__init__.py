@@ -1,0 +1,1 @@
+"""Many prompts: batches, labels, and the journal of finished rows."""
