@@ -130,3 +130,21 @@ test('a coloured word in the branch beside speaks of its own token', () => {
   const beside = words.map(word => columns.pointed(true).at(0, 0, word));
   expect(beside[2]).toBe(2);
 });
+
+test('what a server did not tell is not shown', () => {
+  const shown = record(token('Rome', -2), { ...token(' is', -1), rank: 2 });
+  const part = new Strip({ ...shown, missing: ['entropy', 'rank'] }, element);
+  const root = inside(element);
+  const modes = () =>
+    [...root.querySelectorAll<HTMLElement>('.segments button')]
+      .filter(item => !item.hidden)
+      .map(item => item.textContent);
+  expect(modes()).toEqual(['Text', 'Surprisal', 'Probability', 'Time']);
+  part.setMode('entropy');
+  expect(root.querySelector('.segments [aria-checked="true"]')!.textContent).toBe('Surprisal');
+  part.update({ ...shown, missing: ['entropy', 'logprob', 'rank'] });
+  part.setMode('text');
+  expect(modes()).toEqual(['Text', 'Time']);
+  expect(root.textContent).toContain('the server gave no probabilities');
+  expect(root.textContent).not.toContain('perplexity');
+});

@@ -126,6 +126,7 @@ export class Strip {
   update(record: GenerationRecord, live?: StreamStatus, host?: StripHost): void {
     const reason = this.pathInfo().stop_reason;
     const before = this.record.branches.length;
+    const missing = String(this.record.missing);
     const wasLive = this.live;
     this.record = record;
     this.live = live;
@@ -139,6 +140,7 @@ export class Strip {
     const same =
       grown &&
       !wasLive === !live &&
+      missing === String(record.missing) &&
       reason === this.pathInfo().stop_reason &&
       before === record.branches.length &&
       !this.hits.length;
