@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .models.model import Model
     from .models.remote.model import RemoteModel, connect
     from .models.rows.batch_generate import BatchAnswers
+    from .serving.server import ModelServer, serve
     from .tuning.run import TuneRun
     from .views.bundle import read_output, show_tokens
 
@@ -103,6 +104,7 @@ _HOMES = {
     "models.model": ("Model",),
     "models.remote.model": ("RemoteModel", "connect"),
     "models.catalog.hub_search": ("HubModel", "search"),
+    "serving.server": ("ModelServer", "serve"),
     "tuning.run": ("TuneRun",),
     "views.bundle": ("read_output", "show_tokens"),
 }
@@ -129,6 +131,7 @@ __all__ = [
     "ModelFileError",
     "ModelInfo",
     "ModelNotFound",
+    "ModelServer",
     "ModelTable",
     "RemoteModel",
     "SamplingOptions",
@@ -156,6 +159,7 @@ __all__ = [
     "playground",
     "read_output",
     "search",
+    "serve",
     "show_tokens",
     "tune",
     "unload_ipython_extension",

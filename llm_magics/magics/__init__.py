@@ -65,6 +65,8 @@ def unload_ipython_extension(ipython: Any) -> None:
             manager.magics[kind].pop(name, None)
     manager.registry.pop("TuneMagics", None)
     if magics := manager.registry.pop("LLMMagics", None):
+        if magics.server is not None:
+            magics.server.stop()
         magics.models.clear()
         magics.log.stop()
         magics.commands.channel.close()

@@ -29,6 +29,7 @@ from .subcommands.table import TABLE, usage
 
 if TYPE_CHECKING:
     from ..core.records import Generation
+    from ..serving.server import ModelServer
     from ..views.inspection_record import InspectionRecord
     from .playground.playground import Playground
 
@@ -49,6 +50,7 @@ class LLMMagics(Settings, Magics):
         self.log = CellLog(shell)
         self.composition: Composition | None = None  # of the last prompt
         self.jobs: list[BackgroundAnswer] = []  # those that run, and the newest
+        self.server: ModelServer | None = None  # of %llm serve
         self.tokens_on = False  # whether every answer is shown as its tokens
         self.answers = AnswerRunner(self)
 

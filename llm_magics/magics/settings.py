@@ -25,6 +25,7 @@ from .parsing.options import OPTIONS
 
 _PREFIX = "LLM_MAGICS_"
 _OTHERS = {
+    "LLM_MAGICS_API_KEY",  # of servers: never a setting, which could be saved or shown
     "LLM_MAGICS_HOME",
     "LLM_MAGICS_INDEX_URL",
     "LLM_MAGICS_WHEELS",

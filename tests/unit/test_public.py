@@ -32,6 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "inspection": {*_BASE, "engine", "sources", "formats", "decoder", "views"},
     "models": {*_MODEL, "views", "inspection", "structured", "trust"},
     "tuning": {*_MODEL, "models", "trust"},
+    "serving": {*_BASE, "engine", "models"},
     "doctor": {*_MODEL, "package_conflict"},
     "magics": {
         *_MODEL,
@@ -40,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
         "views",
         "inspection",
         "models",
+        "serving",
         "structured",
         "trust",
         "tuning",

@@ -15,6 +15,7 @@ from ..parsing.options import OPTIONS, flag_of
 
 if TYPE_CHECKING:
     from ...core.records import Generation
+    from ...serving.server import ModelServer
     from ..answers.background import BackgroundAnswer
     from ..context.cell_log import CellLog
     from ..context.composition import Composition
@@ -36,6 +37,7 @@ class CommandHost(Protocol):
         log: the cells of the session.
         composition: the parts of the last prompt, or None.
         jobs: the answers that are generated in the background.
+        server: of %llm serve, or None.
     """
 
     shell: Any
@@ -46,6 +48,7 @@ class CommandHost(Protocol):
     log: CellLog
     composition: Composition | None
     jobs: list[BackgroundAnswer]
+    server: ModelServer | None
 
     @property
     def settings(self) -> Settings: ...

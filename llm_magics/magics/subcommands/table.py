@@ -18,6 +18,7 @@ from . import (
     model_commands,
     notebook_commands,
     record_commands,
+    serve_commands,
     session_commands,
 )
 from .base import CommandLine, Subcommand
@@ -44,6 +45,7 @@ TABLE: Mapping[str, Subcommand] = {
     **conversation_commands.COMMANDS,
     **record_commands.COMMANDS,
     **model_commands.COMMANDS,
+    **serve_commands.COMMANDS,
     **_INSPECTION,
 }
 ALIASES = {

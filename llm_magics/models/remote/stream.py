@@ -60,7 +60,7 @@ class RemoteStream:
         self._ids: dict[bytes, int] = {}
         self._first_number = 0  # of the tokens that the server gives no id
         self._pieces: dict[int, bytes] = {}
-        self._missing: set[str] = {"entropy"}
+        self._missing: set[str] = set()
         self._reason: StopReason = "interrupted"
         self._usage: Mapping[str, Any] = {}
         self._reasoning = _ReasoningMarks()
@@ -144,6 +144,7 @@ class RemoteStream:
             decode = codecs.getincrementaldecoder("utf-8")("replace").decode
             for n, entry in enumerate(entries):
                 text = decode(_bytes(entry), n == len(entries) - 1)
+                text = _text(_ours(entry).get("text", text))
                 yield self._add(entry, (before if n == 0 else "") + self._reasoning.strip(text))
         elif thought or content:
             self._missing |= {"logprob", "rank"}
@@ -159,16 +160,21 @@ class RemoteStream:
         others = [self._alternative(item) for item in listed[:MOST_ALTERNATIVES]]
         others.sort(key=lambda other: -other.logprob)
         rank = next((n for n, other in enumerate(others) if other.id == id), len(others))
-        if rank == len(others):
-            self._missing.add("rank")
         logprob, time_s = _logprob(entry), time.perf_counter() - self._began
         token = Token(id, replace_surrogates(text), logprob, 0.0, rank, tuple(others), time_s)
+        more = _details(_ours(entry))
+        if "entropy" not in more:
+            self._missing.add("entropy")
+        if rank == len(others) and "rank" not in more:
+            self._missing.add("rank")
+        token = replace(token, **more)
         self._tokens.append(token)
         return token
 
     def _alternative(self, entry: Mapping[str, Any]) -> Alternative:
         data = _bytes(entry)
-        return Alternative(self._id(entry), data.decode("utf-8", "replace"), _logprob(entry))
+        text, banned = data.decode("utf-8", "replace"), entry.get("banned") is True
+        return Alternative(self._id(entry), text, _logprob(entry), banned)
 
     def _id(self, entry: Mapping[str, Any]) -> int:
         """Return the id that the server gives, or a number for these bytes: OpenAI's API has no ids."""
@@ -240,6 +246,27 @@ def _bytes(entry: Mapping[str, Any]) -> bytes:
     if isinstance(data, list) and all(type(item) is int and 0 <= item < 256 for item in data):
         return bytes(data)
     return _text(entry.get("token")).encode("utf-8", "replace")
+
+
+def _ours(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a server of this package tells of a token besides; empty for others."""
+    more = entry.get("llm_magics")
+    return more if isinstance(more, Mapping) else {}
+
+
+def _details(more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a token that a server of this package tells, where they can be."""
+    fields: dict[str, Any] = {}
+    for name in ("rank", "allowed"):
+        if type(value := more.get(name)) is int and 0 <= value < _MOST_ID:
+            fields[name] = value
+    for name in ("entropy", "u", "log_total", "log_allowed"):
+        value = more.get(name)
+        if isinstance(value, float) and math.isfinite(value) and abs(value) < 1e6:
+            fields[name] = value
+    if not 0 <= fields.get("u", 0.0) < 1:
+        del fields["u"]
+    return fields
 
 
 def _logprob(entry: Mapping[str, Any]) -> float:

@@ -1,0 +1,1 @@
+"""A model of this process as a server with the OpenAI API."""
