@@ -41,6 +41,8 @@ if TYPE_CHECKING:
         UnsupportedModel,
         UsageError,
     )
+    from .evaluation.evaluation import Evaluation
+    from .evaluation.run import evaluate
     from .magics import load_ipython_extension, unload_ipython_extension
     from .magics.playground_view import playground
     from .magics.tuning.magic import tune
@@ -72,6 +74,8 @@ _HOMES = {
     "core.options": ("SamplingOptions",),
     "core.records": ("Alternative", "Generation", "ModelInfo", "Timing", "Token", "Trace"),
     "engine.generate": ("Stream",),
+    "evaluation.evaluation": ("Evaluation",),
+    "evaluation.run": ("evaluate",),
     "errors": (
         "ClusterError",
         "ContextOverflow",
@@ -116,6 +120,7 @@ __all__ = [
     "BatchAnswers",
     "ClusterError",
     "ContextOverflow",
+    "Evaluation",
     "FetchError",
     "Fidelity",
     "Fit",
@@ -150,6 +155,7 @@ __all__ = [
     "compare",
     "compare_tokenizers",
     "connect",
+    "evaluate",
     "fit",
     "licenses",
     "list_models",

@@ -1,4 +1,7 @@
-"""``python -m llm_magics pull [NAME]`` downloads and converts a model; ``doctor`` checks the installation."""
+"""``python -m llm_magics pull [NAME]`` downloads and converts a model; ``doctor`` checks the installation.
+
+``lm-eval …`` runs lm-evaluation-harness with our model class.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,14 @@ def main() -> int:
     )
     pull.add_argument("--precision", default="auto")
     verbs.add_parser("doctor", help="check the installation")
-    arguments = parser.parse_args()
+    verbs.add_parser("lm-eval", help="run lm_eval with the model class llm-magics", add_help=False)
+    arguments, others = parser.parse_known_args()
+    if arguments.verb == "lm-eval":
+        from .evaluation.lm_eval_model import main as run_lm_eval
+
+        return run_lm_eval(others)
+    if others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     if arguments.verb == "doctor":
         from . import doctor
 

@@ -57,6 +57,15 @@ def run(
     return _run({"template": template, "messages": messages, "context": context, "now": clock})
 
 
+def render_text(template: str, values: Mapping[str, Any]) -> str:
+    """Render a template of a task with the values of a row, as lm-evaluation-harness does.
+
+    Raises:
+        TemplateError: as :func:`run`.
+    """
+    return _run({"template": template, "values": dict(values), "now": [2000, 1, 1]}, "a template of the task")
+
+
 @lru_cache(16)
 def constants(template: str) -> list[str]:
     """Return the texts that a template spells.
@@ -74,7 +83,7 @@ def stop() -> None:
         _end()
 
 
-def _run(asked: Mapping[str, Any]) -> str:
+def _run(asked: Mapping[str, Any], what: str = "the model's chat template") -> str:
     request = _encode_frame(asked)
     with _lock:
         try:
@@ -85,15 +94,18 @@ def _run(asked: Mapping[str, Any]) -> str:
         if answer is None or "over" in answer:
             _end()
             _running_process()
-    return _checked_text(answer or {"failed": "the helper process broke down"})
+    return _checked_text(answer or {"failed": "the helper process broke down"}, what)
 
 
-def _checked_text(answer: Mapping[str, str]) -> str:
+def _checked_text(answer: Mapping[str, str], what: str) -> str:
     if "text" in answer:
         return answer["text"]
+    if what.startswith("a "):
+        told = answer.get("failed") or answer.get("says") or f"it goes over the limit of {answer['over']}"
+        raise TemplateError(f"{what} failed: {told}", hint="Correct the template, or the row.")
     if "says" in answer:
         raise TemplateError(
-            f"the model's chat template raised an error: {answer['says']}",
+            f"{what} raised an error: {answer['says']}",
             hint="Check the messages' order and roles.",
         )
     over = {
@@ -102,11 +114,9 @@ def _checked_text(answer: Mapping[str, str]) -> str:
         "output": f"makes more than {MAX_OUTPUT:,} characters",
     }
     if "over" in answer:
-        raise TemplateError(
-            f"the model's chat template {over[answer['over']]}", hint=f"Shorten the messages, or {RAW}"
-        )
+        raise TemplateError(f"{what} {over[answer['over']]}", hint=f"Shorten the messages, or {RAW}")
     raise TemplateError(
-        f"the model's chat template failed: {answer['failed']}",
+        f"{what} failed: {answer['failed']}",
         hint=f"Check the messages' order and roles, or {RAW}",
     )
 

@@ -1,9 +1,9 @@
 """The helper process: a chat template and its variables in, a prompt out; it imports Jinja alone.
 
 :mod:`.helper` runs this file as a program of its own and speaks with it through pipes, in frames: four bytes
-with the length (big endian), then JSON in UTF-8. A request is {"template", "messages", "context", "now"}, or
-{"template", "constants": true}; the answer has one key: "text", or "says" (what the template raised),
-"failed", or "over" (which limit).
+with the length (big endian), then JSON in UTF-8. A request is {"template", "messages", "context", "now"},
+{"template", "values", "now"} for a template of a task, or {"template", "constants": true}; the answer has one
+key: "text", or "says" (what the template raised), "failed", or "over" (which limit).
 
 A template is somebody else's program. Jinja's immutable sandbox keeps it from Python's inside; the limits of
 the process keep it from all memory and all time, and leave it no file and no connection to open.
@@ -30,9 +30,10 @@ def main(seconds: int, memory: int, output: int) -> None:
     """Serve requests until the pipe closes, which happens when the kernel ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     environment = sandbox()
-    compiled: dict[str, Any] = {}
+    compiled: dict[Any, Any] = {}
     warm = {"template": WARM, "messages": [], "context": {}, "now": [2000, 1, 1]}
     answer(environment, compiled, warm, output)
+    answer(environment, compiled, {**warm, "values": {"a": 1}, "template": "{{ a }}"}, output)
     limit(memory)
     write(sys.stdout.buffer, {"text": "ready"})
     while (request := read(sys.stdin.buffer)) is not None:
@@ -41,7 +42,7 @@ def main(seconds: int, memory: int, output: int) -> None:
 
 
 def answer(
-    environment: Any, compiled: dict[str, Any], request: dict[str, Any], output: int
+    environment: Any, compiled: dict[Any, Any], request: dict[str, Any], output: int
 ) -> dict[str, str]:
     source = request["template"]
     # What time it is comes with the request: this process has no time zone.
@@ -49,12 +50,16 @@ def answer(
     try:
         if request.get("constants"):
             return {"text": json.dumps(constants(environment, source))}
-        if source not in compiled:
+        values = request.get("values")
+        key = (values is None, source)
+        if key not in compiled:
             if len(compiled) >= KEPT:
                 compiled.clear()
-            compiled[source] = environment.from_string(source)
+            chosen = environment if values is None else task_sandbox()
+            compiled[key] = chosen.from_string(source)
+        variables = values or {"messages": request.get("messages", []), **request.get("context", {})}
         parts, size = [], 0
-        for part in compiled[source].generate(messages=request["messages"], **request["context"]):
+        for part in compiled[key].generate(**variables):
             parts.append(part)
             size += len(part)
             if size > output:
@@ -119,6 +124,21 @@ def sandbox() -> Any:
     )
     environment.filters["tojson"] = tojson
     environment.globals["raise_exception"] = raise_exception
+    return environment
+
+
+def task_sandbox() -> Any:
+    """Return Jinja as lm-evaluation-harness sets it up for tasks (its utils.py)."""
+    import re
+
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    def regex_replace(string: str, pattern: str, repl: str, count: int = 0) -> str:
+        return re.sub(pattern, repl, string, count=count)
+
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters["regex_replace"] = regex_replace
     return environment
 
 

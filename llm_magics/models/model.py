@@ -140,6 +140,11 @@ class Model(Inspections):
         return self.weights_bytes + self.pool.nbytes
 
     @property
+    def runtime(self) -> Runtime:
+        """Return the engine, the tokenizer and the KV caches of this model's answers."""
+        return self._runtime
+
+    @property
     def pool(self) -> Pool:
         """Return the KV caches of this model's answers."""
         return self._runtime.pool

@@ -14,6 +14,9 @@ import numpy as np
 
 from llm_magics.core.options import SamplingOptions
 from llm_magics.core.records import Alternative, Generation, ModelInfo, Timing, Token
+from llm_magics.evaluation.evaluation import Evaluation, ModelRun, make_evaluation
+from llm_magics.evaluation.items import Item
+from llm_magics.evaluation.scoring import Likelihood
 from llm_magics.inspection.answers.cell_fix import CellFix, cell_fix
 from llm_magics.inspection.answers.choices import Choices
 from llm_magics.inspection.answers.decisions import Decisions
@@ -439,6 +442,20 @@ def fixed(text: str = "") -> CellFix:
     return cell_fix(6, before, before.replace("(price)", "(prices)"), info(text))
 
 
+def evaluated(text: str = "") -> Evaluation:
+    names = ("Paris", "Lyon", "Rome")
+    items = [
+        Item(text or f"Capital {n}?", tuple(text + name for name in names), " ", (n % 3,)) for n in range(6)
+    ]
+    runs = [ModelRun(ModelInfo(text[:200] or name, precision=name)) for name in ("fp32", "int4")]
+    for shift, run in enumerate(runs):
+        for n in range(6):
+            logprobs = [np.log([0.2 + 0.1 * ((n + shift * (n > 3) + k) % 3), 0.9]) for k in range(3)]
+            run.scores.append([Likelihood((k, 9), row, False) for k, row in enumerate(logprobs)])
+            run.texts.append([(text or f" {name[:2]}", name[2:]) for name in names])
+    return make_evaluation(text or "capitals", items, runs)
+
+
 KINDS: dict[str, Callable[..., InspectionRecord]] = {
     "attention": attention,
     "card": card,
@@ -446,6 +463,7 @@ KINDS: dict[str, Callable[..., InspectionRecord]] = {
     "choices": chosen,
     "compare": compare,
     "decisions": decided,
+    "evaluation": evaluated,
     "fix": fixed,
     "lens": lens,
     "memory": memory,

@@ -44,7 +44,7 @@ def test_every_kind_shows_itself(kind: str, tmp_path: Path) -> None:
     data, _ = made._repr_mimebundle_()
     assert len(data["text/plain"]) > 30 and data[INSPECTION_MIME]["view"] == kind
     rest, drawn = without_pictures(data["text/html"])
-    tables = ("choices", "decisions", "fix", "rows", "side_by_side", "verify")
+    tables = ("choices", "decisions", "evaluation", "fix", "rows", "side_by_side", "verify")
     assert kind in tables or (rest.startswith("<pre><code>") and rest.endswith("</code></pre>"))
     assert bool(drawn) == (kind not in ("walk", "replay", "tokenizers", "models", "card", *tables))
     assert len(made.to_pandas()) > 0

@@ -32,11 +32,13 @@ ROOMS: dict[str, set[str]] = {
     "inspection": {*_BASE, "engine", "sources", "formats", "decoder", "views"},
     "models": {*_MODEL, "views", "inspection", "structured", "trust"},
     "tuning": {*_MODEL, "models", "trust"},
+    "evaluation": {*_BASE, "chat", "engine", "inspection", "models", "views"},
     "serving": {*_BASE, "engine", "models"},
     "doctor": {*_MODEL, "package_conflict"},
     "magics": {
         *_MODEL,
         "doctor",
+        "evaluation",
         "package_conflict",
         "views",
         "inspection",

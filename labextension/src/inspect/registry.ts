@@ -8,6 +8,7 @@ import { AttributionView } from './attributionView.js';
 import { ChoicesView } from './choicesView.js';
 import { CompareView } from './compare/compareView.js';
 import { DecisionsView } from './decisionsView.js';
+import { EvaluationView } from './evaluation/evaluationView.js';
 import { FixView } from './fixView.js';
 import type { CreateView, InspectionHost, InspectionView } from './inspectionView.js';
 import { LensView } from './lens/lensView.js';
@@ -29,6 +30,7 @@ const VIEWS: Record<string, CreateView> = {
   card: (record, element, host) => new CardView(record, element, host),
   causes: (record, element, host) => new AttributionView(record, element, host),
   decisions: (record, element) => new DecisionsView(record, element),
+  evaluation: (record, element) => new EvaluationView(record, element),
   fix: (record, element, host) => new FixView(record, element, host),
   memory: (record, element) => new MemorizationView(record, element),
   choices: (record, element) => new ChoicesView(record, element),

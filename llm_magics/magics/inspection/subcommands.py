@@ -70,6 +70,7 @@ OPTIONS = (
         int,
         False,
     ),
+    Option(("--limit",), "limit", "the first N items of the task", int, False),
     Option(("--layer",), "layer", "layer N that is stored; may be repeated", int, False, many=True),
     Option(("--track",), "track", "TEXT; its first token is tracked; may be repeated", str, False, many=True),
 )

@@ -15,6 +15,7 @@ from ..parsing.option_parser import Option, listed
 from ..parsing.options import LOADING, OPTIONS, SAMPLING
 from . import (
     conversation_commands,
+    eval_commands,
     model_commands,
     notebook_commands,
     record_commands,
@@ -46,6 +47,7 @@ TABLE: Mapping[str, Subcommand] = {
     **record_commands.COMMANDS,
     **model_commands.COMMANDS,
     **serve_commands.COMMANDS,
+    **eval_commands.COMMANDS,
     **_INSPECTION,
 }
 ALIASES = {
