@@ -74,7 +74,7 @@ def _examples(task: TaskFile, row: dict[str, Any], random: Random, what: str) ->
     own = task.draws_without_own
     others = [item for item in task.examples if not (own and item == row)]
     if len(others) < count or (own and len(task.examples) < count + 1):
-        raise UsageError(f"{what} has no {count} examples", hint="Lower num_fewshot.")
+        raise UsageError(f"{what} has no {count} examples", hint="Use a smaller num_fewshot.")
     if task.first_examples:
         return others[:count]
     if not own:
@@ -110,7 +110,7 @@ def _choices(task: TaskFile, row: dict[str, Any], what: str) -> tuple[str, ...]:
         or not all(isinstance(v, str) and v for v in value)
     ):
         raise UsageError(
-            f"doc_to_choice of {what} gives {format_value(value)}, and not a list of texts",
+            f"doc_to_choice of {what} is {format_value(value)}, and not a list of texts",
             hint="Correct the template or the row.",
         )
     return tuple(value)
@@ -133,7 +133,7 @@ def _gold(task: TaskFile, row: dict[str, Any], choices: tuple[str, ...], what: s
         place = choices.index(item) if isinstance(item, str) and item in choices else item
         if type(place) is not int or not 0 <= place < len(choices):
             raise UsageError(
-                f"doc_to_target of {what} gives {format_value(item)}, which is none of its choices",
+                f"doc_to_target of {what} is {format_value(item)}, which is not one of its choices",
                 hint="Correct the template or the row.",
             )
         found.append(place)

@@ -211,7 +211,8 @@ def _rows(folder: Path, name: Any) -> list[dict[str, Any]]:
         rows = json.loads(text) if many else [json.loads(line) for line in lines]
     except OSError as error:
         raise UsageError(
-            f"the data file {path} cannot be read: {error.strerror}", hint="Put it beside the task."
+            f"the data file {path} cannot be read: {error.strerror}",
+            hint="Put it into the folder of the task.",
         ) from None
     except (ValueError, RecursionError) as error:
         raise UsageError(

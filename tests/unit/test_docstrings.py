@@ -47,6 +47,7 @@ VERBS = {
     "Drop",
     "Encode",
     "Estimate",
+    "Evaluate",
     "End",
     "Expand",
     "Explain",

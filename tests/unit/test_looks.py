@@ -48,6 +48,7 @@ def test_every_kind_is_read() -> None:
             "choices",
             "compare",
             "decisions",
+            "evaluation",
             "fix",
             "memory",
             "models",

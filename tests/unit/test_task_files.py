@@ -57,7 +57,7 @@ def test_items(tmp_path: Path) -> None:
 def test_targets(tmp_path: Path, changes: dict[str, Any], gold: tuple[int, ...] | None) -> None:
     task = read_task(write(tmp_path, **changes))
     if gold is None:
-        with pytest.raises(UsageError, match="none of its choices"):
+        with pytest.raises(UsageError, match="not one of its choices"):
             list(items_of(task))
     else:
         assert list(items_of(task))[1].gold == gold

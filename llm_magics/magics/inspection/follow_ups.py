@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.records import Generation, Token, Trace
 from ...errors import RUN_CELL, ModelFileError, UsageError
+from ...evaluation.evaluation import Evaluation
 from ...inspection.answers.cell_fix import CellFix
 from ...inspection.answers.choices import Choices
 from ...inspection.answers.decisions import Decisions
@@ -54,6 +55,7 @@ _ALL = (
     Decisions,
     RowsRun,
     SideBySide,
+    Evaluation,
     Verification,
 )
 KINDS: dict[str, type[InspectionRecord]] = {kind.kind: kind for kind in _ALL}

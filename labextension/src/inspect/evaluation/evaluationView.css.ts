@@ -103,7 +103,7 @@ export const STYLE = css`
     overflow-wrap: anywhere;
     font: 12px / 1.5 var(--llm-code);
   }
-  .choices td:last-child {
+  .choices :is(td, th):last-child {
     white-space: normal;
   }
   .choices code {
@@ -114,6 +114,12 @@ export const STYLE = css`
   @container (max-width: 640px) {
     .models .wide {
       display: none;
+    }
+    .models :is(td, th) {
+      white-space: normal;
+    }
+    .models :is(td, th):first-child {
+      overflow-wrap: anywhere;
     }
     .line {
       grid-template-columns: 34px minmax(80px, 1fr) repeat(var(--n), 62px);

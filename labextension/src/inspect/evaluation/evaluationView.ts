@@ -19,6 +19,8 @@ import { STYLE } from './evaluationView.css.js';
 
 interface ModelRow {
   name: string;
+  /** What tells it from the others, where their names are equal. */
+  short: string;
   accuracy: number;
   bounds: [number, number];
   byLetter: number;
@@ -70,7 +72,10 @@ export class EvaluationView extends BaseInspectionView {
     if (!this.setRecord(record)) return;
     const list = (value: unknown): Record<string, unknown>[] =>
       (Array.isArray(value) ? value : []).map(item => (typeof item === 'object' && item ? item : {}));
-    this.models = list(record.head.models).map(item => {
+    const rows = list(record.head.models);
+    const nameOf = (item: Record<string, unknown>) => (item.model as { name?: unknown } | undefined)?.name;
+    const same = rows.length > 1 && rows.every(item => nameOf(item) === nameOf(rows[0]!));
+    this.models = rows.map(item => {
       const model = (typeof item.model === 'object' && item.model ? item.model : {}) as Record<
         string,
         unknown
@@ -80,6 +85,7 @@ export class EvaluationView extends BaseInspectionView {
       const name = [model.name, model.precision].filter(Boolean).map(String).join(', ');
       return {
         name: visible(name),
+        short: visible(String((same ? model.precision : model.name) ?? '')),
         accuracy: shareOf(item.acc),
         bounds: [low, high],
         byLetter: shareOf(item.acc_norm),
@@ -180,7 +186,7 @@ export class EvaluationView extends BaseInspectionView {
 
   private drawItems(): void {
     this.list.style.setProperty('--n', String(Math.max(this.models.length, 1)));
-    const labels = ['', 'question', ...this.models.map(model => model.name), 'right'];
+    const labels = ['', 'question', ...this.models.map(model => model.short), 'right'];
     const header = h(
       'div',
       { class: 'line head', role: 'row' },
@@ -235,7 +241,7 @@ export class EvaluationView extends BaseInspectionView {
         return h(
           'tr',
           {},
-          h('td', {}, this.models[m]?.name ?? ''),
+          h('td', { title: this.models[m]?.name ?? '' }, this.models[m]?.short ?? ''),
           h('td', {}, mark),
           h('td', {}, item.picks[m] === choice ? h('b', {}, percent(share)) : percent(share)),
           h('td', { class: 'n' }, fixed(reading.total, 2)),
