@@ -127,7 +127,7 @@ class AnswerRunner:
             )
         host, namespace = self._host, self._host.shell.user_ns
         source = read_rows(request.rows or "", namespace)
-        truth = [] if request.truth is None else read_rows(request.truth, namespace).values
+        truth = [] if request.truth is None else read_rows(request.truth, namespace, "--truth").values
         if truth and len(truth) != len(source.values):
             raise UsageError(
                 f"--truth has {len(truth):,} rows, and --map {len(source.values):,}",

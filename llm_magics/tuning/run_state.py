@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.records import Generation
 from ..sanitize import printable
@@ -79,6 +79,7 @@ class RunState:
         history: a :class:`TuneStep` each.
         checks: held-out loss by step, in nats a token.
         samples: answers on the way; ``before`` has those of the base, by prompt.
+        labels: what ``--decide`` compared: the labels of rows that nothing was learned from, or None.
         perplexity: before and after, on rows that nothing was chosen on; None where there are none, or not
             yet.
         plan: depth and steps, with the reason.
@@ -101,6 +102,7 @@ class RunState:
     samples: list[Sample] = field(default_factory=list)
     base_answers: dict[str, Generation] = field(default_factory=dict)
     perplexity: Perplexity | None = None
+    labels: Any = None
     plan: Plan | None = None
     notes: list[str] = field(default_factory=list)
     row_notes: Sequence[str] = ()

@@ -197,3 +197,22 @@ def test_the_views_of_the_catalog_ask_for_cards_and_downloads(
         assert told["type"] == "failed" and told["hint"]
     assert room[0].pulled == ["gpt2", "gpt2"]
     assert asked(room, payload, {"type": "inspection.odd", "name": "gpt2"})["type"] == "failed"
+
+
+def test_the_words_that_decided_on_a_label(room: tuple[Room, CommandRouter]) -> None:
+    from llm_magics.inspection.answers.choices import Choices
+    from llm_magics.magics.inspection.follow_ups import read_record
+
+    choice = room[0].model.choose("Is it blue? yes or no", ["yes", "no"])
+    payload = choice.record.to_payload()
+    told = asked(room, payload, {"type": "inspection.open", "view": "causes", "label": 1})
+    record = read_record(told["bundle"][INSPECTION_MIME])
+    ids = choice.record.head["labels"][1]["spellings"][0]["ids"]
+    assert record.head["target"] == ids[0] and record.head["ids"] == choice.record.head["prompt_ids"]
+    for wrong in ({"label": 2}, {"label": -1}):
+        assert (
+            asked(room, payload, {"type": "inspection.open", "view": "causes", **wrong})["type"] == "failed"
+        )
+    old = Choices(choice.record.model, {**choice.record.head, "prompt_ids": None}, choice.record.arrays)
+    order = {"type": "inspection.open", "view": "causes", "label": 0}
+    assert "no prompt" in asked(room, old.to_payload(), order)["what"]

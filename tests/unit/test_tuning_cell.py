@@ -61,7 +61,7 @@ def test_what_stays_as_text_is_said() -> None:
 
 
 def test_every_option_is_one_of_a_run() -> None:
-    ours = {"data", "name", "prompts", "model", "folder", "resume", "precision", "quiet", "help"}
+    ours = {"data", "decide", "name", "prompts", "model", "folder", "resume", "precision", "quiet", "help"}
     samples = {"depth": 4, "targets": "all", "learning_rate": "auto", "eval_fraction": 0.2}
     tune_options({each.name: samples.get(each.name, 8) for each in OPTIONS if each.name not in ours})
 

@@ -39,6 +39,9 @@ export const STYLE = css`
     border-bottom: 1px solid var(--llm-line);
     font-size: 12px;
   }
+  .why {
+    margin-top: 6px;
+  }
   .piece {
     border: 1px solid var(--llm-line2);
     border-radius: 3px;

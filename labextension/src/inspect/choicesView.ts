@@ -1,11 +1,11 @@
 /** Labels with their exact probabilities: shares of these, and of everything that could follow. */
 
 import { type InspectionRecord, textsOf } from '../protocol/inspection.js';
-import { bar, bold, footer, onKeys } from '../ui/controls.js';
+import { bar, bold, footer, needsKernel, onKeys } from '../ui/controls.js';
 import { h } from '../ui/dom.js';
 import { count, fixed, percent, shareOf, tokenWord, visible } from '../ui/format.js';
 import { STYLE } from './choicesView.css.js';
-import { BaseInspectionView } from './inspectionView.js';
+import { BaseInspectionView, type InspectionHost } from './inspectionView.js';
 import { SHARE_STACK_STYLE } from './shareStack.css.js';
 import { shareStack } from './shareStack.js';
 
@@ -21,6 +21,8 @@ interface Label {
   ofAll: number;
   spellings: Spelling[];
   chosen: boolean;
+  /** Where it stands in the record. */
+  place: number;
 }
 
 export class ChoicesView extends BaseInspectionView {
@@ -30,19 +32,19 @@ export class ChoicesView extends BaseInspectionView {
   private at = 0;
   private open = -1;
 
-  constructor(record: InspectionRecord, element: HTMLElement) {
+  constructor(record: InspectionRecord, element: HTMLElement, host: InspectionHost) {
     super(element, SHARE_STACK_STYLE + STYLE);
-    this.shell.root.append(this.table, this.rest, this.footer);
+    this.shell.root.append(this.busy, this.table, this.rest, this.footer);
     onKeys(this.shell.root, {
       ArrowUp: () => this.go(this.at - 1),
       ArrowDown: () => this.go(this.at + 1),
       Enter: () => this.toggle(this.at),
     });
-    this.update(record);
+    this.update(record, host);
   }
 
-  update(record: InspectionRecord): void {
-    if (!this.setRecord(record)) return;
+  update(record: InspectionRecord, host: InspectionHost = {}): void {
+    if (!this.setRecord(record, host)) return this.draw();
     const raw = Array.isArray(record.head.labels) ? record.head.labels : [];
     this.labels = raw
       .map((item, n) => ({
@@ -57,6 +59,7 @@ export class ChoicesView extends BaseInspectionView {
           }),
         ),
         chosen: n === record.head.chosen,
+        place: n,
       }))
       .sort((a, b) => b.share - a.share);
     this.draw();
@@ -144,6 +147,10 @@ export class ChoicesView extends BaseInspectionView {
         h('span', { class: 'fg2' }, ` ${percent(part.p)} of all`),
       ),
     );
+    const ask = () => this.host.ask?.({ type: 'inspection.open', view: 'causes', label: label.place });
+    const why = h('button', { class: 'button', type: 'button', onclick: ask }, 'Words that decided');
+    if (Array.isArray(this.record.head.prompt_ids)) rows.push(h('div', { class: 'why' }, why));
+    needsKernel(why, this.host);
     return h('div', { class: 'details', role: 'row' }, h('div', { role: 'gridcell' }, ...rows));
   }
 

@@ -161,6 +161,8 @@ export function onKeys(element: HTMLElement, keys: Record<string, () => void>): 
   element.addEventListener('keydown', event => {
     const target = event.composedPath()[0] as HTMLElement | undefined;
     if (target?.closest('input,select,textarea')) return;
+    // A button is pressed by its own key.
+    if (['Enter', ' '].includes(event.key) && target?.closest('button,a,summary')) return;
     const act = keys[event.key];
     if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

@@ -28,7 +28,8 @@ class Choices(InspectionRecord):
     ``head["labels"]``: of each its ``name``, the probability of its ``spellings`` together (``of_all``), its
     ``share`` among all labels, and of each spelling its ``text``, ``ids``, the ``texts`` of its tokens and
     its own probability ``p``. ``head["chosen"]``: the place of the likeliest. ``head["others"]``: the
-    likeliest tokens with which no spelling begins, with their probabilities. ``head["approximate"]``: whether
+    likeliest tokens with which no spelling begins, with their probabilities. ``head["prompt_ids"]``: the
+    prompt, absent in records of earlier versions and of servers. ``head["approximate"]``: whether
     first tokens alone were counted, as for a model behind a server; absent otherwise. ``logprob`` (tokens of
     all spellings,), nats.
     """
@@ -184,7 +185,7 @@ def choose(
     for row in rows:
         row["share"] = row["of_all"] / mass if mass else 1 / len(rows)
     chosen = max(range(len(rows)), key=lambda n: (rows[n]["share"], -n))
-    head = {"labels": rows, "chosen": chosen, "others": _others(read, strings)}
+    head = {"labels": rows, "chosen": chosen, "others": _others(read, strings), "prompt_ids": list(ids)}
     return Choices(info, head, {"logprob": _logprobs(read)})
 
 

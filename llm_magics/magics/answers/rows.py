@@ -50,8 +50,8 @@ class RowSource:
         return {**own, **{str(name): record[name] for name in self.table.columns}}
 
 
-def read_rows(text: str, namespace: Mapping[str, Any]) -> RowSource:
-    """Return the rows that ``--map`` names: "df.column", or a list, or a column.
+def read_rows(text: str, namespace: Mapping[str, Any], flag: str = "--map") -> RowSource:
+    """Return the rows that an option names: "df.column", or a list, or a column.
 
     Raises:
         UsageError: there is no such thing.
@@ -61,8 +61,8 @@ def read_rows(text: str, namespace: Mapping[str, Any]) -> RowSource:
     if column:
         if not hasattr(value, "columns") or not hasattr(value, "iloc"):
             raise UsageError(
-                f"--map names {single_line(text)!r:.60}, and {single_line(name)} is no table of pandas",
-                hint="Write the name of a DataFrame and a column: --map df.review.",
+                f"{flag} names {single_line(text)!r:.60}, and {single_line(name)} is no table of pandas",
+                hint=f"Write the name of a DataFrame and a column: {flag} df.review.",
             )
         if column not in value.columns:
             known = ", ".join(map(str, list(value.columns)[:8]))
@@ -72,8 +72,8 @@ def read_rows(text: str, namespace: Mapping[str, Any]) -> RowSource:
         return RowSource(text.strip(), list(value[column]), value, column)
     if value is None or isinstance(value, (str, bytes, Mapping)) or hasattr(value, "columns"):
         raise UsageError(
-            f"--map names {single_line(text)!r:.60}, which is no list and no column",
-            hint="Write for example --map df.review, or the name of a list.",
+            f"{flag} names {single_line(text)!r:.60}, which is no list and no column",
+            hint=f"Write for example {flag} df.review, or the name of a list.",
         )
     return RowSource(text.strip(), list(value))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...core.records import Generation, Token, Trace
 from ...errors import RUN_CELL, ModelFileError, UsageError
@@ -92,7 +92,11 @@ def source_tokens(source: Source, act: Act | None = None) -> Any:
 OPENERS: dict[str, Callable[[Model, Source, Act], InspectionRecord]] = {
     "tokenizers": lambda model, source, act: model.tokenize(text_string(model, source, act)),
     "attention": lambda model, source, act: model.attention(source_tokens(source, act)),
-    "causes": lambda model, source, act: model.attribution(source_tokens(source, act)),
+    "causes": lambda model, source, act: (
+        label_causes(model, source, act)
+        if isinstance(source, Choices)
+        else model.attribution(source_tokens(source, act))
+    ),
     "branch": lambda model, source, act: continue_replay(model, source, act),
     "probe": lambda model, source, act: probe_step(model, source, act),
     "replay": lambda model, source, act: model.replay(require_answer(source)),
@@ -125,6 +129,28 @@ def require_answer(source: Source) -> Generation:
     if not isinstance(source, Generation):
         raise UsageError("only an answer can be replayed", hint="Call model.replay(answer) with an answer.")
     return source
+
+
+def label_causes(model: Model, source: Choices, act: Act) -> InspectionRecord:
+    """Return which tokens of the prompt decided on a label, against the likeliest other one.
+
+    Raises:
+        UsageError: there is no such label, or the record has no prompt. ModelFileError: it is damaged.
+    """
+    ids: Any = source.head.get("prompt_ids")
+    place = int_field(act, "label")
+    try:
+        labels = source.head["labels"]
+        if not isinstance(ids, list) or not 0 <= place < len(labels):
+            raise UsageError("this record has no prompt, or no such label", hint=RUN_CELL)
+        others = [item for n, item in enumerate(labels) if n != place]
+        best = max(others, key=lambda item: item["share"])
+        target, against = (str(item["spellings"][0]["text"]) for item in (labels[place], best))
+        same = labels[place]["spellings"][0]["ids"][0] == best["spellings"][0]["ids"][0]
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise ModelFileError(f"this record cannot be read: {error}", hint=RUN_CELL) from error
+    # Where both begin alike, the first token says nothing about which of them it is.
+    return model.attribution(cast(Any, ids), target=target, against=None if same else against)
 
 
 def continue_replay(model: Model, source: Source, act: Act) -> InspectionRecord:

@@ -15,6 +15,7 @@ from ...errors import Interrupted, LLMMagicsError, UsageError
 from ...sanitize import safe_print
 from ...sources import adapters
 from ..corrections import Corrections
+from ..inspection.output import ProgressOutput
 from ..session import ModelProvider
 from .request import TuneRequest, parse, usage
 
@@ -80,6 +81,23 @@ class TuneMagics(Magics):
         )
         self.shell.user_ns[request.name] = run  # now: an interrupt must not lose it
         self._drive(run, request.quiet, output)
+        if request.labels is not None:
+            self._compare(run, request)
+
+    def _compare(self, run: TuneRun, request: TuneRequest) -> None:
+        """Show the labels of other rows before and after."""
+        from .labels import compare_labels
+
+        assert request.labels is not None
+        output = ProgressOutput(self.shell, quiet=request.quiet)
+        try:
+            with output.capture_progress():
+                record = compare_labels(run, request.labels)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; the adapter is kept, the labels were not compared") from None
+        if record is not None:
+            run.labels = record
+            output.show_result(record, "")
 
     def _resume(self, request: TuneRequest) -> None:
         from ...tuning.run import TuneRun

@@ -11,6 +11,7 @@ from typing import Any
 from ...errors import UsageError
 from ..parsing.expand import expand
 from ..parsing.option_parser import Option, listed, read_options
+from .labels import EVAL_FRACTION, LabelledRows, labelled_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class TuneRequest:
         save: whether the adapter is saved on the disk: true where the user named it.
         options: the fields of TuneOptions that the user set.
         unresolved: notes on text that looks like a variable and was not replaced.
+        labels: the rows of ``--decide``; None without it.
     """
 
     command: str
@@ -38,6 +40,7 @@ class TuneRequest:
     save: bool = False
     options: dict[str, Any] = field(default_factory=dict)
     unresolved: tuple[str, ...] = ()
+    labels: LabelledRows | None = None
 
 
 def _depth(text: str) -> str | int:
@@ -64,6 +67,11 @@ OPTIONS = (
         "prompts",
         "TEXT of a prompt that is answered during the run; may be repeated",
         many=True,
+    ),
+    Option(
+        ("--decide",),
+        "decide",
+        "TABLE.COLUMN with true labels to learn; the cell is the prompt of a row, with {column} names",
     ),
     Option(("-m", "--model"), "model", "NAME of the catalogue, org/name on the Hub, or a path"),
     Option(("--minutes",), "minutes", "time limit N of the whole run, in minutes (1)", float),
@@ -95,6 +103,7 @@ def usage() -> str:
         [
             "%%llm_tune [options]            the cell has the rows: question ⇒ answer, or JSON lines",
             "%llm_tune --data rows [options]  the variable or file has them",
+            "%%llm_tune --decide df.label    the cell is the prompt of a row; labels are learned",
             "%llm_tune --resume              continue after an interrupt",
             "",
             *listed(OPTIONS),
@@ -128,11 +137,21 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> TuneRequ
     ours = {item: values.pop(item) for item in _OURS if item in values}
     ours |= {"save": "name" in ours, "unresolved": tuple(left)}
     data, resume = values.pop("data", None), values.pop("resume", False)
+    decide = values.pop("decide", None)
     text = cell if cell is not None and cell.strip() else None
     if resume:
-        if text or data:
+        if text or data or decide:
             raise UsageError("--resume uses the rows of the run", hint="Omit --data and the cell.")
         return TuneRequest("resume", name=name, quiet=ours.get("quiet", False), options=values)
+    if decide is not None:
+        if text is None or data is not None:
+            raise UsageError(
+                "--decide needs the prompt of a row in the cell, and no --data",
+                hint="Write for example: Review: {review}",
+            )
+        labels = labelled_rows(decide, text.strip(), namespace)
+        values.setdefault("eval_fraction", EVAL_FRACTION)
+        return TuneRequest("tune", labels.to_rows(), decide, options=values, labels=labels, **ours)
     if (text is None) == (data is None):
         raise UsageError(
             "there are no rows" if text is None else "there are rows in the cell and in --data",
