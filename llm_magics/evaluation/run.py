@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..core import progress, validation
 from ..engine.answer import token_texts
 from ..errors import UsageError
+from ..inspection.reading.batch_score import ContinuationReader
 from .evaluation import Evaluation, ModelRun, make_evaluation
 from .items import items_of
 from .scoring import likelihoods
@@ -52,10 +53,10 @@ def evaluate(
     runs = []
     with progress.progress_bar(f"evaluating {file.name}", len(items) * len(models), unit="item") as step:
         for model in models:
-            run = ModelRun(model.info)
+            run, reader = ModelRun(model.info), ContinuationReader(model.runtime)
             for item in items:
                 texts = [f"{item.delimiter}{choice}" for choice in item.choices]
-                scores = likelihoods(model.runtime, item.context, texts)
+                scores = likelihoods(model.runtime, item.context, texts, reader=reader)
                 run.scores.append(scores)
                 run.texts.append([tuple(token_texts(model.tokenizer, score.ids)) for score in scores])
                 step(1)

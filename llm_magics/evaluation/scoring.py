@@ -14,7 +14,7 @@ from ..core.sampling import TokenScorer
 from ..engine.base import Tokenizer
 from ..engine.generate import score_in_chunks
 from ..errors import UsageError
-from ..inspection.reading.batch_score import score_continuations
+from ..inspection.reading.batch_score import ContinuationReader
 
 if TYPE_CHECKING:
     from ..engine.runtime import Runtime
@@ -41,7 +41,12 @@ class Likelihood:
 
 
 def likelihoods(
-    runtime: Runtime, context: str, continuations: Sequence[str], *, special: bool = False
+    runtime: Runtime,
+    context: str,
+    continuations: Sequence[str],
+    *,
+    special: bool = False,
+    reader: ContinuationReader | None = None,
 ) -> list[Likelihood]:
     """Return the log-likelihoods of texts behind one context, which is read once where its tokens are equal.
 
@@ -50,10 +55,12 @@ def likelihoods(
         context: what stands before; blanks at its end are taken to the continuation.
         continuations: the texts.
         special: whether special tokens that the texts spell out are read as such.
+        reader: of calls with contexts that begin alike; None takes a new one.
 
     Raises:
         UsageError: a continuation has no tokens.
     """
+    reader = reader or ContinuationReader(runtime)
     groups: dict[tuple[int, ...], list[tuple[int, tuple[int, ...]]]] = {}
     for number, text in enumerate(continuations):
         before, ids = encode_pair(runtime.tokenizer, context, text, special=special)
@@ -61,7 +68,7 @@ def likelihoods(
         groups.setdefault(tuple(before[-room:]), []).append((number, tuple(ids)))
     results: dict[int, Likelihood] = {}
     for prefix, members in groups.items():
-        for (number, own), found in zip(members, _score(runtime, prefix, members), strict=True):
+        for (number, own), found in zip(members, _score(runtime, reader, prefix, members), strict=True):
             results[number] = Likelihood(own, *found)
     return [results[number] for number in range(len(continuations))]
 
@@ -106,7 +113,10 @@ def encode_pair(
 
 
 def _score(
-    runtime: Runtime, prefix: Sequence[int], members: Sequence[tuple[int, tuple[int, ...]]]
+    runtime: Runtime,
+    reader: ContinuationReader,
+    prefix: Sequence[int],
+    members: Sequence[tuple[int, tuple[int, ...]]],
 ) -> list[tuple[NDArray[np.float64], bool]]:
     scorer = TokenScorer(runtime.engine.vocab_size)
     logprobs = [np.zeros(len(ids)) for _, ids in members]
@@ -116,5 +126,5 @@ def _score(
         scored = scorer.score(logits, members[n][1][place], 0)
         logprobs[n][place], ranks[n][place] = scored.logprob, scored.rank
 
-    score_continuations(runtime, list(prefix), [ids for _, ids in members], seen)
+    reader.read(list(prefix), [ids for _, ids in members], seen)
     return [(values, not rank.any()) for values, rank in zip(logprobs, ranks, strict=True)]

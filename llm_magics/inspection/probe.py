@@ -18,7 +18,7 @@ from ..engine.runtime import Runtime
 from ..errors import UsageError
 from ..views.inspection_record import InspectionRecord, Stored, table
 from . import figures
-from .reading import batch_score
+from .reading.batch_score import ContinuationReader
 from .reading.tokenized_text import token_labels, tokenize_text, visible_token
 
 INSTEAD = 5
@@ -102,8 +102,21 @@ class Probe(InspectionRecord):
         )
 
 
-def probe(runtime: Runtime, info: ModelInfo, prompt: Any, strings: Sequence[str]) -> Probe:
+def probe(
+    runtime: Runtime,
+    info: ModelInfo,
+    prompt: Any,
+    strings: Sequence[str],
+    reader: ContinuationReader | None = None,
+) -> Probe:
     """Read every string behind the prompt, which is computed once.
+
+    Args:
+        runtime: of the model.
+        info: the model in the record.
+        prompt: a text, an answer, or token ids.
+        strings: the strings.
+        reader: of calls with prompts that begin alike; None takes a new one.
 
     Raises:
         UsageError: there is no string, or one is empty. ContextOverflow: one does not fit.
@@ -148,6 +161,7 @@ def probe(runtime: Runtime, info: ModelInfo, prompt: Any, strings: Sequence[str]
             a["instead_logprobs"][at, : len(result.top_ids)] = result.top_logprobs
             step(1)
 
-        batch_score.score_continuations(runtime, pieces.ids, [item["ids"] for item in cut], seen)
+        reader = reader or ContinuationReader(runtime)
+        reader.read(pieces.ids, [item["ids"] for item in cut], seen)
     head = {**pieces.head(), "strings": cut, "words": token_labels(tokenizer, np.unique(a["instead_ids"]))}
     return Probe(info, head, a)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llm_magics.inspection.answers.rows import RowsRun
 from llm_magics.views.mime import INSPECTION_MIME
 from tests.kernel.conftest import Kernel
 
@@ -78,6 +79,9 @@ def test_rows_on_a_cluster(fresh_kernel: Kernel) -> None:
     result = kernel.run(cell.format(column="there", on="--on cluster"))
     assert result.status == "ok", result.error
     assert result.data[INSPECTION_MIME]["view"] == "rows" and "4 of 4 rows" in result.data["text/plain"]
+    head = RowsRun.from_payload(result.data[INSPECTION_MIME]).head
+    (worker,) = head["workers"]
+    assert worker["rows"] == 3 and worker["present"] and worker["memory"] > 1e6 and head["more_workers"] == 0
     kernel.run("%config LLMMagics.keep_answers = False")
     assert kernel.run(cell.format(column="here", on="")).status == "ok"
     assert (

@@ -60,3 +60,34 @@ def test_an_engine_that_holds_one_sequence_can_do_it() -> None:
     made = lm.Model(ScriptedEngine(["xy"]), ScriptedTokenizer(), lm.ModelInfo("scripted"))
     found = made.probe("q", ["ab", "c"])
     assert len(found.arrays["logprob"]) == 3 and np.isfinite(found.arrays["logprob"]).all()
+
+
+def test_a_shared_prefix_gives_the_same_bits(model: lm.Model) -> None:
+    from llm_magics.inspection.probe import probe
+    from llm_magics.inspection.reading.batch_score import ContinuationReader
+
+    head = "Label the review. Be careful, and answer with one word. " * 6
+    cases = [
+        (f"{head}Review: it broke.", [" good", " bad"]),
+        (f"{head}Review: it broke, and nobody answered my letters.", [" good", " bad"]),
+        (f"{head}Review: it", [" good", " very bad indeed", " neutral", " unclear"]),
+        ("Something else", [" good"]),
+        (f"{head}Review: it broke.", [" bad", " good"]),
+        (f"{head}Review: it broke.", [" bad", " good"]),
+    ]
+    reader = ContinuationReader(model.runtime)
+    for prompt, strings in cases:
+        alone = probe(model.runtime, model.info, prompt, strings)
+        shared = probe(model.runtime, model.info, prompt, strings, reader)
+        for name, array in alone.arrays.items():
+            assert (shared.arrays[name] == array).all(), (prompt, name)
+    # An interrupt in the middle leaves a reader that can be used.
+    prefix = model.tokenizer.encode(cases[0][0])
+    with pytest.raises(KeyboardInterrupt):
+        reader.read(prefix + prefix, [[5, 6]], _interrupted)
+    again = probe(model.runtime, model.info, *cases[1], reader)
+    assert (again.arrays["logprob"] == probe(model.runtime, model.info, *cases[1]).arrays["logprob"]).all()
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -416,7 +416,16 @@ def run_over_rows(text: str = "") -> RowsRun:
     results = {n: result(n) for n in range(60)}
     results[60] = RowResult(60, text, error=text or "the review is empty")
     truth = {n: text or ("pos" if n % 4 else "neg") for n in range(60)}
-    state = RowsState(text or "df.review", 70, results, truth, 12.5, "stopped", (text or "df.label",))
+    moments = [(float(n), 5 * n + 3 * (n % 4)) for n in range(13)]
+    sizes = {"memory": 1_900_000_000, "memory_limit": 4_000_000_000, "working": True}
+    workers = [
+        {"address": text or "tcp://a:1", "name": text or str(n), "host": text or f"node-{n}", "rows": 20 - n}
+        | sizes
+        | {"present": n < 2}
+        for n in range(3)
+    ]
+    columns, source = (text or "df.label",), text or "df.review"
+    state = RowsState(source, 70, results, truth, 12.5, "running", columns, moments, workers)
     return rows_run(state, info(text))
 
 

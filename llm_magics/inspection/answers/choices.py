@@ -17,6 +17,7 @@ from ...errors import UsageError
 from ...sanitize import printable, single_line
 from ...views.inspection_record import InspectionRecord, Stored, table
 from ..probe import probe
+from ..reading.batch_score import ContinuationReader
 
 MOST_SPELLINGS = 1_000
 _OTHERS = 3  # of what the model would rather say, that are named
@@ -142,7 +143,11 @@ def label_spellings(choices: Any) -> dict[str, list[str]]:
 
 
 def choose(
-    runtime: Runtime, info: ModelInfo, ids: Sequence[int], labels: Mapping[str, Sequence[str]]
+    runtime: Runtime,
+    info: ModelInfo,
+    ids: Sequence[int],
+    labels: Mapping[str, Sequence[str]],
+    reader: ContinuationReader | None = None,
 ) -> Choices:
     """Return the probabilities of labels behind a prompt.
 
@@ -154,12 +159,13 @@ def choose(
         info: the model in the record.
         ids: the prompt.
         labels: with their spellings.
+        reader: of calls with prompts that begin alike; None takes a new one.
 
     Raises:
         ContextOverflow: the prompt with a spelling is too long.
     """
     texts = [text for spellings in labels.values() for text in spellings]
-    read = probe(runtime, info, list(ids), texts)
+    read = probe(runtime, info, list(ids), texts, reader)
     strings = {item["text"]: item for item in read.head["strings"]}
     exact = {text: math.exp(logprob) for text, logprob in read.logprobs.items()}
     own = dict(exact)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from ...core.format import percent
@@ -16,6 +17,7 @@ from ...views.inspection_record import InspectionRecord, Stored, table
 from .calibration import calibrate
 
 MOST_ERRORS, MOST_SHOWN, MOST_LABELS = 50, 8, 30
+MOST_SHARES, MOST_MOMENTS, MOST_WORKERS = 6, 120, 8
 _LETTERS = 300  # of a row that are shown
 _LEAST_IN_BIN = 20  # rows that a point of the reliability plot needs
 _Z = 1.959963984540054  # of 95 %
@@ -54,6 +56,8 @@ class RowsState:
         seconds: since the run began.
         state: "running", "done" or "stopped".
         columns: what was written to the table.
+        moments: seconds since the run began, and the rows that were finished then.
+        workers: of a cluster: name, host, rows, memory, memory_limit, working and present of each.
     """
 
     source: str
@@ -63,6 +67,8 @@ class RowsState:
     seconds: float = 0.0
     state: str = "running"
     columns: tuple[str, ...] = ()
+    moments: list[tuple[float, int]] = field(default_factory=list)
+    workers: Sequence[Mapping[str, Any]] = ()
 
 
 class RowsRun(InspectionRecord):
@@ -73,7 +79,9 @@ class RowsRun(InspectionRecord):
     answer, share, truth; ``labels``: name, count and true count; ``accuracy``: right, total, low, high and
     commonest, or empty; ``confusion``: names and counts by truth and label; ``reliability``: for each bin
     the mean share, the rows, the right ones and a 95 % interval;
-    ``calibration``: see Calibration.
+    ``calibration``: see Calibration. ``share_names``: the labels whose shares each shown row has, in order;
+    ``rate``: seconds and rows a second between two moments; ``workers``: see RowsState, absent in records of
+    earlier versions.
     """
 
     kind = "rows"
@@ -144,6 +152,7 @@ def rows_run(state: RowsState, model: ModelInfo) -> RowsRun:
     good = [item for item in done if not item.error]
     bad = [item for item in done if item.error]
     sure = [item for item in good if item.p is not None]
+    names = list(sure[0].shares)[:MOST_SHARES] if sure else []
     head = {
         "source": state.source,
         "state": state.state,
@@ -153,11 +162,16 @@ def rows_run(state: RowsState, model: ModelInfo) -> RowsRun:
         "seconds": state.seconds,
         "columns": list(state.columns),
         "errors": [[item.row, item.error] for item in reversed(bad[-MOST_ERRORS:])],
-        "first": [_shown(item, state.truth) for item in good[:MOST_SHOWN]],
+        "first": [_shown(item, state.truth, names) for item in good[:MOST_SHOWN]],
         "least": [
-            _shown(item, state.truth) for item in sorted(sure, key=lambda item: item.p or 0.0)[:MOST_SHOWN]
+            _shown(item, state.truth, names)
+            for item in sorted(sure, key=lambda item: item.p or 0.0)[:MOST_SHOWN]
         ],
         "labels": _labels(sure, state.truth),
+        "share_names": names,
+        "rate": _rates(state.moments),
+        "workers": [dict(worker) for worker in state.workers[:MOST_WORKERS]],
+        "more_workers": max(len(state.workers) - MOST_WORKERS, 0),
         **_scores(sure, state.truth),
     }
     return RowsRun(model, head)
@@ -173,13 +187,22 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _shown(item: RowResult, truth: Mapping[int, str]) -> dict[str, Any]:
+def _rates(moments: Sequence[tuple[float, int]]) -> list[list[float]]:
+    """Return seconds and rows a second between the moments, of which at most so many are used."""
+    step = max(1, -(-len(moments) // MOST_MOMENTS))
+    kept = [*moments[::step], *moments[-1:]]
+    pairs = [(one, other) for one, other in pairwise(kept) if other[0] > one[0]]
+    return [[b[0] for _, b in pairs], [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs]]
+
+
+def _shown(item: RowResult, truth: Mapping[int, str], names: Sequence[str]) -> dict[str, Any]:
     return {
         "row": item.row,
         "text": single_line(item.text, most=_LETTERS),
         "answer": single_line(item.answer, most=_LETTERS),
         "p": item.p,
         "truth": truth.get(item.row, ""),
+        "shares": [item.shares.get(name, 0.0) for name in names] if item.shares else [],
     }
 
 

@@ -6,7 +6,7 @@ import time
 from collections import ChainMap
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...core import progress
@@ -14,6 +14,7 @@ from ...core.output import FrameClock, Output, is_captured
 from ...core.records import Generation
 from ...errors import ClusterError, Interrupted, LLMMagicsError, ServerError, UsageError
 from ...inspection.answers.rows import RowResult, RowsState, rows_run
+from ...models.cluster.dask_workers import DaskWorkers
 from ...sanitize import safe_print, single_line
 from ..parsing.cell_request import CellRequest
 from ..parsing.expand import expand
@@ -180,6 +181,8 @@ class RowsRunner:
         self._output = output or self._output
         try:
             with progress.quiet():
+                if self._workers is not None:
+                    self._workers = DaskWorkers(self._workers)
                 if self._request.choices is not None:
                     self._choose(model, system)
                 else:
@@ -197,6 +200,8 @@ class RowsRunner:
         finally:
             self._write()
             self._show(last=True)
+            if isinstance(self._workers, DaskWorkers):
+                self._workers.cancel()
 
     def _generate(self, model: LanguageModel, system: str | None) -> None:
         request = self._request
@@ -280,6 +285,9 @@ class RowsRunner:
         if self._request.quiet or self._model is None or not (self._frames.is_due() or last):
             return
         self.state.seconds = time.monotonic() - self._began
+        self.state.moments.append((self.state.seconds, len(self.state.results)))
+        if isinstance(self._workers, DaskWorkers):
+            self.state.workers = [asdict(worker) for worker in self._workers.snapshot()]
         record = rows_run(self.state, self._model.info)
         if not self._notebook:
             if last:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -17,6 +18,29 @@ from .row_job import Collected, Row, RowJob, decode_error, encode_error
 CONNECT_S = 10
 NO_WORKERS_S = 60.0  # a cluster without workers is waited for so long
 _POLL_S = 0.2
+
+
+@dataclass(slots=True)
+class WorkerState:
+    """A worker as the scheduler knows it.
+
+    Attributes:
+        address: of the worker.
+        name, host: as the cluster calls it, and its machine.
+        rows: how many it has finished.
+        memory, memory_limit: bytes; 0 where it is not known.
+        working: whether it computes now.
+        present: whether it is there.
+    """
+
+    address: str
+    name: str = ""
+    host: str = ""
+    rows: int = 0
+    memory: int = 0
+    memory_limit: int = 0
+    working: bool = False
+    present: bool = True
 
 
 class DaskWorkers:
@@ -37,6 +61,7 @@ class DaskWorkers:
         self._queue: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._client.subscribe_topic(self._topic, lambda event: self._queue.put(("row", event[1])))
         self._empty_since: float | None = None
+        self._seen: dict[str, WorkerState] = {}  # by address, those that are gone among them
 
     @property
     def count(self) -> int:
@@ -66,15 +91,45 @@ class DaskWorkers:
                 continue
             self._empty_since = None
             if kind == "row":
+                self._note(value.get("worker"))
                 return Collected(None, [(int(value["number"]), value["result"])])
             future = self._futures.pop(value, None)
             if future is not None:
                 return self._collected(value, future)
 
+    def snapshot(self) -> list[WorkerState]:
+        """Return the workers that were seen so far, with their rows and their memory."""
+        try:
+            present = self._client.scheduler_info(n_workers=-1)["workers"]
+        except Exception:  # of a scheduler that is gone, or of another version: the last ones are told
+            return list(self._seen.values())
+        for address in present:
+            self._seen.setdefault(str(address), WorkerState(str(address)))
+        for address, state in self._seen.items():
+            row = present.get(address)
+            state.present = row is not None
+            if row is not None:
+                metrics = row.get("metrics", {})
+                state.name, state.host = str(row.get("name", "")), str(row.get("host", ""))
+                state.memory = int(metrics.get("memory", 0) or 0)
+                state.memory_limit = int(row.get("memory_limit", 0) or 0)
+                state.working = int(metrics.get("executing", 0) or 0) > 0
+        return list(self._seen.values())
+
+    def _note(self, address: Any) -> None:
+        """Count a row of a worker."""
+        if isinstance(address, str):
+            self._seen.setdefault(address, WorkerState(address)).rows += 1
+
     def _collected(self, ticket: str, future: Any) -> Collected:
         """Return what came of a chunk that has ended."""
         from distributed.scheduler import KilledWorker
 
+        if future.status == "lost" and self._client.status == "running":
+            # The worker died with the finished chunk in its memory: the rows that it sent are here.
+            with suppress(Exception):
+                future.cancel(force=True)
+            return Collected(ticket, killed=True)
         if future.status in ("cancelled", "lost"):
             raise self._lost()
         try:
@@ -174,7 +229,7 @@ def run_on_dask(job: RowJob, rows: list[Row], topic: str) -> dict[str, Any]:
         return task is not None and task.state == "executing"
 
     def send(number: int, result: dict[str, Any]) -> None:
-        worker.log_event(topic, {"number": number, "result": result})
+        worker.log_event(topic, {"number": number, "result": result, "worker": worker.address})
 
     try:
         done, seconds = run_chunk(job, rows, threads=worker.state.nthreads, send=send, is_wanted=is_wanted)

@@ -40,7 +40,7 @@ def batch_opener(
 
     def open_batch(requests: Iterable[Request | LLMMagicsError], rows: int) -> RowBatch:
         job = RowJob(known, options=options, at_a_time=rows)
-        return WorkerBatch(DaskWorkers(on), job, requests, decode_generation)
+        return WorkerBatch(_workers(on), job, requests, decode_generation)
 
     return open_batch
 
@@ -54,7 +54,11 @@ def open_labels(
 ) -> WorkerBatch[Choices]:
     """Begin to choose the labels of requests on a cluster; see :func:`batch_opener`."""
     job = RowJob(_require_spec(spec, info), labels=labels)
-    return WorkerBatch(DaskWorkers(on), job, requests, Choices.from_payload)
+    return WorkerBatch(_workers(on), job, requests, Choices.from_payload)
+
+
+def _workers(on: Any) -> DaskWorkers:
+    return on if isinstance(on, DaskWorkers) else DaskWorkers(on)
 
 
 def _require_spec(spec: ModelSpec | None, info: ModelInfo) -> ModelSpec:

@@ -14,6 +14,7 @@ from ...core.records import Generation
 from ...engine.batch import Batch, Request
 from ...errors import Interrupted, LLMMagicsError, UsageError
 from ...inspection.answers.choices import choose
+from ...inspection.reading.batch_score import ContinuationReader
 from ...sanitize import single_line
 from ...views.record_codec import encode_record
 from ..rows.request_key import versions
@@ -127,9 +128,10 @@ def _answers(
 def _labels(model: lm.Model, job: RowJob, rows: Sequence[Row]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number and the label of each row."""
     assert job.labels is not None
+    reader = ContinuationReader(model.runtime)
     for row in rows:
         try:
-            record = choose(model._runtime, job.model.info, row.ids, job.labels)
+            record = choose(model.runtime, job.model.info, row.ids, job.labels, reader)
             yield row.number, dict(record.to_payload())
         except LLMMagicsError as error:
             yield row.number, encode_error(error)

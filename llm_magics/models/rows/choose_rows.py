@@ -13,6 +13,7 @@ from ...engine.batch import Request
 from ...engine.runtime import Runtime
 from ...errors import LLMMagicsError, UsageError
 from ...inspection.answers.choices import Choice, Choices, choose
+from ...inspection.reading.batch_score import ContinuationReader
 from .journal import Journal
 from .request_key import request_key
 
@@ -73,9 +74,10 @@ def label_here(
     runtime: Runtime, info: ModelInfo, labels: Labels, requests: Iterable[Request]
 ) -> Iterator[tuple[int, Choices | LLMMagicsError]]:
     """Choose the labels of requests in this process, one after the other."""
+    reader = ContinuationReader(runtime)
     for index, request in enumerate(requests):
         try:
-            yield index, choose(runtime, info, request.ids, labels)
+            yield index, choose(runtime, info, request.ids, labels, reader)
         except LLMMagicsError as error:
             yield index, error
 

@@ -28,6 +28,50 @@ export const STYLE = css`
   .track .grey {
     background: var(--llm-fg3);
   }
+  .rate {
+    display: flex;
+    align-items: end;
+    gap: 10px;
+    margin: 6px 0 2px;
+    font-size: 11px;
+  }
+  .rate svg {
+    flex: 1;
+    max-width: 420px;
+    height: 44px;
+    border-bottom: 1px solid var(--llm-line2);
+  }
+  .rate .area {
+    fill: var(--llm-mass-2);
+    opacity: 0.5;
+  }
+  .rate .line {
+    fill: none;
+    stroke: var(--llm-mass-solid);
+    stroke-width: 1.5;
+    vector-effect: non-scaling-stroke;
+  }
+  .stack {
+    display: flex;
+    height: 9px;
+  }
+  .key {
+    display: inline-flex;
+    align-items: center;
+    gap: 4px;
+    height: auto;
+    margin-left: 12px;
+    font-weight: 400;
+    color: var(--llm-fg2);
+  }
+  .key i {
+    display: inline-block;
+    width: 9px;
+    height: 9px;
+  }
+  .gone td {
+    color: var(--llm-fg2);
+  }
   .grid {
     display: grid;
     grid-template-columns: repeat(auto-fit, minmax(220px, 1fr));

@@ -5,6 +5,9 @@ import { bar, bold, columnHead, footer, onKeys } from '../../ui/controls.js';
 import { h, icon } from '../../ui/dom.js';
 import { count, fixed, percent, plural, shareOf, visible } from '../../ui/format.js';
 import { BaseInspectionView, type InspectionHost } from '../inspectionView.js';
+import { SHARE_STACK_STYLE } from '../shareStack.css.js';
+import { shareStack } from '../shareStack.js';
+import { rateCurve, workersTable } from './progress.js';
 import { STYLE } from './rowsView.css.js';
 import { calibrationText, confusionTable, reliabilityPlot } from './scores.js';
 
@@ -27,7 +30,7 @@ export class RowsView extends BaseInspectionView {
   );
 
   constructor(record: InspectionRecord, element: HTMLElement, host: InspectionHost) {
-    super(element, STYLE);
+    super(element, SHARE_STACK_STYLE + STYLE);
     this.shell.root.append(this.head, this.progress, this.main, this.tables, this.footer);
     onKeys(this.shell.root, { Escape: () => !this.stop.hidden && this.host.interrupt?.() });
     this.update(record, host);
@@ -89,8 +92,11 @@ export class RowsView extends BaseInspectionView {
         h('span', {}, 'each finished row is kept: a stop or a crash loses nothing'),
       ),
     );
+    const curve = rateCurve(head.rate);
+    if (curve) this.progress.append(curve);
     this.main.replaceChildren(...this.labels(), ...this.accuracy(), ...this.scores());
     this.tables.replaceChildren(
+      ...workersTable(head.workers, this.number('more_workers'), state === 'running'),
       ...this.table('First results', head.first),
       ...this.table('Least sure', head.least),
       ...this.errors(),
@@ -194,7 +200,7 @@ export class RowsView extends BaseInspectionView {
         ),
         h('td', { class: 'answer', title: answer }, h('b', {}, answer)),
         h('td', { class: 'n' }, p === undefined ? '' : percent(p)),
-        h('td', { class: 'share' }, p === undefined ? null : bar(p)),
+        h('td', { class: 'share' }, this.shares(item?.shares) ?? (p === undefined ? null : bar(p))),
         h(
           'td',
           { class: truth && truth !== answer ? 'wrong' : '' },
@@ -211,7 +217,31 @@ export class RowsView extends BaseInspectionView {
       rows.length && raw.some(item => item?.truth) ? 'truth' : '',
     ];
     const head = h('tr', {}, ...names.map(columnHead));
-    return [h('h4', {}, title), h('table', { class: 'rows' }, h('thead', {}, head), h('tbody', {}, ...rows))];
+    return [
+      h('h4', {}, title, ...this.legend()),
+      h('table', { class: 'rows' }, h('thead', {}, head), h('tbody', {}, ...rows)),
+    ];
+  }
+
+  private shareNames(): string[] {
+    return textsOf(this.record.head.share_names).map(visible);
+  }
+
+  /** The shares of all labels of a row as one bar; none where there are too many labels to tell apart. */
+  private shares(value: unknown): HTMLElement | undefined {
+    const names = this.shareNames();
+    const shares = numbersOf(value).map(shareOf);
+    if (names.length < 2 || names.length > 3 || shares.length !== names.length) return undefined;
+    const parts = names.map((name, n) => ({ title: `${name} ${percent(shares[n]!)}`, share: shares[n]! }));
+    return shareStack(parts, parts.map(part => part.title).join(', '));
+  }
+
+  private legend(): HTMLElement[] {
+    const names = this.shareNames();
+    if (names.length < 2 || names.length > 3) return [];
+    return names.map((name, n) =>
+      h('span', { class: 'key stack' }, h('i', { class: `part-${n}`, 'aria-hidden': 'true' }), name),
+    );
   }
 
   private errors(): HTMLElement[] {
