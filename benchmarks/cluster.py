@@ -25,7 +25,7 @@ def main() -> None:
     speeds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for workers, speed in speeds.items():
-            with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as cluster:
+            with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster:
                 model.map(ROWS[-2 * workers :], **options, on=cluster)  # each worker opens the model
                 began = time.perf_counter()
                 answers = model.map(ROWS[:count], **options, on=cluster)

@@ -38,6 +38,7 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
   private readonly seen: IntersectionObserver;
   private isNear = false;
   private nested: NestedView | undefined;
+  private shownMode = '';
   private readonly markdownText: MarkdownText; // the answer as Markdown
   private disposers: (() => void)[] = [];
   /** Questions about an answer that was not finished: how many, and whether one is on its way. */
@@ -216,11 +217,16 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
 
   private draw(payload: RecordPayload, record: GenerationRecord, live: StreamStatus | undefined): void {
     const host = this.host(payload);
-    if (this.strip) return this.strip.update(record, live, host);
+    const mode = payload.view === 'tokens' ? 'surprisal' : 'text';
+    if (this.strip) {
+      this.strip.update(record, live, host);
+      if (mode !== this.shownMode && !live) this.strip.setMode(mode);
+      this.shownMode = mode;
+      return;
+    }
+    this.shownMode = mode;
     this.node.replaceChildren();
-    this.strip = new Strip(record, this.node, host, live, {
-      mode: payload.view === 'tokens' ? 'surprisal' : 'text',
-    });
+    this.strip = new Strip(record, this.node, host, live, { mode });
   }
 
   private host(payload: RecordPayload): StripHost {
@@ -247,7 +253,10 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
           : undefined;
       },
       get inspect() {
-        return connection && payload.data && connection.availability !== 'none' ? openView : undefined;
+        const isHere = canBranch(payload) || payload.kind === 'trace';
+        return connection && isHere && payload.data && connection.availability !== 'none'
+          ? openView
+          : undefined;
       },
     };
   }
@@ -358,5 +367,7 @@ function same(one: RecordPayload, other: RecordPayload): boolean {
 }
 
 function canBranch(payload: RecordPayload): boolean {
-  return payload.kind !== 'trace' && (payload.schema ?? 1) > 1;
+  // A server has no weights here to go on with.
+  const remote = String(payload.model?.revision ?? '').startsWith('openai:');
+  return payload.kind !== 'trace' && (payload.schema ?? 1) > 1 && !remote;
 }

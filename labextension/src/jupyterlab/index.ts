@@ -2,16 +2,19 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { IEditorExtensionRegistry, IEditorLanguageRegistry } from '@jupyterlab/codemirror';
+import { ILSPCodeExtractorsManager } from '@jupyterlab/lsp';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { GENERATION_MIME, INSPECTION_MIME, PLAYGROUND_MIME, TUNING_MIME } from '../protocol/mime.js';
 import { highlightPrompts } from './cellHighlighting.js';
+import { commandsPlugin } from './commands.js';
 import { ERROR_MIME, ErrorRenderer } from './errorRenderer.js';
 import { GenerationRenderer } from './generationRenderer.js';
 import { InspectionRenderer } from './inspectionRenderer.js';
 import { KernelConnection } from './kernelConnection.js';
 import type { NotebookContext } from './notebookOutput.js';
 import { PlaygroundRenderer } from './playgroundRenderer.js';
+import { promptExtractor } from './promptExtractor.js';
 import { TuningRenderer } from './tuningRenderer.js';
 
 /** Before anywidget's view (−10), which shows nothing where its kernel is gone. */
@@ -87,6 +90,15 @@ const prompts: JupyterFrontEndPlugin<void> = {
     highlightPrompts(extensions, languages),
 };
 
+const languageServers: JupyterFrontEndPlugin<void> = {
+  id: 'open-llm-magics:language-servers',
+  description: 'Keeps %%llm cells out of the Python that language servers check.',
+  autoStart: true,
+  optional: [ILSPCodeExtractorsManager],
+  activate: (_: JupyterFrontEnd, extractors: ILSPCodeExtractorsManager | null) =>
+    extractors?.register(promptExtractor, 'python'),
+};
+
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'open-llm-magics:views',
   description: 'Shows the tokens that a language model weighed.',
@@ -103,4 +115,4 @@ const plugin: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [plugin, prompts];
+export default [plugin, prompts, languageServers, commandsPlugin];

@@ -9,12 +9,13 @@ export interface NotebookContext {
   connection: KernelConnection;
 }
 
-interface Output {
+export interface Output {
+  type?: string;
   data?: Record<string, unknown>;
   toJSON(): object;
 }
 
-interface Outputs {
+export interface Outputs {
   length: number;
   get(n: number): Output;
   set(n: number, value: object): void;
