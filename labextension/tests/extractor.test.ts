@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { promptExtractor } from '../src/jupyterlab/promptExtractor.js';
+import { promptExtractor } from '../src/jupyterlab/cells/promptExtractor.js';
 
 test('a prompt is taken out of the Python of a notebook, and no other cell is', () => {
   const found = (code: string) => promptExtractor.hasForeignCode(code, 'code');

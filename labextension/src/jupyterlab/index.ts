@@ -6,15 +6,15 @@ import { ILSPCodeExtractorsManager } from '@jupyterlab/lsp';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { GENERATION_MIME, INSPECTION_MIME, PLAYGROUND_MIME, TUNING_MIME } from '../protocol/mime.js';
-import { highlightPrompts } from './cellHighlighting.js';
-import { commandsPlugin } from './commands.js';
+import { highlightPrompts } from './cells/cellHighlighting.js';
+import { commandsPlugin } from './cells/commands.js';
+import { promptExtractor } from './cells/promptExtractor.js';
 import { ERROR_MIME, ErrorRenderer } from './errorRenderer.js';
 import { GenerationRenderer } from './generationRenderer.js';
 import { InspectionRenderer } from './inspectionRenderer.js';
 import { KernelConnection } from './kernelConnection.js';
 import type { NotebookContext } from './notebookOutput.js';
 import { PlaygroundRenderer } from './playgroundRenderer.js';
-import { promptExtractor } from './promptExtractor.js';
 import { TuningRenderer } from './tuningRenderer.js';
 
 /** Before anywidget's view (−10), which shows nothing where its kernel is gone. */

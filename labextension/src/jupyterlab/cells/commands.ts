@@ -7,8 +7,8 @@ import type { Cell } from '@jupyterlab/cells';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator, type TranslationBundle } from '@jupyterlab/translation';
-import { GENERATION_MIME } from '../protocol/mime.js';
-import type { Outputs } from './notebookOutput.js';
+import { GENERATION_MIME } from '../../protocol/mime.js';
+import type { Outputs } from '../notebookOutput.js';
 
 const SHOW = 'llm-magics:show-tokens';
 const EXPLAIN = 'llm-magics:explain-error';
