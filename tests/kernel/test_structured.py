@@ -73,7 +73,8 @@ def test_what_cannot_be_is_said(kernel: Kernel) -> None:
         ("--map rows --draft small", "--map and --draft cannot be combined"),
     ):
         kernel.run("object = object")
-        result = kernel.run(f"%%llm {line} -n 5\nhi")
+        short = "" if "--choices" in line or "--decide" in line else "-n 5"
+        result = kernel.run(f"%%llm {line} {short}\nhi")
         assert result.status == "error" and said in result.error, (line, result.error)
 
 
@@ -98,3 +99,10 @@ def test_choices_have_exact_probabilities(kernel: Kernel) -> None:
     assert (
         raw.status == "ok" and raw.outputs == [] and kernel.value("answer.strip() in ('yes', 'no')") == "True"
     )
+
+
+def test_labels_refuse_options_of_sampling(kernel: Kernel) -> None:
+    for option in ("-t 0.5", "-n 20", "--seed 3", "--top-k 5"):
+        for labels in ("--choices yes,no", "--decide 'urgent?'"):
+            result = kernel.run(f"%%llm {labels} {option}\nIs it?")
+            assert result.status == "error" and "has no effect with" in result.error, result.error

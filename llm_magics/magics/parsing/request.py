@@ -99,6 +99,7 @@ def parse(line: str, cell: str | None, namespace: Mapping[str, Any]) -> CellRequ
     if not prompt.strip():
         raise UsageError("the prompt is empty", hint="Write a prompt.")
     options = {name: values.pop(name) for name in list(values) if name in SAMPLING}
+    _check_label_options(values, options)
     return CellRequest(
         "generate",
         prompt,
@@ -133,6 +134,17 @@ def _sample_count(values: dict[str, Any]) -> int:
             f"--samples must be from 1 to {_MOST_SAMPLES}, got {count}", hint="Use for example --samples 4."
         )
     return int(count)
+
+
+def _check_label_options(values: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse options of sampling where labels are compared: nothing is drawn."""
+    labels = next((name for name in ("choices", "decide") if name in values), None)
+    if labels is not None and options:
+        stated = flag_of(next(iter(options)))
+        raise UsageError(
+            f"{stated} has no effect with {flag_of(labels)}: the probabilities of labels are exact",
+            hint=f"Omit {stated}.",
+        )
 
 
 def _check_out(values: Mapping[str, Any]) -> None:
