@@ -350,3 +350,31 @@ def test_models_of_a_server(stub: Stub) -> None:
         lm.connect(stub.url)
     with pytest.raises(ServerError, match="does not answer"):
         lm.connect("http://127.0.0.1:9/v1")
+
+
+def test_labels_of_rows_are_asked_several_at_a_time(stub: Stub) -> None:
+    together, most = [0], [0]
+
+    def reply(body: dict[str, Any]) -> Iterator[Any]:
+        together[0] += 1
+        most[0] = max(most[0], together[0])
+        yield 0.05
+        word = "neg" if "bad" in body["messages"][-1]["content"] else "pos"
+        other = "pos" if word == "neg" else "neg"
+        together[0] -= 1
+        yield token(word, -0.2, {word: -0.2, other: -1.8} if "odd" not in str(body) else {word: -0.2})
+        yield end()
+        yield DONE
+
+    stub.reply = reply
+    model = lm.connect(stub.url)
+    rows = [f"row {n} is {'bad' if n % 3 == 0 else 'good'}" for n in range(24)]
+    found = dict(model.choose_rows([*rows, "an odd row", None], ["pos", "neg"]))
+    assert [str(found[n]) for n in range(24)] == ["neg" if n % 3 == 0 else "pos" for n in range(24)]
+    assert isinstance(found[24], UsageError) and isinstance(found[25], UsageError) and most[0] > 3
+
+
+def test_a_cut_is_told_where_nobody_looks_at_the_stream(stub: Stub, capsys: Any) -> None:
+    stub.reply = lambda body: [texts("half")[0]]
+    assert lm.connect(stub.url).generate("Hi").stop_reason == "interrupted"
+    assert "ended the connection in the middle" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 ROWS = 16  # requests at a time
 _LETTERS = 4  # of a token, about
+_LABEL_OPTIONS = SamplingOptions(
+    max_tokens=1, alternatives=MOST_ALTERNATIVES, temperature=0.0, top_k=0, min_p=0.0, repetition_penalty=1.0
+)
 # Options that are no part of OpenAI's API: sent where they are stated only. Name there, and neutral value.
 _EXTENSIONS: dict[str, tuple[str, float]] = {
     "top_k": ("top_k", 0),
@@ -212,11 +216,9 @@ class RemoteModel:
         labels = label_spellings(choices)
 
         def label_requests(requests: Iterable[Request]) -> Iterator[tuple[int, Choices | LLMMagicsError]]:
-            for index, request in enumerate(requests):
-                try:
-                    yield index, self._choose(request.prompt, labels)
-                except UsageError as error:  # of this row; one of the server ends the run
-                    yield index, error
+            with closing(_open_batch(self, None, map(_for_labels, requests), ROWS)) as batch:
+                for index, result in batch:
+                    yield index, _labelled(result, labels)
 
         with open_journal(keep, None, fresh=fresh) as journal:
             yield from choose_rows(
@@ -231,9 +233,7 @@ class RemoteModel:
     def _choose(self, text: str, labels: dict[str, list[str]]) -> Choices:
         from .labels import first_token_choices
 
-        options = {**self.sampling_defaults, "max_tokens": 1, "alternatives": MOST_ALTERNATIVES}
-        chosen = sampling_options({**options, "temperature": 0.0})
-        return first_token_choices(self._start(text, chosen, None).to_end(), labels)
+        return first_token_choices(self._start(text, _LABEL_OPTIONS, None).to_end(), labels)
 
     def _chosen(self, form: AnswerForm | None, options: Mapping[str, Any]) -> SamplingOptions:
         """Return the options as the record holds them.
@@ -378,6 +378,25 @@ def _open_batch(
     from .batch import RemoteBatch
 
     return RemoteBatch(lambda request: model._start(request.prompt, request.options, form), requests, rows)
+
+
+def _for_labels(request: Request) -> Request:
+    """Return a request for the first token and its alternatives."""
+    return Request(request.ids, request.prompt, _LABEL_OPTIONS)
+
+
+def _labelled(
+    result: Generation | LLMMagicsError, labels: Mapping[str, Sequence[str]]
+) -> Choices | LLMMagicsError:
+    """Return the labels of a row, or its error."""
+    from .labels import first_token_choices
+
+    if isinstance(result, LLMMagicsError):
+        return result
+    try:
+        return first_token_choices(result, labels)
+    except UsageError as error:
+        return error
 
 
 def _with_value(generation: Generation, form: AnswerForm) -> Generation:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ...core import progress
 from ...core.options import SamplingOptions
 from ...core.records import Alternative, Generation, ModelInfo, StopReason, Timing, Token
 from ...errors import ServerError
@@ -81,6 +82,8 @@ class RemoteStream:
         """Read all of it, and return it with its value."""
         for _ in self:
             pass
+        if self.cut:
+            progress.warn(self.cut)
         generation = self.generation
         return generation if self._build is None else replace(generation, built=self._build(generation))
 
