@@ -6,6 +6,7 @@ import { SUMMARY_STYLE } from './summary.css.js';
 import { CARD_STYLE } from './tokenCard.css.js';
 import { TEXT_STYLE } from './tokenText.css.js';
 import { TOOLBAR_STYLE } from './toolbar.css.js';
+import { FIELDS_STYLE } from './valueFields.css.js';
 
 const RULES = css`
   .prompt {
@@ -51,4 +52,5 @@ export const STRIP_STYLE =
   TOOLBAR_STYLE +
   BRANCH_TREE_STYLE +
   SUMMARY_STYLE +
+  FIELDS_STYLE +
   RULES;

@@ -18,6 +18,7 @@ import { summary } from './summary.js';
 import { TokenCard } from './tokenCard.js';
 import { promptText, type TokenStyle } from './tokenText.js';
 import { Toolbar } from './toolbar.js';
+import { fieldsTable } from './valueFields.js';
 
 const LONG = 1500; // tokens; more of them scroll in a window of their own
 
@@ -49,6 +50,7 @@ export class Strip {
   private readonly note = h('div');
   private readonly prompt = h('div', { class: 'prompt', hidden: true });
   private readonly summary = h('div', { class: 'summary' });
+  private readonly fields = h('div');
   private readonly ends = h('div', { class: 'ends', hidden: true });
   private readonly toolbar: Toolbar;
   private readonly spoken = h('div', { class: 'spoken', role: 'log' });
@@ -106,6 +108,7 @@ export class Strip {
       body,
       this.map.element,
       this.ends,
+      this.fields,
       this.summary,
       this.spoken,
       this.card.element,
@@ -267,12 +270,23 @@ export class Strip {
     const measure = MEASURES[this.mode === 'text' ? 'surprisal' : this.mode];
     this.map.show(tokens.slice(0), Math.max(live?.maxTokens ?? 0, tokens.length), measure, hits);
     this.showWindow();
+    this.drawFields();
     const now = performance.now();
     // Numbers that change twenty times a second can't be read.
     if (!live || now - this.summaryAt > 500 || tokens.length < 3) {
       this.summaryAt = now;
       this.drawSummary();
     }
+  }
+
+  /** The values of an answer of a given form, behind its tokens. */
+  private drawFields(): void {
+    const { record, tokens, live, mode, options } = this;
+    const form = record.options.grammar as { kind?: unknown } | undefined;
+    const isShown = form?.kind === 'json' && mode !== 'text' && !live && !options.bare;
+    const known = !record.missing.includes('logprob') && this.pathInfo().stop_reason === 'stop';
+    const table = isShown && known ? fieldsTable(tokens) : undefined;
+    this.fields.replaceChildren(...(table ? [table] : []));
   }
 
   private drawSummary(): void {

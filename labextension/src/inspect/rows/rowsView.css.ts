@@ -204,5 +204,8 @@ export const STYLE = css`
     .rows .text {
       white-space: normal;
     }
+    .workers :is(td, th):nth-child(6) {
+      display: none;
+    }
   }
 `;
