@@ -148,3 +148,16 @@ test('what a server did not tell is not shown', () => {
   expect(root.textContent).toContain('the server gave no probabilities');
   expect(root.textContent).not.toContain('perplexity');
 });
+
+test('the values of a finished JSON answer stand below its tokens, and not below its text', () => {
+  const shown = record(token('{"a": '), token('"x"', Math.log(0.5)), token('}'));
+  const options = { grammar: { kind: 'json', source: '{}' } };
+  const part = new Strip({ ...shown, options, stop_reason: 'stop' }, element);
+  const rows = () => [...inside(element).querySelectorAll('.fields tbody tr')].map(row => row.textContent);
+  expect(rows()).toEqual(['atext"x"50 %']);
+  part.setMode('text');
+  expect(rows()).toEqual([]);
+  part.setMode('probability');
+  part.update({ ...shown, options, stop_reason: 'length' });
+  expect(rows()).toEqual([]);
+});

@@ -107,10 +107,21 @@ export function fieldsTable(tokens: readonly Token[]): HTMLElement | undefined {
   const fields = valueFields(tokens).filter(field => field.path);
   if (!fields.length) return undefined;
   const heads = ['field', 'type', 'value', '', 'probability'];
+  const classes = ['', '', '', 'share', 'n'];
   return h(
     'table',
     { class: 'fields', 'aria-label': 'values of the answer' },
-    h('thead', {}, h('tr', {}, ...heads.map(name => (name ? h('th', { scope: 'col' }, name) : h('td'))))),
+    h(
+      'thead',
+      {},
+      h(
+        'tr',
+        {},
+        ...heads.map((name, n) =>
+          name ? h('th', { scope: 'col', class: classes[n] }, name) : h('td', { class: classes[n] }),
+        ),
+      ),
+    ),
     h(
       'tbody',
       {},
