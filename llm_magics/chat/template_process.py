@@ -54,16 +54,21 @@ def run(
         TemplateError: it failed, raised something, went over a limit, or the process cannot be started.
     """
     clock = [now.year, now.month, now.day, now.hour, now.minute, now.second, now.microsecond]
-    return _run({"template": template, "messages": messages, "context": context, "now": clock})
+    asked = {"template": template, "messages": messages, "context": context, "now": clock}
+    return _checked_text(_run(asked))
 
 
 def render_text(template: str, values: Mapping[str, Any]) -> str:
     """Render a template of a task with the values of a row, as lm-evaluation-harness does.
 
     Raises:
-        TemplateError: as :func:`run`.
+        TemplateError: it failed, went over a limit, or the process cannot be started.
     """
-    return _run({"template": template, "values": dict(values), "now": [2000, 1, 1]}, "a template of the task")
+    answer = _run({"template": template, "values": dict(values), "now": [2000, 1, 1]})
+    if "text" in answer:
+        return answer["text"]
+    told = answer.get("failed") or f"it goes over the limit of {answer['over']}"
+    raise TemplateError(f"a template of the task failed: {told}", hint="Correct the template, or the row.")
 
 
 @lru_cache(16)
@@ -73,7 +78,8 @@ def constants(template: str) -> list[str]:
     Raises:
         TemplateError: as :func:`run`.
     """
-    result: list[str] = json.loads(_run({"template": template, "constants": True, "now": [2000, 1, 1]}))
+    answer = _run({"template": template, "constants": True, "now": [2000, 1, 1]})
+    result: list[str] = json.loads(_checked_text(answer))
     return result
 
 
@@ -83,7 +89,8 @@ def stop() -> None:
         _end()
 
 
-def _run(asked: Mapping[str, Any], what: str = "the model's chat template") -> str:
+def _run(asked: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what the process answers: "text", or why there is none."""
     request = _encode_frame(asked)
     with _lock:
         try:
@@ -94,18 +101,20 @@ def _run(asked: Mapping[str, Any], what: str = "the model's chat template") -> s
         if answer is None or "over" in answer:
             _end()
             _running_process()
-    return _checked_text(answer or {"failed": "the helper process broke down"}, what)
+    return answer or {"failed": "the helper process broke down"}
 
 
-def _checked_text(answer: Mapping[str, str], what: str) -> str:
+def _checked_text(answer: Mapping[str, str]) -> str:
+    """Return the text of a chat template.
+
+    Raises:
+        TemplateError: there is none.
+    """
     if "text" in answer:
         return answer["text"]
-    if what.startswith("a "):
-        told = answer.get("failed") or answer.get("says") or f"it goes over the limit of {answer['over']}"
-        raise TemplateError(f"{what} failed: {told}", hint="Correct the template, or the row.")
     if "says" in answer:
         raise TemplateError(
-            f"{what} raised an error: {answer['says']}",
+            f"the model's chat template raised an error: {answer['says']}",
             hint="Check the messages' order and roles.",
         )
     over = {
@@ -114,9 +123,11 @@ def _checked_text(answer: Mapping[str, str], what: str) -> str:
         "output": f"makes more than {MAX_OUTPUT:,} characters",
     }
     if "over" in answer:
-        raise TemplateError(f"{what} {over[answer['over']]}", hint=f"Shorten the messages, or {RAW}")
+        raise TemplateError(
+            f"the model's chat template {over[answer['over']]}", hint=f"Shorten the messages, or {RAW}"
+        )
     raise TemplateError(
-        f"{what} failed: {answer['failed']}",
+        f"the model's chat template failed: {answer['failed']}",
         hint=f"Check the messages' order and roles, or {RAW}",
     )
 

@@ -57,7 +57,7 @@ def answer(
                 compiled.clear()
             chosen = environment if values is None else task_sandbox()
             compiled[key] = chosen.from_string(source)
-        variables = values or {"messages": request.get("messages", []), **request.get("context", {})}
+        variables = {"messages": request["messages"], **request["context"]} if values is None else values
         parts, size = [], 0
         for part in compiled[key].generate(**variables):
             parts.append(part)

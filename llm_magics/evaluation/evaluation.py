@@ -11,10 +11,9 @@ import numpy as np
 
 from ..core.format import percent
 from ..core.records import ModelInfo
-from ..inspection.answers.rows import wilson_interval
+from ..inspection.answers.intervals import paired_difference, wilson_interval
 from ..sanitize import printable, single_line
 from ..views.inspection_record import InspectionRecord, Stored, table
-from .intervals import paired_difference
 from .items import Item
 from .scoring import Likelihood
 

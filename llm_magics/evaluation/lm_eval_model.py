@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.records import Generation
 from ..errors import LLMMagicsError, UsageError
+from ..inspection.reading.batch_score import ContinuationReader
 from .scoring import encode_pair, ids_logprob, likelihoods
 
 if TYPE_CHECKING:
@@ -69,11 +70,12 @@ def register() -> type:
             for number, request in enumerate(requests):
                 groups.setdefault(request.args[0], []).append(number)
             results: dict[int, tuple[float, bool]] = {}
+            runtime = self.model.runtime
+            reader = ContinuationReader(runtime)
             for context, numbers in groups.items():
                 texts = [requests[number].args[1] for number in numbers]
-                for number, score in zip(
-                    numbers, likelihoods(self.model.runtime, context, texts, special=True), strict=True
-                ):
+                scores = likelihoods(runtime, context, texts, special=True, reader=reader)
+                for number, score in zip(numbers, scores, strict=True):
                     results[number] = (score.total, score.greedy)
             return [results[number] for number in range(len(requests))]
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from llm_magics import ModelInfo, UsageError
-from llm_magics.inspection.answers.rows import RowResult, RowsState, rows_run, wilson_interval
+from llm_magics.inspection.answers.intervals import wilson_interval
+from llm_magics.inspection.answers.rows import RowResult, RowsState, rows_run
 from llm_magics.magics.answers.rows import check_target, read_rows, row_prompts
 from llm_magics.magics.parsing.request import parse
 

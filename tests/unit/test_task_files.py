@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from llm_magics import TemplateError, UsageError
-from llm_magics.evaluation.intervals import paired_difference
 from llm_magics.evaluation.items import items_of
 from llm_magics.evaluation.task_file import read_task
+from llm_magics.inspection.answers.intervals import paired_difference
 
 ROWS = [
     {"q": f"What is {n} + {n}?", "good": str(2 * n), "bad": str(3 * n + 1), "answer": n % 2} for n in range(6)

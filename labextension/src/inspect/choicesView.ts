@@ -6,6 +6,7 @@ import { h } from '../ui/dom.js';
 import { count, fixed, percent, shareOf, tokenWord, visible } from '../ui/format.js';
 import { STYLE } from './choicesView.css.js';
 import { BaseInspectionView, type InspectionHost } from './inspectionView.js';
+import { OpenRows } from './openRows.js';
 import { SHARE_STACK_STYLE } from './shareStack.css.js';
 import { shareStack } from './shareStack.js';
 
@@ -29,16 +30,17 @@ export class ChoicesView extends BaseInspectionView {
   private readonly table = h('div', { class: 'table', role: 'treegrid', 'aria-label': 'choices' });
   private readonly rest = h('div', { class: 'rest' });
   private labels: Label[] = [];
-  private at = 0;
-  private open = -1;
+  private readonly cursor = new OpenRows(
+    this.table,
+    () => this.labels.length,
+    () => this.draw(),
+  );
 
   constructor(record: InspectionRecord, element: HTMLElement, host: InspectionHost) {
     super(element, SHARE_STACK_STYLE + STYLE);
     this.shell.root.append(this.busy, this.table, this.rest, this.footer);
     onKeys(this.shell.root, {
-      ArrowUp: () => this.go(this.at - 1),
-      ArrowDown: () => this.go(this.at + 1),
-      Enter: () => this.toggle(this.at),
+      ...this.cursor.keys,
     });
     this.update(record, host);
   }
@@ -125,17 +127,14 @@ export class ChoicesView extends BaseInspectionView {
       {
         class: 'line',
         role: 'row',
-        tabindex: n === this.at ? 0 : -1,
-        'aria-expanded': String(this.open === n),
+        tabindex: n === this.cursor.at ? 0 : -1,
+        'aria-expanded': String(this.cursor.open === n),
         'aria-selected': String(label.chosen),
-        onclick: () => {
-          this.at = n;
-          this.toggle(n);
-        },
+        onclick: () => this.cursor.toggle(n),
       },
       ...cells,
     );
-    return this.open === n ? [line, this.details(label)] : [line];
+    return this.cursor.open === n ? [line, this.details(label)] : [line];
   }
 
   private details(label: Label): HTMLElement {
@@ -152,25 +151,5 @@ export class ChoicesView extends BaseInspectionView {
     if (Array.isArray(this.record.head.prompt_ids)) rows.push(h('div', { class: 'why' }, why));
     needsKernel(why, this.host);
     return h('div', { class: 'details', role: 'row' }, h('div', { role: 'gridcell' }, ...rows));
-  }
-
-  private toggle(n: number): void {
-    this.open = this.open === n ? -1 : n;
-    this.draw();
-    this.focus();
-  }
-
-  private go(n: number): void {
-    this.at = Math.max(0, Math.min(this.labels.length - 1, n));
-    for (const [at, line] of this.lines().entries()) line.tabIndex = at === this.at ? 0 : -1;
-    this.focus();
-  }
-
-  private lines(): HTMLElement[] {
-    return [...this.table.querySelectorAll<HTMLElement>('.line:not(.head)')];
-  }
-
-  private focus(): void {
-    this.lines()[this.at]?.focus({ preventScroll: true });
   }
 }

@@ -15,12 +15,12 @@ from ...core.records import ModelInfo
 from ...sanitize import printable, single_line
 from ...views.inspection_record import InspectionRecord, Stored, table
 from .calibration import calibrate
+from .intervals import wilson_interval
 
 MOST_ERRORS, MOST_SHOWN, MOST_LABELS = 50, 8, 30
 MOST_SHARES, MOST_MOMENTS, MOST_WORKERS = 6, 120, 8
 _LETTERS = 300  # of a row that are shown
 _LEAST_IN_BIN = 20  # rows that a point of the reliability plot needs
-_Z = 1.959963984540054  # of 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +175,6 @@ def rows_run(state: RowsState, model: ModelInfo) -> RowsRun:
         **_scores(sure, state.truth),
     }
     return RowsRun(model, head)
-
-
-def wilson_interval(right: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927)."""
-    if not total:
-        return 0.0, 1.0
-    p, z2 = right / total, _Z * _Z
-    middle = (p + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z * math.sqrt(p * (1 - p) / total + z2 / (4 * total * total)) / (1 + z2 / total)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _rates(moments: Sequence[tuple[float, int]]) -> list[list[float]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...errors import Interrupted, UsageError
 from ...sanitize import safe_print, single_line
 from ..inspection.output import ProgressOutput
@@ -39,7 +37,7 @@ def _serve(magics: CommandHost, request: CellRequest) -> None:
     output = ProgressOutput(magics.shell, quiet=False)
     try:
         with output.capture_progress():
-            model = magics.models.use_for(replace(request, prompt=""))
+            model = magics.models.use_for(request)
     except KeyboardInterrupt:
         raise Interrupted("stopped; no server was started") from None
     if server is not None and (server.model is not model or word):

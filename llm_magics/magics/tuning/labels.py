@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...core import progress
-from ...errors import UsageError
+from ...errors import LLMMagicsError, UsageError
 from ...evaluation.evaluation import Evaluation, ModelRun, make_evaluation
 from ...evaluation.items import Item
 from ...evaluation.scoring import Likelihood
@@ -17,7 +17,7 @@ from ...sanitize import single_line
 from ..answers.rows import read_rows, row_prompts
 
 if TYPE_CHECKING:
-    from ...models.model import Model
+    from ...inspection.answers.choices import Choices
     from ...tuning.run import TuneRun
 
 EVAL_FRACTION = 0.3  # of the rows: an accuracy needs more of them than a loss
@@ -102,18 +102,20 @@ def compare_labels(run: TuneRun, rows: LabelledRows) -> Evaluation | None:
         Item(rows.prompts[n], tuple(rows.labels), "", (rows.labels.index(rows.truth[n]),)) for n in places
     ]
     with progress.progress_bar("comparing labels", len(places) * 2, unit="row") as step:
-        for model, made in zip(models, runs, strict=True):
-            for n in places:
-                scores, texts = _read(model, rows.prompts[n], rows.labels)
-                made.scores.append(scores)
-                made.texts.append(texts)
+        for model, result in zip(models, runs, strict=True):
+            # In order: nothing is read from a journal, and an error ends the comparison.
+            for _, choice in model.choose_rows([rows.prompts[n] for n in places], rows.labels, keep=False):
+                if isinstance(choice, LLMMagicsError):
+                    raise choice
+                scores, texts = _read(choice.record)
+                result.scores.append(scores)
+                result.texts.append(texts)
                 step(1)
     return make_evaluation(f"{run.name}: labels of {len(places):,} rows that it did not see", items, runs)
 
 
-def _read(model: Model, prompt: str, labels: Sequence[str]) -> tuple[list[Likelihood], list[tuple[str, ...]]]:
-    """Return the log-likelihood of each label behind a prompt, and the texts of its tokens."""
-    record = model.choose(prompt, list(labels)).record
+def _read(record: Choices) -> tuple[list[Likelihood], list[tuple[str, ...]]]:
+    """Return the log-likelihood of each label of a row, and the texts of its tokens."""
     logprobs, at = record.arrays["logprob"], 0
     scores, texts = [], []
     for label in record.head["labels"]:

@@ -37,8 +37,11 @@ def first_token_choices(generation: Generation, labels: Mapping[str, Sequence[st
     owners: dict[str, set[str]] = {}
     for text, _ in listed:
         start = text.strip()
-        names = {name for name, spellings in labels.items() for item in spellings if _begins(item, start)}
-        owners[text] = names if start else set()
+        owners[text] = {
+            name
+            for name, spellings in labels.items()
+            if start and any(item.strip().startswith(start) for item in spellings)
+        }
     if shared := next((names for names in owners.values() if len(names) > 1), None):
         one, other = sorted(shared)[:2]
         raise UsageError(
@@ -47,33 +50,29 @@ def first_token_choices(generation: Generation, labels: Mapping[str, Sequence[st
             hint="Choose labels that begin differently, or use a model on this machine.",
         )
     rows = []
-    for name, spellings in labels.items():
-        found = [(text, logprob) for text, logprob in listed if owners[text] == {name}]
-        if not found:
+    for name in labels:
+        starts = [(text, logprob) for text, logprob in listed if owners[text] == {name}]
+        if not starts:
             raise UsageError(
                 f"none of the {len(listed)} likeliest tokens begins the label {single_line(name)}",
                 hint="Ask for one word in the prompt, or use a model on this machine.",
             )
-        rows.append((name, list(spellings), found))
+        rows.append((name, starts))
     return _record(generation, rows, [item for item in listed if not owners[item[0]]])
-
-
-def _begins(spelling: str, start: str) -> bool:
-    return bool(start) and spelling.strip().startswith(start)
 
 
 def _record(
     generation: Generation,
-    rows: Sequence[tuple[str, list[str], list[tuple[str, float]]]],
+    rows: Sequence[tuple[str, list[tuple[str, float]]]],
     others: Sequence[tuple[str, float]],
 ) -> Choices:
-    masses = [sum(math.exp(logprob) for _, logprob in found) for _, _, found in rows]
+    masses = [sum(math.exp(logprob) for _, logprob in starts) for _, starts in rows]
     total = sum(masses)
     logprobs: list[float] = []
     labels: list[dict[str, Any]] = []
-    for (name, _, found), mass in zip(rows, masses, strict=True):
+    for (name, starts), mass in zip(rows, masses, strict=True):
         first = len(logprobs)
-        logprobs += [logprob for _, logprob in found]
+        logprobs += [logprob for _, logprob in starts]
         labels.append(
             {
                 "name": name,
@@ -81,7 +80,7 @@ def _record(
                 "share": mass / total,
                 "spellings": [
                     {"text": text, "ids": [first + n], "texts": [text], "p": math.exp(logprob)}
-                    for n, (text, logprob) in enumerate(found)
+                    for n, (text, logprob) in enumerate(starts)
                 ],
             }
         )

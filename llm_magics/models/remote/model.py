@@ -17,7 +17,7 @@ from ...engine.batch import Request
 from ...errors import LLMMagicsError, UsageError
 from ...sanitize import single_line
 from ...structured.form import AnswerForm, value_of
-from ..forms import take_form
+from ..forms import take_form, with_value
 from ..rows.batch_generate import BatchAnswers, map_prompts
 from ..rows.choose_rows import choose_rows
 from ..rows.journal import open_journal
@@ -31,15 +31,11 @@ if TYPE_CHECKING:
 
 ROWS = 16  # requests at a time
 _LETTERS = 4  # of a token, about
-_LABEL_OPTIONS = SamplingOptions(
-    max_tokens=1, alternatives=MOST_ALTERNATIVES, temperature=0.0, top_k=0, min_p=0.0, repetition_penalty=1.0
+# Options that are no part of OpenAI's API, with their neutral values: sent where they are stated only.
+_EXTENSIONS: dict[str, float] = {"top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
+_LABEL_OPTIONS = sampling_options(
+    {**_EXTENSIONS, "max_tokens": 1, "alternatives": MOST_ALTERNATIVES, "temperature": 0.0}
 )
-# Options that are no part of OpenAI's API: sent where they are stated only. Name there, and neutral value.
-_EXTENSIONS: dict[str, tuple[str, float]] = {
-    "top_k": ("top_k", 0),
-    "min_p": ("min_p", 0.0),
-    "repetition_penalty": ("repetition_penalty", 1.0),
-}
 
 
 class RemoteModel:
@@ -66,7 +62,7 @@ class RemoteModel:
         self.served, self.context_length = _served(self._server, at.model)
         name = self.served.rpartition("/")[2] if self.served.startswith("/") else self.served  # a path
         self.info = ModelInfo(f"{name} at {at.place}", revision=at.url)
-        self.sampling_defaults: dict[str, Any] = {name: off for name, (_, off) in _EXTENSIONS.items()}
+        self.sampling_defaults: dict[str, Any] = dict(_EXTENSIONS)
         self.last_map: BatchAnswers | None = None
         self._last: RemoteStream | None = None
 
@@ -173,7 +169,7 @@ class RemoteModel:
                 rows=rows,
                 progress=progress,
                 answers=self.last_map,
-                finish=None if form is None else partial(_with_value, form=form),
+                finish=None if form is None else partial(with_value, form=form),
                 journal=journal,
                 seen=seen,
             )
@@ -359,9 +355,9 @@ def _body(options: SamplingOptions, form: AnswerForm | None, *, chat: bool) -> d
     for name in ("presence_penalty", "frequency_penalty"):
         if value := getattr(options, name):
             body[name] = value
-    for name, (theirs, neutral) in _EXTENSIONS.items():
+    for name, neutral in _EXTENSIONS.items():
         if (value := getattr(options, name)) != neutral:
-            body[theirs] = value
+            body[name] = value
     if options.alternatives and chat:
         body |= {"logprobs": True, "top_logprobs": options.alternatives}
     elif options.alternatives:
@@ -397,7 +393,3 @@ def _labelled(
         return first_token_choices(result, labels)
     except UsageError as error:
         return error
-
-
-def _with_value(generation: Generation, form: AnswerForm) -> Generation:
-    return replace(generation, built=value_of(generation, form))

@@ -156,11 +156,9 @@ class RemoteStream:
     def _add(self, entry: Mapping[str, Any], text: str) -> Token:
         """Keep a token and return it."""
         listed = entry.get("top_logprobs")
-        listed = (
-            [item for item in listed or () if isinstance(item, Mapping)] if isinstance(listed, list) else []
-        )
+        rows = listed[:MOST_ALTERNATIVES] if isinstance(listed, list) else []
         id = self._id(entry)
-        others = [self._alternative(item) for item in listed[:MOST_ALTERNATIVES]]
+        others = [self._alternative(item) for item in rows if isinstance(item, Mapping)]
         others.sort(key=lambda other: -other.logprob)
         rank = next((n for n, other in enumerate(others) if other.id == id), len(others))
         logprob, time_s = _logprob(entry), time.perf_counter() - self._began

@@ -15,6 +15,7 @@ import {
   visible,
 } from '../../ui/format.js';
 import { BaseInspectionView } from '../inspectionView.js';
+import { OpenRows } from '../openRows.js';
 import { STYLE } from './evaluationView.css.js';
 
 interface ModelRow {
@@ -54,16 +55,17 @@ export class EvaluationView extends BaseInspectionView {
   private readonly list = h('div', { class: 'list', role: 'treegrid', 'aria-label': 'items' });
   private models: ModelRow[] = [];
   private items: Item[] = [];
-  private at = 0;
-  private open = -1;
+  private readonly cursor = new OpenRows(
+    this.list,
+    () => this.items.length,
+    () => this.drawItems(),
+  );
 
   constructor(record: InspectionRecord, element: HTMLElement) {
     super(element, STYLE);
     this.shell.root.append(this.head, this.table, this.title, this.list, this.footer);
     onKeys(this.shell.root, {
-      ArrowUp: () => this.go(this.at - 1),
-      ArrowDown: () => this.go(this.at + 1),
-      Enter: () => this.toggle(this.at),
+      ...this.cursor.keys,
     });
     this.update(record);
   }
@@ -218,16 +220,13 @@ export class EvaluationView extends BaseInspectionView {
       {
         class: 'line',
         role: 'row',
-        tabindex: n === this.at ? 0 : -1,
-        'aria-expanded': String(this.open === n),
-        onclick: () => {
-          this.at = n;
-          this.toggle(n);
-        },
+        tabindex: n === this.cursor.at ? 0 : -1,
+        'aria-expanded': String(this.cursor.open === n),
+        onclick: () => this.cursor.toggle(n),
       },
       ...cells,
     );
-    return this.open === n ? [line, this.details(item)] : [line];
+    return this.cursor.open === n ? [line, this.details(item)] : [line];
   }
 
   /** The question, and each choice in its tokens as each model reads it. */
@@ -273,26 +272,6 @@ export class EvaluationView extends BaseInspectionView {
         ),
       ),
     );
-  }
-
-  private toggle(n: number): void {
-    this.open = this.open === n ? -1 : n;
-    this.drawItems();
-    this.focus();
-  }
-
-  private go(n: number): void {
-    this.at = Math.max(0, Math.min(this.items.length - 1, n));
-    for (const [at, line] of this.lines().entries()) line.tabIndex = at === this.at ? 0 : -1;
-    this.focus();
-  }
-
-  private lines(): HTMLElement[] {
-    return [...this.list.querySelectorAll<HTMLElement>('.line:not(.head)')];
-  }
-
-  private focus(): void {
-    this.lines()[this.at]?.focus({ preventScroll: true });
   }
 }
 

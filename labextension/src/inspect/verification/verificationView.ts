@@ -6,6 +6,7 @@ import { bold, footer, onKeys } from '../../ui/controls.js';
 import { h } from '../../ui/dom.js';
 import { count, fixed, plural, visible } from '../../ui/format.js';
 import { BaseInspectionView } from '../inspectionView.js';
+import { OpenRows } from '../openRows.js';
 import { type Answer, type Pair, readAnswers, readModel, readPair } from '../sideBySide/answers.js';
 import { TokenColumn } from '../sideBySide/tokenColumn.js';
 import { weighedTable } from '../sideBySide/weighedTable.js';
@@ -40,16 +41,18 @@ export class VerificationView extends BaseInspectionView {
   private readonly head = h('div', { class: 'row totals' });
   private readonly list = h('div', { class: 'list', role: 'treegrid', 'aria-label': 'answers' });
   private outcomes: Outcome[] = [];
-  private at = 0;
-  private open = -1;
+  private readonly cursor = new OpenRows(
+    this.list,
+    () => this.outcomes.length,
+    () => this.draw(),
+    n => this.outcomes[n]?.answers.length === 2,
+  );
 
   constructor(record: InspectionRecord, element: HTMLElement) {
     super(element, STYLE);
     this.shell.root.append(this.head, this.list, this.footer);
     onKeys(this.shell.root, {
-      ArrowUp: () => this.go(this.at - 1),
-      ArrowDown: () => this.go(this.at + 1),
-      Enter: () => this.toggle(this.at),
+      ...this.cursor.keys,
       n: () => this.goToDrift(),
     });
     this.update(record);
@@ -130,7 +133,7 @@ export class VerificationView extends BaseInspectionView {
     const changed = item.precision && item.precision !== item.model.precision;
     const precision = changed ? `${item.model.precision} → ${item.precision}` : item.model.precision;
     const cells = [
-      h('span', { 'aria-hidden': 'true' }, opens ? (this.open === n ? '⌄' : '›') : ''),
+      h('span', { 'aria-hidden': 'true' }, opens ? (this.cursor.open === n ? '⌄' : '›') : ''),
       h('span', { class: 'mono' }, `[${visible(item.cell)}]`),
       h('span', { class: 'asks', title: visible(item.asks) }, visible(item.asks)),
       h('span', { class: 'model', title: visible(item.model.name) }, visible(item.model.name)),
@@ -149,18 +152,15 @@ export class VerificationView extends BaseInspectionView {
     const line = h(
       'div',
       {
-        class: `line${this.open === n ? ' opened' : ''}`,
+        class: `line${this.cursor.open === n ? ' opened' : ''}`,
         role: 'row',
-        tabindex: n === this.at ? 0 : -1,
-        'aria-expanded': opens ? String(this.open === n) : undefined,
-        onclick: () => {
-          this.at = n;
-          this.toggle(n);
-        },
+        tabindex: n === this.cursor.at ? 0 : -1,
+        'aria-expanded': opens ? String(this.cursor.open === n) : undefined,
+        onclick: () => this.cursor.toggle(n),
       },
       ...cells,
     );
-    return this.open === n && opens ? [line, this.details(item)] : [line];
+    return this.cursor.open === n && opens ? [line, this.details(item)] : [line];
   }
 
   private details(item: Outcome): HTMLElement {
@@ -208,35 +208,15 @@ export class VerificationView extends BaseInspectionView {
     );
   }
 
-  private toggle(n: number): void {
-    this.open = this.open === n || this.outcomes[n]?.answers.length !== 2 ? -1 : n;
-    this.draw();
-    this.focus();
-  }
-
-  private go(n: number): void {
-    this.at = Math.max(0, Math.min(this.outcomes.length - 1, n));
-    for (const [at, line] of this.lines().entries()) line.tabIndex = at === this.at ? 0 : -1;
-    this.focus();
-  }
-
   private goToDrift(): void {
     const many = this.outcomes.length;
     for (let step = 1; step <= many; step++) {
-      const n = (this.at + step) % many;
+      const n = (this.cursor.at + step) % many;
       if (this.outcomes[n]!.kind !== 'drifted') continue;
-      this.at = n;
-      if (this.open !== n) return this.toggle(n);
-      return this.go(n);
+      this.cursor.at = n;
+      if (this.cursor.open !== n) return this.cursor.toggle(n);
+      return this.cursor.go(n);
     }
-  }
-
-  private lines(): HTMLElement[] {
-    return [...this.list.querySelectorAll<HTMLElement>('.line:not(.head)')];
-  }
-
-  private focus(): void {
-    this.lines()[this.at]?.focus({ preventScroll: true });
   }
 }
 
