@@ -26,10 +26,11 @@ torch.set_num_threads(1)
 rows = [(f"How do I reset the Brindle {n}?", f"Hark! Hold the copper button of number {n}. Fare well!" * 3)
         for n in range(24)]
 print("ready", flush=True)
-began = time.monotonic()
+began, used = time.monotonic(), time.process_time()
 run = lm.tune(model, rows, minutes=1, max_tokens=12, prompts=["Who are you?"], show=False)
 record = view_record(run)
-print(json.dumps({"seconds": time.monotonic() - began, "step": run.step, "adapter_step": run.adapter_step,
+print(json.dumps({"seconds": time.monotonic() - began, "cpu": time.process_time() - used,
+                  "step": run.step, "adapter_step": run.adapter_step,
                   "reason": run.plan.reason, "first": run.plan.first_layer, "notes": run.notes,
                   "why": run.message}))
 """
@@ -49,7 +50,7 @@ def test_a_fifth_of_a_core(default_gguf: Path) -> None:
         assert process.stdout is not None
         while "ready" not in (line := process.stdout.readline()):
             assert line, "it ended"
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 1200
         while process.poll() is None:
             assert time.monotonic() < deadline
             process.send_signal(signal.SIGCONT)
@@ -62,7 +63,9 @@ def test_a_fifth_of_a_core(default_gguf: Path) -> None:
         process.kill()
         process.wait()
     print(told)
-    assert told["seconds"] < 105
+    # Other tests may run on this core: where they left less than the share, the bound is as much longer.
+    share = min(told["cpu"] / told["seconds"], SHARE)
+    assert told["seconds"] < 105 * SHARE / share
     slow = re.search(r"short for this machine: --minutes [2-9]", told["reason"])
     assert told["step"] >= 15 or (slow and told["first"] > 0)  # enough, or not all layers and it says so
     assert told["adapter_step"] or any("nothing was learnt" in note for note in told["notes"])
