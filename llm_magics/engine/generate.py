@@ -46,6 +46,7 @@ class Stream:
             two tokens it holds about equally likely may change places.
         draft: a small model that guesses (draft.py); otherwise guesses come from the text itself.
         build: makes the value of an answer of a given form.
+        transient: leave only the prompt in the KV cache at the end, for text that is rarely continued.
 
     Raises:
         ContextOverflow: the prompt is too long. UsageError: it is empty.
@@ -64,6 +65,7 @@ class Stream:
         goes_on: bool = False,
         draft: Draft | None = None,
         build: Callable[[Stream], Any] | None = None,
+        transient: bool = False,
     ) -> None:
         self._build = build
         self.answer = Answer(
@@ -80,7 +82,7 @@ class Stream:
         self._closed = threading.Event()
         # No method: a generator that knew its stream would keep it alive, and the cache that it leases.
         self._guesser = _guesser(runtime, self.answer, draft) if speculate or draft else None
-        self._loop = _tokens(runtime, self.answer, self._guesser, self._closed)
+        self._loop = _tokens(runtime, self.answer, self._guesser, self._closed, transient)
 
     def __iter__(self) -> Iterator[Token]:
         return self
@@ -131,12 +133,12 @@ class Stream:
 
 
 def _tokens(
-    runtime: Runtime, answer: Answer, guesser: Guesser | None, closed: threading.Event
+    runtime: Runtime, answer: Answer, guesser: Guesser | None, closed: threading.Event, transient: bool
 ) -> Generator[Token, None, None]:
     if answer.ended:
         return
     answer.begin()
-    lease = runtime.pool.acquire(answer.ids)
+    lease, prompt_length = runtime.pool.acquire(answer.ids), len(answer.ids)
     answer.cached_tokens = lease.cached_tokens
     weigher = TokenScorer(runtime.engine.vocab_size)
     try:
@@ -163,6 +165,8 @@ def _tokens(
             logits = lease.extend([answer.ids[-1], *guessed], all_logits=True)
     finally:
         answer.finish_interrupted()
+        if transient:
+            lease.truncate(min(prompt_length, len(lease.cached)))
         lease.release()
         if isinstance(guesser, DraftGuesser):
             guesser.close()

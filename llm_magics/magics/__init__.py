@@ -27,6 +27,7 @@ def load_ipython_extension(ipython: Any) -> None:
         magics.commands.channel.open()
     register(ipython)
     magics.log.start()
+    magics.ghost.watch(ipython)
     completion.register(ipython, magics.conversations)
     transformers = ipython.input_transformer_manager.token_transformers
     if QuestionMarkTransform not in transformers:
@@ -69,6 +70,8 @@ def unload_ipython_extension(ipython: Any) -> None:
             magics.server.stop()
         magics.models.clear()
         magics.log.stop()
+        magics.ghost.unwatch(ipython)
+        magics.ghost.model.clear()
         magics.commands.channel.close()
     from .parsing import completion
     from .parsing.question_mark import QuestionMarkTransform, help_of_a_cell

@@ -24,6 +24,8 @@ from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.record_codec import decode_record
 from .channel import Channel, Order, int_field
 from .corrections import Corrections
+from .ghost.commands import GhostCommands
+from .ghost.model import GhostModel
 from .inspection.commands import InspectionCommands
 from .playground import playground
 from .playground.playground import Playground
@@ -74,6 +76,7 @@ class CommandRouter:
         self.playgrounds: dict[str, Playground] = {}
         self.tuning = TuningCommands(self.channel, self._run_in_thread)
         self.corrections = Corrections()
+        self.ghost = GhostCommands(self.channel, GhostModel(models))
         self.inspection = InspectionCommands(models, self.channel, self._run_in_thread)
 
     def _handle(self, order: Order) -> None:
@@ -87,6 +90,7 @@ class CommandRouter:
             "tuning": self.tuning.handle,
             "playground": self._playground,
             "error": self._correction,
+            "ghost": self.ghost.handle,
         }
         handler = handlers.get(room)
         if handler is not None and isinstance(id, str):

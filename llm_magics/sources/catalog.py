@@ -80,6 +80,11 @@ class CatalogEntry:
     sampling: Mapping[str, Any] | None = None
     package: PackagedFile | None = None
 
+    @property
+    def cache_folders(self) -> set[str]:
+        """Return the folders of the cache that may have the model."""
+        return {self.name, self.repository.replace("/", "-")}
+
 
 @cache
 def entries() -> dict[str, CatalogEntry]:

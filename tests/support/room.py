@@ -21,13 +21,18 @@ class Room:
     def __init__(self, *answers: str) -> None:
         self.model = Model(ScriptedEngine(list(answers)), ScriptedTokenizer(), INFO)
         self.loaded: Model | None = None
+        self.remote: Any = None
         self.sent: list[dict[str, Any]] = []
         self.data: list[Any] = []
         self.more: list[tuple[Any, Any]] = []
         self.pulled: list[str] = []
         self.sampling: dict[str, Any] = {}
 
-    def use(self, name: str | None) -> Model:
+    @property
+    def active(self) -> Model | None:
+        return self.loaded
+
+    def use(self, name: str | None = None) -> Model:
         if name == "none/such":
             raise UsageError("there is no such model", hint="try another")
         progress.message("converting …")

@@ -11,27 +11,15 @@ import { commandsPlugin } from './cells/commands.js';
 import { promptExtractor } from './cells/promptExtractor.js';
 import { ERROR_MIME, ErrorRenderer } from './errorRenderer.js';
 import { GenerationRenderer } from './generationRenderer.js';
+import { ghostPlugin } from './ghost/plugin.js';
 import { InspectionRenderer } from './inspectionRenderer.js';
-import { KernelConnection } from './kernelConnection.js';
+import { connectionOf } from './kernelConnection.js';
 import type { NotebookContext } from './notebookOutput.js';
 import { PlaygroundRenderer } from './playgroundRenderer.js';
 import { TuningRenderer } from './tuningRenderer.js';
 
 /** Before anywidget's view (−10), which shows nothing where its kernel is gone. */
 const RANK = -20;
-
-const connections = new WeakMap<object, KernelConnection>();
-
-/** One a session: two views of a notebook share it. */
-function connectionOf(panel: NotebookPanel): KernelConnection {
-  const { sessionContext } = panel;
-  let connection = connections.get(sessionContext);
-  if (!connection) {
-    connection = new KernelConnection(sessionContext);
-    connections.set(sessionContext, connection);
-  }
-  return connection;
-}
 
 function addTo(registry: IRenderMimeRegistry, place?: NotebookContext): void {
   registry.addFactory(
@@ -115,4 +103,4 @@ const plugin: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [plugin, prompts, languageServers, commandsPlugin];
+export default [plugin, prompts, languageServers, commandsPlugin, ghostPlugin];

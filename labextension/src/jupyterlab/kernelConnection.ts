@@ -9,6 +9,18 @@ import { StreamStore } from '../protocol/streams.js';
 const TARGET = 'llm-magics';
 const GONE = new Set(['dead', 'restarting', 'autorestarting', 'terminating', 'unknown']);
 
+const connections = new WeakMap<object, KernelConnection>();
+
+/** The connection of a notebook's session: two views of a notebook share it. */
+export function connectionOf({ sessionContext }: { sessionContext: ISessionContext }): KernelConnection {
+  let connection = connections.get(sessionContext);
+  if (!connection) {
+    connection = new KernelConnection(sessionContext);
+    connections.set(sessionContext, connection);
+  }
+  return connection;
+}
+
 export class KernelConnection implements Channel {
   readonly answers = new StreamStore(this);
   private kernel: Kernel.IKernelConnection | undefined;

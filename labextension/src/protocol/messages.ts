@@ -22,6 +22,8 @@ export type ViewMessage =
   | { type: 'generation.extend'; id: string; record: unknown; path: number }
   | ({ id: string } & TuningCommand)
   | ({ id: string; record: unknown } & InspectionRequest)
+  | { type: 'ghost.start'; id: string; [name: string]: unknown }
+  | { type: 'ghost.stop'; id: string }
   | { type: `playground.${string}`; id: string; [name: string]: unknown };
 
 export type KernelAvailability = 'ready' | 'queued' | 'none';
@@ -31,6 +33,19 @@ export interface Channel {
   readonly availability: KernelAvailability;
   send(order: ViewMessage): void;
   onAvailability(listener: () => void): () => void;
+}
+
+/** A suggestion at the cursor, so far. */
+export interface GhostMessage {
+  type: 'ghost';
+  id: string;
+  text: string;
+  done: boolean;
+  /** Each token with its surprisal in bits. */
+  tokens?: [text: string, bits: number][];
+  model?: string;
+  /** Until the first word. */
+  ms?: number;
 }
 
 /** A message of the kernel to the views. */
@@ -44,4 +59,5 @@ export type KernelMessage =
   | { type: 'correction'; id: string; cell: string }
   | { type: 'stale'; id: string; turn: number }
   | { type: 'failed'; id: string; what: string; hint: string }
+  | GhostMessage
   | PlaygroundMessage;

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..context.cell_log import CellLog
     from ..context.composition import Composition
     from ..conversations import Conversations, Turn, TurnPosition
+    from ..ghost.commands import GhostCommands
     from ..session import ModelSession
     from ..settings import Settings
     from ..stream_sender import ActiveStreams
@@ -34,6 +35,7 @@ class CommandHost(Protocol):
         conversations: those of this kernel.
         streams: the answers that views follow.
         tokens_on: whether every answer is shown as its tokens.
+        ghost: suggestions at the cursor.
         log: the cells of the session.
         composition: the parts of the last prompt, or None.
         jobs: the answers that are generated in the background.
@@ -44,6 +46,7 @@ class CommandHost(Protocol):
     models: ModelSession
     conversations: Conversations
     streams: ActiveStreams
+    ghost: GhostCommands
     tokens_on: bool
     log: CellLog
     composition: Composition | None

@@ -16,6 +16,7 @@ from ..parsing.options import LOADING, OPTIONS, SAMPLING
 from . import (
     conversation_commands,
     eval_commands,
+    ghost_commands,
     model_commands,
     notebook_commands,
     record_commands,
@@ -48,6 +49,7 @@ TABLE: Mapping[str, Subcommand] = {
     **model_commands.COMMANDS,
     **serve_commands.COMMANDS,
     **eval_commands.COMMANDS,
+    **ghost_commands.COMMANDS,
     **_INSPECTION,
 }
 ALIASES = {

@@ -100,7 +100,7 @@ def list_models(words: str = "", *, measure: bool = False, in_use: str = "") -> 
     used = speed.measured_speeds()
     rows = []
     for entry in catalog.entries().values():
-        keys = [key for key in cached if key.split("/")[0] in _keys(entry)]
+        keys = [key for key in cached if key.split("/")[0] in entry.cache_folders]
         state = "in the cache" if any(key in intact for key in keys) else "damaged" if keys else ""
         if in_use in (entry.name, entry.repository):
             state = "in use"
@@ -219,11 +219,6 @@ def _speed(
         return None
     bits = 4 if shape[1] == "Q4_1" else 8
     return {"value": round(machine.tokens_per_s(shape[0], bits), 1), "measured": False}
-
-
-def _keys(entry: CatalogEntry) -> set[str]:
-    """Return the folders of the cache that may have a model."""
-    return {entry.name, entry.repository.replace("/", "-")}
 
 
 def _cores() -> int:

@@ -1,0 +1,1 @@
+"""Ghost text: what the model would write at the cursor."""
