@@ -20,6 +20,7 @@ Listener = Callable[[str, float | None], None]
 WORTH_SAYING_S = 4.0  # what takes longer says how long
 EVERY_S = 0.25  # how often a line of progress changes: more often nobody can read it
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
+_observers: list[Listener] = []
 _warnings: ContextVar[list[str] | None] = ContextVar("warnings", default=None)
 
 
@@ -77,8 +78,31 @@ def displayed() -> Iterator[None]:
     output.clear()
 
 
+def observe(listener: Listener) -> None:
+    """Send all progress of this process to ``listener`` too, from any thread; an empty text says it ended."""
+    if listener not in _observers:
+        _observers.append(listener)
+
+
+def unobserve(listener: Listener) -> None:
+    """End what :func:`observe` began."""
+    if listener in _observers:
+        _observers.remove(listener)
+
+
+def finished() -> None:
+    """Tell the observers that what was reported has come to its end."""
+    _tell_observers("", None)
+
+
+def _tell_observers(what: str, share: float | None) -> None:
+    for observer in list(_observers):
+        observer(what, share)
+
+
 def message(text: str) -> None:
     """Report the current activity in one line."""
+    _tell_observers(text, None)
     listener = _listener.get()
     if listener is None:
         say_line(text, file=sys.stderr, flush=True)
@@ -102,6 +126,7 @@ def listened_to() -> bool:
 
 def report(what: str, share: float | None) -> None:
     """Tell whoever listens. Nothing is drawn on stderr: another library draws its own bar there."""
+    _tell_observers(what, share)
     if listener := _listener.get():
         listener(what, share)
 
@@ -164,8 +189,12 @@ def progress_bar(
             if left > WORTH_SAYING_S:
                 words += f", about {left:.0f} s left" if left < 90 else f", about {left / 60:.0f} min left"
             listener(f"{what}: {words}", done / max(total, 1))
+            _tell_observers(f"{what}: {words}", done / max(total, 1))
 
-        yield update
+        try:
+            yield update
+        finally:
+            finished()
 
 
 def iterate(items: Iterable[Item], what: str, total: int, *, unit: str) -> Iterator[Item]:

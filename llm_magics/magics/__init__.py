@@ -71,6 +71,7 @@ def unload_ipython_extension(ipython: Any) -> None:
         magics.models.clear()
         magics.log.stop()
         magics.ghost.unwatch(ipython)
+        magics.commands.panel.close()
         magics.ghost.model.clear()
         magics.commands.channel.close()
     from .parsing import completion

@@ -143,6 +143,7 @@ class AnswerRunner:
                 model = host.models.answering_for(request)
         except KeyboardInterrupt:
             raise Interrupted("stopped before the first row") from None
+        host.running.rows = runner.state
         runner.run(model, request.system, output=output.output)
         return runner.values
 

@@ -27,6 +27,7 @@ from .corrections import Corrections
 from .ghost.commands import GhostCommands
 from .ghost.model import GhostModel
 from .inspection.commands import InspectionCommands
+from .panel.commands import PanelCommands
 from .playground import playground
 from .playground.playground import Playground
 from .session import ModelProvider
@@ -77,6 +78,9 @@ class CommandRouter:
         self.tuning = TuningCommands(self.channel, self._run_in_thread)
         self.corrections = Corrections()
         self.ghost = GhostCommands(self.channel, GhostModel(models))
+        self.panel = PanelCommands(
+            self.channel, models, self.ghost, self.streams, self.tuning, self._run_in_thread
+        )
         self.inspection = InspectionCommands(models, self.channel, self._run_in_thread)
 
     def _handle(self, order: Order) -> None:
@@ -91,6 +95,7 @@ class CommandRouter:
             "playground": self._playground,
             "error": self._correction,
             "ghost": self.ghost.handle,
+            "panel": self.panel.handle,
         }
         handler = handlers.get(room)
         if handler is not None and isinstance(id, str):

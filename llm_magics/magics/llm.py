@@ -47,6 +47,7 @@ class LLMMagics(Settings, Magics):
         self.models = ModelSession(lambda: self.shell.user_ns)
         self.commands = CommandRouter(self.models, self.answer_extended)
         self.streams, self.ghost = self.commands.streams, self.commands.ghost
+        self.running = self.commands.panel.jobs
         self.log = CellLog(shell)
         self.composition: Composition | None = None  # of the last prompt
         self.jobs: list[BackgroundAnswer] = []  # those that run, and the newest

@@ -30,10 +30,13 @@ class ModelProvider(Protocol):
     @property
     def remote(self) -> RemoteModel | None: ...
     @property
+    def standing_adapter(self) -> tuple[str, float] | None: ...
+    @property
     def sampling(self) -> Mapping[str, Any]: ...
     def use(self, name: str | None = None, *, precision: str | None = None) -> Model: ...
     def model_of(self, info: ModelInfo) -> Model: ...
     def pull(self, name: str) -> Model: ...
+    def set_adapter(self, name: str | None, strength: float = 1.0) -> None: ...
 
 
 class ModelSession:
@@ -53,6 +56,7 @@ class ModelSession:
         self._changed = False  # whether these are another model's since the last cell
         self._remote: RemoteModel | None = None  # the server that is in use instead
         self._draft: tuple[dict[str, Any], Model] | None = None  # how it was requested, and the model
+        self._standing: tuple[str, float] | None = None  # the adapter of cells that state none
         self.used: dict[str, str] = {}  # name → license of every model of this session
 
     def set_defaults(self, defaults: Mapping[str, Any], sampling: Mapping[str, Any]) -> None:
@@ -90,6 +94,23 @@ class ModelSession:
     def remote(self) -> RemoteModel | None:
         """Return the model behind a server that is in use, or None."""
         return self._remote
+
+    @property
+    def standing_adapter(self) -> tuple[str, float] | None:
+        """Return the saved adapter of cells that state none, and its strength; None for none."""
+        return self._standing
+
+    def set_adapter(self, name: str | None, strength: float = 1.0) -> None:
+        """Set the adapter of the cells that state none, until another model is loaded.
+
+        Raises:
+            UsageError: there is no such adapter, or it was trained on another model.
+        """
+        if name is None:
+            self._standing = self._adapted = None
+            return
+        self._adapted = self.use().with_adapter(name, strength)
+        self._standing = name, strength
 
     def use(
         self,
@@ -166,7 +187,10 @@ class ModelSession:
             UsageError: it is behind a server.
         """
         model = self.use(request.model, **_loading_options(request), cache_mb=request.cache_mb)
-        self._adapted = None if request.adapter is None else self._with_adapter(model, request.adapter)
+        if request.adapter is not None:
+            self._adapted = self._with_adapter(model, request.adapter)
+        else:
+            self._adapted = None if self._standing is None else model.with_adapter(*self._standing)
         return self._adapted or model
 
     def pair_for(self, request: CellRequest) -> tuple[Model, Model]:
@@ -236,7 +260,7 @@ class ModelSession:
         if self._model is not None:
             from ..models.loading.load import trim_malloc
 
-            self._model = self._adapted = self._draft = None
+            self._model = self._adapted = self._draft = self._standing = None
             self._options = {}
             trim_malloc()
 

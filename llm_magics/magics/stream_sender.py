@@ -48,6 +48,7 @@ class ActiveStream:
         self.bundle: dict[str, Any] | None = None
         self._channel, self._sent, self._next = channel, 0, 0.0
         self._lock = threading.Lock()  # a view's question comes in another thread
+        self.ended = False
 
     def add(self, tokens: Sequence[Token]) -> None:
         self.tokens += tokens
@@ -74,7 +75,7 @@ class ActiveStream:
     def end(self, bundle: dict[str, Any] | None) -> None:
         """Mark the stream as finished, and store the final bundle."""
         self.flush()
-        self.bundle = bundle
+        self.bundle, self.ended = bundle, True
         self._channel.send({"type": "end", "id": self.id})
 
     def _send(self, first: int, *, as_text: bool = False) -> None:
@@ -99,6 +100,10 @@ class ActiveStreams:
         while len(self._all) > _KEPT:
             self._all.popitem(last=False)
         return live
+
+    def running(self) -> list[ActiveStream]:
+        """Return the answers that are not finished."""
+        return [live for live in list(self._all.values()) if not live.ended]
 
     def find(self, id: Any) -> ActiveStream | None:
         return self._all.get(id) if isinstance(id, str) else None

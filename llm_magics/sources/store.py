@@ -204,6 +204,12 @@ def find(key: str) -> Path | None:
     return path if path.is_dir() else None
 
 
+def mark_used(folder: Path) -> None:
+    """Note that an entry was used now: the time of its folder."""
+    with suppress(OSError):  # a cache that may not be written has no such note
+        os.utime(folder)
+
+
 def cached_sha256(path: Path) -> str:
     """Return the sha256 of a file elsewhere.
 

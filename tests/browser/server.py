@@ -40,7 +40,9 @@ def notebook(*cells: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serve(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None) -> Iterator[str]:
+def serve(
+    folder: Path, *, dark: bool = False, env: dict[str, str] | None = None, token: str = ""
+) -> Iterator[str]:
     """A Jupyter server on a free port; gives its address."""
     settings = folder / ".settings"
     theme = settings / "@jupyterlab" / "apputils-extension"
@@ -55,7 +57,11 @@ def serve(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None
     address = f"http://127.0.0.1:{port}"
     command = [
         *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"),
-        *("--ip=127.0.0.1", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True"),
+        *(
+            "--ip=127.0.0.1",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.disable_check_xsrf={not token}",
+        ),
         "--expose-app-in-browser",  # what a test asks of the application, it asks as an extension would
         "--JupyterNotebookApp.expose_app_in_browser=True",
         f"--ServerApp.root_dir={folder}",
@@ -68,7 +74,7 @@ def serve(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None
         try:
             for _ in range(240):
                 try:
-                    urllib.request.urlopen(f"{address}/api/status", timeout=2).close()
+                    urllib.request.urlopen(f"{address}/api/status?token={token}", timeout=2).close()
                     break
                 except OSError:
                     if server.poll() is not None:

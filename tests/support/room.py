@@ -22,6 +22,7 @@ class Room:
         self.model = Model(ScriptedEngine(list(answers)), ScriptedTokenizer(), INFO)
         self.loaded: Model | None = None
         self.remote: Any = None
+        self.standing_adapter: tuple[str, float] | None = None
         self.sent: list[dict[str, Any]] = []
         self.data: list[Any] = []
         self.more: list[tuple[Any, Any]] = []
@@ -40,6 +41,9 @@ class Room:
             step(5)
         self.loaded = self.model
         return self.model
+
+    def set_adapter(self, name: str | None, strength: float = 1.0) -> None:
+        self.standing_adapter = None if name is None else (name, strength)
 
     def model_of(self, info: ModelInfo) -> Model:
         return self.model

@@ -19,8 +19,9 @@ ALLOWED: dict[str, set[str]] = {
     "strip": {"protocol", "ui"},
     "tuning": {"protocol", "ui"},
     "inspect": {"protocol", "ui"},
+    "panel": {"protocol", "ui"},
     "playground": {"protocol", "ui", "strip", "tuning", "inspect"},
-    "jupyterlab": {"protocol", "ui", "errors", "strip", "tuning", "inspect", "playground"},
+    "jupyterlab": {"protocol", "ui", "errors", "strip", "tuning", "inspect", "panel", "playground"},
     "hosts": {"protocol", "ui", "strip", "tuning", "inspect", "playground"},
 }
 FILES = sorted(SOURCE.rglob("*.ts"))

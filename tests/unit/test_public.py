@@ -35,6 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "evaluation": {*_BASE, "chat", "engine", "inspection", "models", "views"},
     "serving": {*_BASE, "engine", "models"},
     "doctor": {*_MODEL, "package_conflict"},
+    "server_extension": {*_BASE, "sources"},
     "magics": {
         *_MODEL,
         "doctor",

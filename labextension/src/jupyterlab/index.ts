@@ -15,6 +15,7 @@ import { ghostPlugin } from './ghost/plugin.js';
 import { InspectionRenderer } from './inspectionRenderer.js';
 import { connectionOf } from './kernelConnection.js';
 import type { NotebookContext } from './notebookOutput.js';
+import { panelPlugin } from './panel/plugin.js';
 import { PlaygroundRenderer } from './playgroundRenderer.js';
 import { TuningRenderer } from './tuningRenderer.js';
 
@@ -103,4 +104,4 @@ const plugin: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [plugin, prompts, languageServers, commandsPlugin, ghostPlugin];
+export default [plugin, prompts, languageServers, commandsPlugin, ghostPlugin, panelPlugin];

@@ -1,6 +1,7 @@
 /** The messages between the views and the kernel. Twins: magics/commands.py, magics/stream_sender.py. */
 
 import type { InspectionRequest } from './inspection.js';
+import type { CacheListing, PanelState } from './panel.js';
 import type { PlaygroundMessage } from './playground.js';
 import type { TuningCommand } from './tuning.js';
 
@@ -24,6 +25,7 @@ export type ViewMessage =
   | ({ id: string; record: unknown } & InspectionRequest)
   | { type: 'ghost.start'; id: string; [name: string]: unknown }
   | { type: 'ghost.stop'; id: string }
+  | { type: `panel.${string}`; id: string; [name: string]: unknown }
   | { type: `playground.${string}`; id: string; [name: string]: unknown };
 
 export type KernelAvailability = 'ready' | 'queued' | 'none';
@@ -60,4 +62,6 @@ export type KernelMessage =
   | { type: 'stale'; id: string; turn: number }
   | { type: 'failed'; id: string; what: string; hint: string }
   | GhostMessage
+  | { type: 'panel'; id: string; state: PanelState }
+  | { type: 'cache'; id: string; cache: CacheListing }
   | PlaygroundMessage;

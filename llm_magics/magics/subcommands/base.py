@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..context.composition import Composition
     from ..conversations import Conversations, Turn, TurnPosition
     from ..ghost.commands import GhostCommands
+    from ..panel.jobs import JobList
     from ..session import ModelSession
     from ..settings import Settings
     from ..stream_sender import ActiveStreams
@@ -36,6 +37,7 @@ class CommandHost(Protocol):
         streams: the answers that views follow.
         tokens_on: whether every answer is shown as its tokens.
         ghost: suggestions at the cursor.
+        running: what runs now, for the panel of models.
         log: the cells of the session.
         composition: the parts of the last prompt, or None.
         jobs: the answers that are generated in the background.
@@ -47,6 +49,7 @@ class CommandHost(Protocol):
     conversations: Conversations
     streams: ActiveStreams
     ghost: GhostCommands
+    running: JobList
     tokens_on: bool
     log: CellLog
     composition: Composition | None

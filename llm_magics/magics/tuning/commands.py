@@ -36,6 +36,10 @@ class TuningCommands:
         while len(self._all) > _KEPT:
             self._all.popitem(last=False)
 
+    def views(self) -> list[RunView]:
+        """Return the newest runs."""
+        return list(self._all.values())
+
     def handle(self, id: str, action: str, order: Order) -> None:
         """Handle a message of a run's view; slow work runs in a thread."""
         view = self._all.get(id)

@@ -103,8 +103,11 @@ def load(
     with _loading[key]:
         model = _loaded.get(key)
         if model is None:
-            with progress.displayed():
-                model = _loaded[key] = _load(*asked, anyway=anyway)
+            try:
+                with progress.displayed():
+                    model = _loaded[key] = _load(*asked, anyway=anyway)
+            finally:
+                progress.finished()
             model.spec = _spec(asked[0], model.info, precision, file, ignored)
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
@@ -197,6 +200,7 @@ def _load(
         _remove_old_formats(source.key)
 
     folder = store.ensure(_key(source, precision), build)
+    store.mark_used(folder)
     if (folder / "model.onnx").exists():
         from .onnx import open_onnx
 
