@@ -32,7 +32,9 @@ def section(panel: Any, title: str) -> Any:
 
 
 def test_what_is_in_use_and_what_runs(either: Open, shot: Any) -> None:
-    page = either(notebook("%load_ext llm_magics", ASK, "%%llm -n 400 --fresh\nTell a long story.", "1"))
+    page = either(
+        notebook("%load_ext llm_magics", ASK, "%%llm -n 3000 --fresh --raw -t 0\n1, 2, 3, 4, 5, 6,", "1")
+    )
     page.run(0)
     panel = opened(page)
     in_use = section(panel, "In use")
