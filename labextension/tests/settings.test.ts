@@ -2,7 +2,7 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { SettingsPanel } from '../src/playground/settings.js';
 import { type PlaygroundState, readPlayground } from '../src/protocol/playground.js';
 
-const actions = { set: vi.fn(), model: vi.fn(), adapter: vi.fn() };
+const actions = { set: vi.fn(), model: vi.fn(), adapter: vi.fn(), compare: vi.fn() };
 const state = (more: object = {}): PlaygroundState => readPlayground({ id: 'p', model: 'small', ...more });
 const row = (name: string, bytes: number, licence = 'Apache-2.0') => ({ name, title: name, licence, bytes });
 
@@ -98,5 +98,11 @@ test('adapters are offered where there are some; one that is gone stays in the l
   expect(select.value).toBe('lost');
   select.value = 'pirate';
   select.dispatchEvent(new Event('change'));
-  expect(actions.adapter.mock.calls).toEqual([['pirate']]);
+  expect(actions.adapter.mock.calls).toEqual([['pirate', 1]]);
+  panel.show(state({ adapter: 'pirate', strength: 0.8 }));
+  const strength = panel.element.querySelector<HTMLInputElement>('[aria-label="Strength of the adapter"]')!;
+  expect(strength.value).toBe('0.8');
+  strength.value = '1.2';
+  strength.dispatchEvent(new Event('change'));
+  expect(actions.adapter.mock.calls[1]).toEqual(['pirate', 1.2]);
 });

@@ -108,6 +108,8 @@ class PlaygroundTurnPayload(TypedDict, total=False):
     kept: dict[str, Any] | None
     key: str
     versions: tuple[int, int]
+    stars: list[int]
+    side: dict[str, Any] | None
     markdown: str
 
 
@@ -127,6 +129,8 @@ class PlaygroundStatePayload(TypedDict, total=False):
     failed: str
     refused: str
     adapter: str
+    strength: float
+    compared: str
     undo: bool
     context: list[int] | None
     others: Any

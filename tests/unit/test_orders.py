@@ -236,14 +236,101 @@ def test_an_adapter_that_is_kept_answers(home: Path, monkeypatch: pytest.MonkeyP
     folder = home / "adapters" / "robot"
     folder.mkdir(parents=True)
     (folder / "adapter_config.json").write_text("{}")
-    with_adapter: list[str] = []
-    monkeypatch.setattr(Model, "with_adapter", lambda self, name: with_adapter.append(name) or self)
+    with_adapter: list[tuple[str, float]] = []
+    monkeypatch.setattr(
+        Model, "with_adapter", lambda self, name, strength: with_adapter.append((name, strength)) or self
+    )
     play.handle("open", {})
     assert room.sent[-2]["adapters"] == ["robot"]
     play.handle("adapter", {"name": "robot"})
     asked(play, "hi")
-    assert with_adapter == ["robot"] and play.cells()[0].startswith("%%llm -a robot")
+    assert with_adapter == [("robot", 1.0)] and play.cells()[0].startswith("%%llm -a robot")
     assert play.bundle()[PLAYGROUND_MIME]["adapter"] == "robot"
+    play.handle("adapter", {"name": "robot", "strength": 0.5})
+    asked(play, "again")
+    assert with_adapter[-1] == ("robot", 0.5) and play.cells()[0].startswith("%%llm -a robot:0.5")
+    play.handle("adapter", {"name": "robot", "strength": -3})
+    assert "strength" in play.state()["failed"] and play.state()["strength"] == 0.5
+    other = playing(Room("x"))
+    other.take(play.bundle()[PLAYGROUND_MIME])
+    assert other.strength == 0.5
+
+
+def test_two_models_answer_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    from llm_magics.models.loading import load
+
+    room = Room("Blue light scatters.")
+    other = Room("Blue is scattered.").model
+    loaded: list[tuple[str, str]] = []
+    monkeypatch.setattr(load, "load", lambda name, precision: loaded.append((name, precision)) or other)
+    play = playing(room)
+    play.handle("compare", {"name": "tiny:int4"})
+    quiet(play)
+    asked(play, "Why?")
+    side = play._turns[0].side
+    assert ("tiny", "int4") in loaded and side["view"] == "side_by_side"
+    frames = [message["side"] for message in room.sent if message.get("side")]
+    assert frames[-1] == side
+    assert play._turns[0].record.text == "Blue light scatters."
+    # Both stay with the notebook; another session shows them, and downloads nothing for it.
+    saved = play.bundle()[PLAYGROUND_MIME]
+    again = playing(Room("More."))
+    again.take(saved)
+    assert again._turns[0].side == side and again.compared == ""
+    play.handle("compare", {"name": ""})
+    asked(play, "And now?")
+    assert play._turns[1].side is None and play._turns[0].side == side
+
+
+def test_both_answers_are_stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from llm_magics.models.loading import load
+
+    room, other = Room("a" * 2000), Room("b" * 2000).model
+    for model in (room.model, other):
+        model.engine.pause = 0.01  # type: ignore[attr-defined]
+    monkeypatch.setattr(load, "load", lambda name, precision: other)
+    play = playing(room)
+    play.handle("set", {"settings": {"max_tokens": 1500}, "raw": True})
+    play.handle("compare", {"name": "other"})
+    quiet(play)
+    play.handle("send", {"text": "go"})
+    until(lambda: any(message.get("side") for message in room.sent))
+    play.handle("stop", {})
+    quiet(play)
+    assert play._turns[0].record.stop_reason == "interrupted" and len(play._turns[0].record.tokens) < 1500
+
+
+def test_stars_stay_with_the_notebook() -> None:
+    play = playing(Room("abc", "def"))
+    asked(play, "one")
+    play.handle("star", {"turn": 0, "path": 0})
+    assert play.state()["turns"][0]["stars"] == [0]
+    play.handle("star", {"turn": 0, "path": 7})
+    assert "has no such branch" in play.state()["failed"]
+    play.handle("again", {"turn": 0})  # another version: the first one is not looked at
+    quiet(play)
+    assert play.state()["turns"][0]["stars"] == []
+    other = playing(Room("x"))
+    other.take(play.bundle()[PLAYGROUND_MIME])
+    other.handle("version", {"turn": 0, "version": 0})
+    assert other.state()["turns"][0]["stars"] == [0]
+    play.handle("version", {"turn": 0, "version": 0})
+    play.handle("star", {"turn": 0, "path": 0})
+    assert play.state()["turns"][0]["stars"] == []
+
+
+def test_a_conversation_is_imported() -> None:
+    play = playing(Room("abc"))
+    asked(play, "one")
+    saved = play.bundle()[PLAYGROUND_MIME]
+    other = playing(Room("def"))
+    other.handle("import", {"saved": saved})
+    assert [turn.prompt for turn in other._turns] == ["one"] and other.id != saved["id"]
+    assert other._turns[0].record.text == "abc"
+    for wrong in (None, [], {"turns": 3}, {"messages": []}):
+        other.handle("import", {"saved": wrong})
+        assert "holds no conversation" in other.state()["failed"]
+    assert len(other._turns) == 1
 
 
 def answered(room: Room) -> Any:

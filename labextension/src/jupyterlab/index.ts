@@ -16,6 +16,7 @@ import { InspectionRenderer } from './inspectionRenderer.js';
 import { connectionOf } from './kernelConnection.js';
 import type { NotebookContext } from './notebookOutput.js';
 import { panelPlugin } from './panel/plugin.js';
+import { playgroundPlugin } from './playgroundLibrary.js';
 import { PlaygroundRenderer } from './playgroundRenderer.js';
 import { TuningRenderer } from './tuningRenderer.js';
 
@@ -104,4 +105,4 @@ const plugin: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [plugin, prompts, languageServers, commandsPlugin, ghostPlugin, panelPlugin];
+export default [plugin, prompts, languageServers, commandsPlugin, ghostPlugin, panelPlugin, playgroundPlugin];

@@ -2,12 +2,24 @@
 
 import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
-import type { PlaygroundHost } from '../playground/host.js';
+import type { Inspector, PlaygroundHost } from '../playground/host.js';
 import { Playground } from '../playground/playgroundView.js';
 import { PLAYGROUND_MIME } from '../protocol/mime.js';
 import { type PlaygroundState, readPlayground } from '../protocol/playground.js';
+import type { KernelConnection } from './kernelConnection.js';
 import { MarkdownText } from './markdownText.js';
+import { NestedView } from './nestedView.js';
 import { insertCells, type NotebookContext, writeOutput } from './notebookOutput.js';
+import { playgroundLibrary } from './playgroundLibrary.js';
+
+function inspectorOf(connection: KernelConnection): Inspector {
+  const view = new NestedView(connection);
+  return {
+    node: view.node,
+    open: (record, name, path) => view.open(record, { type: 'inspection.open', view: name, path }),
+    dispose: () => view.dispose(),
+  };
+}
 
 export class PlaygroundRenderer extends Widget implements IRenderMime.IRenderer {
   private view: Playground | undefined;
@@ -73,6 +85,8 @@ export class PlaygroundRenderer extends Widget implements IRenderMime.IRenderer 
       onPlay: listener => connection.onPlay(listener),
       write: bundle => writeOutput(place, this.model, same, bundle),
       insertCells: sources => insertCells(panel, this.node, sources),
+      inspector: () => inspectorOf(connection),
+      library: playgroundLibrary(),
     };
   }
 }

@@ -44,8 +44,73 @@ export const STYLE = css`
   .turn {
     margin-bottom: 18px;
   }
+  .turn.hit {
+    outline: 2px solid var(--llm-accent);
+    outline-offset: 4px;
+    border-radius: 2px;
+  }
+  .find-turn {
+    display: inline-flex;
+    gap: 6px;
+    align-items: center;
+  }
+  .find-turn .field {
+    width: 170px;
+  }
+  .saved {
+    display: flex;
+    flex-wrap: wrap;
+    gap: 6px;
+    margin-bottom: 6px;
+  }
+  .saved .field {
+    flex: 1;
+    min-width: 90px;
+  }
+  .right > .saved {
+    margin: 6px 16px 0;
+  }
+  .right > .saved .field {
+    flex: 0 1 190px;
+  }
+  .tabs {
+    margin-left: auto;
+    display: inline-flex;
+    gap: 2px;
+  }
+  .tabs button {
+    border: 0;
+    border-bottom: 2px solid transparent;
+    background: none;
+    color: var(--llm-fg2);
+    font: 12px / 20px var(--llm-ui);
+    padding: 0 6px;
+    cursor: pointer;
+  }
+  .tabs button[aria-selected="true"] {
+    color: var(--llm-accent);
+    border-color: var(--llm-accent);
+  }
+  .tab-panel pre {
+    max-height: 320px;
+    overflow: auto;
+    font: 12px / 1.4 var(--llm-code);
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
+  }
+  .branches {
+    font-weight: 400;
+  }
+  .who .star {
+    opacity: 1;
+    font-size: 15px;
+  }
+  .side {
+    margin-top: 8px;
+  }
   .who {
     display: flex;
+    flex-wrap: wrap;
     gap: 8px;
     align-items: center;
     font-weight: 600;

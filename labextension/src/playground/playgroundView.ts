@@ -1,28 +1,35 @@
 /** The playground: a conversation, its settings, and the strip in every answer. */
 
+import type { InspectionPayload } from '../protocol/inspection.js';
+import { PLAYGROUND_MIME } from '../protocol/mime.js';
 import {
   type PlaygroundMessage,
   type PlaygroundState,
   type PlaygroundTurn,
   readPlayground,
 } from '../protocol/playground.js';
-import { type GenerationRecord, readRecord } from '../protocol/record.js';
+import { readRecord } from '../protocol/record.js';
 import { STRIP_STYLE } from '../strip/strip.css.js';
 import { Segments } from '../strip/toolbar.js';
 import { copy, h, icon } from '../ui/dom.js';
 import { count, errorParts } from '../ui/format.js';
 import type { Mode } from '../ui/measures.js';
+import { Menu } from '../ui/menu.js';
 import { banner, type Shell, shell } from '../ui/shell.js';
+import { ConversationSearch, matches } from './conversationSearch.js';
 import type { PlaygroundHost } from './host.js';
+import { PromptList } from './libraryBox.js';
 import { STYLE } from './playgroundView.css.js';
 import { SETTINGS_STYLE } from './settings.css.js';
 import { SettingsPanel } from './settings.js';
-import { type TurnActions, TurnView } from './turn.js';
+import { answerText, asMarkdown, chooseFile, download } from './transfer.js';
+import { type KnownAnswer, type TurnActions, TurnView } from './turn.js';
 
 const SILENCE_MS = 6000;
 /** Orders to which the kernel always says something. */
 const ANSWERED = new Set([
   ...['send', 'again', 'edit', 'branch', 'more', 'clear', 'undo', 'version', 'model', 'adapter', 'cells'],
+  ...['compare', 'star', 'import'],
 ]);
 
 export class Playground {
@@ -38,7 +45,13 @@ export class Playground {
   private readonly segments = new Segments(mode => this.setMode(mode));
   private readonly shown: TurnView[] = [];
   /** Answers by their keys, also of versions that are not looked at. */
-  private readonly records = new Map<string, { record: GenerationRecord; markdown: string }>();
+  private readonly records = new Map<string, KnownAnswer>();
+  /** The answers next to those of the compared model, by the keys of their turns. */
+  private readonly sides = new Map<string, InspectionPayload>();
+  /** The conversation as the notebook keeps it: what an export writes. */
+  private saved: object;
+  private readonly prompts: PromptList | undefined;
+  private readonly actions: TurnActions;
   private dismissed = '';
   private toldUndo = false;
   private mode: Mode = 'text';
@@ -55,11 +68,17 @@ export class Playground {
     private readonly markdown?: (element: HTMLElement, text: string) => void,
   ) {
     this.shell = shell(element, STRIP_STYLE + SETTINGS_STYLE + STYLE);
-    this.rail = new SettingsPanel({
-      set: (settings, system, raw, form, set) => this.order('set', { settings, system, raw, form, set }),
-      model: name => this.order('model', { name }),
-      adapter: name => this.order('adapter', { name }),
-    });
+    this.rail = new SettingsPanel(
+      {
+        set: (settings, system, raw, form, set) => this.order('set', { settings, system, raw, form, set }),
+        model: name => this.order('model', { name }),
+        adapter: (name, strength) => this.order('adapter', { name, strength }),
+        compare: name => this.order('compare', { name }),
+      },
+      host?.library,
+    );
+    this.saved = state;
+    this.actions = this.turnActions();
     this.send = h(
       'button',
       { class: 'button main', type: 'button', onclick: () => this.ask() },
@@ -83,13 +102,19 @@ export class Playground {
     fold.addEventListener('click', () =>
       fold.setAttribute('aria-expanded', String(this.play.classList.toggle('open'))),
     );
+    const search = new ConversationSearch(
+      words => matches(this.state.turns, this.texts(), words),
+      turn => this.reveal(turn),
+    );
     const head = h(
       'div',
       { class: 'head' },
       h('h2', {}, 'Playground'),
       fold,
+      search.element,
       this.meter,
       h('button', { class: 'button', type: 'button', onclick: () => this.order('clear') }, 'Clear'),
+      this.menu().element,
       h(
         'button',
         { class: 'button main', type: 'button', onclick: () => this.order('cells') },
@@ -98,6 +123,17 @@ export class Playground {
       ),
     );
     const ask = h('div', { class: 'ask' }, this.prompt, this.stop, this.send);
+    this.prompts =
+      host?.library &&
+      new PromptList(
+        host.library,
+        text => {
+          this.prompt.value = text;
+          this.prompt.dispatchEvent(new Event('input'));
+          this.prompt.focus();
+        },
+        () => this.prompt.value,
+      );
     this.play = h(
       'div',
       { class: 'play' },
@@ -109,12 +145,16 @@ export class Playground {
         h('div', { class: 'measures' }, this.segments.element),
         this.turns,
         this.failure,
+        this.prompts?.element ?? null,
         ask,
       ),
     );
     this.shell.root.append(this.play);
     this.listen();
-    for (const turn of state.turns) if (turn.kept) void this.keep(turn.key, turn.kept, turn.markdown ?? '');
+    for (const turn of state.turns) {
+      if (turn.kept) void this.keep(turn.key, turn.kept, turn.markdown ?? '');
+      if (turn.side) this.sides.set(turn.key, turn.side);
+    }
     this.draw();
     if (host) {
       this.off.push(host.onPlay(message => (!message.id || message.id === state.id) && this.hear(message)));
@@ -127,6 +167,8 @@ export class Playground {
     clearTimeout(this.silence);
     for (const off of this.off.splice(0)) off();
     for (const view of this.shown.splice(0)) view.dispose();
+    this.rail.dispose();
+    this.prompts?.dispose();
     this.shell.dispose();
   }
 
@@ -159,7 +201,14 @@ export class Playground {
     if (message.models && message.memory)
       this.rail.have(message.models, message.memory, message.adapters ?? []);
     if (message.kept && message.key) void this.keep(message.key, message.kept, message.markdown ?? '');
-    if (message.bundle) this.host?.write?.(message.bundle);
+    if (message.side && message.key) {
+      this.sides.set(message.key, message.side);
+      this.draw();
+    }
+    if (message.bundle) {
+      this.saved = (message.bundle[PLAYGROUND_MIME] ?? this.saved) as object;
+      this.host?.write?.(message.bundle);
+    }
     if (message.cells) this.insert(message.cells);
     if (message.unknown || message.gone) this.unknown = true;
     if (message.gone) this.order('open');
@@ -176,7 +225,7 @@ export class Playground {
     markdown: string,
   ): Promise<void> {
     try {
-      this.records.set(key, { record: await readRecord(choice), markdown });
+      this.records.set(key, { record: await readRecord(choice), payload: choice, markdown });
     } catch (error) {
       return this.fail(error instanceof Error ? error.message : String(error));
     }
@@ -247,8 +296,7 @@ export class Playground {
     while (this.shown.length > state.turns.length) this.shown.pop()!.dispose();
     for (const [n, turn] of state.turns.entries()) {
       this.shown[n] ??= new TurnView(this.turns, n, this.actions);
-      const { record, markdown } = this.records.get(turn.key) ?? {};
-      this.shown[n].show(turn, record, markdown, this.mode, state);
+      this.shown[n].show(turn, this.records.get(turn.key), this.sides.get(turn.key), this.mode, state);
     }
     this.turns.querySelector('.empty')?.remove();
     if (!state.turns.length)
@@ -334,22 +382,64 @@ export class Playground {
     });
   }
 
-  private readonly actions: TurnActions = {
-    again: (turn: number) => this.order('again', { turn }),
-    edit: (turn: number, text: string) => this.order('edit', { turn, text }),
-    path: (turn: number, path: number) => this.order('path', { turn, path }),
-    branch: (turn: number, parent: number, at: number, token: number | string) =>
-      this.order('branch', { turn, parent, at, token }),
-    more: (turn: number) => this.order('more', { turn }),
-    version: (turn: number, version: number) => this.order('version', { turn, version }),
-    markdown: (element, text) => {
-      this.markdown?.(element, text);
-      return !!this.markdown;
-    },
-    stop: () => this.order('stop'),
-    listen: (id: string, grown: () => void) => this.host!.answers.listen(id, grown),
-    growing: (id: string) => this.host?.answers.stream(id),
-    grown: () => this.following(),
-    can: () => !!this.host && this.host.availability !== 'none',
-  };
+  /** The texts of the answers that are looked at. */
+  private texts(): string[] {
+    return this.state.turns.map(turn => answerText(this.records.get(turn.key)?.record, turn.path));
+  }
+
+  private menu(): Menu {
+    const name = 'conversation';
+    const models = () => this.state.turns.map(turn => this.records.get(turn.key)?.record.model.name ?? '');
+    const any = () => this.state.turns.length > 0;
+    return new Menu([
+      [
+        'Export as Markdown',
+        () => download(`${name}.md`, 'text/markdown', asMarkdown(this.state, this.texts(), models())),
+        any,
+      ],
+      ['Export as JSON', () => download(`${name}.json`, 'application/json', JSON.stringify(this.saved)), any],
+      [
+        'Import …',
+        () =>
+          chooseFile(
+            saved => this.order('import', { saved }),
+            what => this.fail(what),
+          ),
+        () => !!this.host && this.host.availability !== 'none' && !this.busy,
+      ],
+    ]);
+  }
+
+  /** Scroll to a turn that was found, and mark it. */
+  private reveal(turn: number | undefined): void {
+    for (const [n, item] of [...this.turns.querySelectorAll('.turn')].entries()) {
+      item.classList.toggle('hit', n === turn);
+      if (n === turn) item.scrollIntoView?.({ block: 'nearest' });
+    }
+    if (turn !== undefined) this.follow = false;
+  }
+
+  private turnActions(): TurnActions {
+    const { host } = this;
+    return {
+      again: (turn: number) => this.order('again', { turn }),
+      edit: (turn: number, text: string) => this.order('edit', { turn, text }),
+      path: (turn: number, path: number) => this.order('path', { turn, path }),
+      branch: (turn: number, parent: number, at: number, token: number | string) =>
+        this.order('branch', { turn, parent, at, token }),
+      more: (turn: number) => this.order('more', { turn }),
+      version: (turn: number, version: number) => this.order('version', { turn, version }),
+      star: (turn: number, path: number) => this.order('star', { turn, path }),
+      inspector: host?.inspector && (() => host.inspector!()),
+      markdown: (element, text) => {
+        this.markdown?.(element, text);
+        return !!this.markdown;
+      },
+      stop: () => this.order('stop'),
+      listen: (id: string, grown: () => void) => this.host!.answers.listen(id, grown),
+      growing: (id: string) => this.host?.answers.stream(id),
+      grown: () => this.following(),
+      can: () => !!this.host && this.host.availability !== 'none',
+    };
+  }
 }

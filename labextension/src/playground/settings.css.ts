@@ -10,13 +10,13 @@ export const SETTINGS_STYLE = css`
     flex-direction: column;
     gap: 14px;
   }
-  .rail-box h3 {
+  .rail-box h2 {
     font: 600 12px var(--llm-ui);
     margin: 0 0 6px;
     display: flex;
     justify-content: space-between;
   }
-  .rail-box h3 small {
+  .rail-box h2 small {
     font-weight: 400;
     color: var(--llm-fg2);
   }

@@ -3,6 +3,8 @@
 import type { ModelRow, PlaygroundState, Settings } from '../protocol/playground.js';
 import { h } from '../ui/dom.js';
 import { bytes, errorParts, visible } from '../ui/format.js';
+import type { Library } from './host.js';
+import { PresetList } from './libraryBox.js';
 
 /** The names and ranges that people know. */
 const SLIDERS: { name: keyof Settings; label: string; min: number; max: number; step: number }[] = [
@@ -14,14 +16,18 @@ const SLIDERS: { name: keyof Settings; label: string; min: number; max: number; 
   { name: 'max_tokens', label: 'max tokens', min: 1, max: 2048, step: 1 },
   { name: 'seed', label: 'seed', min: 0, max: 1000, step: 1 },
 ];
+const STRONGEST = 1.5;
+const PRECISIONS = ['int4', 'int8', 'fp32'];
 /** Licences that ask for more than a notice. */
 const FREE = /^(apache|mit|bsd|cc0|cc-by-4|isc|unlicense)/i;
 
 export interface SettingsActions {
   set(settings: Settings, system: string, raw: boolean, form: string, set: number): void;
   model(name: string): void;
-  /** The name of a kept adapter; empty for none. */
-  adapter(name: string): void;
+  /** The name of a kept adapter, and its strength; empty for none. */
+  adapter(name: string, strength: number): void;
+  /** The model that answers too; empty for none. */
+  compare(name: string): void;
 }
 
 export class SettingsPanel {
@@ -32,6 +38,11 @@ export class SettingsPanel {
   private readonly refused = h('div', { class: 'refused', role: 'alert' });
   private readonly adapter: HTMLSelectElement;
   private readonly adapterBox: HTMLElement;
+  private readonly strength: HTMLInputElement;
+  private readonly strengthNumber = h('output', {});
+  private readonly strengthBox: HTMLElement;
+  private readonly compared: HTMLSelectElement;
+  private readonly presets: PresetList;
   private adapters: string[] = [];
   private typed = '';
   private was = false;
@@ -46,7 +57,10 @@ export class SettingsPanel {
   private memory = { free: 0, total: 0 };
   private chosen: string | null = null;
 
-  constructor(private readonly actions: SettingsActions) {
+  constructor(
+    private readonly actions: SettingsActions,
+    library?: Library,
+  ) {
     const name = h('input', {
       class: 'field',
       type: 'search',
@@ -62,9 +76,37 @@ export class SettingsPanel {
     this.adapter = h('select', {
       class: 'field',
       'aria-label': 'Adapter',
-      onchange: () => this.actions.adapter(this.adapter.value),
+      onchange: () => this.actions.adapter(this.adapter.value, 1),
     });
-    this.adapterBox = h('section', { hidden: true }, h('h3', {}, 'Adapter'), this.adapter);
+    this.strength = h('input', {
+      type: 'range',
+      min: 0,
+      max: STRONGEST,
+      step: 0.05,
+      'aria-label': 'Strength of the adapter',
+      oninput: () => {
+        this.strengthNumber.textContent = Number(this.strength.value).toFixed(2);
+      },
+      onchange: () => this.actions.adapter(this.adapter.value, Number(this.strength.value)),
+    });
+    this.strengthBox = h(
+      'div',
+      { class: 'setting' },
+      h('span', {}, 'strength'),
+      this.strength,
+      this.strengthNumber,
+    );
+    this.compared = h('select', {
+      class: 'field',
+      'aria-label': 'Compare with',
+      onchange: () => this.actions.compare(this.compared.value),
+    });
+    this.presets = new PresetList(
+      library,
+      settings => this.apply(settings),
+      () => this.values(),
+    );
+    this.adapterBox = h('section', { hidden: true }, h('h2', {}, 'Adapter'), this.adapter, this.strengthBox);
     this.system = h('textarea', {
       class: 'field',
       placeholder: 'the model’s own',
@@ -86,12 +128,19 @@ export class SettingsPanel {
       ),
     );
     this.element.append(
-      h('section', {}, h('h3', {}, 'Model', this.free), name, this.refused, this.models, this.loading),
+      h('section', {}, h('h2', {}, 'Model', this.free), name, this.refused, this.models, this.loading),
       this.adapterBox,
-      h('section', {}, h('h3', {}, 'Sampling'), ...SLIDERS.map(item => this.slider(item))),
-      h('section', {}, h('h3', {}, 'Prompt'), this.raw),
-      h('section', {}, h('h3', {}, 'System prompt'), this.system),
-      h('section', {}, h('h3', {}, 'Schema of the answers'), this.form),
+      h('section', {}, h('h2', {}, 'Compare with'), this.compared),
+      h(
+        'section',
+        {},
+        h('h2', {}, 'Sampling'),
+        this.presets.element,
+        ...SLIDERS.map(item => this.slider(item)),
+      ),
+      h('section', {}, h('h2', {}, 'Prompt'), this.raw),
+      h('section', {}, h('h2', {}, 'System prompt'), this.system),
+      h('section', {}, h('h2', {}, 'Schema of the answers'), this.form),
     );
   }
 
@@ -119,22 +168,47 @@ export class SettingsPanel {
     if (this.typed && !loading && !what && this.name.value.trim() === this.typed && this.was)
       this.name.value = '';
     this.was = !!loading;
-    this.drawAdapters(state.adapter);
+    this.drawAdapters(state.adapter, state.strength);
+    this.drawCompared(state.compared);
     this.drawModels();
   }
 
-  private drawAdapters(chosen: string): void {
+  dispose(): void {
+    this.presets.dispose();
+  }
+
+  /** Another model of the cache, or the same one in another precision. */
+  private drawCompared(compared: string): void {
+    const own = this.chosen ?? this.rows[0]?.name ?? '';
+    const names = [
+      ...this.rows.map(row => row.name).filter(name => name !== own),
+      ...(own ? PRECISIONS.map(precision => `${own}:${precision}`) : []),
+    ];
+    if (compared && !names.includes(compared)) names.push(compared);
+    const now = names.join('\0');
+    if (this.compared.dataset.names !== now) {
+      this.compared.dataset.names = now;
+      const options = names.map(name => h('option', { value: name }, visible(name)));
+      this.compared.replaceChildren(h('option', { value: '' }, 'nothing'), ...options);
+    }
+    this.compared.value = compared;
+  }
+
+  private drawAdapters(chosen: string, strength = 1): void {
     const names = chosen && !this.adapters.includes(chosen) ? [...this.adapters, chosen] : this.adapters;
     this.adapterBox.hidden = !names.length;
     const options = ['', ...names].map(name => h('option', { value: name }, name ? visible(name) : 'none'));
     this.adapter.replaceChildren(...options);
     this.adapter.value = chosen;
+    this.strengthBox.hidden = !chosen;
+    if (this.strength !== active(this.strength)) this.strength.value = String(strength);
+    this.strengthNumber.textContent = Number(this.strength.value).toFixed(2);
   }
 
   have(rows: ModelRow[], memory: { free: number; total: number }, adapters: string[]): void {
     this.rows = rows;
     this.adapters = adapters;
-    this.drawAdapters(this.adapter.value);
+    this.drawAdapters(this.adapter.value, Number(this.strength.value));
     this.memory = memory;
     this.drawModels();
   }
@@ -201,17 +275,20 @@ export class SettingsPanel {
     return h('div', { class: 'setting' }, h('label', { for: id }, label), range, number);
   }
 
+  private values(): Settings {
+    const values = SLIDERS.map(({ name }) => [name, Number(this.inputs.get(name)![1]!.value)]);
+    return Object.fromEntries(values) as unknown as Settings;
+  }
+
+  /** Take the settings of a preset; what it does not state stays. */
+  private apply(settings: Partial<Settings>): void {
+    for (const [name, value] of Object.entries(settings))
+      for (const input of this.inputs.get(name as keyof Settings) ?? []) input.value = String(value);
+    this.changed();
+  }
+
   private changed(): void {
-    const settings = Object.fromEntries(
-      SLIDERS.map(({ name }) => [name, Number(this.inputs.get(name)![1]!.value)]),
-    );
-    this.actions.set(
-      settings as unknown as Settings,
-      this.system.value,
-      this.isRaw,
-      this.form.value,
-      ++this.sent,
-    );
+    this.actions.set(this.values(), this.system.value, this.isRaw, this.form.value, ++this.sent);
   }
 
   private setRaw(raw: boolean): void {

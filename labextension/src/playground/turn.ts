@@ -1,10 +1,12 @@
 /** One question of a playground, and its answer. */
 
+import { InspectionMount } from '../inspect/registry.js';
+import type { InspectionPayload } from '../protocol/inspection.js';
 import type { PlaygroundState, PlaygroundTurn } from '../protocol/playground.js';
 import {
   emptyRecord,
   type GenerationRecord,
-  pathTokens,
+  type RecordPayload,
   withExtension,
   withGrowing,
 } from '../protocol/record.js';
@@ -15,6 +17,9 @@ import { copy, h, icon } from '../ui/dom.js';
 import { errorParts, visible } from '../ui/format.js';
 import type { Mode } from '../ui/measures.js';
 import { banner } from '../ui/shell.js';
+import type { Inspector } from './host.js';
+import { answerText } from './transfer.js';
+import { TurnTabs } from './turnTabs.js';
 
 /** What a turn asks of its playground. */
 export interface TurnActions {
@@ -24,6 +29,9 @@ export interface TurnActions {
   branch(turn: number, parent: number, at: number, token: number | string): void;
   more(turn: number): void;
   version(turn: number, version: number): void;
+  star(turn: number, path: number): void;
+  /** Opens inspections of an answer, where the host can. */
+  inspector: (() => Inspector) | undefined;
   /** Show an answer's Markdown; false where the host can't. */
   markdown(element: HTMLElement, text: string): boolean;
   stop(): void;
@@ -35,6 +43,13 @@ export interface TurnActions {
   can(): boolean;
 }
 
+/** An answer as it is known: the record, as the notebook keeps it, and what is shown of it. */
+export interface KnownAnswer {
+  record: GenerationRecord;
+  payload: RecordPayload;
+  markdown: string;
+}
+
 /** One question and its answer. */
 export class TurnView {
   private readonly element = h('div', { class: 'turn' });
@@ -43,6 +58,17 @@ export class TurnView {
   private readonly answer = h('div');
   private readonly failure = h('div');
   private readonly versions = h('span', { class: 'versions' });
+  private readonly branches = h('span', { class: 'branches fg2' });
+  private readonly star: HTMLButtonElement;
+  private readonly sideMain = h('div');
+  private readonly side = h(
+    'div',
+    { class: 'side', hidden: true },
+    h('h3', { class: 'spoken' }, 'Both models side by side'),
+    this.sideMain,
+  );
+  private readonly sideView = new InspectionMount(this.sideMain, () => '');
+  private readonly tabs: TurnTabs;
   private strip: Strip | undefined;
   private drawn: unknown[] = [];
   private listening = '';
@@ -62,6 +88,13 @@ export class TurnView {
         { class: 'button plain', type: 'button', 'aria-label': label, title: label, onclick: act },
         name === 'again' ? icon('again') : label,
       );
+    this.star = h('button', {
+      class: 'button plain star',
+      type: 'button',
+      hidden: true,
+      onclick: () => this.turn && this.actions.star(this.number, this.turn.path),
+    });
+    this.tabs = new TurnTabs(this.answer, actions.inspector);
     this.element.append(
       h(
         'div',
@@ -75,10 +108,15 @@ export class TurnView {
         { class: 'who' },
         this.name,
         this.versions,
+        this.star,
+        this.branches,
         small('Regenerate', 'again', () => this.actions.again(this.number)),
         small('Copy', 'more', () => this.copy()),
+        this.tabs.bar,
       ),
       this.answer,
+      this.tabs.panel,
+      this.side,
       this.failure,
     );
     parent.append(this.element);
@@ -86,14 +124,19 @@ export class TurnView {
 
   show(
     turn: PlaygroundTurn,
-    record: GenerationRecord | undefined,
-    markdown: string | undefined,
+    answer: KnownAnswer | undefined,
+    side: InspectionPayload | undefined,
     mode: Mode,
     state: PlaygroundState,
   ): void {
+    const { record, markdown } = answer ?? {};
     this.turn = turn;
     this.record = record;
     this.markdown = markdown;
+    this.tabs.show(turn.live ? undefined : answer?.payload, turn.path);
+    this.drawStar();
+    this.side.hidden = !side;
+    if (side) void this.sideView.show(side, {});
     this.drawVersions(!!state.turns.some(item => item.live));
     if (!this.asked.querySelector('textarea')) this.asked.textContent = visible(turn.asked);
     this.name.textContent = visible(record?.model.name || state.model || 'Model');
@@ -140,14 +183,29 @@ export class TurnView {
     if (focused) this.versions.querySelector<HTMLElement>(`[aria-label="${focused}"]`)?.focus();
   }
 
+  /** A star for the branch that is looked at, and how many others there are. */
+  private drawStar(): void {
+    const { record, turn } = this;
+    const others = record?.branches.length ?? 0;
+    const starred = turn!.stars.includes(turn!.path);
+    const label = starred ? 'Remove the star' : 'Mark with a star';
+    this.star.hidden = !record || !!turn!.live;
+    this.star.disabled = !this.actions.can();
+    this.star.textContent = starred ? '★' : '☆';
+    this.star.title = label;
+    this.star.setAttribute('aria-label', label);
+    this.star.setAttribute('aria-pressed', String(starred));
+    const marked = turn!.stars.filter(path => path !== turn!.path).length;
+    const stars = marked ? `, ${marked} with a star` : '';
+    this.branches.textContent = others
+      ? `${others} other ${others === 1 ? 'branch' : 'branches'}${stars}`
+      : '';
+  }
+
   private copy(): void {
     const { record, turn } = this;
     if (!record || !turn) return;
-    const text =
-      pathTokens(record, turn.path)
-        .map(token => token.text)
-        .join('') || record.text;
-    copy(text);
+    copy(answerText(record, turn.path));
   }
 
   /** The record as it stands, with what is being made. */
@@ -221,6 +279,8 @@ export class TurnView {
   dispose(): void {
     this.off?.();
     this.strip?.dispose();
+    this.tabs.dispose();
+    this.sideView.dispose();
     this.element.remove();
   }
 }

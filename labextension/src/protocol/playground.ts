@@ -1,6 +1,7 @@
 /** The state of a playground, and its messages. Twin: magics/playground/playground.py. */
 
 import { fields } from './checks.js';
+import type { InspectionPayload } from './inspection.js';
 import type { RecordPayload } from './record.js';
 
 export interface Settings {
@@ -26,6 +27,10 @@ export interface PlaygroundTurn {
   key: string;
   /** How many versions there are, and which is looked at. */
   versions: [number, number];
+  /** The branches that the user marked. */
+  stars: number[];
+  /** The answer next to that of the compared model. */
+  side?: InspectionPayload | null;
   /** The answer as safe Markdown. */
   markdown?: string;
 }
@@ -47,6 +52,9 @@ export interface PlaygroundState {
   /** Why a model could not be loaded. */
   refused: string;
   adapter: string;
+  strength: number;
+  /** The model that answers too: "NAME" or "NAME:int4"; empty for none. */
+  compared: string;
   /** What was cleared can be brought back. */
   undo: boolean;
   /** Tokens of the conversation, and of what the model can read. */
@@ -74,6 +82,7 @@ export interface PlaygroundMessage {
   key?: string;
   markdown?: string;
   kept?: RecordPayload;
+  side?: InspectionPayload;
   bundle?: Record<string, unknown>;
   cells?: string[];
   gone?: boolean;
@@ -117,6 +126,8 @@ export function readPlayground(data: unknown): PlaygroundState {
     failed: text(raw.failed),
     refused: text(raw.refused),
     adapter: text(raw.adapter),
+    strength: typeof raw.strength === 'number' && Number.isFinite(raw.strength) ? raw.strength : 1,
+    compared: text(raw.compared),
     undo: raw.undo === true,
     context: pair(raw.context),
     others: raw.others,
@@ -139,6 +150,8 @@ function turnOf(data: unknown, n: number): PlaygroundTurn {
     more: raw.more === true,
     key: text(raw.key) || `turn ${n}`, // earlier versions wrote none
     versions: pair(raw.versions) ?? [1, 0],
+    stars: Array.isArray(raw.stars) ? raw.stars.filter(Number.isInteger).slice(0, 100) : [],
+    side: Object.keys(fields(raw.side)).length ? (raw.side as InspectionPayload) : null,
     markdown: text(raw.markdown),
     kept: typeof raw.kept === 'object' ? (raw.kept as RecordPayload | null) : null,
   };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Any, Protocol
 
 from ...core import progress
 from ...core.output import FrameClock, Output
@@ -22,6 +22,12 @@ class TokenStream(Protocol):
     def generation(self) -> Generation: ...
     def close(self) -> None: ...
     def __iter__(self) -> Iterator[Token]: ...
+
+
+class FrameOutput(Protocol):
+    """Where frames are shown."""
+
+    def show(self, bundle: dict[str, Any], *metadata: Any) -> None: ...
 
 
 class ColumnView:
@@ -56,7 +62,7 @@ class Columns:
         interrupted: whether the user stopped them.
     """
 
-    def __init__(self, output: Output, streams: Sequence[TokenStream], notes: Sequence[str]) -> None:
+    def __init__(self, output: FrameOutput, streams: Sequence[TokenStream], notes: Sequence[str]) -> None:
         self._output, self._streams, self._notes = output, streams, notes
         self._running = [True] * len(streams)
         self._errors: list[LLMMagicsError | None] = [None] * len(streams)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +18,15 @@ from ...core.options import SamplingOptions, sampling_options
 from ...core.payloads import PlaygroundStatePayload
 from ...core.records import Generation
 from ...errors import RELOAD_PAGE, RUN_CELL, LLMMagicsError, UsageError
+from ...models.adapters.lora import check_strength
 from ...sanitize import single_line
 from ...views import answer_text
 from ...views.playground import playground_bundle
 from ...views.record_codec import encode_record
 from ..channel import Transport, int_field, new_id
-from ..session import ModelProvider
-from ..stream_sender import ActiveStreams
+from ..session import ModelProvider, split_precision
+from ..stream_sender import ActiveStream, ActiveStreams
+from .both import generate_both
 from .cells import conversation
 from .schema_field import MOST_SCHEMA, read_schema, schema_options
 from .versions import Conversation, Turn, messages
@@ -78,6 +81,8 @@ class Playground:
     Attributes:
         model: a name; None takes the one that is loaded, else the default model.
         adapter: the name of one that is kept; empty for none.
+        strength: of the adapter.
+        compared: the model that answers too, as "NAME" or "NAME:int4"; empty for none.
         widget: where it is shown as one.
     """
 
@@ -89,12 +94,13 @@ class Playground:
         self._system, self._raw, self._schema = "", False, ""
         self._change: Any = 0  # which of the view's changes the settings are
         self._conversation = Conversation()
-        self.adapter = ""
+        self.adapter, self.strength, self.compared = "", 1.0, ""
         self._refused = ""  # why a model could not be loaded
         self._title: tuple[str | None, str] = (None, "")  # a model as it was asked for, and its own name
         self._loading: dict[str, Any] | None = None
         self._failed = ""
         self._stream: Stream | None = None
+        self._other_stream: Stream | None = None  # of the compared model
         self._lock = threading.Lock()  # one answer at a time
         self.widget: Any = None
 
@@ -114,6 +120,8 @@ class Playground:
             "id": self.id,
             "model": self._model_name(),
             "adapter": self.adapter,
+            "strength": self.strength,
+            "compared": self.compared,
             "settings": {name: getattr(options, name) for name in SETTINGS},
             "set": self._change,
             "system": self._system,
@@ -129,6 +137,7 @@ class Playground:
                     "more": turn.extends,
                     "key": turn.key,
                     "versions": versions,
+                    "stars": sorted(turn.stars),
                 }
                 for turn, versions in zip(self._turns, self._conversation.versions, strict=True)
             ],
@@ -171,6 +180,7 @@ class Playground:
         for shown, turn in zip(state["turns"], self._turns, strict=True):
             shown["kept"] = encode_record(turn.record) if turn.record else None
             shown["markdown"] = turn.markdown
+            shown["side"] = turn.side
             shown["live"] = ""
         records = [(turn.prompt, turn.record) for turn in self._turns]
         passing = {"loading": None, "set": 0, "failed": "", "refused": "", "undo": False}
@@ -188,6 +198,9 @@ class Playground:
         self._take_model(saved.get("model"))
         adapter = saved.get("adapter")
         self.adapter = adapter if isinstance(adapter, str) else ""
+        strength = saved.get("strength", 1.0)
+        is_number = isinstance(strength, (int, float)) and not isinstance(strength, bool)
+        self.strength = check_strength(strength) if is_number else 1.0
         self._conversation = Conversation.read(saved.get("turns", []), saved.get("others"))
 
     def _take_model(self, name: Any) -> None:
@@ -218,6 +231,9 @@ class Playground:
             "undo": self._undo,
             "version": self._version,
             "adapter": self._adapter,
+            "compare": self._compare,
+            "star": self._star,
+            "import": self._import,
             "model": self._load,
             "cells": self._cells,
         }
@@ -347,8 +363,9 @@ class Playground:
             self._save()
 
     def _stop(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        for stream in (self._stream, self._other_stream):
+            if stream is not None:
+                stream.close()
 
     def _clear(self, order: dict[str, Any]) -> None:
         self._stop()
@@ -362,15 +379,48 @@ class Playground:
         self._save()
 
     def _adapter(self, order: dict[str, Any]) -> None:
-        """Select a saved adapter, or none."""
+        """Select a saved adapter and its strength, or none."""
         from ...sources import adapters
 
-        name = order.get("name")
+        name, strength = order.get("name"), order.get("strength", 1.0)
         if not isinstance(name, str) or (name and adapters.find(name) is None):
             raise adapters.missing(str(name))
         self._check_idle()
-        self.adapter = name
+        self.adapter, self.strength = name, check_strength(strength)
         self._send_state()
+        self._save()
+
+    def _compare(self, order: dict[str, Any]) -> None:
+        """Select the model that answers too, or none."""
+        name = order.get("name")
+        if not isinstance(name, str):
+            raise UsageError(f"name must be a string, got {name!r:.40}", hint=RELOAD_PAGE)
+        self._check_idle()
+        self.compared = name.strip()
+        if self.compared:
+            self._run_in_thread(self._other_model)  # loads it, with progress
+        self._send_state()
+        self._save()
+
+    def _star(self, order: dict[str, Any]) -> None:
+        """Mark a branch of an answer, or unmark it."""
+        turn, path = self._turns[self._number(order)], int_field(order, "path")
+        if turn.record is None or not 0 <= path <= len(turn.record.branches):
+            raise UsageError("this answer has no such branch", hint=RELOAD_PAGE)
+        turn.stars ^= {path}
+        self._send_state()
+        self._save()
+
+    def _import(self, order: dict[str, Any]) -> None:
+        """Take a conversation that another playground exported, in the place of this one."""
+        saved = order.get("saved")
+        if not isinstance(saved, dict) or not isinstance(saved.get("turns"), list):
+            raise UsageError(
+                "this file holds no conversation", hint="Choose a file that Export as JSON has written."
+            )
+        self._check_idle()
+        self.take(saved)
+        self._show()
         self._save()
 
     def _load(self, order: dict[str, Any]) -> None:
@@ -401,7 +451,7 @@ class Playground:
         return conversation(
             self._turns,
             model=self.model,
-            adapter=self.adapter,
+            adapter=self._adapter_text,
             system=self._system,
             raw=self._raw,
             schema=self._schema,
@@ -421,6 +471,8 @@ class Playground:
 
     def _answer(self, number: int) -> None:
         turn = self._turns[number]
+
+        turn.side = None
 
         def begin(model: Model) -> Stream:
             options = {**self._chosen(), **schema_options(self._schema)}
@@ -464,8 +516,11 @@ class Playground:
                 self._send_state()
                 if fork:
                     live.add(stream.generation.tokens[fork[1] :])
-                for token in stream:
-                    live.add([token])
+                if whole and self.compared:
+                    self._generate_both(turn, number, live, stream, begin)
+                else:
+                    for token in stream:
+                        live.add([token])
                 live.end(None)
                 done(stream.generation)
                 formed = whole and stream.generation.options.grammar is not None
@@ -474,17 +529,59 @@ class Playground:
             except LLMMagicsError as error:
                 turn.error = str(error)
             finally:
-                turn.stream_id, turn.branch_point, turn.extends, self._stream = "", None, False, None
+                turn.stream_id, turn.branch_point, turn.extends = "", None, False
+                self._stream = self._other_stream = None
             if turn.record:
                 self._send_record(number, turn)
             self._save()
 
         self._run_in_thread(work)
 
+    def _generate_both(
+        self, turn: Turn, number: int, live: ActiveStream, stream: Stream, begin: Callable[[Model], Stream]
+    ) -> None:
+        """Generate the answer of both models, and show them side by side."""
+        self._other_stream = begin(self._other_model())
+
+        def show(side: dict[str, Any]) -> None:
+            turn.side = side
+            news = {"turn": number, "key": turn.key, "side": side}
+            self._channel.send({"type": "playground", "id": self.id, **news})
+
+        generate_both(stream, self._other_stream, live, show)
+
     def _use(self) -> Model:
         """Return the model with the adapter."""
         model = self._base()
-        return model.with_adapter(self.adapter) if self.adapter else model
+        return model.with_adapter(self.adapter, self.strength) if self.adapter else model
+
+    @property
+    def _adapter_text(self) -> str:
+        """Return the adapter with its strength, as ``-a`` takes it."""
+        return self.adapter if self.strength == 1 or not self.adapter else f"{self.adapter}:{self.strength:g}"
+
+    def _other_model(self) -> Model:
+        """Return the compared model, loaded with progress in the view."""
+        from ...models.loading.load import load
+
+        name, precision = split_precision(self.compared)
+        with self._loading_shown(self.compared):
+            return load(name, precision=precision or "auto")
+
+    @contextmanager
+    def _loading_shown(self, name: str) -> Iterator[None]:
+        """Show the progress of loading a model in the view."""
+
+        def heard(what: str, share: float | None) -> None:
+            self._loading = {"what": single_line(what), "share": share}
+            self._send_state()
+
+        heard(f"loading {name} …", None)
+        try:
+            with progress.listening(heard):
+                yield
+        finally:
+            self._loading = None
 
     def _base(self) -> Model:
         """Return the model, loaded with progress in the view."""
@@ -493,16 +590,8 @@ class Playground:
         if loaded and self.model in (None, loaded.name, asked if name == loaded.name else None):
             return loaded
 
-        def heard(what: str, share: float | None) -> None:
-            self._loading = {"what": single_line(what), "share": share}
-            self._send_state()
-
-        heard(f"loading {self.model or 'the default model'} …", None)
-        try:
-            with progress.listening(heard):
-                return self._models.use(self.model)
-        finally:
-            self._loading = None
+        with self._loading_shown(self.model or "the default model"):
+            return self._models.use(self.model)
 
     def _run_in_thread(self, work: Callable[[], object]) -> None:
         """Run work in a thread, then send the state; only one runs at a time."""

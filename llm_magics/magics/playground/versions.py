@@ -27,6 +27,8 @@ class Turn:
             what is added where ``more`` is set.
         key: by which a view knows this turn.
         after: the branch of the answer before that this turn follows.
+        stars: the branches that the user marked.
+        side: the answer next to that of the compared model, as a record; None where there is none.
         children: what follows, all versions of it; ``chosen`` has one of them for each branch.
     """
 
@@ -41,6 +43,8 @@ class Turn:
     after: int = 0
     children: list[Turn] = field(default_factory=list)
     selected: dict[int, Turn] = field(default_factory=dict)
+    stars: set[int] = field(default_factory=set)
+    side: dict[str, Any] | None = None
     _markdown: tuple[object, str] = (None, "")
 
     @property
@@ -180,6 +184,7 @@ class Conversation:
                 else:
                     entry |= {"asked": child.prompt, "path": child.path}
                     entry["kept"] = encode_record(child.record) if child.record else None
+                    entry["stars"] = sorted(child.stars)
                 entries.append(entry)
                 waiting.append(child)
         return entries if len(entries) > len(shown) else []
@@ -202,7 +207,13 @@ class Conversation:
                 raise UsageError("a saved answer in this conversation cannot be read", hint=RUN_CELL)
             path = saved.get("path", 0)
             ends = isinstance(path, int) and record is not None and 0 <= path <= len(record.branches)
-            return Turn(str(saved.get("asked", "")), record, path if ends else 0)
+            turn = Turn(str(saved.get("asked", "")), record, path if ends else 0)
+            stars, side, count = saved.get("stars"), saved.get("side"), len(record.branches) if record else 0
+            if isinstance(stars, list):
+                turn.stars = {star for star in stars if isinstance(star, int) and 0 <= star <= count}
+            if isinstance(side, dict) and side.get("view") == "side_by_side":
+                turn.side = side
+            return turn
 
         shown = dict(enumerate(turn_of(item) for item in _objects(turns)))
         conversation = Conversation()
