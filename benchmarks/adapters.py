@@ -5,6 +5,7 @@ python benchmarks/adapters.py
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import time
@@ -32,7 +33,7 @@ def made(spec: DecoderSpec, first: int, *, shared: bool) -> Adapter:
         for stacked in roles_by_matmul(spec).values():
             a = None
             for role in (role for role in stacked if role in roles):
-                out, width = shape_of(spec, role)
+                out, width = shape_of(spec, layer, role)
                 if a is None or not shared:
                     a = rng.normal(0, 0.04, (RANK, width)).astype(np.float32)
                 pairs[layer, role] = LoraPair(a, rng.normal(0, 0.01, (out, RANK)).astype(np.float32))
@@ -40,6 +41,10 @@ def made(spec: DecoderSpec, first: int, *, shared: bool) -> Adapter:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
+    quick = parser.parse_args().quick
+    rounds, tokens, switches = (1, 3, 6) if quick else (ROUNDS, TOKENS, 24)
     model = lm.load()
     assert model.lora_sessions is not None
     spec = model.lora_sessions.spec
@@ -51,17 +56,17 @@ def main() -> None:
     for name, adapter in adapters.items():
         tuned = model.with_adapter(adapter)
         ratios = []
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             speeds = [
                 each.generate(
-                    "Why is the sky blue?", temperature=0, max_tokens=TOKENS, speculate=False
+                    "Why is the sky blue?", temperature=0, max_tokens=tokens, speculate=False
                 ).timing.decode_tokens_per_s
                 for each in (model, tuned)
             ]
             ratios.append(speeds[1] / speeds[0])
         print(f"{name:<22} {statistics.median(ratios):.3f} of the model alone")
     times = []
-    for n in range(24):
+    for n in range(switches):
         began = time.perf_counter()
         name = ("last 8 layers", "all layers")[n % 2]
         model.with_adapter(adapters[name], 0.5 + n / 100).engine.cache()  # type: ignore[attr-defined]

@@ -60,7 +60,7 @@ def checkpoint(folder: Path, layers: int) -> int:
     """Write the shards; gives the number of weights."""
     (folder / "config.json").write_text(json.dumps({**SHAPE, "num_hidden_layers": layers}))
     hidden, ffn, kv = 2048, 8192, 512
-    base = {"model.embed_tokens.weight": (128256, hidden), "model.norm.weight": (hidden,)}
+    base = {"model.embed_tokens.weight": (SHAPE["vocab_size"], hidden), "model.norm.weight": (hidden,)}
     parts = [base]
     for i in range(layers):
         at = f"model.layers.{i}."
@@ -103,7 +103,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--layers", type=int, default=16)
     parser.add_argument("--precisions", nargs="+", default=["auto", "int4"])
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
+    if args.quick:
+        args.layers, args.precisions, SHAPE["vocab_size"] = 1, ["int4"], 4096
     with tempfile.TemporaryDirectory() as place:
         source = Path(place) / "source"
         source.mkdir()

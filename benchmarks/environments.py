@@ -18,8 +18,10 @@ PACKAGES = {
 }
 
 
-def python_of(name: str) -> str:
-    """The interpreter of a peer's environment, made when it is not there."""
+def python_of(name: str, *, quick: bool = False) -> str:
+    """The interpreter of a peer's environment, made when it is not there; ``quick``: the one that runs."""
+    if quick:
+        return sys.executable
     folder = ROOT / ".venvs" / name
     python, done = folder / "bin" / "python", folder / ".installed"
     if not done.exists():

@@ -9,6 +9,7 @@ CDN comes from npm's packages instead, so that no network is timed. Needs what `
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -97,15 +98,22 @@ def paint(browser: Any, page_file: Path, ready: str, cdn: dict[str, bytes]) -> f
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
+    parser = argparse.ArgumentParser()
+    parser.add_argument("views", nargs="*", help="which views; all of them by default")
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
+    args = parser.parse_args()
+    sizes, names = SIZES, args.views or list(READY)
+    if args.quick:
+        sizes, names = SIZES[:1], ["ours attention", "ours tokens"]
     model = lm.load()
     ids = (model.tokenizer.encode(sample_text()) * 20)[: max(SIZES)]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in READY}
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         folder = Path(place)
-        cdn = scripts(folder)
+        cdn = {} if args.quick else scripts(folder)
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
-        for name in sys.argv[1:] or READY:
-            for size in (each for each in SIZES if each <= MOST.get(name, max(SIZES))):
+        for name in names:
+            for size in (each for each in sizes if each <= MOST.get(name, max(SIZES))):
                 try:
                     kept = WRITERS[name](model, ids[:size], folder)
                 except (lm.LLMMagicsError, subprocess.SubprocessError, MemoryError) as error:
@@ -115,7 +123,8 @@ def main() -> None:
                 middle = sorted(paint(browser, folder / "view.html", ready, cdn) for _ in range(3))[1]
                 results[name].append({"tokens": size, "bytes": kept, "paint_s": round(middle, 3)})
                 print(f"{name:22} {size:5} tokens  {kept / 1e6:9.3f} MB  paint {middle:6.2f} s", flush=True)
-                keep(results)
+                if not args.quick:
+                    keep(results)
                 if middle > STALL_S or kept > 400e6:
                     break
         browser.close()
@@ -131,7 +140,7 @@ def keep(results: dict[str, list[dict[str, Any]]]) -> None:
 def ours_attention(model: Any, ids: list[int], folder: Path) -> int:
     made = model.attention(ids)
     made.save_html(folder / "view.html")
-    return len(json.dumps(made.bundle()[INSPECTION_MIME]))
+    return len(json.dumps(made.mime_bundle()[INSPECTION_MIME]))
 
 
 def ours_tokens(model: Any, ids: list[int], folder: Path) -> int:

@@ -89,7 +89,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--models", nargs="+", default=["default", "1b"])
     parser.add_argument("--output", type=Path, default=HERE / "results" / "larger.json")
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
+    if args.quick:
+        args.rounds, args.models = 1, ["default"]
     place = HERE.parent / ".cache" / "bench"
     place.mkdir(parents=True, exist_ok=True)
     files = {
@@ -107,10 +110,11 @@ def main() -> None:
         asked = {
             "gguf": str(files[model]()),
             "threads": args.threads,
-            "new": 64,
+            "new": 4 if args.quick else 64,
+            "quick": args.quick,
             "long": [],
             "logits": None,
-            "prompt": np.random.default_rng(1).integers(1000, 20_000, 512).tolist(),
+            "prompt": np.random.default_rng(1).integers(1000, 20_000, 48 if args.quick else 512).tolist(),
         }
         runs: dict[str, list[dict[str, Any]]] = {name: [] for name in PEERS}
         bandwidth = 0.0
@@ -133,6 +137,8 @@ def main() -> None:
             "bytes_per_token": runs["ours"][0]["bytes_per_token"],
         }
         print(row(model, out["rows"][model]), flush=True)
+    if args.quick:
+        return
     args.output.parent.mkdir(exist_ok=True)
     args.output.write_text(json.dumps(out, indent=1) + "\n", "utf-8")
 

@@ -194,9 +194,12 @@ def main() -> None:
     parser.add_argument("--precision", default="int8")
     parser.add_argument("--context", type=int, default=4000)
     parser.add_argument("--run", type=Path)
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
     if args.run:
         return run(args.run, args.context)
+    if args.quick:
+        args.models, args.context = ["gpt2"], 20
     from llm_magics.models.catalog.speed import machine
 
     here = machine()

@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--model", default=None)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--context", type=int, default=100)
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
+    tokens = 2 if args.quick else TOKENS
     model = lm.load(args.model, precision=args.precision)
     assert model.folder is not None
     spec = ConvertedModel.read(model.folder).spec
@@ -48,11 +50,11 @@ def main() -> None:
         cache.extend([5])
         time.sleep(0.01)
         start = time.perf_counter()
-        for _ in range(TOKENS):
+        for _ in range(tokens):
             cache.extend([7])
-        spent = (time.perf_counter() - start) / TOKENS
+        spent = (time.perf_counter() - start) / tokens
         events = json.loads(Path(engine.session.end_profiling()).read_text())
-    runs = [event for event in events if event.get("name") == "model_run"][-TOKENS:]
+    runs = [event for event in events if event.get("name") == "model_run"][-tokens:]
     begin = runs[0]["ts"]
     times: dict[str, float] = defaultdict(float)
     counts: dict[str, int] = defaultdict(int)
@@ -60,7 +62,7 @@ def main() -> None:
         if event.get("cat") == "Node" and event["ts"] >= begin and event["name"].endswith("_kernel_time"):
             op = event["args"]["op_name"]
             op = f"{op} (head)" if op == "MatMulNBits" and event["dur"] > 500 else op
-            times[op] += event["dur"] / TOKENS
+            times[op] += event["dur"] / tokens
             counts[op] += 1
     print(
         f"{model.name} ({model.info.precision}), {args.context} tokens of context: {spent * 1e3:.2f} ms a "
@@ -68,7 +70,7 @@ def main() -> None:
     )
     for op, spent_us in sorted(times.items(), key=lambda item: -item[1]):
         print(
-            f"{op:40} {counts[op] / TOKENS:6.0f} nodes {spent_us:8.0f} µs "
+            f"{op:40} {counts[op] / tokens:6.0f} nodes {spent_us:8.0f} µs "
             f"{spent_us / sum(times.values()):6.1%}"
         )
 

@@ -86,39 +86,45 @@ def pairs(rounds: int, one: Callable[[], int], other: Callable[[], int]) -> dict
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
+    if args.quick:
+        args.rounds = 1
+    most = (lambda tokens: 3) if args.quick else (lambda tokens: tokens)
+    short = SHORT[:4] if args.quick else SHORT
     model = lm.load()
 
     def answer(prompt: str, **options: Any) -> int:
         model.pool.clear()
         return len(model.generate(prompt, temperature=0, **options).tokens)
 
-    answer(PROMPT, raw=True, max_tokens=40)
+    answer(PROMPT, raw=True, max_tokens=most(40))
 
     def bare() -> int:
         """The engine and nothing else: greedy, no record, no text."""
         cache = model.engine.cache()
         ids, at = model.tokenizer.encode(PROMPT), 0
-        for _ in range(200):
+        for _ in range(most(200)):
             ids.append(int(cache.extend(ids[at:])[-1].argmax()))
             at = len(ids) - 1
-        return 200
+        return most(200)
 
     rows = {}
     rows["record: the whole record against the bare engine"] = pairs(
-        2 * args.rounds, lambda: answer(PROMPT, raw=True, max_tokens=200, speculate=False), bare
+        2 * args.rounds, lambda: answer(PROMPT, raw=True, max_tokens=most(200), speculate=False), bare
     )
     rows["record: ten alternatives against none"] = pairs(
         2 * args.rounds,
-        lambda: answer(PROMPT, raw=True, max_tokens=200, speculate=False),
-        lambda: answer(PROMPT, raw=True, max_tokens=200, speculate=False, alternatives=0),
+        lambda: answer(PROMPT, raw=True, max_tokens=most(200), speculate=False),
+        lambda: answer(PROMPT, raw=True, max_tokens=most(200), speculate=False, alternatives=0),
     )
     for name, prompts in (("rewrite with one change", REWRITES), ("elsewhere", OTHERS)):
+        prompts = prompts[:1] if args.quick else prompts
         each = {
             prompt: pairs(
                 args.rounds,
-                lambda prompt=prompt: answer(prompt, max_tokens=160),
-                lambda prompt=prompt: answer(prompt, max_tokens=160, speculate=False),
+                lambda prompt=prompt: answer(prompt, max_tokens=most(160)),
+                lambda prompt=prompt: answer(prompt, max_tokens=most(160), speculate=False),
             )
             for prompt in prompts
         }
@@ -130,14 +136,15 @@ def main() -> None:
     rows["map: 64 short prompts against a loop"] = pairs(
         3,
         lambda: sum(
-            len(row.tokens) for row in model.map(SHORT, max_tokens=40, temperature=0, progress=False)
+            len(row.tokens) for row in model.map(short, max_tokens=most(40), temperature=0, progress=False)
         ),
-        lambda: sum(answer(prompt, max_tokens=40) for prompt in SHORT),
+        lambda: sum(answer(prompt, max_tokens=most(40)) for prompt in short),
     )
     print(f"{processor()}, {os.cpu_count()} cores")
     for name, row in rows.items():
         print(f"{name:75} {row['one']:7.1f} {row['other']:7.1f} tok/s {row['ratio']:6.2f} ×")
-    (HERE / "results" / "speed.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    if not args.quick:
+        (HERE / "results" / "speed.json").write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

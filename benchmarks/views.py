@@ -7,6 +7,7 @@ Needs what `make test` sets up. The strip is the built one (llm_magics/static/wi
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
@@ -61,10 +62,10 @@ window.ready = true;
 </script>"""
 
 
-def record() -> lm.Generation:
+def record(most: int) -> lm.Generation:
     """Real tokens, again and again until there are enough."""
-    answer = lm.load().generate("Tell a story of a fox.", max_tokens=400, seed=1)
-    tokens = (answer.tokens[:-1] * (TOKENS // (len(answer.tokens) - 1) + 1))[:TOKENS]
+    answer = lm.load().generate("Tell a story of a fox.", max_tokens=min(most, 400), seed=1)
+    tokens = (answer.tokens[:-1] * (most // (len(answer.tokens) - 1) + 1))[:most]
     timed = tuple(replace(token, time_s=n / 100) for n, token in enumerate(tokens))
     return replace(answer, tokens=timed, text="".join(token.text for token in timed))
 
@@ -81,24 +82,28 @@ def serve(route: Any) -> None:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    for length in (60, 250):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
+    quick = parser.parse_args().quick
+    most, runs = (200, 1) if quick else (TOKENS, RUNS)
+    for length in (6,) if quick else (60, 250):
         answer = lm.load().generate("Why is the sky blue?", max_tokens=length, temperature=0.9, seed=3)
         size, made = len(json.dumps(tokens_bundle(answer)[GENERATION_MIME])), len(answer.tokens)
         print(f"record of {made} tokens: {size / made:.0f} bytes a token, 10 alternatives each")
-    payload = tokens_bundle(record())[GENERATION_MIME]
+    payload = tokens_bundle(record(most))[GENERATION_MIME]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 900})
         page.route("**/*", serve)
         page.goto("http://strip.invalid/index.html")
         page.wait_for_function("window.ready")
-        paints = [page.evaluate("payload => window.show(payload)", payload) for _ in range(RUNS)]
+        paints = [page.evaluate("payload => window.show(payload)", payload) for _ in range(runs)]
         frames = page.evaluate("window.scroll_(3)")
         steps = [after - before for before, after in pairwise(frames)]
-        switches = [page.evaluate("n => window.measure(n)", 2 + n % 3) for n in range(RUNS)]
+        switches = [page.evaluate("n => window.measure(n)", 2 + n % 3) for n in range(runs)]
         browser.close()
     usual = statistics.median(paints)
-    print(f"first paint of {TOKENS:,} tokens: {usual:.0f} ms (the first {paints[0]:.0f} ms)")
+    print(f"first paint of {most:,} tokens: {usual:.0f} ms (the first {paints[0]:.0f} ms)")
     rate, slow = 1000 / statistics.mean(steps), sorted(steps)[int(len(steps) * 0.98)]
     print(f"scrolling: {rate:.0f} frames/s, the slowest of 50 took {slow:.0f} ms")
     print(f"another measure: {statistics.median(switches):.0f} ms")
