@@ -12,6 +12,8 @@ def load_ipython_extension(ipython: Any) -> None:
     """Register the magics: IPython calls this for ``%load_ext llm_magics``."""
     from .. import package_conflict
     from ..views.bundle import register
+    from ..views.widget import set_router
+    from .commands import CommandRouter
     from .llm import LLMMagics
     from .parsing import completion
     from .parsing.question_mark import QuestionMarkTransform, help_of_a_cell
@@ -26,6 +28,7 @@ def load_ipython_extension(ipython: Any) -> None:
     if getattr(ipython, "kernel", None) is not None:
         magics.commands.channel.open()
     register(ipython)
+    set_router(lambda channel: CommandRouter(magics.models, magics.answer_extended, channel).handle)
     magics.log.start()
     magics.ghost.watch(ipython)
     completion.register(ipython, magics.conversations)
@@ -59,6 +62,8 @@ def keep_foreign_magics(ipython: Any, others: dict[str, Any]) -> None:
 
 def unload_ipython_extension(ipython: Any) -> None:
     """Remove the magics: IPython calls this for ``%unload_ext llm_magics``."""
+    from ..views.widget import set_router
+
     manager = ipython.magics_manager
     for kind in ("line", "cell"):
         ours = ("lm",) if "lm" in manager.magics[kind] else ("llm",)
@@ -69,6 +74,7 @@ def unload_ipython_extension(ipython: Any) -> None:
         if magics.server is not None:
             magics.server.stop()
         magics.models.clear()
+        set_router(None)
         magics.log.stop()
         magics.ghost.unwatch(ipython)
         magics.commands.panel.close()

@@ -10,7 +10,7 @@ import contextvars
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from ..core.records import Generation
 from ..errors import (
@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..views.bundle import generation_bundle, tokens_bundle
 from ..views.record_codec import decode_record
-from .channel import Channel, Order, int_field
+from .channel import Channel, Order, Transport, int_field
 from .corrections import Corrections
 from .ghost.commands import GhostCommands
 from .ghost.model import GhostModel
@@ -67,12 +67,20 @@ def _bundle_like(generation: Generation, payload: dict[str, Any]) -> dict[str, A
 
 
 class CommandRouter:
-    """Handle the messages of the views of one notebook."""
+    """Handle the messages of the views of one notebook, or of one widget.
 
-    def __init__(self, models: ModelProvider, on_extended: OnExtended) -> None:
+    Args:
+        models: the model in use.
+        on_extended: is told of an answer that was extended.
+        channel: the way to a widget; None takes the comms of the notebook's page.
+    """
+
+    def __init__(
+        self, models: ModelProvider, on_extended: OnExtended, channel: Transport | None = None
+    ) -> None:
         self._models, self._on_extended = models, on_extended
         self._jobs = threading.Semaphore(MOST_JOBS)
-        self.channel = Channel(self._handle)
+        self.channel = Channel(self.handle) if channel is None else cast(Channel, channel)
         self.streams = ActiveStreams(self.channel)
         self.playgrounds: dict[str, Playground] = {}
         self.tuning = TuningCommands(self.channel, self._run_in_thread)
@@ -83,7 +91,7 @@ class CommandRouter:
         )
         self.inspection = InspectionCommands(models, self.channel, self._run_in_thread)
 
-    def _handle(self, order: Order) -> None:
+    def handle(self, order: Order) -> None:
         """Dispatch a message of a view by its type, such as "inspection.open"."""
         kind, id = order.get("type"), order.get("id")
         room, _, action = kind.partition(".") if isinstance(kind, str) else ("", "", "")

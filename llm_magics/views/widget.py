@@ -12,6 +12,15 @@ from typing import Any
 from ..sanitize import replace_surrogates
 
 MODULE = Path(__file__).parents[1] / "static" / "widget.js"
+Order = dict[str, Any]
+# Makes what handles the messages of a widget; the magics set it where a kernel can answer.
+_router: Callable[[WidgetChannel], Callable[[Order], None]] | None = None
+
+
+def set_router(router: Callable[[WidgetChannel], Callable[[Order], None]] | None) -> None:
+    """Set what makes the handler of a widget's messages; None for no kernel that answers."""
+    global _router
+    _router = router
 
 
 def available() -> bool:
@@ -31,7 +40,12 @@ def attach_widget(kind: str, bundle: dict[str, Any], mime: str) -> tuple[dict[st
     """
     if not needs_widget() or not available():
         return bundle, {}
-    return merge_bundles(WidgetChannel(kind, lambda order: None, bundle[mime]).widget, bundle)
+    handlers: list[Callable[[Order], None]] = []
+    channel = WidgetChannel(kind, lambda order: handlers[0](order) if handlers else None, bundle[mime])
+    if _router is not None and kind == "tokens":
+        handlers.append(_router(channel))
+        channel.widget.live = True
+    return merge_bundles(channel.widget, bundle)
 
 
 def merge_bundles(widget: Any, bundle: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -59,6 +73,7 @@ class WidgetChannel:
             _esm = MODULE
             kind = traitlets.Unicode().tag(sync=True)
             payload = traitlets.Dict().tag(sync=True)
+            live = traitlets.Bool(False).tag(sync=True)  # whether a kernel answers its messages
 
         self.widget = View(kind=kind, payload=replace_surrogates(payload or {}))
         self.widget.on_msg(lambda _, order, __: handle(order) if isinstance(order, dict) else None)

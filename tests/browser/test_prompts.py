@@ -24,14 +24,16 @@ def pieces(page: Page, cell: int) -> list[list[str]]:
 
 
 def test_a_prompt_is_prose(either: Open, shot: Any) -> None:
-    prompt = f"%%llm -n 60 --seed 3\n{PROSE}\nSome **bold** and {{name}}."
+    prompt = f"%%llm -n 60 --seed 3\n{PROSE}\nSome **bold** and {{name}}.\n```\nx = {{total}} {{{{no}}}}\n```"
     page = either(notebook(prompt, "for x in [1]: pass", "%%llm_tune\na => b"))
     cell = page.page.locator(".jp-Notebook .jp-CodeCell").nth(0)
     expect(cell.locator(".cm-lineWrapping")).to_be_visible(timeout=20_000)
-    first, prose, marked = pieces(page, 0)
+    first, prose, marked = pieces(page, 0)[:3]
     assert "%%llm" in first and "-n" in first and "60" in first
     assert prose == [] and "{" in marked
     assert cell.locator(".cm-line").nth(1).bounding_box()["height"] > 40
+    # The kernel expands fields in code too.
+    expect(cell.locator(".cm-llm-field")).to_have_text(["{total}"])
     assert "for" in pieces(page, 1)[0]
     for other in (1, 2):
         assert (

@@ -31,7 +31,7 @@ def asked(room: tuple[Room, CommandRouter], record: Any, act: Any, *, id: str = 
     """The last word on an order."""
     made, orders = room
     made.sent.clear()
-    orders._handle({**act, "id": id, "record": record})
+    orders.handle({**act, "id": id, "record": record})
     ends = ("record", "failed", "gone")
     found: dict[str, Any] = until(lambda: next((m for m in made.sent if m.get("type") in ends), None))
     return found
@@ -142,9 +142,9 @@ def test_work_is_stopped(room: tuple[Room, CommandRouter]) -> None:
 
     made.model.attribution = slow  # type: ignore[method-assign]
     payload = pictures.causes().to_payload()
-    orders._handle({"type": "inspection.target", "id": "long", "record": payload})
+    orders.handle({"type": "inspection.target", "id": "long", "record": payload})
     assert going.wait(5)
-    orders._handle({"type": "stream.stop", "id": "long"})
+    orders.handle({"type": "stream.stop", "id": "long"})
     let.set()
     told = until(lambda: next((m for m in made.sent if m.get("type") == "failed"), None))
     assert told["id"] == "long" and "stopped" in told["what"]

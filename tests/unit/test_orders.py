@@ -350,7 +350,7 @@ def test_a_branch_by_order() -> None:
         "at": 2,
         "token": "Q",
     }
-    orders._handle(order)
+    orders.handle(order)
     made = until(lambda: next((each for each in room.sent if each["type"] == "record"), None))
     tree = decode_record(next(iter(value for key, value in made["bundle"].items() if "generation" in key)))
     assert tree.path(1).text.startswith("abQ") and tree.path(0).text == generation.text  # type: ignore[union-attr]
@@ -363,7 +363,7 @@ def test_an_answer_that_was_cut_goes_on_by_order() -> None:
     orders.channel.send = room.send  # type: ignore[method-assign]
     orders.channel.connected = True
     record = {**encode_record(short), "note": "n", "view": "tokens"}
-    orders._handle({"type": "generation.extend", "id": "j", "record": record, "path": 0})
+    orders.handle({"type": "generation.extend", "id": "j", "record": record, "path": 0})
     made = until(lambda: next((each for each in room.sent if each["type"] == "record"), None))
     payload = next(value for key, value in made["bundle"].items() if "generation" in key)
     whole = decode_record(payload)

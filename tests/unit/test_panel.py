@@ -84,7 +84,7 @@ class Panel:
         self.router.channel.send = self.room.send  # type: ignore[method-assign]
 
     def ask(self, action: str, **order: Any) -> None:
-        self.router._handle({"type": f"panel.{action}", "id": "panel", **order})
+        self.router.handle({"type": f"panel.{action}", "id": "panel", **order})
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.room.sent if message["type"] == kind]

@@ -6,34 +6,22 @@ import { Playground } from '../playground/playgroundView.js';
 import type { InspectionPayload } from '../protocol/inspection.js';
 import type { KernelMessage } from '../protocol/messages.js';
 import { type PlaygroundMessage, readPlayground } from '../protocol/playground.js';
-import { emptyRecord, type RecordPayload, readRecord } from '../protocol/record.js';
+import type { RecordPayload } from '../protocol/record.js';
 import { type Buffers, StreamStore } from '../protocol/streams.js';
-import { Strip } from '../strip/strip.js';
+import { type WidgetModel, WidgetStrip } from './widgetStrip.js';
 
-interface Model {
-  get(name: string): unknown;
-  send(content: unknown): void;
-  on(name: 'msg:custom', listener: (content: unknown, buffers: Buffers) => void): void;
-  off(name: 'msg:custom', listener: (content: unknown, buffers: Buffers) => void): void;
-}
-
-function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
+function render({ model, el }: { model: WidgetModel; el: HTMLElement }): () => void {
   if (model.get('kind') === 'playground') return playground(model, el);
   if (model.get('kind') === 'inside') {
     const opened = new InspectionMount(el, () => '');
     void opened.show((model.get('payload') ?? {}) as InspectionPayload, {});
     return () => opened.dispose();
   }
-  const payload = (model.get('payload') ?? {}) as RecordPayload;
-  const strip = new Strip(emptyRecord(payload), el, {}, undefined, { mode: 'surprisal' });
-  readRecord(payload).then(
-    record => strip.update(record),
-    error => el.append(String(error)),
-  );
+  const strip = new WidgetStrip(model, el, (model.get('payload') ?? {}) as RecordPayload);
   return () => strip.dispose();
 }
 
-function playground(model: Model, el: HTMLElement): () => void {
+function playground(model: WidgetModel, el: HTMLElement): () => void {
   const plays = new Set<(message: PlaygroundMessage) => void>();
   const answers = new StreamStore({ send: order => model.send(order) });
   const hear = (content: unknown, buffers: Buffers) => {

@@ -3,9 +3,16 @@
  *
  * The language is put over that of the editor; the notebook sets that again whenever a kernel starts. */
 
-import { Language } from '@codemirror/language';
+import { Language, syntaxTree } from '@codemirror/language';
 import { Compartment, EditorState, type Extension, Prec } from '@codemirror/state';
-import { EditorView, ViewPlugin } from '@codemirror/view';
+import {
+  Decoration,
+  type DecorationSet,
+  EditorView,
+  MatchDecorator,
+  ViewPlugin,
+  type ViewUpdate,
+} from '@codemirror/view';
 import type { IEditorExtensionRegistry, IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import { parseMixed } from '@lezer/common';
 import { tags } from '@lezer/highlight';
@@ -19,6 +26,49 @@ const BRACE = 123;
 const LONGEST = 300; // letters of a field
 
 const isPrompt = (first: string, mimeType: string): boolean => HEAD.test(first) && !OTHER.test(mimeType);
+
+const MARK = Decoration.mark({ class: 'cm-llm-field' });
+const CODE = /^(FencedCode|CodeText|InlineCode|CodeBlock)$/;
+
+/** Whether a place stands in code of the Markdown, whose own language may nest in it. */
+function inCode(view: EditorView, at: number): boolean {
+  for (let node: { name: string; parent: unknown } | null = syntaxTree(view.state).resolve(at, 1); node; )
+    if (CODE.test(node.name)) return true;
+    else node = node.parent as typeof node;
+  return false;
+}
+
+const FIELD_IN_CODE = new MatchDecorator({
+  regexp: new RegExp(`(?<!\\{)(?:\\{\\{)*(${FIELD.source.slice(1)})`, 'gu'),
+  decorate: (add, _, to, match, view) => {
+    const from = to - match[1]!.length;
+    if (inCode(view, from)) add(from, to, MARK);
+  },
+});
+
+/** The kernel expands {fields} in code too, where Markdown's parser looks for no elements. */
+const FIELDS_IN_CODE: Extension = [
+  ViewPlugin.define(
+    view => {
+      let tree = syntaxTree(view.state);
+      const plugin = {
+        marks: FIELD_IN_CODE.createDeco(view) as DecorationSet,
+        update(update: ViewUpdate) {
+          // The parser may come to the code later than the text is drawn.
+          const now = syntaxTree(update.state);
+          plugin.marks =
+            now === tree
+              ? FIELD_IN_CODE.updateDeco(update, plugin.marks)
+              : FIELD_IN_CODE.createDeco(update.view);
+          tree = now;
+        },
+      };
+      return plugin;
+    },
+    { decorations: plugin => plugin.marks },
+  ),
+  EditorView.baseTheme({ '.cm-llm-field': { color: 'var(--jp-mirror-editor-string-2-color, #a50)' } }),
+];
 
 /** The language of a prompt, from those that the host has. */
 async function promptLanguage(languages: IEditorLanguageRegistry): Promise<Extension> {
@@ -77,7 +127,12 @@ async function promptLanguage(languages: IEditorLanguageRegistry): Promise<Exten
         : null,
     ),
   });
-  return [new Language(language.data, parser, [], 'llm'), markdown.support.support, EditorView.lineWrapping];
+  return [
+    new Language(language.data, parser, [], 'llm'),
+    markdown.support.support,
+    EditorView.lineWrapping,
+    FIELDS_IN_CODE,
+  ];
 }
 
 /** Have every editor of a code cell look at its first line. */
