@@ -34,6 +34,7 @@ $(STAMP)-test: $(STAMP)-venv pyproject.toml
 	@$(PIP) torch==2.13.0
 	@$(PIP) -e '.[test]'
 	@$(PY) tools/transformers5.py
+	@$(PY) tools/lab44.py
 	@touch $@
 
 # The tools of the front end's tests; its build alone needs fewer.

@@ -41,14 +41,20 @@ def notebook(*cells: str) -> dict[str, Any]:
 
 @contextmanager
 def serve(
-    folder: Path, *, dark: bool = False, env: dict[str, str] | None = None, token: str = ""
+    folder: Path,
+    *,
+    dark: bool = False,
+    env: dict[str, str] | None = None,
+    token: str = "",
+    python: str = sys.executable,
+    theme: str = "",
 ) -> Iterator[str]:
     """A Jupyter server on a free port; gives its address."""
     settings = folder / ".settings"
-    theme = settings / "@jupyterlab" / "apputils-extension"
-    theme.mkdir(parents=True, exist_ok=True)
-    name = "JupyterLab Dark" if dark else "JupyterLab Light"
-    (theme / "themes.jupyterlab-settings").write_text(json.dumps({"theme": name}))
+    themes = settings / "@jupyterlab" / "apputils-extension"
+    themes.mkdir(parents=True, exist_ok=True)
+    name = theme or ("JupyterLab Dark" if dark else "JupyterLab Light")
+    (themes / "themes.jupyterlab-settings").write_text(json.dumps({"theme": name}))
     quiet = settings / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     quiet.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
     with socket.socket() as probe:
@@ -56,7 +62,7 @@ def serve(
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [
-        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", f"--port={port}"),
+        *(python, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"),
         *(
             "--ip=127.0.0.1",
             f"--IdentityProvider.token={token}",

@@ -113,9 +113,9 @@ def test_no_braces_or_quotes_either(text: str) -> None:
     ["{" * 1_000_000, "{}" * 500_000, "a" * 1_000_000, "{a b}" * 30_000, "{{" * 500_000, "}" * 1_000_000],
 )
 def test_long_bodies_are_quick(text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     parse("", text, NS)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10
 
 
 def test_the_cache_is_listed_and_emptied_by_verbs() -> None:

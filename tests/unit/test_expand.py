@@ -169,9 +169,9 @@ def test_an_expression_that_fails_is_an_error() -> None:
 )
 @pytest.mark.parametrize("evaluate", [False, True])
 def test_long_bodies_are_quick(piece: str, evaluate: bool) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     expand(piece * (1_000_000 // len(piece) // (20 if evaluate else 1)), NS, evaluate=evaluate)
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
 
 
 @given(st.text(alphabet="{}x!:r'\"[] \\-=o$^_.a", max_size=60))

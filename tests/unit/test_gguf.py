@@ -63,10 +63,10 @@ def test_every_truncation_is_a_clear_error(tiny_gguf: Path, tmp_path: Path) -> N
 def test_hostile_headers(head: bytes, tmp_path: Path) -> None:
     path = tmp_path / "hostile.gguf"
     path.write_bytes(head + b"\0" * 64)
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(ModelFileError):
         GgufFile(path)
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_what_cannot_be_run_is_named(tmp_path: Path) -> None:

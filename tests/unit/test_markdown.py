@@ -247,9 +247,9 @@ def test_mathematics_is_kept() -> None:
 )
 def test_long_texts_are_quick(piece: str) -> None:
     for letters in (3_900 * len(piece) if len(piece) < 3 else 30_000, 150_000):
-        began = time.monotonic()
+        began = time.process_time()
         text = to_safe_markdown(piece * (letters // len(piece)))
-        assert time.monotonic() - began < 5 and isinstance(text, str)
+        assert time.process_time() - began < 5 and isinstance(text, str)
 
 
 def test_a_text_too_long_to_parse_is_one_fence() -> None:

@@ -34,6 +34,8 @@ export class PanelView {
     const made = shell(element, PANEL_STYLE);
     this.root = made.root;
     this.root.classList.add('panel');
+    // It stands in no cell: the shortcuts of the host, such as that of the palette, work in it.
+    (this.root.getRootNode() as ShadowRoot).host?.removeAttribute('data-lm-suppress-shortcuts');
     this.root.setAttribute('role', 'region');
     this.root.setAttribute('aria-label', host.translate('Language models'));
     this.off = () => made.dispose();

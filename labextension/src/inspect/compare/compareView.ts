@@ -408,7 +408,9 @@ export class CompareView extends BaseInspectionView {
           h('td', { class: 'd' }, signed(this.delta(n), 2)),
         );
       });
-    const head = heads.map((name, n) => h('th', { class: n === 1 ? 'c' : n === 3 ? 'plot' : '' }, name));
+    const head = heads.map((name, n) =>
+      h(name ? 'th' : 'td', { class: n === 1 ? 'c' : n === 3 ? 'plot' : '' }, name),
+    );
     this.worst.replaceChildren(
       h('caption', {}, rows.length ? 'Where B loses most' : 'B loses nowhere'),
       h('tr', {}, ...head),

@@ -24,15 +24,17 @@ export class GhostSwitch {
   constructor(
     registry: ISettingRegistry | null,
     readonly provider: GhostProvider,
+    restored: Promise<unknown>,
   ) {
-    registry?.load(COMPLETER).then(
-      settings => {
+    // The host completes these settings by itself, which it is ready for when it is restored.
+    void restored
+      .then(() => registry?.load(COMPLETER))
+      .then(settings => {
         this.settings = settings;
-        settings.changed.connect(() => this.tell());
+        settings?.changed.connect(() => this.tell());
         this.tell();
-      },
-      () => undefined, // a host without the inline completer
-    );
+      })
+      .catch(() => undefined); // a host without the inline completer
   }
 
   get available(): boolean {
@@ -96,7 +98,7 @@ export const ghostPlugin: JupyterFrontEndPlugin<void> = {
     const provider = new GhostProvider(connectionOf);
     // While plugins are activated: JupyterLab collects the settings of providers once.
     manager.registerInlineProvider(provider);
-    const toggle = new GhostSwitch(registry, provider);
+    const toggle = new GhostSwitch(registry, provider, app.restored);
     shared = toggle;
     if (tracker) warmOnEntry(tracker, toggle);
     app.commands.addCommand(COMMAND, {
