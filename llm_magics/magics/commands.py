@@ -28,7 +28,7 @@ from .ghost.commands import GhostCommands
 from .ghost.model import GhostModel
 from .inspection.commands import InspectionCommands
 from .panel.commands import PanelCommands
-from .playground import playground
+from .playground.environment import environment
 from .playground.playground import Playground
 from .session import ModelProvider
 from .stream_sender import ActiveStream, ActiveStreams
@@ -140,7 +140,7 @@ class CommandRouter:
         """
         result = self.playgrounds.get(id)
         if result is None and action == "open":
-            news = playground.environment(self._models)
+            news = environment(self._models)
             return self.channel.send({"type": "playground", "id": id, "unknown": True, **news})
         if result is None and action == "restore":
             result = Playground(self.channel, self._models, self.streams)
