@@ -74,7 +74,7 @@ test-model: $(STAMP)-test frontend ## the tests in kernels and on the real model
 
 test-browser: $(STAMP)-test frontend ## the tests in JupyterLab and Notebook, and the notebooks
 	$(PY) tools/browser.py
-	$(PY) -m pytest -n 2 --dist loadfile --reruns 1 tests/browser
+	$(PY) -m pytest --reruns 1 tests/browser
 	$(PY) -m pytest --nbval-lax --nbval-current-env notebooks
 
 test: frontend quick test-model test-browser ## set up and pass every test there is

@@ -224,7 +224,12 @@ def test_the_strip_as_a_widget(like_vscode: Open, shot: Any) -> None:
         out = page.output(cell)
         expect(out.locator(".summary")).to_contain_text("20 tokens")
         out.locator(".t").first.hover()
-        expect(out.locator(".card")).to_contain_text("needs a running kernel")
+        expect(out.locator(".card")).to_contain_text("branch")
+    # It branches by the comm of its widget.
+    out.locator(".t").nth(1).click()
+    out.locator(".card .others .can").first.click()
+    expect(out.locator(".rail [role=treeitem]")).to_have_count(2, timeout=30_000)
+    expect(out.locator(".summary")).to_contain_text("perplexity", timeout=30_000)
     shot(page, "strip-widget")
 
 
