@@ -1,18 +1,10 @@
 /** The tokens of an answer as a widget: it branches and goes on by the widget's own comm (VS Code, Colab). */
 
-import type { KernelMessage, ViewMessage } from '../protocol/messages.js';
+import { branchFrom, type Continuation, canContinue, extensionOf } from '../protocol/continuation.js';
+import type { KernelMessage } from '../protocol/messages.js';
 import { GENERATION_MIME } from '../protocol/mime.js';
-import {
-  emptyRecord,
-  type GenerationRecord,
-  pathTokens,
-  type RecordPayload,
-  readRecord,
-  withExtension,
-  withGrowing,
-} from '../protocol/record.js';
+import { emptyRecord, type GenerationRecord, type RecordPayload, readRecord } from '../protocol/record.js';
 import { type Buffers, StreamStore } from '../protocol/streams.js';
-import type { Token } from '../protocol/token.js';
 import type { StreamStatus, StripHost } from '../strip/host.js';
 import { Strip } from '../strip/strip.js';
 import { h, icon } from '../ui/dom.js';
@@ -72,40 +64,15 @@ export class WidgetStrip {
   /** A record of the kernel's own model can be branched; one that was read, or of a server, cannot. */
   private host(): StripHost {
     const { payload, model } = this;
-    const remote = String(payload.model?.revision ?? '').startsWith('openai:');
-    const old = (payload.schema ?? 1) < 2; // has no prompt to go on from
-    if (model.get('live') !== true || payload.kind === 'trace' || remote || old) return {};
+    if (model.get('live') !== true || !canContinue(payload)) return {};
     return {
       stop: () => this.job && model.send({ type: 'stream.stop', id: this.job.id }),
-      branch: (parent, at, token) => this.branch(parent, at, token),
-      extend: path => this.extend(path),
+      branch: (parent, at, token) => this.start(branchFrom(payload, this.record, parent, at, token)),
+      extend: path => this.start(extensionOf(payload, this.record, path)),
     };
   }
 
-  private branch(parent: number, at: number, token: number | string): void {
-    const { record } = this;
-    const most = Math.max(record.options.max_tokens ?? 0, at + 1);
-    this.start(
-      id => ({ type: 'generation.branch', id, record: this.payload, parent, at, token }),
-      most,
-      tokens => withGrowing(record, parent, at, tokens),
-    );
-  }
-
-  private extend(path: number): void {
-    const { record } = this;
-    this.start(
-      id => ({ type: 'generation.extend', id, record: this.payload, path }),
-      pathTokens(record, path).length,
-      tokens => withExtension(record, path, tokens),
-    );
-  }
-
-  private start(
-    order: (id: string) => ViewMessage,
-    most: number,
-    grown: (tokens: Token[]) => GenerationRecord,
-  ): void {
+  private start({ order, most, grown }: Continuation): void {
     if (this.job) return;
     const id = Math.random().toString(36).slice(2);
     const live: StreamStatus = { maxTokens: most };

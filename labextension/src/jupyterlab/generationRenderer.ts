@@ -2,17 +2,10 @@
 
 import type { IRenderMime, IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
-import type { KernelMessage, ViewMessage } from '../protocol/messages.js';
+import { branchFrom, type Continuation, canContinue, extensionOf } from '../protocol/continuation.js';
+import type { KernelMessage } from '../protocol/messages.js';
 import { GENERATION_MIME } from '../protocol/mime.js';
-import {
-  emptyRecord,
-  type GenerationRecord,
-  pathTokens,
-  type RecordPayload,
-  readRecord,
-  withExtension,
-  withGrowing,
-} from '../protocol/record.js';
+import { emptyRecord, type GenerationRecord, type RecordPayload, readRecord } from '../protocol/record.js';
 import type { StreamState } from '../protocol/streams.js';
 import type { Token } from '../protocol/token.js';
 import type { StreamStatus, StripHost } from '../strip/host.js';
@@ -245,15 +238,15 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
       stop: connection && (() => connection.stop(this.job?.id ?? id)),
       // Asked when it is needed: at load, outputs are drawn before there is a kernel.
       get branch() {
-        return connection && canBranch(payload) && connection.availability !== 'none' ? branch : undefined;
+        return connection && canContinue(payload) && connection.availability !== 'none' ? branch : undefined;
       },
       get extend() {
-        return connection && canBranch(payload) && payload.data && connection.availability !== 'none'
+        return connection && canContinue(payload) && payload.data && connection.availability !== 'none'
           ? more
           : undefined;
       },
       get inspect() {
-        const isHere = canBranch(payload) || payload.kind === 'trace';
+        const isHere = canContinue(payload) || payload.kind === 'trace';
         return connection && isHere && payload.data && connection.availability !== 'none'
           ? openView
           : undefined;
@@ -275,32 +268,14 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
   // --- what the kernel makes more of
 
   private branch(parent: number, at: number, token: number | string): void {
-    const { record } = this;
-    if (!record) return;
-    const most = Math.max(record.options.max_tokens ?? 0, at + 1);
-    const known = pathTokens(record, parent)[at]?.alternatives.find(item => item.id === token);
-    const first = known ? [{ ...known, entropy: 0, rank: 0, alternatives: [], time: 0 }] : [];
-    const grown = (tokens: Token[]) => withGrowing(record, parent, at, tokens.length ? tokens : first);
-    this.start(
-      id => ({ type: 'generation.branch', id, record: this.payload, parent, at, token }),
-      most,
-      grown,
-    );
+    if (this.record) this.start(branchFrom(this.payload, this.record, parent, at, token));
   }
 
   private more(path: number): void {
-    const { record } = this;
-    if (!record) return;
-    const grown = (tokens: Token[]) => withExtension(record, path, tokens);
-    const most = pathTokens(record, path).length;
-    this.start(id => ({ type: 'generation.extend', id, record: this.payload, path }), most, grown);
+    if (this.record) this.start(extensionOf(this.payload, this.record, path));
   }
 
-  private start(
-    order: (id: string) => ViewMessage,
-    most: number,
-    grown: (tokens: Token[]) => GenerationRecord,
-  ): void {
+  private start({ order, most, grown }: Continuation): void {
     const { connection } = this.place!;
     if (this.job) return;
     const { payload, record } = this;
@@ -364,10 +339,4 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
 
 function same(one: RecordPayload, other: RecordPayload): boolean {
   return one.run?.id ? one.run.id === other.run?.id : !!one.data && one.data === other.data;
-}
-
-function canBranch(payload: RecordPayload): boolean {
-  // A server has no weights here to go on with.
-  const remote = String(payload.model?.revision ?? '').startsWith('openai:');
-  return payload.kind !== 'trace' && (payload.schema ?? 1) > 1 && !remote;
 }

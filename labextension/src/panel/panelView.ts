@@ -31,14 +31,14 @@ export class PanelView {
     element: HTMLElement,
     private readonly host: PanelHost,
   ) {
-    const made = shell(element, PANEL_STYLE);
-    this.root = made.root;
+    const outer = shell(element, PANEL_STYLE);
+    this.root = outer.root;
     this.root.classList.add('panel');
     // It stands in no cell: the shortcuts of the host, such as that of the palette, work in it.
     (this.root.getRootNode() as ShadowRoot).host?.removeAttribute('data-lm-suppress-shortcuts');
     this.root.setAttribute('role', 'region');
     this.root.setAttribute('aria-label', host.translate('Language models'));
-    this.off = () => made.dispose();
+    this.off = () => outer.dispose();
     const refresh = h(
       'button',
       { class: 'button plain', type: 'button', 'data-key': 'refresh', onclick: () => host.refresh() },

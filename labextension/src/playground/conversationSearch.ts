@@ -45,14 +45,14 @@ export class ConversationSearch {
   }
 
   private go(by: number, afresh = false): void {
-    const found = this.find(this.field.value);
-    if (afresh) this.at = found.length ? 0 : -1;
-    else if (found.length) this.at = (this.at + by + found.length) % found.length;
+    const turns = this.find(this.field.value);
+    if (afresh) this.at = turns.length ? 0 : -1;
+    else if (turns.length) this.at = (this.at + by + turns.length) % turns.length;
     this.count.textContent = this.field.value.trim()
-      ? found.length
-        ? `${this.at + 1} of ${found.length}`
+      ? turns.length
+        ? `${this.at + 1} of ${turns.length}`
         : 'none'
       : '';
-    this.show(found[this.at]);
+    this.show(turns[this.at]);
   }
 }

@@ -25,7 +25,7 @@ class TokenStream(Protocol):
 
 
 class FrameOutput(Protocol):
-    """Where frames are shown."""
+    """Show frames."""
 
     def show(self, bundle: dict[str, Any], *metadata: Any) -> None: ...
 

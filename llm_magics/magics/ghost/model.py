@@ -45,7 +45,7 @@ class GhostModel:
         if not name and self._models.remote is not None:
             raise UsageError(
                 "ghost text needs a model on this machine",
-                hint="Name one: %llm ghost on smollm2-135m-instruct.",
+                hint="Name one: %llm ghost --ghost-model smollm2-135m-instruct.",
             )
         if not name and not is_here(catalog.DEFAULT):
             raise UsageError("no model is loaded", hint="Run a %%llm cell first, which fetches the model.")
@@ -60,10 +60,7 @@ class GhostModel:
 
         if self._own is None or self._own[0] != name:
             if not is_here(name):
-                raise UsageError(
-                    f"{single_line(name)} is not on this machine",
-                    hint="Run %llm pull NAME to download it.",
-                )
+                raise not_here(name)
             self._own = None  # gives its memory back before the next one is loaded
             self._own = name, load(name)
         return self._own[1]

@@ -10,6 +10,8 @@ from ...sanitize import single_line
 from ...sources import adapters, catalog
 from .jobs import Job
 
+_STEP = 100_000_000  # bytes: memory that changes by less is no news
+
 if TYPE_CHECKING:
     from ...models.model import Model
     from ..ghost.commands import GhostCommands
@@ -26,7 +28,7 @@ def panel_state(models: ModelProvider, ghost: GhostCommands, jobs: Sequence[Job]
         "model": None if model is None else _model(model, models.active or model),
         "server": None if remote is None else single_line(remote.name),
         "default": {"name": entry.name, "title": entry.title, "bytes": entry.size_bytes},
-        "free": free_bytes(),
+        "free": free_bytes() // _STEP * _STEP,
         "adapters": [_adapter(item, model) for item in adapters.entries()],
         "adapter": None if standing is None else {"name": standing[0], "strength": standing[1]},
         "jobs": [job.to_dict() for job in jobs],

@@ -12,7 +12,7 @@ import type { Outputs } from '../notebookOutput.js';
 
 const SHOW = 'llm-magics:show-tokens';
 const EXPLAIN = 'llm-magics:explain-error';
-const PLAYGROUND = 'llm-magics:playground';
+export const PLAYGROUND = 'llm-magics:playground';
 const CATEGORY = 'Language Models';
 
 interface CodeModel {

@@ -45,7 +45,7 @@ function cellsAbove({ content }: NotebookPanel): SourceCell[] {
     .map(({ model }) => ({ type: model.type, source: model.sharedModel.getSource() }));
 }
 
-export interface GhostStatus {
+interface GhostStatus {
   model: string;
   ms: number;
 }
@@ -80,7 +80,6 @@ export class GhostProvider implements IInlineCompletionProvider {
   private model = '';
   private job: Job | undefined;
   private status: GhostStatus | undefined;
-  private readonly listeners = new Set<(status: GhostStatus) => void>();
 
   constructor(private readonly connectionOf: (panel: NotebookPanel) => KernelConnection) {}
 
@@ -88,11 +87,6 @@ export class GhostProvider implements IInlineCompletionProvider {
   get name(): string {
     const { status } = this;
     return status ? `${status.model} · ${status.ms} ms` : 'Language model of the notebook';
-  }
-
-  onStatus(listener: (status: GhostStatus) => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
   }
 
   configure(settings: Record<string, unknown>): void {
@@ -119,14 +113,13 @@ export class GhostProvider implements IInlineCompletionProvider {
     const { maxTokens, model } = this;
     const job = this.start(connection, editor, { ...text, automatic, max_tokens: maxTokens, model });
     const first = await this.next(job);
-    if (job.failed && !automatic) return { items: [this.item(job, '', { message: job.failed })] };
+    if (job.failed && !automatic) return { items: [{ insertText: '', error: { message: job.failed } }] };
     if (!first?.text) {
       this.stop(job);
       return { items: [] };
     }
     this.paint(job, first);
-    const item = this.item(job, first.text);
-    return { items: [first.done ? item : { ...item, isIncomplete: true, token: job.id }] };
+    return { items: [{ insertText: first.text, isIncomplete: !first.done, token: job.id }] };
   }
 
   /** Have the kernel read the cell that was entered, so that the first suggestion comes sooner. */
@@ -158,10 +151,6 @@ export class GhostProvider implements IInlineCompletionProvider {
     if (!job || job.over) return;
     this.finish(job);
     job.connection.send({ type: 'ghost.stop', id: job.id });
-  }
-
-  private item(job: Job, insertText: string, error?: { message: string }): IInlineCompletionItem {
-    return error ? { insertText, error } : { insertText, token: job.id };
   }
 
   private finish(job: Job): void {
@@ -214,7 +203,6 @@ export class GhostProvider implements IInlineCompletionProvider {
     const message = job.messages.splice(0).at(-1)!;
     if (message.model) {
       this.status = { model: message.model, ms: message.ms ?? 0 };
-      for (const listener of this.listeners) listener(this.status);
     }
     if (message.done) this.finish(job);
     return message;

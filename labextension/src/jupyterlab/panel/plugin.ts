@@ -10,13 +10,13 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import { PanelView } from '../../panel/panelView.js';
 import type { CacheListing } from '../../protocol/panel.js';
+import { PLAYGROUND } from '../cells/commands.js';
 import { ghostSwitch } from '../ghost/plugin.js';
 import { KernelState } from './kernelState.js';
 import { deleteModel, listCache } from './serverCache.js';
 import { StatusItem } from './statusItem.js';
 
 const SHOW = 'llm-magics:show-panel';
-const PLAYGROUND = 'llm-magics:playground';
 const RANK = 900;
 
 const icon = new LabIcon({
