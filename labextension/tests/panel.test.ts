@@ -11,6 +11,7 @@ const state: PanelState = {
   model: {
     name: 'gpt2',
     title: 'GPT-2',
+    key: 'gpt2/auto-7-a',
     license: 'MIT',
     precision: 'auto',
     kl: 0.0092,
@@ -131,6 +132,15 @@ test.each([
   expect(text()).toContain("Cache of the server's machine (box)");
   view.update({ ...content, kernel, state: undefined, cache: undefined, place: 'server' });
   expect(text()).toContain('The list cannot be read');
+});
+
+test('another precision of the model in use can be deleted', () => {
+  const { view, button, text } = panel();
+  const other = { ...cached('gpt2'), key: 'gpt2/int8-7-b', precision: 'int8' };
+  view.update({ ...content, cache: { ...content.cache!, models: [cached('gpt2'), other] } });
+  expect(button('Delete GPT2, int8')).toBeDefined();
+  expect(button('Delete GPT2, auto')).toBeUndefined();
+  expect(text().match(/· in use ·/g)).toHaveLength(1);
 });
 
 test('an error can be dismissed; names are shown as text', () => {

@@ -39,7 +39,7 @@ export class CacheList {
       place === 'kernel'
         ? t("Cache of the kernel's machine (%1), %2 free", ...values)
         : t("Cache of the server's machine (%1), %2 free", ...values);
-    const loaded = (model: CachedModel) => state?.model?.name === model.name;
+    const loaded = (model: CachedModel) => state?.model?.key === model.key;
     return [
       h('p', { class: 'fg2' }, where),
       cache.models.length

@@ -74,7 +74,7 @@ export class PanelView {
     const total = models.reduce((sum, model) => sum + model.bytes, 0);
     this.show(
       'In the cache',
-      [cache, state?.model?.name, state?.model?.precision, content.place, this.cache.asking],
+      [cache, state?.model?.key, content.place, this.cache.asking],
       cache ? `${models.length} · ${bytes(total)}` : '',
       () => this.cache.draw(content, () => this.update(content)),
     );

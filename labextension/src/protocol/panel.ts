@@ -3,6 +3,8 @@
 export interface LoadedModel {
   name: string;
   title: string;
+  /** Of its entry in the cache; empty where it is not there. */
+  key: string;
   license: string;
   precision: string;
   kl: number | null;

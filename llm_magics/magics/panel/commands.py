@@ -13,7 +13,7 @@ from ..channel import Order, Transport
 from ..ghost.model import is_here, not_here
 from .feed import ChangeFeed
 from .jobs import JobList
-from .state import panel_state
+from .state import cache_key, panel_state
 
 if TYPE_CHECKING:
     from ..ghost.commands import GhostCommands
@@ -141,7 +141,7 @@ class PanelCommands:
         """Remove a model of the cache, but not the one in use."""
         key = _name(order, "key")
         model = self._models.loaded
-        if model is not None and model.folder is not None and model.folder.as_posix().endswith(f"/{key}"):
+        if model is not None and model.folder is not None and cache_key(model.folder) == key:
             raise UsageError("this model is in use", hint="Use another model first.")
 
         def delete() -> None:

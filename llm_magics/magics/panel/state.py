@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...sanitize import single_line
@@ -36,6 +37,11 @@ def panel_state(models: ModelProvider, ghost: GhostCommands, jobs: Sequence[Job]
     }
 
 
+def cache_key(folder: Path) -> str:
+    """Return the key in the cache of the folder of a converted model."""
+    return "/".join(folder.parts[-2:])
+
+
 def _model(model: Model, active: Model) -> dict[str, Any]:
     last = active.last or model.last
     timing = last.timing if last is not None and last.tokens else None
@@ -43,6 +49,7 @@ def _model(model: Model, active: Model) -> dict[str, Any]:
     return {
         "name": entry.name if entry else single_line(model.name),
         "title": entry.title if entry else single_line(model.name),
+        "key": "" if model.folder is None else cache_key(model.folder),
         "license": single_line(model.info.license),
         "precision": model.info.precision,
         "kl": None if model.fidelity is None else model.fidelity.kl,
