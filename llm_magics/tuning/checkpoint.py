@@ -115,6 +115,7 @@ class Checkpoint:
             "parameters": parameters,
             "model": run.model.info.fingerprint,
             "data": data_hash(run.rows),
+            "rows": len(run.split.train),
             "options": run.options.to_dict(),
             "plan": run.plan.to_dict() if run.plan else None,
             "number_format": str(trainer.network.kind).removeprefix("torch."),
@@ -150,6 +151,20 @@ class SavedState:
         if isinstance(first, bool) or not isinstance(first, int) or first < 0:
             raise ModelFileError("the checkpoint is damaged: it has no plan", hint="Name a new folder.")
         return first
+
+    @property
+    def rows(self) -> int | None:
+        """Return how many of the training rows are trained on; None where the file does not say: all.
+
+        Raises:
+            ModelFileError: the file has no number there.
+        """
+        rows = self._state.get("rows")
+        if rows is not None and (type(rows) is not int or rows < 1):
+            raise ModelFileError(
+                "the checkpoint is damaged: its rows are no count", hint="Name a new folder."
+            )
+        return rows
 
     def restore(self, run: RunState, trainer: Trainer) -> Best | None:
         """Make a run that has just begun what it was; gives its best moment.

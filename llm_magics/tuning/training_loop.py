@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .training.trainer import Trainer
 
 PROBED = 4  # rows that are read to guess what a step takes
+FROZEN_SHARE = 0.6  # of the time that is left, for the frozen layers
 PATIENCE = 3  # checks in a row that are worse than the best: the held-out loss has turned
 CHECKED, REPORTED = 32, 48  # rows at most for a check, and for the final figure
 SAMPLED = 5  # times that the prompts are answered on the way
@@ -73,6 +74,7 @@ class TrainingLoop:
         self.adapter_step = 0
         self.base_losses: np.ndarray | None = None
         self._around_s = 0.0  # what comes before the steps and after them
+        self._row_s = 0.0  # seconds of reading one row with all layers; 0 where it was not timed
         self._kept_at = 0  # the step of the last checkpoint where nothing is held out
 
     @property
@@ -145,6 +147,8 @@ class TrainingLoop:
         run, options = self.run, self.run.options
         saved = self.checkpoint.read() if self.checkpoint else None
         setup = TrainingSetup(run, saved)
+        if saved is not None:
+            run.split.train = run.split.train[: saved.rows]
         yield from self._start_trainer(setup, setup.first_layer, options.batch)
         if saved is not None:
             self.best_state = saved.restore(run, self.trainer)
@@ -196,6 +200,7 @@ class TrainingLoop:
         # On a slow machine one step with all layers may take all the time that there is.
         estimate = affordable(self._estimated_step_s())
         if not is_current(estimate):
+            self._limit_rows(estimate)
             yield from self._start_trainer(setup, estimate.first_layer, estimate.batch)
             yield from self._time_steps()
             return estimate
@@ -203,6 +208,7 @@ class TrainingLoop:
         measured = affordable(self._step_s())
         if not self.failed and not is_current(measured):
             run.history, run.heldout_losses, self.best_state = [], {}, None
+            self._limit_rows(measured)
             yield from self._start_trainer(setup, measured.first_layer, measured.batch)
             yield from self._time_steps()
         return measured
@@ -214,12 +220,29 @@ class TrainingLoop:
         if self.end_at is None or not few:
             return 0.0
         trainer.loss(few[:1])  # the first one prepares kernels
-        began = time.perf_counter()
-        trainer.loss(few)
-        per_row = (time.perf_counter() - began) / len(few)
-        guess = 3 * per_row * min(run.options.batch, len(run.split.train))
-        # A guess is enough where all layers are out of reach; else they are timed.
-        return guess if (self._seconds_left() or 0) < guess * ENOUGH / 2 else 0.0
+        for count in sorted({1, len(few)}):
+            began = time.perf_counter()
+            trainer.loss(few[:count])
+            self._row_s = (time.perf_counter() - began) / count
+            guess = 3 * self._row_s * min(run.options.batch, len(run.split.train))
+            # A guess is enough where all layers are out of reach, and one row where they are far out of it.
+            if (self._seconds_left() or 0) < guess * ENOUGH / (2 * count):
+                return guess
+        return 0.0
+
+    def _limit_rows(self, tier: Tier) -> None:
+        """Leave out rows of which the frozen layers cannot be computed in time."""
+        left, split = self._seconds_left(), self.run.split
+        if left is None or not self._row_s:
+            return
+        rows = max(int(FROZEN_SHARE * left / self._row_s), 3 * tier.batch)
+        total = len(split.train)
+        split.validation = split.validation[: max(rows // 4, 1)]
+        split.train = split.train[: max(rows - len(split.validation), 1)]
+        if len(split.train) < total:
+            self.run.notes.append(
+                f"{len(split.train)} of {total} rows are trained on: there is no time to read the others"
+            )
 
     def _time_steps(self) -> Iterator[None]:
         """Compute the first validation loss, and time the first steps."""

@@ -192,6 +192,33 @@ def test_a_checkpoint_goes_on(model: Model, tmp_path: Path) -> None:
         Checkpoint(tmp_path / "other")
 
 
+def test_rows_that_there_is_no_time_to_read_are_left_out(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CI of a slow processor: computing the frozen layers of all rows took twice the minute."""
+    monkeypatch.setattr(training_loop, "time", SimpleNamespace(perf_counter=lambda: 0.0))
+    loop = training_loop.TrainingLoop(run_of(model, minutes=1), None)
+    for _ in loop._prepare():
+        pass
+    total, loop.end_at, loop._row_s, loop.reserve_s = len(loop.run.split.train), 10.0, 0.5, 0.0
+    loop._limit_rows(Tier(0, 2, ""))
+    rows = len(loop.run.split.train)
+    assert rows + len(loop.run.split.validation) == 12 and len(loop.run.split.validation) <= 3
+    assert loop.run.notes[-1].startswith(f"{rows} of {total} rows are trained on")
+    monkeypatch.undo()
+    # A run that goes on learns from the same rows.
+    first = run_of(model, steps=6, resume=tmp_path / "kept")
+    for _ in first.train_steps():
+        if first.step == 5:
+            break
+    state = json.loads((tmp_path / "kept" / STATE).read_text())
+    assert state["rows"] == total
+    (tmp_path / "kept" / STATE).write_text(json.dumps({**state, "rows": rows}))
+    again = run_of(model, steps=6, resume=tmp_path / "kept")
+    run_to_end(again)
+    assert len(again.split.train) == rows and again.step == 6
+
+
 def test_a_full_disk_stops_no_run(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise StoreError("there is no room", hint="make some")
@@ -391,7 +418,7 @@ def test_folders_that_are_no_checkpoint(model: Model, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["step", "total", "best", "history", "checks", "plan", "options", "parameters", "model"]
+    "key", ["step", "total", "best", "history", "checks", "plan", "options", "parameters", "model", "rows"]
 )
 def test_odd_checkpoints_are_errors_in_words(model: Model, tmp_path: Path, key: str) -> None:
     """A25: six kinds ended in raw errors."""

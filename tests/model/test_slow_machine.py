@@ -63,9 +63,11 @@ def test_a_fifth_of_a_core(default_gguf: Path) -> None:
         process.kill()
         process.wait()
     print(told)
+    # What cannot be cut short (opening the network, the first answers) takes about one step with all layers.
     # Other tests may run on this core: where they left less than the share, the bound is as much longer.
     share = min(told["cpu"] / told["seconds"], SHARE)
-    assert told["seconds"] < 105 * SHARE / share
+    full = re.search(r"with all of them a step takes ([\d.]+) s", told["reason"])
+    assert told["seconds"] < (60 + 1.5 * float(full[1]) if full else 105) * SHARE / share
     slow = re.search(r"short for this machine: --minutes [2-9]", told["reason"])
     assert told["step"] >= 15 or (slow and told["first"] > 0)  # enough, or not all layers and it says so
     assert told["adapter_step"] or any("nothing was learnt" in note for note in told["notes"])
