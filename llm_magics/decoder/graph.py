@@ -19,6 +19,7 @@ where logits are asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -227,11 +228,13 @@ class _DecoderGraph:
         own, bias = w.has("head"), w.vector("head", size=spec.vocab, kind="bias")
         packed = None if spec.hidden % BLOCK else self.recipe.table(table)
         if packed is None:
-            embedded = b.node("Gather", [b.floats("embed", self.recipe.half(table.dequantize())), ids])
+            embedded = b.node("Gather", [b.table("embed", table, self.recipe), ids])
         else:
             embedded, parts = b.rows("embed", packed, ids)
+            nbytes = packed.nbytes
+            packed = replace(packed, q=packed.q[:0].copy())  # it is written, and large
             if not own:
-                return embedded, lambda x: b.tied(x, parts, packed)
+                return embedded, lambda x: b.tied(x, parts, packed, nbytes)
 
         def head(x: ir.Value) -> ir.Value:
             source = w.matrix("head", shape=(spec.vocab, spec.hidden)) if own else table

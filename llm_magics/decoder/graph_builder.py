@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from ..formats.tensors import Floats, Halves, Tensor
+from ..formats.tensors import Floats, Halves, Tensor, iterate_rows
 from .precision import Precision
 from .quantize import BLOCK, CHUNK, Packed
 
@@ -116,6 +116,13 @@ class GraphBuilder:
             else self.node("Cast", [constant], to=int(ir.DataType.FLOAT))
         )
 
+    def table(self, name: str, table: Tensor, recipe: Precision) -> ir.Value:
+        """Return a table as float32 values, stored as the precision wants; written some rows at a time."""
+        parts = (recipe.half(part.dequantize()) for part in iterate_rows([table], _rows_of(table)))
+        stored = self._external(name, parts, table.shape[0])
+        halves = recipe.precision == "fp16"
+        return self.node("Cast", [stored], to=int(ir.DataType.FLOAT)) if halves else stored
+
     def linear(
         self, name: str, x: ir.Value, weight: Packed | Floats | Halves, bias: Floats | None = None
     ) -> ir.Value:
@@ -138,7 +145,7 @@ class GraphBuilder:
             "MatMulNBits",
             [x, *parts],
             domain=MS,
-            N=len(weight.q),
+            N=len(weight.scales),
             K=weight.inputs,
             bits=weight.bits,
             block_size=BLOCK,
@@ -160,12 +167,12 @@ class GraphBuilder:
 
         It is packed some rows at a time; no copy of all of it is ever in memory.
         """
-        count, step = table.shape[0], max(1, CHUNK // table.shape[1])
+        count = table.shape[0]
         written: list[Packed] = []  # without their q
 
         def parts() -> Iterator[NDArray[Any]]:
-            for at in range(0, count, step):
-                part = recipe.lookup(table.take(slice(at, at + step)))
+            for rows in iterate_rows([table], _rows_of(table)):
+                part = recipe.lookup(rows)
                 if isinstance(part, Packed):
                     written.append(replace(part, q=part.q[:0]))
                     yield part.q.reshape(len(part.q), -1)
@@ -182,10 +189,45 @@ class GraphBuilder:
         how = {"bits": written[0].bits, "block_size": BLOCK, "quantize_axis": 1}
         return self.node("GatherBlockQuantized", inputs, domain=MS, **how)  # type: ignore[no-any-return]
 
-    def tied(self, x: ir.Value, parts: list[ir.Value | None], table: Packed) -> ir.Value:
-        """Return the head over the table of :meth:`rows`."""
-        self.bytes_per_token += table.nbytes
+    def experts(self, name: str, parts: Iterable[Packed | Floats], count: int) -> tuple[list[ir.Value], int]:
+        """Write the matrices of experts one below the other; one of them at a time is in memory.
+
+        Args:
+            name: of the weights.
+            parts: the matrix of each expert, all packed or all floats.
+            count: the number of experts.
+
+        Returns:
+            The inputs of the node, (count, N, …), and their size in bytes.
+        """
+        scales: list[Floats] = []
+        nbytes = 0
+
+        def written() -> Iterator[NDArray[Any]]:
+            nonlocal nbytes
+            for part in parts:
+                if isinstance(part, Packed):
+                    scales.append(part.scales)
+                    nbytes += part.nbytes
+                    yield part.q.reshape(1, len(part.q), -1)
+                else:
+                    nbytes += part.nbytes
+                    yield part[None]
+
+        weights = self._external(name, written(), count)
+        if not scales:
+            return [weights], nbytes
+        return [weights, self.constant(f"{name}.scales", np.stack(scales))], nbytes
+
+    def tied(self, x: ir.Value, parts: list[ir.Value | None], table: Packed, nbytes: int) -> ir.Value:
+        """Return the head over the table of :meth:`rows`, of so many bytes."""
+        self.bytes_per_token += nbytes
         return self._nbits(x, parts, table)
+
+
+def _rows_of(table: Tensor) -> int:
+    """Return how many rows of a table are turned into floats at once."""
+    return max(1, CHUNK // table.shape[1])
 
 
 def value(name: str, dtype: ir.DataType, *shape: int | str) -> ir.Value:

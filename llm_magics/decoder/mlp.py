@@ -10,7 +10,7 @@ import onnx_ir as ir
 from ..errors import ModelFileError
 from .graph_builder import MS, GraphBuilder
 from .precision import Precision
-from .quantize import BLOCK, Packed
+from .quantize import BLOCK
 from .weights import OTHER, Weights
 
 
@@ -85,34 +85,24 @@ def experts(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value)
         ("up", ("expert_gate", "expert_up"), (spec.expert_ffn, spec.hidden)),
         ("down", ("expert_down",), (spec.hidden, spec.expert_ffn)),
     ):
-        parts = [
+        parts = (
             recipe.expert([w.matrix(role, i, shape, expert=expert) for role in roles])
             for expert in range(spec.experts)
-        ]
+        )
         biases = [w.expert_bias(role, i, shape[0]) for role in roles]
         bias = None
         if all(item is not None for item in biases):
-            stacked = np.stack([item for item in biases if item is not None], axis=-1)
-            bias = b.constant(f"expert_{name}.{i}.bias", stacked.reshape(spec.experts, -1))
-        packed = [part for part in parts if isinstance(part, Packed)]
-        if packed:
-            q = np.stack([part.q.reshape(len(part.q), -1) for part in packed])
-            scales = np.stack([part.scales for part in packed])
-            inputs += [
-                b.constant(f"expert_{name}.{i}.q", q),
-                b.constant(f"expert_{name}.{i}.scales", scales),
-                bias,
-            ]
-            b.bytes_per_token += int((q.nbytes + scales.nbytes) * share)
-            more |= {"expert_weight_bits": packed[0].bits, "block_size": BLOCK}
-        else:
-            floats = np.stack([part for part in parts if not isinstance(part, Packed)])
-            inputs += [b.constant(f"expert_{name}.{i}", floats), bias]
-            b.bytes_per_token += int(floats.nbytes * share)
+            values = np.stack([item for item in biases if item is not None], axis=-1)
+            bias = b.constant(f"expert_{name}.{i}.bias", values.reshape(spec.experts, -1))
+        weights, nbytes = b.experts(f"expert_{name}.{i}", parts, spec.experts)
+        inputs += [*weights, bias]
+        b.bytes_per_token += int(nbytes * share)
+        if recipe.packs_experts:
+            more |= {"expert_weight_bits": 8, "block_size": BLOCK}
     if spec.swiglu_limit:
         more["swiglu_limit"] = spec.swiglu_limit
     out = b.node(
-        "QMoE" if packed else "MoE",
+        "QMoE" if recipe.packs_experts else "MoE",
         inputs,
         domain=MS,
         k=spec.experts_used,

@@ -9,8 +9,20 @@ import numpy as np
 
 from ..core.validation import format_value
 from ..errors import UsageError
-from ..formats.tensors import Floats, Halves, Tensor, stack
-from .quantize import BLOCK, Packed, nearest_affine, pack, pack4, pack4_with_zero, pack8, pack_exact
+from ..formats.tensors import Floats, Halves, Tensor, iterate_rows, sample_rows
+from .quantize import (
+    BLOCK,
+    CHUNK,
+    Packed,
+    join_rows,
+    nearest_affine,
+    pack,
+    pack4,
+    pack4_with_zero,
+    pack8,
+    pack_exact,
+    round8,
+)
 
 PRECISIONS = {
     "auto": "keeps the bits of a quantised file, 8 bits of a float one: within KL 0.01 of the source",
@@ -59,16 +71,21 @@ class Precision:
         if self.precision == "exact":
             exact = pack_exact(tensors)
             return self.dense(tensors) if exact is None else exact
-        tensor = stack(tensors)
         if self.precision == "int8":
-            return pack8(tensor)
-        if self.precision == "int4" and tensor.kind not in ("Q4_0", "Q4_1", "INT4"):
-            return _mixed(role, tensor)
-        return pack([tensor])
+            return pack8(tensors)
+        if self.precision == "int4" and tensors[0].kind not in ("Q4_0", "Q4_1", "INT4"):
+            return _mixed(role, tensors)
+        return pack(tensors)
 
     def dense(self, tensors: Sequence[Tensor]) -> Floats | Halves:
         """Return the same as floats, ``(K, N)``."""
-        return self.half(np.ascontiguousarray(stack(tensors).dequantize().T))
+        rows, inner = sum(tensor.shape[0] for tensor in tensors), tensors[0].shape[1]
+        dense = np.empty((inner, rows), np.float16 if self.precision == "fp16" else np.float32)
+        at = 0
+        for part in iterate_rows(tensors, max(1, CHUNK // inner)):
+            dense[:, at : at + part.shape[0]] = part.dequantize().T
+            at += part.shape[0]
+        return dense
 
     def table(self, tensor: Tensor) -> Packed | None:
         """Return the embedding in 8 bits, exactly where its kind allows; None where it stays in floats."""
@@ -76,7 +93,7 @@ class Precision:
             self.precision == "exact" and tensor.kind not in ("Q8_0", "Q4_0")
         ):
             return None
-        return pack([tensor]) if tensor.kind == "Q4_0" else pack8(tensor)
+        return pack([tensor]) if tensor.kind == "Q4_0" else pack8([tensor])
 
     def lookup(self, tensor: Tensor) -> Packed | Floats | Halves:
         """Return rows of a large table that is only looked up: in 4 bits where the precision is int4."""
@@ -85,11 +102,20 @@ class Precision:
         packed = None if tensor.shape[1] % BLOCK else self.table(tensor)
         return self.half(tensor.dequantize()) if packed is None else packed
 
+    @property
+    def packs_experts(self) -> bool:
+        """Return whether the matrices of experts are packed; they are floats otherwise."""
+        return self.precision not in ("fp32", "fp16", "exact")
+
     def expert(self, tensors: Sequence[Tensor]) -> Packed | Floats:
         """Return one expert's matrices for the MoE kernels, ``(N, K)``; of two, the rows take turns."""
-        weights = np.stack([tensor.dequantize() for tensor in tensors], axis=1)
-        weights = weights.reshape(-1, weights.shape[-1])
-        return weights if self.precision in ("fp32", "fp16", "exact") else pack8(Tensor.of("expert", weights))
+        step = max(1, CHUNK // tensors[0].shape[1])
+        parts = zip(*(iterate_rows([tensor], step) for tensor in tensors), strict=True)
+        floats = (np.stack([rows.dequantize() for rows in part], axis=1) for part in parts)
+        turns = (rows.reshape(-1, rows.shape[-1]) for rows in floats)
+        if not self.packs_experts:
+            return np.concatenate(list(turns))
+        return join_rows(map(round8, turns), sum(tensor.shape[0] for tensor in tensors))
 
 
 def check_precision(precision: str) -> str:
@@ -109,12 +135,12 @@ def check_precision(precision: str) -> str:
     return precision
 
 
-def _mixed(role: str, tensor: Tensor) -> Packed:
+def _mixed(role: str, tensors: Sequence[Tensor]) -> Packed:
     """Return 4 bits, or 8 where 4 would lose too much of this very matrix; measured on every n-th row."""
-    if tensor.shape[1] % BLOCK == 0:
-        sample = tensor.take(slice(0, None, max(1, tensor.shape[0] // 256))).dequantize()
+    if tensors[0].shape[1] % BLOCK == 0:
+        sample = sample_rows(tensors, max(1, sum(tensor.shape[0] for tensor in tensors) // 256))
         d, m, q = nearest_affine(sample)
         lost = np.square((d[..., None] * q + m[..., None]).reshape(sample.shape) - sample).sum()
         if lost <= (_MOST_DOWN if role in ("down", "v") else _MOST) * np.square(sample).sum():
-            return pack4(tensor)
-    return pack8(tensor)
+            return pack4(tensors)
+    return pack8(tensors)

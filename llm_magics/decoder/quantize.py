@@ -18,14 +18,15 @@ stores maps to it like this:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..formats.tensors import Floats, Tensor, pack_pairs, stack
+from ..formats.tensors import Floats, Tensor, iterate_rows, pack_pairs
 
 BLOCK = 32
 # Below this many weights a second byte each is cheaper than two more operators (measured: 332k against 553k).
@@ -68,13 +69,13 @@ class Packed:
 
 def pack(tensors: Sequence[Tensor]) -> Packed:
     """Pack matrices that share their input, stacked along the outputs: of one kind and one K."""
-    tensor = stack(tensors)
-    if tensor.kind == "Q4_1":
-        blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
-        return _affine4(_half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:]))
-    if tensor.kind in ("INT4", "INT8"):
-        return _integers(tensor)
-    return _exact4(tensor.blocks) if tensor.kind == "Q4_0" else pack8(tensor)
+    kind = tensors[0].kind
+    if kind == "Q4_1":
+        widened = _count(tensors) < WIDEN_BELOW
+        return _pack_rows(tensors, lambda part: _affine4(*_read_affine4(part), widened=widened))
+    if kind in ("INT4", "INT8"):
+        return _pack_rows(tensors, _integers)
+    return _pack_rows(tensors, _exact4) if kind == "Q4_0" else pack8(tensors)
 
 
 def pack_exact(tensors: Sequence[Tensor]) -> Packed | None:
@@ -82,27 +83,27 @@ def pack_exact(tensors: Sequence[Tensor]) -> Packed | None:
 
     None for what has no such form.
     """
-    tensor = stack(tensors)
-    if tensor.kind != "Q4_1":
-        return pack([tensor]) if tensor.kind in ("Q4_0", "Q8_0", "INT4", "INT8") else None
-    blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
-    d, m, q = _half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:])
-    offsets = np.ascontiguousarray((BLOCK * (m + 8 * d)).T)
-    return Packed(tensor.shape[1], 4, pack_pairs(q), d, offsets=offsets)
+    if tensors[0].kind != "Q4_1":
+        return pack(tensors) if tensors[0].kind in ("Q4_0", "Q8_0", "INT4", "INT8") else None
+    offsets: list[Floats] = []
+
+    def exact(part: Tensor) -> Packed:
+        d, m, q = _read_affine4(part)
+        offsets.append((BLOCK * (m + 8 * d)).T)
+        return Packed(part.shape[1], 4, pack_pairs(q), d)
+
+    packed = _pack_rows(tensors, exact)
+    return replace(packed, offsets=np.ascontiguousarray(np.concatenate(offsets, axis=1)))
 
 
-def pack4(tensor: Tensor) -> Packed:
+def pack4(tensors: Sequence[Tensor]) -> Packed:
     """Return 4 bits from floats, w = d·q + m a block, kept like Q4_1.
 
     The range is clipped to the least squared error.
     """
-    n, k = tensor.shape
-    if n * k < WIDEN_BELOW or k % BLOCK:
-        return pack8(tensor)
-    step = max(1, CHUNK // k)
-    parts = [nearest_affine(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, n, step)]
-    d, m, q = (np.concatenate(item) for item in zip(*parts, strict=True))
-    return _affine4(d, m, q)
+    if _count(tensors) < WIDEN_BELOW or tensors[0].shape[1] % BLOCK:
+        return pack8(tensors)
+    return _pack_rows(tensors, lambda part: _affine4(*nearest_affine(part.dequantize()), widened=False))
 
 
 def nearest_affine(weights: Floats) -> tuple[Floats, Floats, Bytes]:
@@ -161,22 +162,53 @@ def pack4_with_zero(tensor: Tensor) -> Packed:
     return Packed(tensor.shape[1], 4, pack_pairs(q), scales, pack_pairs(zeros))
 
 
-def pack8(tensor: Tensor) -> Packed:
-    """Return 8 bits, exactly so from Q8_0.
+def pack8(tensors: Sequence[Tensor]) -> Packed:
+    """Return 8 bits, exactly so from Q8_0."""
+    if tensors[0].kind == "Q8_0":
+        return _pack_rows(tensors, _exact8)
+    if tensors[0].kind == "INT8":
+        return _pack_rows(tensors, _integers)
+    return _pack_rows(tensors, lambda part: round8(part.dequantize()))
 
-    Some rows at a time: the floats of a large table need never be there all at once.
+
+def _count(tensors: Sequence[Tensor]) -> int:
+    """Return the number of weights."""
+    return sum(math.prod(tensor.shape) for tensor in tensors)
+
+
+def _pack_rows(tensors: Sequence[Tensor], pack_part: Callable[[Tensor], Packed]) -> Packed:
+    """Pack matrices some rows at a time: neither their floats nor a copy of them is ever there as a whole.
+
+    Args:
+        tensors: matrices that share their input, one below the other in the result.
+        pack_part: packs some rows.
     """
-    if tensor.kind == "Q8_0":
-        return _exact8(tensor.blocks)
-    if tensor.kind == "INT8":
-        return _integers(tensor)
-    step = max(1, CHUNK // tensor.shape[1])
-    parts = [round8(tensor.take(slice(at, at + step)).dequantize()) for at in range(0, tensor.shape[0], step)]
-    if len(parts) == 1:
-        return parts[0]
-    return Packed(
-        parts[0].inputs, 8, np.concatenate([p.q for p in parts]), np.concatenate([p.scales for p in parts])
-    )
+    parts = iterate_rows(tensors, max(1, CHUNK // tensors[0].shape[1]))
+    return join_rows(map(pack_part, parts), sum(tensor.shape[0] for tensor in tensors))
+
+
+def join_rows(parts: Iterable[Packed], rows: int) -> Packed:
+    """Join packed rows of one matrix, ``rows`` in all, with no more than one part there at a time."""
+    whole: Packed | None = None
+    begin = 0
+    for part in parts:
+        if len(part.q) == rows:
+            return part
+        if whole is None:
+            zeros = None if part.zeros is None else _for_rows(part.zeros, rows)
+            whole = replace(part, q=_for_rows(part.q, rows), scales=_for_rows(part.scales, rows), zeros=zeros)
+        end = begin + len(part.q)
+        whole.q[begin:end], whole.scales[begin:end] = part.q, part.scales
+        if whole.zeros is not None and part.zeros is not None:
+            whole.zeros[begin:end] = part.zeros
+        begin = end
+    assert whole is not None
+    return whole
+
+
+def _for_rows(array: NDArray[Any], rows: int) -> NDArray[Any]:
+    """Allocate an array of that kind with so many rows."""
+    return np.empty((rows, *array.shape[1:]), array.dtype)
 
 
 def round8(weights: Floats) -> Packed:
@@ -206,21 +238,28 @@ def _integers(tensor: Tensor) -> Packed:
     return Packed(tensor.shape[1], 4, np.ascontiguousarray(q), scales, pack_pairs(zeros))
 
 
-def _exact8(rows: Bytes) -> Packed:
-    blocks = rows.reshape(len(rows), -1, 34)
+def _exact8(tensor: Tensor) -> Packed:
+    blocks = tensor.blocks.reshape(tensor.shape[0], -1, 34)
     return Packed(
         blocks.shape[1] * BLOCK, 8, blocks[..., 2:] ^ np.uint8(0x80), _half(blocks, 0)
     )  # two's complement to offset 128
 
 
-def _exact4(rows: Bytes) -> Packed:
-    blocks = rows.reshape(len(rows), -1, 18)
+def _exact4(tensor: Tensor) -> Packed:
+    blocks = tensor.blocks.reshape(tensor.shape[0], -1, 18)
     return Packed(blocks.shape[1] * BLOCK, 4, pack_pairs(_nibbles(blocks[..., 2:])), _half(blocks, 0))
 
 
-def _affine4(d: Floats, m: Floats, q: Bytes) -> Packed:
+def _read_affine4(tensor: Tensor) -> tuple[Floats, Floats, Bytes]:
+    """Return d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of a matrix in Q4_1: w = d·q + m."""
+    blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
+    return _half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:])
+
+
+def _affine4(d: Floats, m: Floats, q: Bytes, *, widened: bool) -> Packed:
+    """Pack w = d·q + m: in 8 bits where ``widened``, else in 4 with extended inputs (see the top)."""
     ideal = -m / np.where(d == 0, 1, d)
-    if q.size < WIDEN_BELOW:
+    if widened:
         zeros = np.clip(np.rint(16 * ideal), 0, 255).astype(np.uint8)
         return Packed(d.shape[1] * BLOCK, 8, q << np.uint8(4), d / np.float32(16), zeros)
     zeros = np.clip(np.rint(ideal), 0, 15)

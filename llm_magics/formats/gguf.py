@@ -177,4 +177,4 @@ class GgufFile:
         if start + offset + count > len(self._map):
             raise self._bad(f"tensor {name!r} reaches past its end")
         blocks = np.frombuffer(self._map, np.uint8, count, start + offset).reshape(rows, -1)
-        return Tensor(name, GGMLQuantizationType(kind).name, shape, blocks)
+        return Tensor(name, GGMLQuantizationType(kind).name, shape, blocks, self.release)

@@ -76,7 +76,7 @@ class Safetensors(Mapping[str, Tensor]):
             raise self._unsupported(name)
         kind, _ = _KINDS[kind]
         blocks = np.frombuffer(file.map, np.uint8, end - begin, begin)
-        return Tensor(name, kind, shape, blocks.reshape(int(np.prod(shape[:-1])), -1))
+        return Tensor(name, kind, shape, blocks.reshape(int(np.prod(shape[:-1])), -1), self.release)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Return what the header says, with nothing read."""

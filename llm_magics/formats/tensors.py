@@ -5,8 +5,8 @@ Rows of bytes that are turned into floats only when asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,12 +31,14 @@ class Tensor:
             the first in the low half) and "INT8" (a float32 scale, 32 signed q).
         shape: as numpy has it, slowest dimension first: ``(out, in)`` for a matrix.
         blocks: uint8 ``(rows, bytes a row)``, most often a view of the mapped file.
+        release: gives back the memory of the pages of that file that were read.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
     blocks: NDArray[np.uint8]
+    release: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
     @classmethod
     def of(cls, name: str, floats: Floats) -> Tensor:
@@ -110,12 +112,12 @@ class Tensor:
     def take(self, rows: Rows) -> Tensor:
         """Return some rows of a matrix, in the order given; each keeps its bits."""
         blocks = self.blocks[rows]
-        return Tensor(self.name, self.kind, (len(blocks), self.shape[-1]), blocks)
+        return replace(self, shape=(len(blocks), self.shape[-1]), blocks=blocks)
 
     @cached_property
     def flat(self) -> Tensor:
         """Return stacked matrices ``(E, N, K)`` as one ``(E·N, K)``."""
-        return Tensor(self.name, self.kind, (len(self.blocks), self.shape[-1]), self.blocks)
+        return replace(self, shape=(len(self.blocks), self.shape[-1]))
 
     @property
     def transposed(self) -> Tensor:
@@ -136,9 +138,21 @@ def unpack_pairs(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return halves.reshape(*packed.shape[:-1], -1)
 
 
-def stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Return matrices of one kind and one K, one below the other."""
-    if len(tensors) == 1:
-        return tensors[0]
-    blocks = np.concatenate([tensor.blocks for tensor in tensors])
-    return Tensor(tensors[0].name, tensors[0].kind, (len(blocks), tensors[0].shape[-1]), blocks)
+def iterate_rows(tensors: Sequence[Tensor], step: int) -> Iterator[Tensor]:
+    """Yield the rows of matrices of one K, one matrix after the other, at most ``step`` at a time.
+
+    What was read of the file for a part is given back before the next one.
+    """
+    for tensor in tensors:
+        for at in range(0, tensor.shape[0], step):
+            yield tensor.take(slice(at, at + step))
+            tensor.release()
+
+
+def sample_rows(tensors: Sequence[Tensor], step: int) -> Floats:
+    """Return every ``step``-th row of matrices of one K, one below the other, in float32."""
+    samples, at = [], 0
+    for tensor in tensors:
+        samples.append(tensor.take(slice(-at % step, None, step)).dequantize())
+        at += tensor.shape[0]
+    return np.concatenate(samples)

@@ -119,9 +119,9 @@ def test_blocks_of_zeros_stay_zero() -> None:
 def test_four_bits_of_floats_are_the_nearest_and_find_a_grid_again() -> None:
     tensor = stored("Q4_1", 640, 1024)
     floats = Tensor.of("w", tensor.dequantize())
-    np.testing.assert_allclose(unpack(pack4(floats), 1024), unpack(pack([tensor]), 1024), atol=0.02)
+    np.testing.assert_allclose(unpack(pack4([floats]), 1024), unpack(pack([tensor]), 1024), atol=0.02)
     random = Tensor.of("w", np.random.default_rng(0).standard_normal((640, 1024)).astype(np.float32))
-    error = unpack(pack4(random), 1024) - random.dequantize()
+    error = unpack(pack4([random]), 1024) - random.dequantize()
     assert 0.003 < np.square(error).mean() < 0.0075  # (range / 15)² / 12 of a normal distribution is 0.0062
 
 
