@@ -235,6 +235,19 @@ def value(name: str, dtype: ir.DataType, *shape: int | str) -> ir.Value:
     return ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(dtype))
 
 
+def read_graph(graph: Path | bytes, folder: Path) -> ir.Model:
+    """Read a graph, to be edited: a file, or its content with weights in ``folder``."""
+    if isinstance(graph, Path):
+        return ir.load(graph)
+    import onnx
+
+    model = ir.from_proto(onnx.load_model_from_string(graph))
+    for item in model.graph.initializers.values():
+        if isinstance(item.const_value, ir.ExternalTensor):
+            item.const_value.base_dir = folder
+    return model
+
+
 def weight_of(node: ir.Node) -> str:
     """Return the name of the weights that a product multiplies by ("qkv.3"); empty for any other node."""
     if node.op_type not in ("MatMul", "MatMulNBits") or len(node.inputs) < 2 or node.inputs[1] is None:

@@ -32,6 +32,10 @@ PRECISIONS = {
     "int4": "4 bits where that does little harm, 8 elsewhere",
     "exact": "keeps the bits of a quantised file and computes in float32: exact, small, slow",
 }
+KV_CACHES = {
+    "fp32": "keys and values in float32",
+    "int8": "keys and values in 8 bits: a quarter of the memory of a long context",
+}
 _FLOATS = ("F32", "F16", "BF16")
 # Share of a matrix's energy that 4 bits may lose before it is given 8. Normally distributed weights lose 0.6
 # %: what loses more has outliers. Attention's values and the MLP's way back are held to less, as k-quants do.
@@ -133,6 +137,19 @@ def check_precision(precision: str) -> str:
             hint=(f"Did you mean {near[0]}? " if near else "") + "Choose from " + ", ".join(PRECISIONS) + ".",
         )
     return precision
+
+
+def check_kv_cache(kv_cache: str) -> str:
+    """Check the name of a number format of the KV cache.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    if not isinstance(kv_cache, str) or kv_cache not in KV_CACHES:
+        raise UsageError(
+            f"unknown KV cache {format_value(kv_cache)}", hint=f"Choose from {', '.join(KV_CACHES)}."
+        )
+    return kv_cache
 
 
 def _mixed(role: str, tensors: Sequence[Tensor]) -> Packed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,7 @@ class OrtEngine:
         vocab_size, context_length: in tokens.
         cache_shape: the fields of :class:`KVShape`.
         threads: 0 lets ONNX Runtime take one a physical core.
+        graph: what is opened in place of ``path``, next to the same weights: a decoder with an int8 KV cache.
 
     Attributes:
         graph: what the session was made of, a file or what would be in it; its weights lie in ``folder``.
@@ -82,14 +84,16 @@ class OrtEngine:
         context_length: int,
         cache_shape: tuple[Any, ...],
         threads: int = 0,
+        graph: bytes | None = None,
     ) -> None:
         self.vocab_size, self.context_length = vocab_size, context_length
-        self.graph: Path | bytes = path
+        self.graph: Path | bytes = path if graph is None else graph
         self.folder, self.threads = path.parent, threads
         self.inputs: Mapping[str, NDArray[np.float32]] = {}
-        self.shape = KVShape(*cache_shape)
+        self.shape = replace(KVShape(*cache_shape), quantized=graph is not None)
         self.session = open_session(
-            path,
+            self.graph,
+            folder=self.folder,
             threads=threads,
             patterns=False,  # prompts have every length
             hint="Remove the converted model and load it again: it is then converted anew.",
@@ -162,6 +166,10 @@ class OrtCache(CacheContents):
     def reusable_at(self, length: int) -> int:
         states = self._kv.states
         return states.checkpoint_before(0, length) if states else length
+
+    def keys_values(self) -> list[NDArray[Any]]:
+        """Return views of the keys and values: of each cache (2, KV heads, tokens, cache_dim)."""
+        return self._kv.keys_values(0)
 
     def truncate(self, length: int) -> None:
         if self._kv.states:

@@ -117,6 +117,7 @@ class ModelSession:
         name: str | None = None,
         *,
         precision: str | None = None,
+        kv_cache: str | None = None,
         threads: int | None = None,
         file: str | None = None,
         ignore_config: tuple[str, ...] | None = None,
@@ -141,11 +142,13 @@ class ModelSession:
             stated = self._defaults
             name = stated.get("model", "default" if self._changed else None)
             precision = stated.get("precision") if precision is None else precision
+            kv_cache = stated.get("kv_cache") if kv_cache is None else kv_cache
             threads = stated.get("threads") if threads is None else threads
             cache_mb = stated.get("cache_mb") if cache_mb is None else cache_mb
         self._changed = False
         options = {
             "precision": precision,
+            "kv_cache": kv_cache,
             "threads": threads,
             "file": file,
             "ignore_config": ignore_config,
@@ -232,6 +235,7 @@ class ModelSession:
         return fit(
             None if name == "default" else name,
             precision=request.precision or used.get("precision") or "auto",
+            kv_cache=request.kv_cache or used.get("kv_cache") or "fp32",
             file=request.file,
             ignore_config=request.ignore_config or (),
         )
@@ -319,5 +323,5 @@ def split_precision(name: str) -> tuple[str, str]:
 
 def _loading_options(request: CellRequest) -> dict[str, Any]:
     """Return the options of :func:`load` that a cell states, but for the name, the adapter and the cache."""
-    names = ("precision", "threads", "file", "ignore_config", "anyway")
+    names = ("precision", "kv_cache", "threads", "file", "ignore_config", "anyway")
     return {name: getattr(request, name) for name in names}

@@ -21,7 +21,7 @@ from ..sources import store
 
 TOKENS = 600
 _CHUNK = 50  # tokens of which logits are in memory at once
-_FILE = "fidelity.json"
+_FILES = {False: "fidelity.json", True: "fidelity-int8-kv.json"}  # by whether the KV cache is int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +64,18 @@ def measure(cache: Cache, reference: Cache, ids: list[int]) -> Fidelity:
     return Fidelity(divergence / len(ids), same / len(ids), len(ids))
 
 
-def read_fidelity(folder: Path) -> Fidelity | None:
-    """Return what was measured for a converted model, if it was."""
+def read_fidelity(folder: Path, *, int8_cache: bool) -> Fidelity | None:
+    """Return what was measured for a converted model with such a KV cache, if it was."""
     with suppress(OSError, ValueError, TypeError):
-        return Fidelity(**json_object(folder / _FILE))
+        return Fidelity(**json_object(folder / _FILES[int8_cache]))
     return None
 
 
-def write_fidelity(folder: Path, fidelity: Fidelity) -> None:
+def write_fidelity(folder: Path, fidelity: Fidelity, *, int8_cache: bool) -> None:
     """Note it next to the converted model.
 
     The manifest does not name the file: losing it costs a measurement.
     """
-    with store.writing(folder / _FILE):
-        write_atomic(folder / _FILE, json.dumps(asdict(fidelity)))
+    path = folder / _FILES[int8_cache]
+    with store.writing(path):
+        write_atomic(path, json.dumps(asdict(fidelity)))

@@ -94,7 +94,9 @@ class Model(Inspections):
         self.weights_bytes, self.bytes_per_token = weights_bytes, bytes_per_token
         self.origin, self.lora_sessions = origin or Origin(), lora_sessions
         self.base: Model | None = base
-        self.fidelity = None if self.folder is None else read_fidelity(self.folder)
+        self.fidelity = (
+            None if self.folder is None else read_fidelity(self.folder, int8_cache=self._int8_cache)
+        )
         self.sampling_defaults: dict[str, Any] = dict(sampling or {})
         self.last_map: BatchAnswers | None = None
         self.last_tune: Any = None
@@ -497,6 +499,12 @@ class Model(Inspections):
 
         return card_of(self.info, self.folder, self.fidelity)
 
+    @property
+    def _int8_cache(self) -> bool:
+        """Return whether keys and values are cached in 8 bits."""
+        shape = getattr(self.engine, "shape", None)
+        return shape is not None and shape.quantized
+
     def measure_fidelity(self) -> Fidelity:
         """Compare this model with its own source in fp32 over some prose; kept next to the converted model.
 
@@ -514,7 +522,7 @@ class Model(Inspections):
         ids = self.tokenizer.encode(sample_text(), special=False)[: min(TOKENS, self.context_length)]
         with self.origin.reference() as reference:
             self.fidelity = measure(self.engine.cache(), reference.cache(), ids)
-        write_fidelity(self.folder, self.fidelity)
+        write_fidelity(self.folder, self.fidelity, int8_cache=self._int8_cache)
         return self.fidelity
 
     def save(self, folder: str | Path) -> Path:

@@ -11,7 +11,7 @@ import math
 import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ class graph_errors:  # used as a function; a class is the quickest context manag
 
 @dataclass(frozen=True, slots=True)
 class KVShape:
-    """What is cached of one token: floats of four bytes.
+    """What is cached of one token: floats of four bytes, unless keys and values are quantized.
 
     Attributes:
         sizes: heads and head_dim of each cache of keys and values.
@@ -81,6 +81,7 @@ class KVShape:
         state_layers, state_heads, state_value, state_key: of the states of recurrent layers, which are there
             once a sequence.
         state_conv_width, state_conv_past: of the inputs of their convolutions, as far as they see.
+        quantized: whether keys and values are int8.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -94,6 +95,12 @@ class KVShape:
     state_key: int = 0
     state_conv_width: int = 0
     state_conv_past: int = 0
+    quantized: bool = False
+
+    @property
+    def dtype(self) -> type[np.int8 | np.float32]:
+        """Return the number format of keys and values."""
+        return np.int8 if self.quantized else np.float32
 
     def states(self, rows: int) -> RecurrentStates | None:
         """Allocate the states of ``rows`` sequences; None where no layer is recurrent."""
@@ -111,7 +118,7 @@ class KVShape:
     @property
     def token_bytes(self) -> int:
         keys = sum(heads * head_dim for heads, head_dim in self.sizes)
-        return 8 * keys + 4 * self.conv_layers * self.conv_width
+        return 2 * keys * np.dtype(self.dtype).itemsize + 4 * self.conv_layers * self.conv_width
 
 
 class KVBuffer:
@@ -193,6 +200,10 @@ class KVBuffer:
             self.states.copy(source.states, source_row, row, length)
         self._lengths[row] = length
 
+    def keys_values(self, row: int) -> list[NDArray[Any]]:
+        """Return views of the keys and values of a row: of each cache (2, KV heads, tokens, cache_dim)."""
+        return [array[:, row, :, : self._lengths[row]] for array in self._keys_values]
+
     def run(
         self,
         ids: NDArray[np.int64],
@@ -243,26 +254,27 @@ class KVBuffer:
         self._lengths[first : first + rows] = totals
         return out
 
-    def _allocate(self, rows: int, capacity: int) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+    def _allocate(self, rows: int, capacity: int) -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
         """Return keys and values of each cache, and the inputs of convolutions.
 
         Before these stand as many zeros as a convolution sees.
         """
-        shape = self._shape
+        shape, dtype = self._shape, self._shape.dtype
+        conv = shape.conv_layers, rows, shape.conv_past + capacity, shape.conv_width
         return (
-            [self._zeros(2, rows, heads, capacity, head_dim) for heads, head_dim in shape.sizes],
-            self._zeros(shape.conv_layers, rows, shape.conv_past + capacity, shape.conv_width),
+            [self._zeros(2, rows, heads, capacity, head_dim, dtype=dtype) for heads, head_dim in shape.sizes],
+            self._zeros(*conv, dtype=np.float32),
         )
 
     @staticmethod
-    def _zeros(*shape: int) -> NDArray[np.float32]:
+    def _zeros(*shape: int, dtype: type[np.generic]) -> NDArray[Any]:
         """Allocate lazily committed memory that is returned to the system when freed.
 
         An allocator would keep freed buffers, and fill the next one with zeros: slower, and all of it taken.
         """
         private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-        memory = mmap.mmap(-1, max(4 * math.prod(shape), 1), **private)
-        return np.frombuffer(memory, np.float32, math.prod(shape)).reshape(shape)
+        memory = mmap.mmap(-1, max(np.dtype(dtype).itemsize * math.prod(shape), 1), **private)
+        return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
 
     def _capacity_for(self, length: int) -> int:
         capacity = self.capacity
@@ -310,12 +322,12 @@ class KVBuffer:
         """Make past and present of every layer the rows from ``first`` on."""
         if self._bound == (first, rows):
             return
-        self._bound = None
+        self._bound, dtype = None, self._shape.dtype
         for layer, source in enumerate(self._shape.sources):
             array = self._keys_values[source]
             shape = (rows, *array.shape[2:])
             for index, part in enumerate(("key", "value")):
                 address = array[index, first].ctypes.data
-                self._binding.bind_input(f"past_{part}.{layer}", "cpu", 0, np.float32, shape, address)
-                self._binding.bind_output(f"present_{part}.{layer}", "cpu", 0, np.float32, shape, address)
+                self._binding.bind_input(f"past_{part}.{layer}", "cpu", 0, dtype, shape, address)
+                self._binding.bind_output(f"present_{part}.{layer}", "cpu", 0, dtype, shape, address)
         self._bound = (first, rows)

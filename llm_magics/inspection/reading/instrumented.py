@@ -169,18 +169,9 @@ class InstrumentedDecoder:
         }
 
     def _graph(self) -> ir.Model:
-        import onnx_ir as ir
+        from ...decoder.graph_builder import read_graph
 
-        graph = self.engine.graph
-        if isinstance(graph, bytes):
-            import onnx
-
-            output = ir.from_proto(onnx.load_model_from_string(graph))
-            for item in output.graph.initializers.values():
-                if isinstance(item.const_value, ir.ExternalTensor):
-                    item.const_value.base_dir = self.engine.folder
-            return output
-        return ir.load(graph)
+        return read_graph(self.engine.graph, self.engine.folder)
 
     def _open_session(self, edit: Callable[[ir.Model, DecoderSpec], None]) -> InferenceSession:
         import onnx_ir as ir

@@ -101,7 +101,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
         ),
         "%llm compare --precision fp32 The capital of Italy is",
         lambda model, text, look: against(model, text, look),
-        accepts=lambda text, look: bool({"precision", "model", "adapter"} & look.keys()),
+        accepts=lambda text, look: bool({"precision", "kv_cache", "model", "adapter"} & look.keys()),
     ),
     "replay": Subcommand(
         ("%llm replay [ANSWER]", "the sampling of the last answer, or of the variable ANSWER, step by step"),

@@ -54,6 +54,7 @@ class CellRequest:
     samples: int = 1
     adapter: str | None = None
     precision: str | None = None
+    kv_cache: str | None = None
     threads: int | None = None
     cache_mb: int | None = None
     file: str | None = None

@@ -194,6 +194,12 @@ OPTIONS = (
         ("--file",), "file", "FILE of a repository or folder that has several model files", sampling=False
     ),
     Option(
+        ("--kv-cache",),
+        "kv_cache",
+        "number format of the KV cache: fp32, or int8 for long contexts in a quarter of the memory",
+        sampling=False,
+    ),
+    Option(
         ("--ignore-config",),
         "ignore_config",
         "load the model although its configuration field NAME is not supported; may be repeated",
@@ -230,7 +236,17 @@ OPTIONS = (
     Option(("-q", "--quiet"), "quiet", "show no output", None, sampling=False),
     Option(("-h", "--help"), "help", "show this help", None, sampling=False),
 )
-LOADING = {"model", "adapter", "precision", "threads", "file", "ignore_config", "cache_mb", "anyway"}
+LOADING = {
+    "model",
+    "adapter",
+    "precision",
+    "kv_cache",
+    "threads",
+    "file",
+    "ignore_config",
+    "cache_mb",
+    "anyway",
+}
 SAMPLING = {option.name for option in OPTIONS if option.sampling}
 
 

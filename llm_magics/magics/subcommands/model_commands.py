@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...models.remote.model import RemoteModel
     from ...views.inspection_record import InspectionRecord
 
-_SOURCE = ("precision", "file", "ignore_config")
+_SOURCE = ("precision", "kv_cache", "file", "ignore_config")
 
 
 def _fetch(magics: CommandHost, request: CellRequest) -> None:

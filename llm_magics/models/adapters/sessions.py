@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,19 @@ class LoraSessions:
         folder: of the converted model.
         engine: of the model itself.
         threads: as the model's.
+        quantize: gives a graph the model's quantized KV cache; None where the cache is one of floats.
     """
 
-    def __init__(self, folder: Path, spec: DecoderSpec, engine: OrtEngine, *, threads: int) -> None:
-        self.spec = spec
+    def __init__(
+        self,
+        folder: Path,
+        spec: DecoderSpec,
+        engine: OrtEngine,
+        *,
+        threads: int,
+        quantize: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        self.spec, self._quantize = spec, quantize
         self._folder, self._engine, self._threads = folder, engine, threads
         self._sessions: list[tuple[frozenset[Place], OrtEngine, list[tuple[int, str]]]] = []
         self._cache: OrderedDict[int, tuple[Adapter, Mapping[str, Array], OrtEngine]] = OrderedDict()
@@ -98,6 +107,8 @@ class LoraSessions:
         from ...decoder.lora_inputs import add_lora_inputs
 
         graph, slots = add_lora_inputs(self._folder / "decoder.onnx", wanted)
+        if self._quantize is not None:
+            graph = self._quantize(graph)
         session = open_session(
             graph,
             folder=self._folder,

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...core import validation
 from ...core.format import size
-from ...decoder.precision import check_precision
+from ...decoder.precision import check_kv_cache, check_precision
 from ...engine.caches import cache_pool
 from ...engine.caches.kv_buffer import KVShape
 from ...engine.generate import CHUNK
@@ -111,6 +111,7 @@ def fit(
     *,
     precision: str = "auto",
     context: int = CONTEXT,
+    kv_cache: str = "fp32",
     file: str | None = None,
     ignore_config: str | Iterable[str] = (),
 ) -> Fit:
@@ -120,6 +121,7 @@ def fit(
         name: as :func:`load` takes it; None is the default model.
         precision: as :func:`load` takes it.
         context: tokens to count the KV cache for; the model's own limit where that is lower.
+        kv_cache: as :func:`load` takes it.
         file: as :func:`load` takes it.
         ignore_config: as :func:`load` takes it.
 
@@ -131,12 +133,13 @@ def fit(
     from ...sources.resolve import resolve
 
     check_precision(precision)
+    check_kv_cache(kv_cache)
     context = validation.require_int(context, "context", 1, 1 << 24)
     ignored = ignored_fields(ignore_config)
     row = catalog.of_repository(catalog.DEFAULT if name is None else str(name))
     if row is not None and row.package is None and row.config is not None and file is None:
         spec = spec_of(Config(dict(row.config), ignore=ignored))
-        return estimate(row.name, spec, "F16", precision, context=context)
+        return estimate(row.name, spec, "F16", precision, context=context, kv_cache=kv_cache)
     source = resolve(None if name is None else str(name), file=file)
     path = source.metadata() if source.metadata else None
     if path is None and source.kind == "onnx":
@@ -149,10 +152,12 @@ def fit(
             f"the memory of {single_line(source.name)} is not known before it is downloaded",
             hint=f"Download it with %llm pull {single_line(source.name)}, then ask again.",
         )
-    return estimate(source.name, *read_shape(path, ignored), precision, context=context)
+    return estimate(source.name, *read_shape(path, ignored), precision, context=context, kv_cache=kv_cache)
 
 
-def estimate(name: str, spec: DecoderSpec, kind: str, precision: str, *, context: int) -> Fit:
+def estimate(
+    name: str, spec: DecoderSpec, kind: str, precision: str, *, context: int, kv_cache: str = "fp32"
+) -> Fit:
     """Estimate the memory of a decoder.
 
     Args:
@@ -161,8 +166,9 @@ def estimate(name: str, spec: DecoderSpec, kind: str, precision: str, *, context
         kind: the type of most matrices in the source, such as "BF16" or "Q4_0".
         precision: a key of recipe.PRECISIONS.
         context: tokens to count the KV cache for; the model's own limit where that is lower.
+        kv_cache: a key of precision.KV_CACHES.
     """
-    shape = KVShape(*spec.cache_shape)
+    shape = replace(KVShape(*spec.cache_shape), quantized=kv_cache == "int8")
     return Fit(
         name=name,
         precision=precision,
@@ -250,7 +256,9 @@ def working_bytes(spec: DecoderSpec) -> int:
     return 4 * (CHUNK * width + KEPT_LOGITS * spec.vocab) + _RUNTIME
 
 
-def check_fit(source: Source, precision: str, ignore: tuple[str, ...], converted: Path | None = None) -> None:
+def check_fit(
+    source: Source, precision: str, ignore: tuple[str, ...], kv_cache: str, converted: Path | None = None
+) -> None:
     """Refuse a model that cannot fit into the free memory; say the nearest ways out.
 
     A model of which the size is not known passes.
@@ -259,6 +267,7 @@ def check_fit(source: Source, precision: str, ignore: tuple[str, ...], converted
         source: the model.
         precision: a key of recipe.PRECISIONS.
         ignore: fields that may pass unused.
+        kv_cache: a key of precision.KV_CACHES.
         converted: the folder of the converted model, where there is one: it is read in place of the source.
 
     Raises:
@@ -272,12 +281,12 @@ def check_fit(source: Source, precision: str, ignore: tuple[str, ...], converted
         spec, kind = read_shape(path, ignore)
     except LLMMagicsError:  # loading says what is wrong with it
         return
-    estimated = estimate(source.name, spec, kind, precision, context=LEAST_CONTEXT)
+    estimated = estimate(source.name, spec, kind, precision, context=LEAST_CONTEXT, kv_cache=kv_cache)
     if estimated.low <= estimated.free:
         return
     ways, replacement = [], None
     if precision != "int4":
-        smaller = estimate(source.name, spec, kind, "int4", context=LEAST_CONTEXT)
+        smaller = estimate(source.name, spec, kind, "int4", context=LEAST_CONTEXT, kv_cache=kv_cache)
         if smaller.expected <= estimated.free:
             ways.append(f"Use precision int4 ({size(smaller.expected)}).")
     if name := _largest_that_fits(estimated.free):

@@ -95,6 +95,7 @@ def _open(spec: ModelSpec, threads: int) -> lm.Model:
             threads=threads,
             file=spec.file,
             ignore_config=spec.ignore_config,
+            kv_cache=spec.kv_cache,
         )
         if spec.adapter:
             model = model.with_adapter(spec.adapter, spec.strength)

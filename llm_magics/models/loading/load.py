@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ...chat import template_process
 from ...core import progress, validation
 from ...core.records import ModelInfo
-from ...decoder.precision import check_precision
+from ...decoder.precision import check_kv_cache, check_precision
 from ...errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ...formats.config import ignored_fields
 from ...sanitize import single_line
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 1024  # ONNX Runtime would try to start any number
 
-_Key = tuple[str, str, int, str | None, tuple[str, ...], str]
+_Key = tuple[str, str, int, str | None, tuple[str, ...], str, str]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
 _loading: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)  # a download holds up its own model
 
@@ -51,6 +51,7 @@ def load(
     threads: int | None = None,
     file: str | None = None,
     cache_mb: int | None = None,
+    kv_cache: str = "fp32",
     adapter: Adapter | str | Path | None = None,
     ignore_config: str | Iterable[str] = (),
     anyway: bool = False,
@@ -69,6 +70,7 @@ def load(
         cache_mb: what the KV caches of this model's conversations may take, in MB; those used least recently
             are dropped, never one in use. None: an eighth of the free memory, from 64 to 512 MB, or as it was
             set before.
+        kv_cache: "fp32", or "int8": keys and values in 8 bits, for long contexts in a quarter of the memory.
         adapter: a LoRA adapter to go with it, as :meth:`Model.with_adapter` takes it: a folder, or
             "folder:0.8".
         ignore_config: names of fields of config.json, of a GGUF file or of adapter_config.json that may pass
@@ -82,6 +84,7 @@ def load(
         ModelNotFound, FetchError, StoreError, ModelFileError, UnsupportedModel, UsageError.
     """
     check_precision(precision)
+    check_kv_cache(kv_cache)
     if isinstance(name, Path):
         name = str(name)
     if name is not None and not isinstance(name, str):
@@ -98,7 +101,7 @@ def load(
     if threads is not None and threads > (cores := physical_cores()):
         progress.warn(f"{threads} threads on {cores} cores: answers are slower than with {cores}")
     template_process.start()  # templates are ready to run when the model is
-    asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored)
+    asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored, kv_cache)
     key = (*asked, _path_fingerprint(asked[0]))
     with _loading[key]:
         model = _loaded.get(key)
@@ -108,18 +111,18 @@ def load(
                     model = _loaded[key] = _load(*asked, anyway=anyway)
             finally:
                 progress.finished()
-            model.spec = _spec(asked[0], model.info, precision, file, ignored)
+            model.spec = _spec(asked[0], model.info, precision, file, ignored, kv_cache)
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
 
 
 def _spec(
-    name: str, info: ModelInfo, precision: str, file: str | None, ignored: tuple[str, ...]
+    name: str, info: ModelInfo, precision: str, file: str | None, ignored: tuple[str, ...], kv_cache: str
 ) -> ModelSpec:
     """Return how another process opens a model that was loaded by these arguments."""
     path = None if name in catalog.entries() else local(name)
-    return ModelSpec(name if path is None else str(path.resolve()), info, precision, file, ignored)
+    return ModelSpec(name if path is None else str(path.resolve()), info, precision, file, ignored, kv_cache)
 
 
 def physical_cores() -> int:
@@ -156,6 +159,7 @@ def _load(
     threads: int,
     file: str | None,
     ignored: tuple[str, ...],
+    kv_cache: str,
     *,
     anyway: bool,
 ) -> Model:
@@ -163,7 +167,7 @@ def _load(
 
     source = resolve(name, file=file)
     if not anyway:
-        check_fit(source, precision, ignored, converted=store.find(_key(source, precision)))
+        check_fit(source, precision, ignored, kv_cache, converted=store.find(_key(source, precision)))
     progress.report(f"loading {single_line(source.name)} …", None)
     if ignored:  # the same files are another model then
         digest = hashlib.sha256("\0".join([source.fingerprint, *ignored]).encode())
@@ -179,6 +183,7 @@ def _load(
     if source.kind == "onnx":
         from .onnx import open_onnx
 
+        _require_float_cache(source.name, kv_cache)
         return open_onnx(source.fetch(), info, threads=threads)
     if source.kind == "saved":
         if not store.is_intact(source.fetch()):
@@ -189,7 +194,7 @@ def _load(
         from .onnx import check_saved_graph
 
         check_saved_graph(source.fetch() / "decoder.onnx")
-        return _open(source.fetch(), info, threads, Origin(source.fetch()))
+        return _open(source.fetch(), info, threads, Origin(source.fetch()), kv_cache)
 
     def build(folder: Path) -> None:
         path = source.fetch()
@@ -204,6 +209,7 @@ def _load(
     if (folder / "model.onnx").exists():
         from .onnx import open_onnx
 
+        _require_float_cache(source.name, kv_cache)
         return open_onnx(folder / "model.onnx", replace(info, precision=precision), threads=threads)
 
     @contextmanager
@@ -224,7 +230,7 @@ def _load(
                 with suppress(StoreError):
                     store.remove(key)
 
-    return _open(folder, info, threads, Origin(folder, source.fetch, reference, ignored))
+    return _open(folder, info, threads, Origin(folder, source.fetch, reference, ignored), kv_cache)
 
 
 def _key(source: Source, precision: str) -> str:
@@ -269,20 +275,33 @@ def _needs_optimum(folder: Path) -> bool:
     return read_table(folder / "config.json").get("model_type") not in FAMILIES
 
 
-def _open(folder: Path, info: ModelInfo, threads: int, origin: Origin) -> Model:
+def _require_float_cache(name: str, kv_cache: str) -> None:
+    """Raise UsageError where a quantized cache is asked for with a graph that others exported."""
+    if kv_cache != "fp32":
+        raise UsageError(
+            f"{single_line(name)} is an ONNX export, which cannot have an {kv_cache} KV cache",
+            hint="Load its source, or omit the KV cache.",
+        )
+
+
+def _open(folder: Path, info: ModelInfo, threads: int, origin: Origin, kv_cache: str) -> Model:
     from ...engine.ort import OrtEngine
     from ...engine.tokenizer import TextTokenizer
     from ..adapters.sessions import LoraSessions
 
     converted = ConvertedModel.read(folder)
     spec = converted.spec
-    engine = OrtEngine(
-        folder / "decoder.onnx",
-        vocab_size=spec.vocab,
-        context_length=spec.context,
-        threads=threads,
-        cache_shape=spec.cache_shape,
-    )
+
+    def open_engine(graph: bytes | None = None) -> OrtEngine:
+        return OrtEngine(
+            folder / "decoder.onnx",
+            vocab_size=spec.vocab,
+            context_length=spec.context,
+            threads=threads,
+            cache_shape=spec.cache_shape,
+            graph=graph,
+        )
+
     tokenizer = TextTokenizer.from_file(
         folder / "tokenizer.json",
         bos_id=converted.bos_id,
@@ -290,15 +309,22 @@ def _open(folder: Path, info: ModelInfo, threads: int, origin: Origin) -> Model:
         eos_ids=frozenset(converted.eos_ids),
         add_bos=converted.add_bos,
     )
+    precision, quantize = converted.precision, None
+    if kv_cache == "int8":
+        from .kv_scales import int8_cache
+
+        quantize = int8_cache(folder, spec, open_engine, tokenizer, converted.template)
+        precision += ", int8 KV cache"
+    engine = open_engine(None if quantize is None else quantize(folder / "decoder.onnx"))
     licence = info.license if info.license != "unknown" else converted.license
     return Model(
         engine,
         tokenizer,
-        replace(info, precision=converted.precision, license=licence),
+        replace(info, precision=precision, license=licence),
         template=converted.template,
         sampling=converted.sampling,
         weights_bytes=converted.weights_bytes,
         bytes_per_token=converted.bytes_per_token,
         origin=origin,
-        lora_sessions=LoraSessions(folder, spec, engine, threads=threads),
+        lora_sessions=LoraSessions(folder, spec, engine, threads=threads, quantize=quantize),
     )
