@@ -108,10 +108,11 @@ def main() -> None:
     model = lm.load()
     ids = (model.tokenizer.encode(sample_text()) * 20)[: max(SIZES)]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in READY}
+    chromium = found()  # it may ask Playwright, which cannot be asked inside itself
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         folder = Path(place)
         cdn = {} if args.quick else scripts(folder)
-        browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in names:
             for size in (each for each in sizes if each <= MOST.get(name, max(SIZES))):
                 try:

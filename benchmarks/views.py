@@ -91,8 +91,9 @@ def main() -> None:
         size, made = len(json.dumps(tokens_bundle(answer)[GENERATION_MIME])), len(answer.tokens)
         print(f"record of {made} tokens: {size / made:.0f} bytes a token, 10 alternatives each")
     payload = tokens_bundle(record(most))[GENERATION_MIME]
+    chromium = found()  # it may ask Playwright, which cannot be asked inside itself
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 900})
         page.route("**/*", serve)
         page.goto("http://strip.invalid/index.html")
