@@ -25,8 +25,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import UnsupportedModel
-from .graph_builder import MS, GraphBuilder, value
+from .graph_builder import MS, GraphBuilder, require_new_operators, value
 from .mixers.attention import Attention
 from .mixers.convolution import Convolution
 from .mixers.linear_attention import LinearAttention
@@ -37,9 +36,6 @@ from .quantize import BLOCK
 from .spec import DecoderSpec
 from .weights import Weights
 
-# Of ONNX Runtime: the first that has GatedDeltaNet, CausalConvWithState and MoEGroupRouter on the CPU.
-NEW_OPERATORS = (1, 32)
-
 
 def check_operators(spec: DecoderSpec) -> None:
     """Check that ONNX Runtime has the operators of a decoder.
@@ -49,15 +45,7 @@ def check_operators(spec: DecoderSpec) -> None:
     """
     if not spec.linear_layers and spec.router == "softmax":
         return
-    import onnxruntime
-
-    version = tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
-    if version < NEW_OPERATORS:
-        wanted = ".".join(map(str, NEW_OPERATORS))
-        raise UnsupportedModel(
-            f"{spec.family} needs ONNX Runtime {wanted}, and this is {onnxruntime.__version__}",
-            hint=f"Use Python 3.11 or newer, and run pip install 'onnxruntime>={wanted}'.",
-        )
+    require_new_operators(spec.family)
 
 
 def build(

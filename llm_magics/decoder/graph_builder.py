@@ -14,12 +14,16 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
+from ..errors import UnsupportedModel
 from ..formats.tensors import Floats, Halves, Tensor, iterate_rows
 from .precision import Precision
 from .quantize import BLOCK, CHUNK, Packed
 
 MS = "com.microsoft"
 WEIGHTS_FILE = "weights.bin"
+# The first ONNX Runtime whose CPU provider has GatedDeltaNet, CausalConvWithState, MoEGroupRouter, and a KV cache
+# of int8 in GroupQueryAttention.
+NEW_OPERATORS = (1, 32)
 _PAGE = 4096
 _SMALL = 1024  # bytes: what stays inside the .onnx file
 
@@ -233,6 +237,29 @@ def _rows_of(table: Tensor) -> int:
 def value(name: str, dtype: ir.DataType, *shape: int | str) -> ir.Value:
     """Return an input of a graph."""
     return ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(dtype))
+
+
+def has_new_operators() -> bool:
+    """Return whether ONNX Runtime has the operators of :data:`NEW_OPERATORS`."""
+    import onnxruntime
+
+    return tuple(int(part) for part in onnxruntime.__version__.split(".")[:2]) >= NEW_OPERATORS
+
+
+def require_new_operators(what: str) -> None:
+    """Check the version of ONNX Runtime for something that needs its newer operators.
+
+    Raises:
+        UnsupportedModel: it is too old.
+    """
+    import onnxruntime
+
+    if not has_new_operators():
+        wanted = ".".join(map(str, NEW_OPERATORS))
+        raise UnsupportedModel(
+            f"{what} needs ONNX Runtime {wanted}, and this is {onnxruntime.__version__}",
+            hint=f"Use Python 3.11 or newer, and run pip install 'onnxruntime>={wanted}'.",
+        )
 
 
 def read_graph(graph: Path | bytes, folder: Path) -> ir.Model:

@@ -12,30 +12,11 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ..errors import UnsupportedModel
 from ..formats.tensors import Floats
-from .graph import NEW_OPERATORS
 from .graph_builder import value
 
 _SCALES = 12  # the input k_scale of GroupQueryAttention; v_scale stands behind it
 _PAST = 3  # the input past_key; past_value stands behind it
-
-
-def check_quantized_cache() -> None:
-    """Check that ONNX Runtime can have an 8-bit cache.
-
-    Raises:
-        UnsupportedModel: it is too old.
-    """
-    import onnxruntime
-
-    version = tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
-    if version < NEW_OPERATORS:
-        wanted = ".".join(map(str, NEW_OPERATORS))
-        raise UnsupportedModel(
-            f"an int8 KV cache needs ONNX Runtime {wanted}, and this is {onnxruntime.__version__}",
-            hint=f"Use Python 3.11 or newer, and run pip install 'onnxruntime>={wanted}'.",
-        )
 
 
 def quantize_kv_cache(model: ir.Model, scales: Sequence[Floats]) -> None:

@@ -50,10 +50,10 @@ def int8_cache(
     Raises:
         UnsupportedModel: ONNX Runtime is too old.
     """
-    from ...decoder.graph_builder import read_graph
-    from ...decoder.kv_quantize import check_quantized_cache, quantize_kv_cache
+    from ...decoder.graph_builder import read_graph, require_new_operators
+    from ...decoder.kv_quantize import quantize_kv_cache
 
-    check_quantized_cache()
+    require_new_operators("an int8 KV cache")
     shape = KVShape(*spec.cache_shape)
     scales = _read(folder, shape)
     if scales is None:
