@@ -21,8 +21,8 @@ from .quantize import BLOCK, CHUNK, Packed
 
 MS = "com.microsoft"
 WEIGHTS_FILE = "weights.bin"
-# The first ONNX Runtime whose CPU provider has GatedDeltaNet, CausalConvWithState and MoEGroupRouter, and a KV
-# cache of int8 in GroupQueryAttention.
+# The first ONNX Runtime whose CPU provider has GatedDeltaNet, CausalConvWithState and MoEGroupRouter; whose
+# GroupQueryAttention has an int8 cache there.
 NEW_OPERATORS = (1, 32)
 _PAGE = 4096
 _SMALL = 1024  # bytes: what stays inside the .onnx file
