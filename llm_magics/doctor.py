@@ -127,7 +127,14 @@ def _providers() -> Check:
         fix = "python -m pip install --force-reinstall onnxruntime"
         return Check("providers", "wrong", "ONNX Runtime has no CPU provider", fix)
     threads = os.cpu_count() or 1
-    return Check("providers", "ok", f"ONNX Runtime: {', '.join(providers)}; {threads} logical processors")
+    detail = f"ONNX Runtime: {', '.join(providers)}; {threads} logical processors"
+    if "CUDA" in providers:
+        from .engine.device import Device, why_unavailable
+
+        reason, hint = why_unavailable(Device("cuda"))
+        if reason:
+            return Check("providers", "warning", f"{detail}; CUDA cannot be used: {reason}", hint)
+    return Check("providers", "ok", detail)
 
 
 def _memory() -> Check:

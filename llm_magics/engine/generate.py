@@ -14,10 +14,10 @@ from ..core.sampling import TokenScorer, TokenStats
 from .answer import Answer, token_record
 from .base import Engine, Logits, check_fits
 from .caches.cache_pool import Lease
-from .draft import Draft, DraftGuesser
 from .prefill import chunk_ends
-from .prompt_lookup import PromptLookup
 from .runtime import Runtime
+from .speculation.draft import Draft, DraftGuesser
+from .speculation.prompt_lookup import PromptLookup
 
 MOST_FORCED = 31  # tokens that must come, which are read in one call
 CHUNK = 128  # prompt tokens a call: between two calls an interrupt is heard

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ..errors import ModelFileError
 from .base import Logits, check_ids
 from .caches.batch_cache import OrtBatchCache
 from .caches.kv_buffer import CacheContents, KVBuffer, KVShape
+from .device import CPU, Device, require_provider
 from .prefill import chunk_ends
 
 if TYPE_CHECKING:
@@ -26,9 +27,15 @@ KEPT_LOGITS = 16  # positions: memory is taken by those that are used
 
 
 def open_session(
-    graph: Path | bytes, *, threads: int, patterns: bool, hint: str, folder: Path | None = None
+    graph: Path | bytes,
+    *,
+    threads: int,
+    patterns: bool,
+    hint: str,
+    folder: Path | None = None,
+    device: Device = CPU,
 ) -> InferenceSession:
-    """Return a session of ONNX Runtime on the CPU.
+    """Return a session of ONNX Runtime.
 
     Args:
         graph: a file, or its content; its weights lie in ``folder``.
@@ -36,9 +43,11 @@ def open_session(
         patterns: keep a plan of the memory for every shape that is seen.
         hint: the hint of the error if the graph cannot be opened.
         folder: the folder of external weights.
+        device: where it runs.
 
     Raises:
-        ModelFileError: the graph cannot be loaded; ``hint`` says what to do.
+        ModelFileError: the graph cannot be loaded; ``hint`` says what to do. UsageError: the device
+            cannot be used.
     """
     import onnxruntime as ort
 
@@ -52,13 +61,17 @@ def open_session(
     folder = folder or (graph.parent if isinstance(graph, Path) else Path())
     if isinstance(graph, bytes):
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    if device.kind == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # the CUDA and cuDNN libraries that pip installs lie where no linker looks
     try:
         source = str(graph) if isinstance(graph, Path) else graph
-        return ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(source, options, providers=device.providers)
     except Exception as error:  # ONNX Runtime's own exceptions share no public base class
         raise ModelFileError(
             f"{folder.name}/{name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint=hint
         ) from error
+    require_provider(session.get_providers(), device)
+    return session
 
 
 class OrtEngine:
@@ -69,7 +82,9 @@ class OrtEngine:
         vocab_size, context_length: in tokens.
         cache_shape: the fields of :class:`KVShape`.
         threads: 0 lets ONNX Runtime take one a physical core.
-        graph: what is opened in place of ``path``, next to the same weights: a decoder with an int8 KV cache.
+        graph: what is opened in place of ``path``, next to the same weights: a decoder with another KV cache.
+        number_format: of the KV cache of that graph.
+        device: where it runs.
 
     Attributes:
         graph: what the session was made of, a file or what would be in it; its weights lie in ``folder``.
@@ -85,18 +100,21 @@ class OrtEngine:
         cache_shape: tuple[Any, ...],
         threads: int = 0,
         graph: bytes | None = None,
+        number_format: Literal["float32", "float16", "int8"] = "float32",
+        device: Device = CPU,
     ) -> None:
         self.vocab_size, self.context_length = vocab_size, context_length
         self.graph: Path | bytes = path if graph is None else graph
-        self.folder, self.threads = path.parent, threads
+        self.folder, self.threads, self.device = path.parent, threads, device
         self.inputs: Mapping[str, NDArray[np.float32]] = {}
-        self.shape = replace(KVShape(*cache_shape), quantized=graph is not None)
+        self.shape = replace(KVShape(*cache_shape), number_format=number_format)
         self.session = open_session(
             self.graph,
             folder=self.folder,
             threads=threads,
             patterns=False,  # prompts have every length
             hint="Remove the converted model and load it again: it is then converted anew.",
+            device=device,
         )
 
     def over(self, session: InferenceSession, graph: bytes) -> OrtEngine:
@@ -134,6 +152,7 @@ class OrtEngine:
             capacity=capacity,
             logits=logits,
             inputs=self.inputs,
+            device=self.device,
         )
 
     def cache(self) -> OrtCache:

@@ -118,6 +118,7 @@ class ModelSession:
         *,
         precision: str | None = None,
         kv_cache: str | None = None,
+        device: str | None = None,
         threads: int | None = None,
         file: str | None = None,
         ignore_config: tuple[str, ...] | None = None,
@@ -143,12 +144,14 @@ class ModelSession:
             name = stated.get("model", "default" if self._changed else None)
             precision = stated.get("precision") if precision is None else precision
             kv_cache = stated.get("kv_cache") if kv_cache is None else kv_cache
+            device = stated.get("device") if device is None else device
             threads = stated.get("threads") if threads is None else threads
             cache_mb = stated.get("cache_mb") if cache_mb is None else cache_mb
         self._changed = False
         options = {
             "precision": precision,
             "kv_cache": kv_cache,
+            "device": device,
             "threads": threads,
             "file": file,
             "ignore_config": ignore_config,
@@ -323,5 +326,5 @@ def split_precision(name: str) -> tuple[str, str]:
 
 def _loading_options(request: CellRequest) -> dict[str, Any]:
     """Return the options of :func:`load` that a cell states, but for the name, the adapter and the cache."""
-    names = ("precision", "kv_cache", "threads", "file", "ignore_config", "anyway")
+    names = ("precision", "kv_cache", "device", "threads", "file", "ignore_config", "anyway")
     return {name: getattr(request, name) for name in names}

@@ -32,7 +32,7 @@ _OTHERS = {
 }  # variables of this package that are no settings
 _TABLE = "llm-magics"
 _HELP = {option.name: option.help for option in OPTIONS}
-_LOADING = ("model", "precision", "kv_cache", "threads", "cache_mb")
+_LOADING = ("model", "precision", "kv_cache", "device", "threads", "cache_mb")
 _SAMPLING = (
     "max_tokens",
     "temperature",
@@ -59,6 +59,7 @@ class Settings(Configurable):
     model = _trait(Unicode, "model")
     precision = _trait(Unicode, "precision")
     kv_cache = _trait(Unicode, "kv_cache")
+    device = _trait(Unicode, "device")
     threads = _trait(Int, "threads")
     cache_mb = _trait(Int, "cache_mb")
     system = _trait(Unicode, "system")

@@ -6,9 +6,9 @@ from typing import Protocol
 
 from ..engine.base import Engine, Tokenizer
 from ..engine.caches.cache_pool import Pool
-from ..engine.draft import Draft, same_vocabulary
 from ..engine.generate import can_guess
 from ..engine.runtime import Runtime
+from ..engine.speculation.draft import Draft, same_vocabulary
 from ..errors import UsageError
 from ..sanitize import single_line
 

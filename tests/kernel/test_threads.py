@@ -110,7 +110,8 @@ def test_two_models_stream_in_one_output(kernel: Kernel) -> None:
 def test_a_draft_guesses_for_the_model(kernel: Kernel) -> None:
     """The text is that of the model alone; the note says how many guesses were right."""
     kernel.run(
-        "import llm_magics.engine.draft as engine_draft\nengine_draft.best_count = lambda share, cost: 3"
+        "import llm_magics.engine.speculation.draft as engine_draft\n"
+        "engine_draft.best_count = lambda share, cost: 3"
     )
     alone = kernel.run("%%llm -m default:fp32 -t 0 -n 40 --fresh -o alone\nWhy is the sky blue?")
     drafted = kernel.run("%%llm --draft default:int4 -t 0 -n 40 --fresh -o drafted\nWhy is the sky blue?")

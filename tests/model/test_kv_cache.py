@@ -12,7 +12,7 @@ import pytest
 import llm_magics as lm
 from llm_magics import UsageError
 from llm_magics.decoder.graph_builder import read_graph
-from llm_magics.decoder.kv_quantize import quantize_kv_cache
+from llm_magics.decoder.variants.int8_cache import quantize_kv_cache
 from llm_magics.engine.ort import OrtEngine
 from llm_magics.models.cluster import worker
 from llm_magics.models.loading import kv_scales
@@ -45,6 +45,7 @@ def test_every_family(name: str, tmp_path: Path) -> None:
         context_length=floats.context_length,
         cache_shape=weights.spec.cache_shape,
         graph=ir.to_proto(graph).SerializeToString(),
+        number_format="int8",
     )
     whole = made.cache().extend(ids, all_logits=True).copy()
     cut = made.cache()

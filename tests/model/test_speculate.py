@@ -96,7 +96,7 @@ def test_a_draft_gives_the_text_that_the_model_gives_alone(
 
     By its size this draft would not pay: it is made to guess all the same.
     """
-    monkeypatch.setattr("llm_magics.engine.draft.best_count", lambda share, cost: 4)
+    monkeypatch.setattr("llm_magics.engine.speculation.draft.best_count", lambda share, cost: 4)
     large, small = lm.load(default_gguf, precision="fp32"), lm.load(default_gguf, precision="int4")
     for options in ({"temperature": 0}, {"temperature": 0.8, "seed": 3}):
         alone = large.generate("Why is the sky blue?", max_tokens=60, speculate=False, **options)

@@ -11,9 +11,9 @@ import pytest
 from llm_magics import Model, ModelInfo, SamplingOptions, UsageError
 from llm_magics.core.sampling import Sampler
 from llm_magics.engine.base import Logits
-from llm_magics.engine.draft import MOST, best_count, same_vocabulary
 from llm_magics.engine.generate import Stream
 from llm_magics.engine.scripted import END, ScriptedCache, ScriptedEngine, ScriptedTokenizer
+from llm_magics.engine.speculation.draft import MOST, best_count, same_vocabulary
 
 PROMPT = "The fox"
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from llm_magics import Generation, Model, ModelInfo, SamplingOptions
 from llm_magics.engine.base import Logits
 from llm_magics.engine.generate import Stream
-from llm_magics.engine.prompt_lookup import COST, EARNED, FIRST, MOST, PromptLookup
 from llm_magics.engine.scripted import END, ScriptedCache, ScriptedEngine, ScriptedTokenizer
+from llm_magics.engine.speculation.prompt_lookup import COST, EARNED, FIRST, MOST, PromptLookup
 
 TEXT = "The fox ran over the hill, and the hound ran after the fox."
 

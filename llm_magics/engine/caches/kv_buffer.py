@@ -7,17 +7,17 @@ known to be.
 
 from __future__ import annotations
 
-import math
-import mmap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ModelFileError
 from ..base import Logits
+from ..device import CPU, Device
+from .kv_memory import DeviceMemory, DType, HostMemory, KVMemory, lazy_zeros
 from .recurrent_state import RecurrentStates
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class KVShape:
         state_layers, state_heads, state_value, state_key: of the states of recurrent layers, which are there
             once a sequence.
         state_conv_width, state_conv_past: of the inputs of their convolutions, as far as they see.
-        quantized: whether keys and values are int8.
+        number_format: of keys and values: float32, float16 or int8.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -95,12 +95,18 @@ class KVShape:
     state_key: int = 0
     state_conv_width: int = 0
     state_conv_past: int = 0
-    quantized: bool = False
+    number_format: Literal["float32", "float16", "int8"] = "float32"
 
     @property
-    def dtype(self) -> type[np.int8 | np.float32]:
-        """Return the number format of keys and values."""
-        return np.int8 if self.quantized else np.float32
+    def dtype(self) -> DType:
+        """Return the type of keys and values."""
+        formats: dict[str, DType] = {"float32": np.float32, "float16": np.float16, "int8": np.int8}
+        return formats[self.number_format]
+
+    @property
+    def quantized(self) -> bool:
+        """Return whether keys and values are integers."""
+        return self.number_format == "int8"
 
     def states(self, rows: int) -> RecurrentStates | None:
         """Allocate the states of ``rows`` sequences; None where no layer is recurrent."""
@@ -132,6 +138,7 @@ class KVBuffer:
         vocab_size, context_length: in tokens.
         capacity: tokens a row at first.
         logits: of so many positions, a scratch array is kept.
+        device: of the session: there lie keys and values.
         inputs: of the session besides, the same in every call.
     """
 
@@ -146,9 +153,10 @@ class KVBuffer:
         capacity: int,
         logits: int,
         inputs: Mapping[str, NDArray[np.float32]],
+        device: Device = CPU,
     ) -> None:
         self._session, self._binding, self._shape = session, session.io_binding(), shape
-        self._context, self._vocab = context_length, vocab_size
+        self._context, self._vocab, self._device = context_length, vocab_size, device
         self._keys_values, self._conv = self._allocate(rows, min(capacity, context_length))
         self._logits: Logits = np.empty((logits, vocab_size), np.float32)
         self._lengths = [0] * rows  # tokens of each row that are worth keeping when the buffer grows
@@ -167,7 +175,7 @@ class KVBuffer:
     @property
     def capacity(self) -> int:
         """Return tokens a row."""
-        return int(self._keys_values[0].shape[3])
+        return self._keys_values[0].shape[2]
 
     def nbytes_for(self, length: int) -> int:
         """Return what the buffer comes to when a row has ``length`` tokens, in bytes."""
@@ -181,8 +189,8 @@ class KVBuffer:
         old, old_conv, past = self._keys_values, self._conv, self._shape.conv_past
         new, new_conv = self._allocate(len(self._lengths), self._capacity_for(length))
         for row, count in enumerate(self._lengths):
-            for layer, array in enumerate(new):
-                array[:, row, :, :count] = old[layer][:, row, :, :count]
+            for layer, memory in enumerate(new):
+                memory.copy(old[layer], row, row, count)
             new_conv[:, row, past : past + count] = old_conv[:, row, past : past + count]
         self._bound = None  # first: what is bound is about to be freed
         self._keys_values, self._conv = new, new_conv
@@ -190,8 +198,8 @@ class KVBuffer:
     def copy(self, source: KVBuffer, source_row: int, row: int, length: int) -> None:
         """Make the first ``length`` tokens of a row those of ``source``, which may be this buffer."""
         self.reserve(length)
-        for layer, array in enumerate(self._keys_values):
-            array[:, row, :, :length] = source._keys_values[layer][:, source_row, :, :length]
+        for layer, memory in enumerate(self._keys_values):
+            memory.copy(source._keys_values[layer], source_row, row, length)
         end = self._shape.conv_past + length
         self._conv[:, row, self._shape.conv_past : end] = source._conv[
             :, source_row, self._shape.conv_past : end
@@ -201,8 +209,8 @@ class KVBuffer:
         self._lengths[row] = length
 
     def keys_values(self, row: int) -> list[NDArray[Any]]:
-        """Return views of the keys and values of a row: of each cache (2, KV heads, tokens, cache_dim)."""
-        return [array[:, row, :, : self._lengths[row]] for array in self._keys_values]
+        """Return the keys and values of a row: of each cache (2, KV heads, tokens, cache_dim)."""
+        return [memory.read(row, self._lengths[row]) for memory in self._keys_values]
 
     def run(
         self,
@@ -254,27 +262,21 @@ class KVBuffer:
         self._lengths[first : first + rows] = totals
         return out
 
-    def _allocate(self, rows: int, capacity: int) -> tuple[list[NDArray[Any]], NDArray[np.float32]]:
+    def _allocate(self, rows: int, capacity: int) -> tuple[list[KVMemory], NDArray[np.float32]]:
         """Return keys and values of each cache, and the inputs of convolutions.
 
         Before these stand as many zeros as a convolution sees.
         """
-        shape, dtype = self._shape, self._shape.dtype
+        shape, device = self._shape, self._device
+
+        def memory(heads: int, head_dim: int) -> KVMemory:
+            size = rows, heads, capacity, head_dim
+            if device.kind == "cpu":
+                return HostMemory(size, shape.dtype)
+            return DeviceMemory(size, shape.dtype, device.kind, device.index)
+
         conv = shape.conv_layers, rows, shape.conv_past + capacity, shape.conv_width
-        return (
-            [self._zeros(2, rows, heads, capacity, head_dim, dtype=dtype) for heads, head_dim in shape.sizes],
-            self._zeros(*conv, dtype=np.float32),
-        )
-
-    @staticmethod
-    def _zeros(*shape: int, dtype: type[np.generic]) -> NDArray[Any]:
-        """Allocate lazily committed memory that is returned to the system when freed.
-
-        An allocator would keep freed buffers, and fill the next one with zeros: slower, and all of it taken.
-        """
-        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-        memory = mmap.mmap(-1, max(np.dtype(dtype).itemsize * math.prod(shape), 1), **private)
-        return np.frombuffer(memory, dtype, math.prod(shape)).reshape(shape)
+        return [memory(*size) for size in shape.sizes], lazy_zeros(*conv, dtype=np.float32)
 
     def _capacity_for(self, length: int) -> int:
         capacity = self.capacity
@@ -322,12 +324,13 @@ class KVBuffer:
         """Make past and present of every layer the rows from ``first`` on."""
         if self._bound == (first, rows):
             return
-        self._bound, dtype = None, self._shape.dtype
+        self._bound = None
+        dtype, device = self._shape.dtype, (self._device.kind, self._device.index)
         for layer, source in enumerate(self._shape.sources):
-            array = self._keys_values[source]
-            shape = (rows, *array.shape[2:])
+            memory = self._keys_values[source]
+            shape = (rows, *memory.shape[1:])
             for index, part in enumerate(("key", "value")):
-                address = array[index, first].ctypes.data
-                self._binding.bind_input(f"past_{part}.{layer}", "cpu", 0, dtype, shape, address)
-                self._binding.bind_output(f"present_{part}.{layer}", "cpu", 0, dtype, shape, address)
+                address = memory.address(index, first)
+                self._binding.bind_input(f"past_{part}.{layer}", *device, dtype, shape, address)
+                self._binding.bind_output(f"present_{part}.{layer}", *device, dtype, shape, address)
         self._bound = (first, rows)

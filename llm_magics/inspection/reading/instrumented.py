@@ -57,7 +57,7 @@ class InstrumentedDecoder:
         spec: of its decoder.
 
     Raises:
-        UnsupportedModel: the engine runs a graph that somebody else exported.
+        UnsupportedModel: the engine runs a graph that somebody else exported, or runs on a card.
     """
 
     def __init__(self, engine: Engine, spec: DecoderSpec | None) -> None:
@@ -65,6 +65,11 @@ class InstrumentedDecoder:
             raise UnsupportedModel(
                 "inspection needs our own graph, and this model runs an exported ONNX graph",
                 hint="Load the GGUF file or the checkpoint of the model instead.",
+            )
+        if engine.device.kind != "cpu":
+            raise UnsupportedModel(
+                f"inspection runs on the CPU, and this model runs on {engine.device}",
+                hint='Load the model with device="cpu" (--device cpu).',
             )
         self.engine, self.spec = engine, spec
         self._sessions: tuple[bool, InferenceSession] | None = None

@@ -55,6 +55,7 @@ class CellRequest:
     adapter: str | None = None
     precision: str | None = None
     kv_cache: str | None = None
+    device: str | None = None
     threads: int | None = None
     cache_mb: int | None = None
     file: str | None = None

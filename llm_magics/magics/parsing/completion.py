@@ -79,6 +79,7 @@ def _matcher(shell: Any, conversations: Conversations) -> Any:
         "others": _models,
         "adapter": _adapters,
         "precision": _precisions,
+        "device": lambda: ("auto", "cpu", "cuda"),
         "kv_cache": lambda: ("fp32", "int8"),
         "conversation": lambda: conversations.names,
         "variable": variables,

@@ -200,6 +200,12 @@ OPTIONS = (
         sampling=False,
     ),
     Option(
+        ("--device",),
+        "device",
+        "device to run on: auto (a CUDA card where there is one), cpu, cuda or cuda:N",
+        sampling=False,
+    ),
+    Option(
         ("--ignore-config",),
         "ignore_config",
         "load the model although its configuration field NAME is not supported; may be repeated",
@@ -241,6 +247,7 @@ LOADING = {
     "adapter",
     "precision",
     "kv_cache",
+    "device",
     "threads",
     "file",
     "ignore_config",

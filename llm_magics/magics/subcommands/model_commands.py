@@ -136,6 +136,7 @@ def _status(magics: CommandHost, request: CellRequest) -> None:
         "memory": f"{model.weights_bytes / 1e6:,.0f} MB weights, {_caches(model)}",
         "speed": _speed(model.last),
         "sampling": _sampling(model),
+        "device": str(getattr(model.engine, "device", "cpu")),
         "threads": _threads(model.engine),
         "conversations": f"{magics.conversations}; -c goes on with one",
     }
@@ -228,8 +229,8 @@ COMMANDS = {
         "%llm use NAME [-p P]",
         "use another model in the cells that follow",
         _fetch,
-        model_name(optional=False, options=(*_SOURCE, "anyway", "quiet", "threads", "cache_mb")),
-        (*_SOURCE, "anyway", "quiet", "threads", "cache_mb"),
+        model_name(optional=False, options=(*_SOURCE, "anyway", "quiet", "device", "threads", "cache_mb")),
+        (*_SOURCE, "anyway", "quiet", "device", "threads", "cache_mb"),
         needs="the NAME of a model",
     ),
     "pull": Subcommand(

@@ -29,7 +29,7 @@ class LoraSessions:
         folder: of the converted model.
         engine: of the model itself.
         threads: as the model's.
-        quantize: gives a graph the model's quantized KV cache; None where the cache is one of floats.
+        variant: gives a graph the number formats of the model; None where it is as it was converted.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class LoraSessions:
         engine: OrtEngine,
         *,
         threads: int,
-        quantize: Callable[[bytes], bytes] | None = None,
+        variant: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        self.spec, self._quantize = spec, quantize
+        self.spec, self._variant = spec, variant
         self._folder, self._engine, self._threads = folder, engine, threads
         self._sessions: list[tuple[frozenset[Place], OrtEngine, list[tuple[int, str]]]] = []
         self._cache: OrderedDict[int, tuple[Adapter, Mapping[str, Array], OrtEngine]] = OrderedDict()
@@ -107,14 +107,15 @@ class LoraSessions:
         from ...decoder.lora_inputs import add_lora_inputs
 
         graph, slots = add_lora_inputs(self._folder / "decoder.onnx", wanted)
-        if self._quantize is not None:
-            graph = self._quantize(graph)
+        if self._variant is not None:
+            graph = self._variant(graph)
         session = open_session(
             graph,
             folder=self._folder,
             threads=self._threads,
             patterns=False,
             hint="Remove the converted model and load it again: it is then converted anew.",
+            device=self._engine.device,
         )
         engine = self._engine.over(session, graph)
         self._sessions.append((wanted, engine, slots))

@@ -168,7 +168,7 @@ def estimate(
         context: tokens to count the KV cache for; the model's own limit where that is lower.
         kv_cache: a key of precision.KV_CACHES.
     """
-    shape = replace(KVShape(*spec.cache_shape), quantized=kv_cache == "int8")
+    shape = replace(KVShape(*spec.cache_shape), number_format="int8" if kv_cache == "int8" else "float32")
     return Fit(
         name=name,
         precision=precision,

@@ -14,7 +14,7 @@ class ModelSpec:
     Attributes:
         name: a name of the catalog or the Hub, or the absolute path of a file or a folder.
         info: the model in the records. Its fingerprint says whether another process has the same weights.
-        precision, file, ignore_config, kv_cache: as for :func:`load`.
+        precision, file, ignore_config, kv_cache, device: as for :func:`load`.
         adapter: the name or the absolute path of a LoRA adapter; empty where there is none.
         strength: of the adapter; None is the one of its name.
     """
@@ -25,5 +25,6 @@ class ModelSpec:
     file: str | None = None
     ignore_config: tuple[str, ...] = ()
     kv_cache: str = "fp32"
+    device: str = "cpu"
     adapter: str = ""
     strength: float | None = None

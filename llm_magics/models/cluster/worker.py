@@ -96,6 +96,7 @@ def _open(spec: ModelSpec, threads: int) -> lm.Model:
             file=spec.file,
             ignore_config=spec.ignore_config,
             kv_cache=spec.kv_cache,
+            device=spec.device,
         )
         if spec.adapter:
             model = model.with_adapter(spec.adapter, spec.strength)

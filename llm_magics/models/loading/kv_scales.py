@@ -51,7 +51,7 @@ def int8_cache(
         UnsupportedModel: ONNX Runtime is too old.
     """
     from ...decoder.graph_builder import read_graph, require_new_operators
-    from ...decoder.kv_quantize import quantize_kv_cache
+    from ...decoder.variants.int8_cache import quantize_kv_cache
 
     require_new_operators("an int8 KV cache")
     shape = KVShape(*spec.cache_shape)

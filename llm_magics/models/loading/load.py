@@ -18,6 +18,7 @@ from ...chat import template_process
 from ...core import progress, validation
 from ...core.records import ModelInfo
 from ...decoder.precision import check_kv_cache, check_precision
+from ...engine.device import CPU, parse_device
 from ...errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ...formats.config import ignored_fields
 from ...sanitize import single_line
@@ -29,6 +30,7 @@ from ..model import Model
 from ..origin import Origin
 from ..remote.address import is_server
 from .convert import FORMAT, ConvertedModel, convert
+from .opened import open_converted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 1024  # ONNX Runtime would try to start any number
 
-_Key = tuple[str, str, int, str | None, tuple[str, ...], str, str]
+_Key = tuple[str, str, int, str | None, tuple[str, ...], str, str, str]
 _loaded: weakref.WeakValueDictionary[_Key, Model] = weakref.WeakValueDictionary()
 _loading: defaultdict[_Key, threading.Lock] = defaultdict(threading.Lock)  # a download holds up its own model
 
@@ -52,6 +54,7 @@ def load(
     file: str | None = None,
     cache_mb: int | None = None,
     kv_cache: str = "fp32",
+    device: str = "auto",
     adapter: Adapter | str | Path | None = None,
     ignore_config: str | Iterable[str] = (),
     anyway: bool = False,
@@ -71,6 +74,8 @@ def load(
             are dropped, never one in use. None: an eighth of the free memory, from 64 to 512 MB, or as it was
             set before.
         kv_cache: "fp32", or "int8": keys and values in 8 bits, for long contexts in a quarter of the memory.
+        device: "cpu", "cuda" or "cuda:N" (a card, in float16), or "auto": a card where there is one and it
+            gives a first token, else the CPU.
         adapter: a LoRA adapter to go with it, as :meth:`Model.with_adapter` takes it: a folder, or
             "folder:0.8".
         ignore_config: names of fields of config.json, of a GGUF file or of adapter_config.json that may pass
@@ -85,6 +90,7 @@ def load(
     """
     check_precision(precision)
     check_kv_cache(kv_cache)
+    parse_device(device)
     if isinstance(name, Path):
         name = str(name)
     if name is not None and not isinstance(name, str):
@@ -101,7 +107,7 @@ def load(
     if threads is not None and threads > (cores := physical_cores()):
         progress.warn(f"{threads} threads on {cores} cores: answers are slower than with {cores}")
     template_process.start()  # templates are ready to run when the model is
-    asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored, kv_cache)
+    asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored, kv_cache, device)
     key = (*asked, _path_fingerprint(asked[0]))
     with _loading[key]:
         model = _loaded.get(key)
@@ -111,18 +117,20 @@ def load(
                     model = _loaded[key] = _load(*asked, anyway=anyway)
             finally:
                 progress.finished()
-            model.spec = _spec(asked[0], model.info, precision, file, ignored, kv_cache)
+            model.spec = _spec(asked[0], model, precision, file, ignored, kv_cache)
     if cache_mb is not None:
         model.pool.budget = cache_mb * 1_000_000
     return model if adapter is None else model.with_adapter(adapter)
 
 
 def _spec(
-    name: str, info: ModelInfo, precision: str, file: str | None, ignored: tuple[str, ...], kv_cache: str
+    name: str, model: Model, precision: str, file: str | None, ignored: tuple[str, ...], kv_cache: str
 ) -> ModelSpec:
     """Return how another process opens a model that was loaded by these arguments."""
     path = None if name in catalog.entries() else local(name)
-    return ModelSpec(name if path is None else str(path.resolve()), info, precision, file, ignored, kv_cache)
+    place = name if path is None else str(path.resolve())
+    device = getattr(model.engine, "device", CPU).kind  # a worker has cards of its own numbers
+    return ModelSpec(place, model.info, precision, file, ignored, kv_cache, device)
 
 
 def physical_cores() -> int:
@@ -160,6 +168,7 @@ def _load(
     file: str | None,
     ignored: tuple[str, ...],
     kv_cache: str,
+    device: str,
     *,
     anyway: bool,
 ) -> Model:
@@ -183,7 +192,7 @@ def _load(
     if source.kind == "onnx":
         from .onnx import open_onnx
 
-        _require_float_cache(source.name, kv_cache)
+        _require_plain(source.name, kv_cache, device)
         return open_onnx(source.fetch(), info, threads=threads)
     if source.kind == "saved":
         if not store.is_intact(source.fetch()):
@@ -194,7 +203,9 @@ def _load(
         from .onnx import check_saved_graph
 
         check_saved_graph(source.fetch() / "decoder.onnx")
-        return _open(source.fetch(), info, threads, Origin(source.fetch()), kv_cache)
+        return open_converted(
+            source.fetch(), info, Origin(source.fetch()), threads=threads, kv_cache=kv_cache, device=device
+        )
 
     def build(folder: Path) -> None:
         path = source.fetch()
@@ -209,7 +220,7 @@ def _load(
     if (folder / "model.onnx").exists():
         from .onnx import open_onnx
 
-        _require_float_cache(source.name, kv_cache)
+        _require_plain(source.name, kv_cache, device)
         return open_onnx(folder / "model.onnx", replace(info, precision=precision), threads=threads)
 
     @contextmanager
@@ -220,6 +231,7 @@ def _load(
             yield load(
                 name,
                 precision="fp32",
+                device="cpu",
                 threads=threads or None,
                 file=file,
                 ignore_config=ignored,
@@ -230,7 +242,8 @@ def _load(
                 with suppress(StoreError):
                     store.remove(key)
 
-    return _open(folder, info, threads, Origin(folder, source.fetch, reference, ignored), kv_cache)
+    origin = Origin(folder, source.fetch, reference, ignored)
+    return open_converted(folder, info, origin, threads=threads, kv_cache=kv_cache, device=device)
 
 
 def _key(source: Source, precision: str) -> str:
@@ -275,56 +288,15 @@ def _needs_optimum(folder: Path) -> bool:
     return read_table(folder / "config.json").get("model_type") not in FAMILIES
 
 
-def _require_float_cache(name: str, kv_cache: str) -> None:
-    """Raise UsageError where a quantized cache is asked for with a graph that others exported."""
+def _require_plain(name: str, kv_cache: str, device: str) -> None:
+    """Raise UsageError where a cache or a device is asked for that a graph of others cannot have."""
     if kv_cache != "fp32":
         raise UsageError(
             f"{single_line(name)} is an ONNX export, which cannot have an {kv_cache} KV cache",
             hint="Load its source, or omit the KV cache.",
         )
-
-
-def _open(folder: Path, info: ModelInfo, threads: int, origin: Origin, kv_cache: str) -> Model:
-    from ...engine.ort import OrtEngine
-    from ...engine.tokenizer import TextTokenizer
-    from ..adapters.sessions import LoraSessions
-
-    converted = ConvertedModel.read(folder)
-    spec = converted.spec
-
-    def open_engine(graph: bytes | None = None) -> OrtEngine:
-        return OrtEngine(
-            folder / "decoder.onnx",
-            vocab_size=spec.vocab,
-            context_length=spec.context,
-            threads=threads,
-            cache_shape=spec.cache_shape,
-            graph=graph,
+    if device not in ("auto", "cpu"):
+        raise UsageError(
+            f"{single_line(name)} is an ONNX export, which runs on the CPU only",
+            hint="Load its source, or use the CPU.",
         )
-
-    tokenizer = TextTokenizer.from_file(
-        folder / "tokenizer.json",
-        bos_id=converted.bos_id,
-        eos_id=converted.eos_id,
-        eos_ids=frozenset(converted.eos_ids),
-        add_bos=converted.add_bos,
-    )
-    precision, quantize = converted.precision, None
-    if kv_cache == "int8":
-        from .kv_scales import int8_cache
-
-        quantize = int8_cache(folder, spec, open_engine, tokenizer, converted.template)
-        precision += ", int8 KV cache"
-    engine = open_engine(None if quantize is None else quantize(folder / "decoder.onnx"))
-    licence = info.license if info.license != "unknown" else converted.license
-    return Model(
-        engine,
-        tokenizer,
-        replace(info, precision=precision, license=licence),
-        template=converted.template,
-        sampling=converted.sampling,
-        weights_bytes=converted.weights_bytes,
-        bytes_per_token=converted.bytes_per_token,
-        origin=origin,
-        lora_sessions=LoraSessions(folder, spec, engine, threads=threads, quantize=quantize),
-    )

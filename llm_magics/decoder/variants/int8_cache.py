@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from ..formats.tensors import Floats
-from .graph_builder import value
+from ...formats.tensors import Floats
+from ..graph_builder import value
 
 _SCALES = 12  # the input k_scale of GroupQueryAttention; v_scale stands behind it
 _PAST = 3  # the input past_key; past_value stands behind it

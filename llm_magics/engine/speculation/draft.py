@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .answer import Answer
-from .base import Tokenizer
-from .prefill import chunk_ends, common_prefix
-from .runtime import Runtime
+from ..answer import Answer
+from ..base import Tokenizer
+from ..prefill import chunk_ends, common_prefix
+from ..runtime import Runtime
 
 MOST = 8  # guesses a call
 CHECK = 0.2  # of a call of one token: what checking one guess costs (prompt_lookup.py has the measurements)

@@ -1,0 +1,1 @@
+"""Edits of a built decoder: other number formats for its cache or its computation."""

@@ -1,0 +1,1 @@
+"""Guess tokens, so that one call of the model checks several."""
