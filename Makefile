@@ -84,6 +84,7 @@ bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes m
 	$(PY) benchmarks/start.py
 	$(PY) benchmarks/decode.py
 	$(PY) benchmarks/larger.py
+	$(PY) benchmarks/context.py
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/together.py
 	$(PY) benchmarks/convert.py

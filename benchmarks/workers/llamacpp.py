@@ -13,7 +13,7 @@ import xllamacpp  # noqa: E402
 
 params = xllamacpp.CommonParams()
 params.model.path = asked["gguf"]
-params.n_ctx, params.n_parallel = 2048, 1
+params.n_ctx, params.n_parallel = asked.get("n_ctx", 2048), 1
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = asked["threads"]
 server = xllamacpp.Server(params)
 load_s = time.perf_counter() - start

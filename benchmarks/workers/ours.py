@@ -8,7 +8,7 @@ asked = request()
 start = time.perf_counter()
 import llm_magics as lm  # noqa: E402  the import counts as loading
 
-model = lm.load(asked["gguf"], threads=asked["threads"])
+model = lm.load(asked["gguf"], threads=asked["threads"], kv_cache=asked.get("kv_cache", "fp32"))
 load_s = time.perf_counter() - start
 
 
