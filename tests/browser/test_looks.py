@@ -17,7 +17,7 @@ Open = Callable[..., Page]
 # Playwright hides scrollbars, and with them what a reader sees first.
 OVERFLOW = """() => [...document.querySelectorAll('.jp-Notebook .jp-OutputArea-output')].map(each => [
   each.scrollHeight - each.clientHeight, each.scrollWidth - each.clientWidth, each.offsetHeight > 0])"""
-CANVASES = """() => [...document.querySelectorAll('[data-llm-view]')].map(host => {
+CANVASES = """() => [...document.querySelectorAll('.jp-Notebook [data-llm-view]')].map(host => {
   const found = []
   const walk = root => {
     for (const each of root.querySelectorAll('*')) {
