@@ -124,6 +124,8 @@ class CommandRouter:
             live.resend(int(order.get("from", 0)), as_text=bool(order.get("text")))
         elif action == "record" and live.bundle:
             self.channel.send({"type": "record", "id": id, "bundle": live.bundle})
+        elif action == "record":  # it is being made
+            self.channel.send({"type": "known", "id": id})
 
     def _generation(self, id: str, action: str, order: Order) -> None:
         """Branch or extend the answer that the message brings along."""

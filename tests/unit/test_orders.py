@@ -588,3 +588,19 @@ def test_a_schema_is_written_into_the_cells() -> None:
     assert same == ['%%llm --schema "name, age int" -n 50 --tokens\nWho?']
     (other,) = conversation([turn], **told, schema="name, age float")
     assert other.startswith("import llm_magics as lm") and "grammar=" in other and "--schema" not in other
+
+
+def test_a_record_that_is_asked_for_while_it_is_made() -> None:
+    """Another page's question had no answer, and after three of them it asked no more."""
+    room = Room("abc")
+    orders = CommandRouter(room, room.answer_extended)
+    orders.channel.send = room.send  # type: ignore[method-assign]
+    live = orders.streams.begin("an answer", 8, lambda: None)
+    question = {"type": "stream.record", "id": live.id}
+    orders.handle(question)
+    assert room.sent[-1] == {"type": "known", "id": live.id}
+    live.bundle = {"text/plain": "all of it"}
+    orders.handle(question)
+    assert room.sent[-1] == {"type": "record", "id": live.id, "bundle": live.bundle}
+    orders.handle({**question, "id": "never heard of"})
+    assert room.sent[-1]["type"] == "gone"

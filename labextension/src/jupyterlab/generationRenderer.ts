@@ -19,6 +19,8 @@ import { type NotebookContext, writeOnce, writeOutput } from './notebookOutput.j
 import { SILENCE_MS, startRequest, waitingText } from './request.js';
 
 const QUESTIONS = 3;
+/** After its last token, the end of a cell is waited for so long before the kernel is asked for the record. */
+const SETTLE_MS = 1500;
 
 export class GenerationRenderer extends Widget implements IRenderMime.IRenderer {
   private strip: Strip | undefined;
@@ -37,6 +39,8 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
   /** Questions about an answer that was not finished: how many, and whether one is on its way. */
   private asked = 0;
   private asking = false;
+  /** When the kernel last said something of an answer that is being made. */
+  private heardAt = 0;
 
   constructor(
     private readonly place: NotebookContext | undefined,
@@ -166,8 +170,24 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
       this.asked = QUESTIONS; // it knows nothing of it, and never will
       return this.onConnectionLost();
     }
+    this.heardAt = Date.now();
+    if (message.type === 'known') {
+      this.asked = 0; // it is being made: what was asked does not count
+      this.asking = false;
+      return;
+    }
+    if (growing.ended) this.recoverLater(payload.run?.id ?? '');
     this.record = { ...emptyRecord(payload), tokens: growing.tokens };
     this.draw(payload, this.record, this.liveOf(payload, growing));
+  }
+
+  /** The page that ran the cell writes the end of it; where it is gone, this one does. */
+  private recoverLater(id: string): void {
+    setTimeout(() => {
+      if (this.isDisposed) return;
+      this.asked = 0;
+      this.recover(id);
+    }, SETTLE_MS);
   }
 
   /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done.
@@ -176,7 +196,7 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
    * further and further apart, and then an end. */
   private recover(id: string): void {
     const { connection, panel } = this.place!;
-    if (this.payload.final !== false || this.asking) return;
+    if (this.payload.final !== false || this.asking || Date.now() - this.heardAt < SETTLE_MS - 100) return;
     if (connection.availability === 'none' && panel.sessionContext.isReady) return this.onConnectionLost();
     const status = panel.sessionContext.session?.kernel?.status;
     if (status !== 'idle' || this.asked >= QUESTIONS || connection.elsewhere) return;
@@ -188,7 +208,8 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
       connection.send({ type: 'stream.record', id });
       setTimeout(() => {
         this.asking = false;
-        if (open() && !connection.answers.stream(id).ended) this.onConnectionLost();
+        const silent = Date.now() - this.heardAt >= SILENCE_MS;
+        if (open() && silent && !connection.answers.stream(id).ended) this.onConnectionLost();
       }, SILENCE_MS);
     }, pause);
   }
