@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import llm_magics as lm
+from llm_magics.core.format import size
 from llm_magics.decoder.spec import DecoderSpec
 from llm_magics.engine.caches import cache_pool
 from llm_magics.magics.parsing.request import parse
-from llm_magics.models.catalog.fit import Fit, weight_bytes, working_bytes
+from llm_magics.models.catalog.fit import Fit, estimate, weight_bytes, working_bytes
 
 # Llama 3.2 1B and SmolLM2 360M: their tables, matrices and measured memory are in benchmarks/memory.py.
 LLAMA = DecoderSpec("llama", 16, 2048, 32, 8, 64, 8192, 128_256, 131_072, 1e-5)
@@ -64,6 +66,16 @@ def test_verdicts(free: int, verdict: str, tokens: int) -> None:
     words = {"fits": "fits: about 1.1 GB", "tight": "fits tightly", "too large": "is too large"}
     assert words[verdict] in str(found) and repr(found) == str(found)
     assert ("not even its weights fit" in str(found)) == (tokens == 0)
+
+
+def test_the_cache_of_longer_contexts_is_stated() -> None:
+    text = str(estimate("x", replace(LLAMA, context=40_000), "F16", "int8", context=4096))
+    token = LLAMA.layers * 2 * LLAMA.kv_heads * LLAMA.head_dim * 4
+    assert text.splitlines()[-1] == (
+        f"cache of longer contexts: 8,192 tokens {size(8192 * token)} · 32,768 tokens {size(32_768 * token)}"
+    )
+    small = str(estimate("x", replace(LLAMA, context=40_000), "F16", "int8", context=4096, kv_cache="int8"))
+    assert f"32,768 tokens {size(8192 * token)}" in small
 
 
 def test_a_files_own_shape(tiny_gguf: Path, home: Path) -> None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ...sources.source import Source
 
 CONTEXT = 4096  # tokens that an estimate counts with
+LENGTHS = 8192, 32_768, 131_072  # tokens of longer contexts, of which the cache is stated too
 LEAST_CONTEXT = 512  # tokens without which a model is of no use: what has no room for them is refused
 TIGHT = 0.7  # of the free memory
 _BLOCK_BYTES = 8 / 32  # a weight's share of the scales and sums of its block
@@ -93,6 +94,8 @@ class Fit:
         name = single_line(self.name)
         verb = {"fits": "fits", "tight": "fits tightly", "too large": "is too large"}[self.verdict]
         limit = f"up to {self.max_tokens:,} of {self.model_context:,} tokens fit"
+        longer = [count for count in LENGTHS if self.context < count <= self.model_context]
+        caches = " · ".join(f"{count:,} tokens {size(count * self.token_bytes)}" for count in longer)
         return "\n".join(
             [
                 f"{name} ({self.precision}) {verb}: about {size(self.expected)} of {size(self.free)} free, "
@@ -100,6 +103,7 @@ class Fit:
                 f"weights {size(self.weights[1])} · cache {size(self.cache)} · working set "
                 f"{size(self.working)} · between {size(self.low)} and {size(self.high)}",
                 limit if self.max_tokens else "not even its weights fit",
+                *([f"cache of longer contexts: {caches}"] if caches else []),
             ]
         )
 
