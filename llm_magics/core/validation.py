@@ -13,6 +13,8 @@ from ..errors import UsageError
 Kind = TypeVar("Kind")
 _PLAIN = (str, bytes, int, float, list, tuple, dict, set)  # these say by themselves what they are
 
+_MOST_STRENGTH = 4  # of an adapter; 1 is as it was trained
+
 
 def format_value(value: object) -> str:
     """Return a value in a message: short, whatever it is."""
@@ -143,3 +145,12 @@ def check_surrogates(text: str) -> None:
             f"character {error.start + 1} is an unpaired surrogate",
             hint='Repair it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").',
         ) from None
+
+
+def check_strength(strength: float) -> float:
+    """Check the strength of an adapter.
+
+    Raises:
+        UsageError: the value is outside of the allowed range.
+    """
+    return require_float(strength, "strength", 0, _MOST_STRENGTH, hint="Use 1 for the adapter as trained.")

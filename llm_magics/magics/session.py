@@ -10,7 +10,6 @@ from ..errors import UsageError
 from ..models.remote.address import is_server
 from ..sanitize import single_line
 from ..sources import catalog
-from ..sources.resolve import local
 
 if TYPE_CHECKING:
     from ..models.catalog.fit import Fit
@@ -280,6 +279,8 @@ class ModelSession:
         changed = {**({"precision": precision} if precision else {}), **changed}
         if name == "default":
             return changed
+        from ..sources.resolve import local
+
         path = None if name in catalog.entries() else local(name)
         # An absolute path: the next cell may run in another folder.
         return {**changed, "name": name if path is None else str(path.resolve())}

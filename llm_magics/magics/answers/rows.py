@@ -13,14 +13,13 @@ from ...core import progress
 from ...core.output import FrameClock, Output, is_captured
 from ...core.records import Generation
 from ...errors import ClusterError, Interrupted, LLMMagicsError, ServerError, UsageError
-from ...inspection.answers.rows import RowResult, RowsState, rows_run
-from ...models.cluster.dask_workers import DaskWorkers
 from ...sanitize import safe_print, single_line
 from ..parsing.cell_request import CellRequest
 from ..parsing.expand import expand
 from .forms import form_options, labels
 
 if TYPE_CHECKING:
+    from ...models.cluster.dask_workers import DaskWorkers
     from ...models.language_model import LanguageModel
 
 FRAME_S = 1.0
@@ -156,7 +155,10 @@ class RowsRunner:
         truth: list[Any],
         workers: Any = None,
     ) -> None:
-        self._workers = workers
+        from ...inspection.answers.rows import RowsState
+
+        self._client = workers
+        self._workers: DaskWorkers | None = None
         self._shell, self._request, self._source, self._prompts = shell, request, source, prompts
         known = {n: str(value) for n, value in enumerate(truth) if not _is_missing(value)}
         self.state = RowsState(source.name, len(source.values), truth=known)
@@ -181,8 +183,10 @@ class RowsRunner:
         self._output = output or self._output
         try:
             with progress.quiet():
-                if self._workers is not None:
-                    self._workers = DaskWorkers(self._workers)
+                if self._client is not None:
+                    from ...models.cluster.dask_workers import DaskWorkers
+
+                    self._workers = DaskWorkers(self._client)
                 if self._request.choices is not None:
                     self._choose(model, system)
                 else:
@@ -200,7 +204,7 @@ class RowsRunner:
         finally:
             self._write()
             self._show(last=True)
-            if isinstance(self._workers, DaskWorkers):
+            if self._workers is not None:
                 self._workers.cancel()
 
     def _generate(self, model: LanguageModel, system: str | None) -> None:
@@ -235,6 +239,8 @@ class RowsRunner:
 
     def _take(self, number: int, result: Any) -> None:
         """Take the answer, the label or the error of a row."""
+        from ...inspection.answers.rows import RowResult
+
         text = str(self._source.values[number])
         if isinstance(result, (LLMMagicsError, Interrupted)):
             if isinstance(result, LLMMagicsError):
@@ -286,7 +292,9 @@ class RowsRunner:
             return
         self.state.seconds = time.monotonic() - self._began
         self.state.moments.append((self.state.seconds, len(self.state.results)))
-        if isinstance(self._workers, DaskWorkers):
+        from ...inspection.answers.rows import rows_run
+
+        if self._workers is not None:
             self.state.workers = [asdict(worker) for worker in self._workers.snapshot()]
         record = rows_run(self.state, self._model.info)
         if not self._notebook:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ...errors import UsageError
 from ...sanitize import single_line
 from ...sources import catalog, store
-from ...sources.resolve import local
 
 if TYPE_CHECKING:
     from ...models.model import Model
@@ -79,6 +78,8 @@ def not_here(name: str) -> UsageError:
 def is_here(name: str) -> bool:
     """Return whether a model is loaded without a download: it is converted, or it is a file or a folder."""
     entry = catalog.of_repository(name)
+    from ...sources.resolve import local
+
     if entry is None and local(name) is not None:
         return True
     folders = entry.cache_folders if entry else {name.partition("@")[0].replace("/", "-")}

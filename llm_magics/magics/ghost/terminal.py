@@ -13,7 +13,6 @@ from typing import Any
 
 from ...core import progress
 from ...errors import LLMMagicsError, UsageError
-from ...models.completion import Completion, Cursor
 from .context import join_context
 from .model import GhostModel
 
@@ -87,6 +86,8 @@ class TerminalGhost:
         """Yield the suggestion as it grows, until ``stop`` is set."""
         history = [str(cell) for cell in self._shell.user_ns.get("In", [])[-_CELLS:]]
         above = [cell for cell in history if not cell.startswith("%")]
+        from ...models.completion import Completion, Cursor
+
         cursor = Cursor(join_context(above, text), one_line=True)
         with progress.quiet():
             completion = Completion(self._model.use(), cursor)

@@ -17,8 +17,8 @@ from ...core import progress
 from ...core.options import SamplingOptions, sampling_options
 from ...core.payloads import PlaygroundStatePayload
 from ...core.records import Generation
+from ...core.validation import check_strength
 from ...errors import RELOAD_PAGE, RUN_CELL, LLMMagicsError, UsageError
-from ...models.adapters.lora import check_strength
 from ...sanitize import single_line
 from ...views import answer_text
 from ...views.playground import playground_bundle

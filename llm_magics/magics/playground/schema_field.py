@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core.records import Generation
 from ...engine.constraint import check_grammar
 from ...errors import UsageError
 from ...sanitize import single_line
-from ...structured.form import AnswerForm, answer_form
+
+if TYPE_CHECKING:
+    from ...structured.form import AnswerForm
 
 MOST_SCHEMA = 20_000  # letters
 
@@ -31,6 +33,8 @@ def read_schema(text: str) -> AnswerForm | None:
             f"{single_line(text)!r:.60} is one word: the playground does not know the types of the notebook",
             hint="Write a schema such as 'name, age int', or JSON Schema.",
         )
+    from ...structured.form import answer_form
+
     form = answer_form(schema=text)
     assert form is not None
     check_grammar(form.grammar)

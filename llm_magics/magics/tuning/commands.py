@@ -9,8 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...core.validation import check_strength
 from ...errors import RELOAD_PAGE, UsageError
-from ...models.adapters.lora import check_strength
 from ..channel import Order, Transport, int_field
 
 if TYPE_CHECKING:

@@ -10,13 +10,12 @@ import numpy as np
 
 from ...core import progress
 from ...errors import LLMMagicsError, UsageError
-from ...evaluation.evaluation import Evaluation, ModelRun, make_evaluation
-from ...evaluation.items import Item
-from ...evaluation.scoring import Likelihood
 from ...sanitize import single_line
 from ..answers.rows import read_rows, row_prompts
 
 if TYPE_CHECKING:
+    from ...evaluation.evaluation import Evaluation
+    from ...evaluation.scoring import Likelihood
     from ...inspection.answers.choices import Choices
     from ...tuning.run import TuneRun
 
@@ -93,6 +92,9 @@ def compare_labels(run: TuneRun, rows: LabelledRows) -> Evaluation | None:
     Returns:
         None where no row was put aside.
     """
+    from ...evaluation.evaluation import ModelRun, make_evaluation
+    from ...evaluation.items import Item
+
     places = sorted({example.row - 1 for example in run.split.test})[:_MOST_COMPARED]
     if not places:
         return None
@@ -116,6 +118,8 @@ def compare_labels(run: TuneRun, rows: LabelledRows) -> Evaluation | None:
 
 def _read(record: Choices) -> tuple[list[Likelihood], list[tuple[str, ...]]]:
     """Return the log-likelihood of each label of a row, and the texts of its tokens."""
+    from ...evaluation.scoring import Likelihood
+
     logprobs, at = record.arrays["logprob"], 0
     scores, texts = [], []
     for label in record.head["labels"]:

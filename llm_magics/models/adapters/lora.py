@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ...core import progress, validation
 from ...core.files import json_object, write_atomic
+from ...core.validation import check_strength
 from ...errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ...formats.safetensors import TOWERS, Safetensors
 from ...sanitize import single_line
@@ -27,7 +28,7 @@ from ...sources import store
 
 Array = NDArray[np.float32]
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
-MAX_CONFIG, MAX_RANK, MOST_STRENGTH, MOST_ALPHA = 1 << 20, 1024, 4, 1e6
+MAX_CONFIG, MAX_RANK, MOST_ALPHA = 1 << 20, 1024, 1e6
 MOST_NUMBER = 1e4
 MAX_VALUES = 1 << 29  # numbers of all matrices together: a sparse file claims any
 _PREFIX = "base_model.model."
@@ -196,17 +197,6 @@ def with_strength(name: str) -> tuple[str, float]:
     except ValueError:
         return name, 1.0
     return (result, check_strength(strength)) if colon and result else (name, 1.0)
-
-
-def check_strength(strength: float) -> float:
-    """Check the strength of an adapter.
-
-    Raises:
-        UsageError: the value is outside of the allowed range.
-    """
-    return validation.require_float(
-        strength, "strength", 0, MOST_STRENGTH, hint="Use 1 for the adapter as trained."
-    )
 
 
 def load_adapter(folder: str | Path, *, ignore_config: Iterable[str] = ()) -> Adapter:

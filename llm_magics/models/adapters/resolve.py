@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...core import validation
-from .lora import WEIGHTS, Adapter, check_strength, load_adapter, with_strength
+from ...core.validation import check_strength
+from .lora import WEIGHTS, Adapter, load_adapter, with_strength
 
 
 class AdapterCache:

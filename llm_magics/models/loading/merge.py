@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...core import validation
+from ...core.validation import check_strength
 from ...decoder.weights import Weights
 from ...errors import UsageError
 from ...formats.tensors import Tensor
 from ...sources import store
 from ...trust.obligations import describe_model, licensed_path
-from ..adapters.lora import Adapter, check_strength
+from ..adapters.lora import Adapter
 from ..adapters.targets import to_layer_roles
 from .convert import convert
 
