@@ -56,17 +56,17 @@ def main() -> None:
         "logits": None,
         "prose": [],
     }
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in PEERS}
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in PEERS}
     for number in range(rounds):
         order = [*PEERS][number % len(PEERS) :] + [*PEERS][: number % len(PEERS)]
         for name in order:
             worker, more = PEERS[name]
-            found[name].append(measure(worker, {**asked, **more}))
+            results[name].append(measure(worker, {**asked, **more}))
     print("| | " + " | ".join(f"behind {length:,}" for length in lengths) + " | last / first | peak MB |")
     print("|---" * (len(lengths) + 3) + "|")
-    for name, results in found.items():
-        speeds = [statistics.median(item[f"at_{length}"] for item in results) for length in lengths]
-        peak = statistics.median(item["peak_mb"] for item in results)
+    for name, rounds_of in results.items():
+        speeds = [statistics.median(item[f"at_{length}"] for item in rounds_of) for length in lengths]
+        peak = statistics.median(item["peak_mb"] for item in rounds_of)
         cells = " | ".join(f"{speed:.0f}" for speed in speeds)
         print(f"| {name} | {cells} | {speeds[-1] / speeds[0]:.2f} | {peak:,.0f} |")
 

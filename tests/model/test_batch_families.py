@@ -17,10 +17,10 @@ STEPS = 6
 @pytest.mark.parametrize("name", families.CASES)
 def test_rows_say_what_each_says_alone(name: str, tmp_path: Path) -> None:
     families.make(name, tmp_path / "hub")
-    made = engine(checkpoint(tmp_path / "hub"), tmp_path / "fp32", "fp32")
+    decoder = engine(checkpoint(tmp_path / "hub"), tmp_path / "fp32", "fp32")
     random = np.random.default_rng(0)
     texts = [random.integers(3, 290, length + STEPS).tolist() for length in LENGTHS]
-    rows = made.batch_cache(len(texts))
+    rows = decoder.batch_cache(len(texts))
     for row, (text, length) in enumerate(zip(texts, LENGTHS, strict=True)):
         rows.start_row(row, text[:length])
         rows.extend_row(row, text[:length])
@@ -29,7 +29,7 @@ def test_rows_say_what_each_says_alone(name: str, tmp_path: Path) -> None:
         for step in range(STEPS)
     ]
     for row, (text, length) in enumerate(zip(texts, LENGTHS, strict=True)):
-        cache = made.cache()
+        cache = decoder.cache()
         cache.extend(text[:length])
         alone = np.stack([cache.extend([id])[0].copy() for id in text[length:]])
         bound = 1e-4 * max(1.0, float(np.abs(alone).max()))
@@ -39,5 +39,5 @@ def test_rows_say_what_each_says_alone(name: str, tmp_path: Path) -> None:
     begin = rows.start_row(1, shared)
     assert begin > 0
     logits = rows.extend_row(1, shared[begin:]).copy()
-    expected = made.cache().extend(shared)
+    expected = decoder.cache().extend(shared)
     assert np.abs(logits - expected).max() < 1e-4 * max(1.0, float(np.abs(expected).max()))

@@ -26,14 +26,14 @@ from tests.support.runs import run_of
 TOKENS = 100
 
 
-def halved(made: OrtEngine, cache_shape: Any) -> OrtEngine:
+def halved(decoder: OrtEngine, cache_shape: Any) -> OrtEngine:
     """The same decoder in float16, on the CPU."""
-    graph = read_graph(made.graph, made.folder)
+    graph = read_graph(decoder.graph, decoder.folder)
     to_half(graph)
     return OrtEngine(
-        made.folder / "decoder.onnx",
-        vocab_size=made.vocab_size,
-        context_length=made.context_length,
+        decoder.folder / "decoder.onnx",
+        vocab_size=decoder.vocab_size,
+        context_length=decoder.context_length,
         cache_shape=cache_shape,
         graph=ir.to_proto(graph).SerializeToString(),
         number_format="float16",
@@ -56,11 +56,12 @@ def test_every_family(name: str, precision: str, tmp_path: Path) -> None:
     floats = engine(weights, tmp_path / "built", precision)
     ids = np.random.default_rng(0).integers(3, 290, TOKENS).tolist()
     expected = log_softmax(floats.cache().extend(ids, all_logits=True))
-    made = halved(floats, weights.spec.cache_shape)
-    assert {item.type for item in made.session.get_inputs() if "past" in item.name} == {"tensor(float16)"}
+    decoder = halved(floats, weights.spec.cache_shape)
+    assert {item.type for item in decoder.session.get_inputs() if "past" in item.name} == {"tensor(float16)"}
     # With packed weights, one side rounds activations to 8 bits.
     limit = 0.01 if precision == "auto" else 2e-4
-    for ours in (log_softmax(made.cache().extend(ids, all_logits=True)), log_softmax(pieces(made, ids))):
+    for logits in (decoder.cache().extend(ids, all_logits=True), pieces(decoder, ids)):
+        ours = log_softmax(logits)
         divergence = (np.exp(expected) * (expected - ours)).sum(-1).mean()
         assert divergence < limit, name
 
@@ -71,19 +72,19 @@ def test_memory_of_a_device(default_gguf: Path, monkeypatch: pytest.MonkeyPatch)
     floats = model.engine
     assert isinstance(floats, OrtEngine)
     shape = floats.shape.sizes, floats.shape.sources
-    made = halved(floats, shape)
+    decoder = halved(floats, shape)
     ids = model.tokenizer.encode("The quick brown fox jumps over the lazy dog. " * 70)[:600]
-    plain = made.cache()
+    plain = decoder.cache()
     expected = plain.extend(ids).copy()
     monkeypatch.setattr(kv_buffer, "HostMemory", lambda size, dtype: DeviceMemory(size, dtype, "cpu", 0))
-    cache = made.cache()
+    cache = decoder.cache()
     cache.extend(ids[:300])
     assert np.array_equal(cache.extend(ids[300:]), expected)  # past the first capacity
-    other = made.cache()
+    other = decoder.cache()
     other.copy_prefix_from(cache, 400)
     assert np.array_equal(other.extend(ids[400:]), expected)
-    assert greedy(made, ids[:50], 8) == greedy(made, ids[:50], 8)
-    rows = made.batch_cache(2)
+    assert greedy(decoder, ids[:50], 8) == greedy(decoder, ids[:50], 8)
+    rows = decoder.batch_cache(2)
     rows.extend_row(0, ids[:100])
     assert rows.start_row(1, ids[:90]) > 0  # copied from the other row
     assert cache.nbytes == plain.nbytes

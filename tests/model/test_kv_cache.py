@@ -39,7 +39,7 @@ def test_every_family(name: str, tmp_path: Path) -> None:
     scales = kv_scales.scales_for([cache.keys_values()], rotates=weights.spec.positions == "rope")
     graph = read_graph(floats.graph, floats.folder)
     quantize_kv_cache(graph, [scales[source] for source in floats.shape.sources])
-    made = OrtEngine(
+    decoder = OrtEngine(
         floats.folder / "decoder.onnx",
         vocab_size=floats.vocab_size,
         context_length=floats.context_length,
@@ -47,16 +47,16 @@ def test_every_family(name: str, tmp_path: Path) -> None:
         graph=ir.to_proto(graph).SerializeToString(),
         number_format="int8",
     )
-    whole = made.cache().extend(ids, all_logits=True).copy()
-    cut = made.cache()
+    whole = decoder.cache().extend(ids, all_logits=True).copy()
+    cut = decoder.cache()
     parts = [cut.extend(ids[begin:end], all_logits=True).copy() for begin, end in ((0, 37), (37, TOKENS))]
     assert np.array_equal(np.concatenate(parts), whole)
     limit = LIMIT_EXPERTS if weights.spec.experts else LIMIT
-    for ours in (log_softmax(whole), log_softmax(pieces(made, ids))):
+    for ours in (log_softmax(whole), log_softmax(pieces(decoder, ids))):
         divergence = (np.exp(expected) * (expected - ours)).sum(-1).mean()
         print(f"{name}: KL {divergence:.5f}")
         assert divergence < limit
-    assert made.shape.token_bytes < floats.shape.token_bytes or not weights.spec.attention_layers
+    assert decoder.shape.token_bytes < floats.shape.token_bytes or not weights.spec.attention_layers
 
 
 @pytest.fixture(scope="module")
