@@ -70,8 +70,8 @@ quick: lint unit vitest ## lint, unit tests and the front end's tests
 test-model: $(STAMP)-test frontend ## the tests in kernels and on the real model
 	$(PY) tools/browser.py
 	$(PY) -m pytest -n 2 --dist loadfile --reruns 1 tests/kernel tests/model
-	$(PY5) -m pytest tests/unit/test_hostile_servers.py tests/model/test_adapter.py tests/model/test_saved_run.py tests/model/test_trainer.py
-	$(PY5) -m pytest -q tests/model/test_families.py tests/model/test_taps.py tests/model/test_network.py tests/model/test_slots.py tests/model/test_multimodal.py tests/model/test_recurrent.py -k "$(NEWER)"
+	$(PY5) -m pytest --reruns 1 tests/unit/test_hostile_servers.py tests/model/test_adapter.py tests/model/test_saved_run.py tests/model/test_trainer.py
+	$(PY5) -m pytest -q --reruns 1 tests/model/test_families.py tests/model/test_taps.py tests/model/test_network.py tests/model/test_slots.py tests/model/test_multimodal.py tests/model/test_recurrent.py -k "$(NEWER)"
 
 test-browser: $(STAMP)-test frontend ## the tests in JupyterLab and Notebook, and the notebooks
 	$(PY) tools/browser.py
