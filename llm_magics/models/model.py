@@ -538,8 +538,12 @@ class Model(Inspections):
         path = validation.require_path(folder, "the folder")
 
         def describe(making: Path) -> None:
-            changes = f"converted to ONNX Runtime's format, {self.info.precision}"
-            describe_model(self.info, making, path.name, changes=changes)
+            from .loading.convert import ConvertedModel
+
+            # Of the weights alone: the KV cache and the device are chosen when a model is loaded.
+            info = replace(self.info, precision=ConvertedModel.read(making).precision)
+            changes = f"converted to ONNX Runtime's format, {info.precision}"
+            describe_model(info, making, path.name, changes=changes)
 
         return store.export(self.folder, path, describe)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def merge(
     factor = np.float32(adapter.scale * check_strength(strength))
 
     def build(making: Path) -> None:
-        convert(
+        converted = convert(
             source,
             making,
             precision=precision,
@@ -51,7 +52,7 @@ def merge(
             change=lambda weights: _Merged(weights, adapter, factor),
         )
         changes = f"an adapter was merged in at strength {float(strength):g}, and the result was converted"
-        describe_model(info, making, path.name, changes=changes)
+        describe_model(replace(info, precision=converted.precision), making, path.name, changes=changes)
 
     path = licensed_path(validation.require_path(folder, "the folder"), info.license)
     return store.build_sealed(path, build)
