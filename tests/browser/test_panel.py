@@ -53,8 +53,9 @@ def test_what_is_in_use_and_what_runs(either: Open, shot: Any) -> None:
         item = page.page.locator("[aria-label^='Language model:']")
         expect(item).to_have_text(re.compile(r"smollm2-135m-instruct · \w+ · \d+ tokens/s"))
     # An answer runs, and is stopped here.
-    page.run(2, wait=False)
     running = section(panel, "Running")
+    expect(running).to_contain_text("Nothing runs", timeout=20_000)  # the answer before is no longer shown
+    page.run(2, wait=False)
     expect(running.get_by_role("progressbar")).to_be_visible(timeout=20_000)
     shot(page, "panel-running")
     # The focus stays where it is while the section is drawn again.

@@ -41,6 +41,7 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
   private asking = false;
   /** When the kernel last said something of an answer that is being made. */
   private heardAt = 0;
+  private later = 0;
 
   constructor(
     private readonly place: NotebookContext | undefined,
@@ -176,18 +177,18 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
       this.asking = false;
       return;
     }
-    if (growing.ended) this.recoverLater(payload.run?.id ?? '');
+    if (growing.ended) {
+      this.asked = 0;
+      this.recoverLater(payload.run?.id ?? '');
+    }
     this.record = { ...emptyRecord(payload), tokens: growing.tokens };
     this.draw(payload, this.record, this.liveOf(payload, growing));
   }
 
   /** The page that ran the cell writes the end of it; where it is gone, this one does. */
   private recoverLater(id: string): void {
-    setTimeout(() => {
-      if (this.isDisposed) return;
-      this.asked = 0;
-      this.recover(id);
-    }, SETTLE_MS);
+    clearTimeout(this.later);
+    this.later = window.setTimeout(() => this.isDisposed || this.recover(id), SETTLE_MS);
   }
 
   /** The page was loaded again in the middle, and the end of the cell was not heard: ask once it is done.
@@ -196,8 +197,10 @@ export class GenerationRenderer extends Widget implements IRenderMime.IRenderer 
    * further and further apart, and then an end. */
   private recover(id: string): void {
     const { connection, panel } = this.place!;
-    if (this.payload.final !== false || this.asking || Date.now() - this.heardAt < SETTLE_MS - 100) return;
+    if (this.payload.final !== false) return;
     if (connection.availability === 'none' && panel.sessionContext.isReady) return this.onConnectionLost();
+    if (this.asking) return;
+    if (Date.now() - this.heardAt < SETTLE_MS - 100) return this.recoverLater(id);
     const status = panel.sessionContext.session?.kernel?.status;
     if (status !== 'idle' || this.asked >= QUESTIONS || connection.elsewhere) return;
     this.asking = true;
