@@ -21,7 +21,8 @@ from ..sources import store
 
 TOKENS = 600
 _CHUNK = 50  # tokens of which logits are in memory at once
-_FILES = {False: "fidelity.json", True: "fidelity-int8-kv.json"}  # by whether the KV cache is int8
+# By the number format of the KV cache, which names what else the decoder computes in.
+_FILES = {"float32": "fidelity.json", "int8": "fidelity-int8-kv.json", "float16": "fidelity-float16.json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +65,18 @@ def measure(cache: Cache, reference: Cache, ids: list[int]) -> Fidelity:
     return Fidelity(divergence / len(ids), same / len(ids), len(ids))
 
 
-def read_fidelity(folder: Path, *, int8_cache: bool) -> Fidelity | None:
-    """Return what was measured for a converted model with such a KV cache, if it was."""
+def read_fidelity(folder: Path, *, number_format: str) -> Fidelity | None:
+    """Return what was measured for a converted model with a KV cache of that number format, if it was."""
     with suppress(OSError, ValueError, TypeError):
-        return Fidelity(**json_object(folder / _FILES[int8_cache]))
+        return Fidelity(**json_object(folder / _FILES[number_format]))
     return None
 
 
-def write_fidelity(folder: Path, fidelity: Fidelity, *, int8_cache: bool) -> None:
+def write_fidelity(folder: Path, fidelity: Fidelity, *, number_format: str) -> None:
     """Note it next to the converted model.
 
     The manifest does not name the file: losing it costs a measurement.
     """
-    path = folder / _FILES[int8_cache]
+    path = folder / _FILES[number_format]
     with store.writing(path):
         write_atomic(path, json.dumps(asdict(fidelity)))

@@ -95,7 +95,7 @@ class Model(Inspections):
         self.origin, self.lora_sessions = origin or Origin(), lora_sessions
         self.base: Model | None = base
         self.fidelity = (
-            None if self.folder is None else read_fidelity(self.folder, int8_cache=self._int8_cache)
+            None if self.folder is None else read_fidelity(self.folder, number_format=self._number_format)
         )
         self.sampling_defaults: dict[str, Any] = dict(sampling or {})
         self.last_map: BatchAnswers | None = None
@@ -500,10 +500,10 @@ class Model(Inspections):
         return card_of(self.info, self.folder, self.fidelity)
 
     @property
-    def _int8_cache(self) -> bool:
-        """Return whether keys and values are cached in 8 bits."""
+    def _number_format(self) -> str:
+        """Return the number format of the KV cache: "float32", "float16" (on a card) or "int8"."""
         shape = getattr(self.engine, "shape", None)
-        return shape is not None and shape.quantized
+        return "float32" if shape is None else shape.number_format
 
     def measure_fidelity(self) -> Fidelity:
         """Compare this model with its own source in fp32 over some prose; kept next to the converted model.
@@ -522,7 +522,7 @@ class Model(Inspections):
         ids = self.tokenizer.encode(sample_text(), special=False)[: min(TOKENS, self.context_length)]
         with self.origin.reference() as reference:
             self.fidelity = measure(self.engine.cache(), reference.cache(), ids)
-        write_fidelity(self.folder, self.fidelity, int8_cache=self._int8_cache)
+        write_fidelity(self.folder, self.fidelity, number_format=self._number_format)
         return self.fidelity
 
     def save(self, folder: str | Path) -> Path:

@@ -114,6 +114,8 @@ def test_a_model_on_a_card(card: None, home: Path, tiny_gguf: Path) -> None:
     assert str(model.engine.device) == "cuda:1"  # type: ignore[attr-defined]
     assert model.info.precision.endswith(", float16 on cuda") and model.generate("Hello", max_tokens=4).tokens
     assert model.spec is not None and model.spec.device == "cuda"
+    model.measure_fidelity()  # in float16: not what the same files say on the CPU
+    assert model.fidelity and lm.load(str(tiny_gguf), device="cpu").fidelity is None
     with pytest.raises(UnsupportedModel, match=r"inspection runs on the CPU, and this model runs on cuda:1"):
         model.logit_lens("Hello")
     with pytest.raises(UsageError, match="cuda:0 has no int8 KV cache"):

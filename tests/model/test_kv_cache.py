@@ -101,7 +101,7 @@ def test_an_adapter_and_the_scales_on_the_disk(home: Path, tiny_gguf: Path) -> N
     run = run_to_end(run_of(lm.load(str(tiny_gguf)), steps=2))
     model = lm.load(str(tiny_gguf), kv_cache="int8")
     adapted = model.with_adapter(run.adapter)
-    assert adapted.engine.shape.quantized and adapted.generate("Hello", max_tokens=4).tokens  # type: ignore[attr-defined]
+    assert adapted.engine.shape.number_format == "int8" and adapted.generate("Hello", max_tokens=4).tokens  # type: ignore[attr-defined]
     card = model.save(home / "saved") / "README.md"
     assert "int8 KV cache" not in card.read_text()  # the weights have none
     assert model.folder is not None

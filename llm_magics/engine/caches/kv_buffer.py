@@ -103,11 +103,6 @@ class KVShape:
         formats: dict[str, DType] = {"float32": np.float32, "float16": np.float16, "int8": np.int8}
         return formats[self.number_format]
 
-    @property
-    def quantized(self) -> bool:
-        """Return whether keys and values are integers."""
-        return self.number_format == "int8"
-
     def states(self, rows: int) -> RecurrentStates | None:
         """Allocate the states of ``rows`` sequences; None where no layer is recurrent."""
         if not self.state_layers:

@@ -80,7 +80,7 @@ def _matcher(shell: Any, conversations: Conversations) -> Any:
         "adapter": _adapters,
         "precision": _precisions,
         "device": lambda: ("auto", "cpu", "cuda"),
-        "kv_cache": lambda: ("fp32", "int8"),
+        "kv_cache": _kv_caches,
         "conversation": lambda: conversations.names,
         "variable": variables,
         "data": variables,
@@ -195,6 +195,12 @@ def _precisions() -> list[str]:
     from ...decoder.precision import PRECISIONS
 
     return [*PRECISIONS]
+
+
+def _kv_caches() -> list[str]:
+    from ...decoder.precision import KV_CACHES
+
+    return [*KV_CACHES]
 
 
 def _safe(names: Iterable[str]) -> list[str]:
