@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .evaluation.run import evaluate
     from .magics import load_ipython_extension, unload_ipython_extension
     from .magics.playground_view import playground
-    from .magics.tuning.magic import tune
+    from .magics.tuning.tune_cell import tune
     from .models.adapters.lora import Adapter, load_adapter
     from .models.catalog.card import ModelCard, card
     from .models.catalog.fit import Fit, fit
@@ -95,7 +95,7 @@ _HOMES = {
     ),
     "magics": ("load_ipython_extension", "unload_ipython_extension"),
     "magics.playground_view": ("playground",),
-    "magics.tuning.magic": ("tune",),
+    "magics.tuning.tune_cell": ("tune",),
     "models.adapters.lora": ("Adapter", "load_adapter"),
     "models.compare": ("compare", "compare_tokenizers"),
     "models.fidelity": ("Fidelity",),

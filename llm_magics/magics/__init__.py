@@ -11,9 +11,7 @@ from typing import Any
 def load_ipython_extension(ipython: Any) -> None:
     """Register the magics: IPython calls this for ``%load_ext llm_magics``."""
     from .. import package_conflict
-    from ..views.bundle import register
     from ..views.widget import set_router
-    from .commands import CommandRouter
     from .llm import LLMMagics
     from .parsing import completion
     from .parsing.question_mark import QuestionMarkTransform, help_of_a_cell
@@ -22,21 +20,34 @@ def load_ipython_extension(ipython: Any) -> None:
     package_conflict.warn()
     magics = LLMMagics(ipython)
     others = foreign_magics(ipython)
-    ipython.register_magics(magics, TuneMagics(ipython, magics.models, magics.commands.corrections))
+    ipython.register_magics(magics, TuneMagics(magics))
     if others:
         keep_foreign_magics(ipython, others)
     if getattr(ipython, "kernel", None) is not None:
-        magics.commands.channel.open()
-    register(ipython)
-    set_router(lambda channel: CommandRouter(magics.models, magics.answer_extended, channel).handle)
+        magics.channel.open()
+    _register_formatters(ipython)
+    set_router(lambda channel: magics.workspace.router(channel).handle)
     magics.log.start()
-    magics.ghost.watch(ipython)
-    completion.register(ipython, magics.conversations)
+    completion.register(ipython, lambda: magics.workspace.conversations.names)
     transformers = ipython.input_transformer_manager.token_transformers
     if QuestionMarkTransform not in transformers:
         transformers.append(QuestionMarkTransform)
     if help_of_a_cell not in ipython.input_transformers_cleanup:
         ipython.input_transformers_cleanup.append(help_of_a_cell)
+
+
+def _register_formatters(ipython: Any) -> None:
+    """Show Generation and Trace as themselves where they are a cell's last value."""
+
+    def bundle_of(value: Any, **_: Any) -> dict[str, Any]:
+        from ..core.records import Trace
+        from ..views.bundle import generation_bundle, tokens_bundle
+
+        return tokens_bundle(value) if isinstance(value, Trace) else generation_bundle(value)
+
+    for name in ("Generation", "Trace"):
+        formatter = ipython.display_formatter.mimebundle_formatter
+        formatter.for_type_by_name("llm_magics.core.records", name, bundle_of)
 
 
 def foreign_magics(ipython: Any) -> dict[str, Any]:
@@ -71,15 +82,8 @@ def unload_ipython_extension(ipython: Any) -> None:
             manager.magics[kind].pop(name, None)
     manager.registry.pop("TuneMagics", None)
     if magics := manager.registry.pop("LLMMagics", None):
-        if magics.server is not None:
-            magics.server.stop()
-        magics.models.clear()
+        magics.close()
         set_router(None)
-        magics.log.stop()
-        magics.ghost.unwatch(ipython)
-        magics.commands.panel.close()
-        magics.ghost.model.clear()
-        magics.commands.channel.close()
     from .parsing import completion
     from .parsing.question_mark import QuestionMarkTransform, help_of_a_cell
 

@@ -24,9 +24,9 @@ from .context.compose import compose
 from .conversations import Turn, TurnPosition
 from .inspection.output import ProgressOutput
 from .output import View, show_value, view_for
+from .parsing.calling_code import cell_of
 from .parsing.cell_request import CellRequest
 from .parsing.expand import note
-from .playground_view import cell_of
 from .subcommands.base import CommandHost
 
 if TYPE_CHECKING:

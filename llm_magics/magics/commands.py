@@ -73,10 +73,15 @@ class CommandRouter:
         models: the model in use.
         on_extended: is told of an answer that was extended.
         channel: the way to a widget; None takes the comms of the notebook's page.
+        corrections: the corrected cells of the errors that were shown.
     """
 
     def __init__(
-        self, models: ModelProvider, on_extended: OnExtended, channel: Transport | None = None
+        self,
+        models: ModelProvider,
+        on_extended: OnExtended,
+        channel: Transport | None = None,
+        corrections: Corrections | None = None,
     ) -> None:
         self._models, self._on_extended = models, on_extended
         self._jobs = threading.Semaphore(MOST_JOBS)
@@ -84,7 +89,7 @@ class CommandRouter:
         self.streams = ActiveStreams(self.channel)
         self.playgrounds: dict[str, Playground] = {}
         self.tuning = TuningCommands(self.channel, self._run_in_thread)
-        self.corrections = Corrections()
+        self.corrections = corrections or Corrections()
         self.ghost = GhostCommands(self.channel, GhostModel(models))
         self.panel = PanelCommands(
             self.channel, models, self.ghost, self.streams, self.tuning, self._run_in_thread

@@ -1,59 +1,53 @@
-"""``%%llm`` and ``%llm``: parse, answer, show."""
+"""``%%llm`` and ``%llm``. The first call makes the workspace; this module imports the settings only."""
 
 from __future__ import annotations
 
+import threading
 from collections import ChainMap
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from ..errors import Interrupted, LLMMagicsError, UsageError
-from ..views.bundle import generation_bundle
-from . import settings
-from .answering import AnswerRunner
-from .answers.background import BackgroundAnswer
-from .commands import CommandRouter
+from ..errors import Interrupted, LLMMagicsError
+from .channel import Channel
 from .context.cell_log import CellLog
-from .context.composition import Composition
-from .conversations import Conversations, Turn, TurnPosition
-from .inspection.output import ProgressOutput
-from .inspection.subcommands import SUBCOMMANDS
-from .parsing.cell_request import CellRequest
-from .parsing.expand import note
-from .parsing.request import parse
-from .playground_view import PlaygroundView, caller, value_is_used
-from .session import ModelSession
+from .corrections import Corrections
 from .settings import Settings
-from .subcommands.table import TABLE, usage
 
 if TYPE_CHECKING:
-    from ..core.records import Generation
-    from ..serving.server import ModelServer
-    from ..views.inspection_record import InspectionRecord
-    from .playground.playground import Playground
+    from .playground_view import PlaygroundView
+    from .workspace import Workspace
 
 
 @magics_class
 class LLMMagics(Settings, Magics):
-    """Run the cells of ``%%llm``; keep the model and the conversations."""
+    """The magics of a notebook, and its settings, which are the traits of this object.
+
+    Attributes:
+        channel: the way to the views of the notebook.
+        log: the cells of the session.
+        corrections: the corrected cells of errors.
+    """
 
     shell: Any
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell, parent=shell)
-        self.conversations = Conversations()
-        self.playgrounds: dict[str, Playground] = {}  # by the cell that shows it
-        self.models = ModelSession(lambda: self.shell.user_ns)
-        self.commands = CommandRouter(self.models, self.answer_extended)
-        self.streams, self.ghost = self.commands.streams, self.commands.ghost
-        self.running = self.commands.panel.jobs
+        self.channel = Channel(lambda order: self.workspace.commands.handle(order))
         self.log = CellLog(shell)
-        self.composition: Composition | None = None  # of the last prompt
-        self.jobs: list[BackgroundAnswer] = []  # those that run, and the newest
-        self.server: ModelServer | None = None  # of %llm serve
-        self.tokens_on = False  # whether every answer is shown as its tokens
-        self.answers = AnswerRunner(self)
+        self.corrections = Corrections()
+        self._workspace: Workspace | None = None
+        self._opening = threading.RLock()  # a view may ask while the first cell runs
+
+    @property
+    def workspace(self) -> Workspace:
+        """Return the model, the conversations and the answers of the notebook."""
+        with self._opening:
+            if self._workspace is None:
+                from .workspace import Workspace
+
+                self._workspace = Workspace(self.shell, self, self.channel, self.log, self.corrections)
+            return self._workspace
 
     # IPython would expand {…} and $… in the line by itself: expansion happens once, in cell.py.
     @no_var_expand
@@ -64,6 +58,8 @@ class LLMMagics(Settings, Magics):
         Returns:
             The answer, or what a verb shows, where the calling code takes it: ``a = %llm …``.
         """
+        from .parsing.calling_code import caller, value_is_used
+
         frame = caller()
         used = value_is_used(frame)
         # As in Python: a function's own variables, and a script's, go before those of the notebook.
@@ -71,107 +67,32 @@ class LLMMagics(Settings, Magics):
         del frame
         output: Any = None
         try:
-            request = parse(line, cell, namespace)
-            if request.command != "config":
-                request = self._with_settings(request)
-            if request.command in TABLE:
-                output = TABLE[request.command].run(self, request)
-            else:
-                output = self.answers.run(request)
+            output = self.workspace.run_cell(line, cell, namespace)
         except (LLMMagicsError, Interrupted) as error:
             # IPython keeps the last traceback, and with its frames a model that should be gone.
             error.__cause__ = error.__context__ = None
-            self.commands.corrections.note(error, self.shell)
+            self.corrections.note(error, self.shell)
             raise error.with_traceback(None) from None
         return output if used else None
 
-    def _with_settings(self, request: CellRequest) -> CellRequest:
-        """Add the settings; a change of those about the model counts for the next cell."""
-        values = settings.resolve(self)
-        self.models.set_defaults(settings.loading(values), settings.sampling(values))
-        return settings.apply(request, values) if request.command == "generate" else request
-
-    def ask(self, request: CellRequest, prompt: str, system: str | None) -> Generation:
-        """Answer a prompt of a subcommand, with the options that its line states."""
-        options = {"temperature": 0.0, **request.options}
-        asked = replace(
-            request, command="generate", prompt=prompt, system=system, options=options, format=None
-        )
-        return self.answers.answer(self._with_settings(asked))
-
-    def inspect(self, request: CellRequest) -> InspectionRecord:
-        """Look inside: at a text, at an answer that a variable holds, or at the last one."""
-        making = ProgressOutput(self.shell, quiet=request.quiet)
-        with making.capture_progress():
-            look = {**request.inspection_options, **request.options}
-            if isinstance(request.record, tuple):
-                from ..models.compare import compare
-
-                return self._finish_inspection(making, compare(*request.record), request)
-            if request.command == "compare":
-                model, look["other"] = self.models.pair_for(request)
-            else:
-                model = self.models.use_for(request)
-            text = request.record or request.prompt or model.last
-            if text is None:
-                raise UsageError(
-                    f"%llm {request.command} has no text, and there is no earlier answer",
-                    hint=f"Write for example {SUBCOMMANDS[request.command].example}.",
-                )
-            try:
-                picture = SUBCOMMANDS[request.command].run(model, text, look)
-            except KeyboardInterrupt:
-                raise Interrupted("stopped without a result") from None
-        return self._finish_inspection(making, picture, request)
-
-    def _finish_inspection(
-        self, making: ProgressOutput, picture: InspectionRecord, request: CellRequest
-    ) -> InspectionRecord:
-        making.show_result(picture, note(request.unresolved))
-        if request.variable:
-            self.shell.user_ns[request.variable] = picture
-        return picture
-
-    def mark_stale(self, number: int, later: list[Turn]) -> None:
-        """Tell the views of these turns that turn ``number`` is another one now."""
-        for turn in later:
-            if turn.view:
-                self.streams.channel.send({"type": "stale", "id": turn.view, "turn": number})
-
-    def answer_again(self, place: TurnPosition, turn: Turn) -> str:
-        """Answer a turn of a conversation again, show it where the page shows the turn, and return it."""
-        generation = self.answers.answer_again(place, turn)
-        if turn.view:
-            bundle = generation_bundle(generation, id=turn.view, conversation=place.label)
-            self.streams.channel.send({"type": "record", "id": turn.view, "bundle": bundle})
-        return generation.answer
-
-    def answer_extended(self, view: str, before: Generation, after: Generation) -> None:
-        """Replace an answer of a conversation by its extended version."""
-        self.mark_stale(*self.conversations.lengthen(view, before.text, after.text))
-        for name, value in list(self.shell.user_ns.items()):
-            if isinstance(value, type(before)) and _same_answer(value, before):
-                self.shell.user_ns[name] = after
-
-    @property
-    def settings(self) -> Settings:
-        """Return the settings: the traits of this object."""
-        return self
-
     def playground(self, model: str | None = None) -> PlaygroundView:
         """Return a playground that shares the model with the cells."""
-        return PlaygroundView(self, model)
+        return self.workspace.playground(model)
+
+    def close(self) -> None:
+        """Stop what runs, and release the model."""
+        if self._workspace is not None:
+            self._workspace.close()
+        self.log.stop()
+        self.channel.close()
 
 
-# What IPython shows for %llm? and behind Shift-Tab.
-LLMMagics.llm.__doc__ = f"{LLMMagics.llm.__doc__}\n\n{usage()}"
+def _help_text() -> str:
+    """Return what IPython shows for ``%llm?`` and behind Shift-Tab."""
+    from .subcommands.table import usage
+
+    return f"{LLMMagics.llm.__doc__}\n\n{usage()}"
 
 
-def _same_answer(one: Generation, other: Generation) -> bool:
-    """Return whether both are the same tokens of the same request; what a notebook keeps is rounded."""
-
-    def key(answer: Generation) -> object:
-        ids = [token.id for token in answer.tokens]
-        return answer.prompt_ids, answer.options, answer.model.fingerprint, ids
-
-    return key(one) == key(other)
+# IPython asks an object for its documentation by this method, before it reads __doc__.
+LLMMagics.llm.getdoc = _help_text  # type: ignore[union-attr]  # of a decorated method

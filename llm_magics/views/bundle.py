@@ -142,13 +142,3 @@ def read_output(bundle: Mapping[str, Any]) -> Generation:
             "this output has a trace, not an answer", hint="Run the cell that generated the answer again."
         )
     return record
-
-
-def register(ipython: Any) -> None:
-    """Show Generation and Trace as themselves where they are a cell's last value."""
-    formatter = ipython.display_formatter
-    formatter.mimebundle_formatter.for_type(Generation, lambda value, **_: generation_bundle(value))
-    formatter.mimebundle_formatter.for_type(
-        Trace,
-        lambda value, **_: tokens_bundle(value),
-    )

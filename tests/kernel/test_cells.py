@@ -80,7 +80,7 @@ def test_help_shows_the_options(kernel: Kernel) -> None:
         result = kernel.run(cell)
         assert result.status == "ok" and "--temperature" in result.stdout, (cell, result.stdout)
     assert "--rank" in kernel.run("%%llm_tune --help\n").stdout
-    shown = kernel.value("'--temperature' in get_ipython().find_line_magic('llm').__doc__")
+    shown = kernel.value("'--temperature' in get_ipython().object_inspect('%llm')['docstring']")
     assert shown == "True"
     # A prompt below the line is still a prompt.
     assert kernel.run("%%llm -n 2 -t 0\n--help").status == "ok"

@@ -31,7 +31,7 @@ def test_a_request_of_the_page(kernel: Kernel, default_gguf: Path) -> None:
     kernel.run("%%llm -t 0 -n 2 -q\nHi")
     code = (
         "import time\n"
-        "magics = get_ipython().magics_manager.registry['LLMMagics']\n"
+        "magics = get_ipython().magics_manager.registry['LLMMagics'].workspace\n"
         "ghost, sent = magics.commands.ghost, []\n"
         "ghost._channel.send = lambda message, *_: sent.append(message)\n"
         "ghost.handle('a', 'start', {'prefix': 'days = [\"Monday\", \"Tuesday\", \"Wednesday\",'})\n"

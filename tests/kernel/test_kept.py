@@ -47,7 +47,7 @@ def test_anything_that_changes_the_answer_asks_the_model(kernel: Kernel) -> None
     kernel.run("%llm use default")
     assert "kept answer" in kernel.run(base).data["text/plain"]
     assert kernel.value(
-        "a.text == get_ipython().magics_manager.registry['LLMMagics'].models.active.last.text"
+        "a.text == get_ipython().magics_manager.registry['LLMMagics'].workspace.models.active.last.text"
     )
     assert kernel.run("%llm tokens").status == "ok", "the kept answer is the last one"
 

@@ -219,7 +219,10 @@ def test_reloading_the_extension(kernel: Kernel) -> None:
 
 
 def test_lean_start(fresh_kernel: Kernel) -> None:
-    fresh_kernel.run("%load_ext llm_magics")
+    fresh_kernel.run(
+        "import sys\nbefore = set(sys.modules)\n%load_ext llm_magics\nnew = set(sys.modules) - before"
+    )
+    assert fresh_kernel.value("len(new) < 50 and not {'numpy', 'onnxruntime'} & new") == "True"
     assert "Paris" in fresh_kernel.run(f"%%llm -t 0\n{FRANCE}").data["text/plain"]
     loaded = fresh_kernel.value(
         "sorted({'torch', 'transformers', 'onnx_ir', 'gguf', 'pandas'} & set(__import__('sys').modules))"
@@ -275,7 +278,7 @@ def test_the_memory_of_conversations_is_shown_and_set(kernel: Kernel) -> None:
 
 
 def test_a_question_mark_is_ours_only_where_ipython_would_take_it(kernel: Kernel) -> None:
-    told = 'import llm_magics.magics.llm as m; m.parse_ = getattr(m, "parse_", m.parse)\n'
+    told = 'import llm_magics.magics.workspace as m; m.parse_ = getattr(m, "parse_", m.parse)\n'
     kernel.run(
         told
         + "def spy(line, cell, ns): print('ASKED', repr(line), repr(cell)); raise SystemError\nm.parse = spy"
@@ -313,7 +316,7 @@ def test_what_stayed_as_text_is_said_below_the_answer(kernel: Kernel) -> None:
     assert result.data["text/plain"].splitlines()[-1] == line
     assert result.data["text/markdown"].splitlines()[-1].startswith("*")
     assert "say {itemz} 3" in kernel.value(
-        "get_ipython().magics_manager.registry['LLMMagics'].models.loaded.last.prompt"
+        "get_ipython().magics_manager.registry['LLMMagics'].workspace.models.loaded.last.prompt"
     )
 
 
@@ -326,7 +329,7 @@ def test_braces_run_nothing_unless_asked(kernel: Kernel) -> None:
 
 
 def test_a_cell_follows_on(kernel: Kernel) -> None:
-    model = "get_ipython().magics_manager.registry['LLMMagics'].models.loaded"
+    model = "get_ipython().magics_manager.registry['LLMMagics'].workspace.models.loaded"
     assert kernel.run("%%llm -t 0 -n 12 -s 'Be brief.'\nMy name is Ada. Say hello.").status == "ok"
     first = int(kernel.value(f"{model}.last.timing.prompt_tokens"))
     assert kernel.run("%%llm -c -t 0 -n 12 -o more\nWhat is my name?").status == "ok"

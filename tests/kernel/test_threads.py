@@ -31,7 +31,7 @@ def test_conversations_are_listed_copied_and_written(kernel: Kernel, tmp_path: P
 
 def test_stale_turns_are_answered_again(kernel: Kernel) -> None:
     """A front end sends the id of a cell; here the turn is changed by hand."""
-    kernel.run("magics = get_ipython().magics_manager.registry['LLMMagics']")
+    kernel.run("magics = get_ipython().magics_manager.registry['LLMMagics'].workspace")
     kernel.run("plan = magics.conversations.find('plan')\nplan.turns[0].answer = 'Three.'")
     assert "No turn is stale" in kernel.run("%llm refresh plan").stdout
     kernel.run("plan.turns[1].stale = 1\nbefore = plan.turns[1].answer")

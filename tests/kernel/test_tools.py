@@ -20,7 +20,7 @@ def scripted(self, prepared):
     text = said.pop(0)
     return replace(made, text=text, tokens=(replace(made.tokens[0], id=0, text=text),), specials={}), stopped
 AnswerRunner.generate = scripted
-magics = get_ipython().magics_manager.registry['LLMMagics']
+magics = get_ipython().magics_manager.registry['LLMMagics'].workspace
 model = magics.models.use()
 model._prompts.template = (
     "{% if tools %}{{ tools | tojson }}{% endif %}"

@@ -58,6 +58,8 @@ def test_the_terminal_is_not_driven(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_names_and_licences_of_model_files_are_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from llm_magics import Model
     from llm_magics.engine.scripted import ScriptedEngine, ScriptedTokenizer
     from llm_magics.magics.llm import LLMMagics
@@ -66,9 +68,11 @@ def test_names_and_licences_of_model_files_are_cleaned(capsys: pytest.CaptureFix
 
     info = ModelInfo(f"name {DIRTY}", revision=DIRTY, license=f"licence\n{DIRTY}" + "x" * 10_000)
     model = Model(ScriptedEngine(["x"]), ScriptedTokenizer(), info)
-    magics = LLMMagics(None)
-    magics.models._model = model
-    TABLE["status"].run(magics, CellRequest("status"))
+    InteractiveShell.clear_instance()
+    magics = LLMMagics(InteractiveShell.instance())
+    magics.workspace.models._model = model
+    TABLE["status"].run(magics.workspace, CellRequest("status"))
+    InteractiveShell.clear_instance()
     for shown in (repr(model), capsys.readouterr().out):
         assert not set(shown) & set("\x1b\x07\x9b\x9c\x00\u202e") and len(shown) < 3_000
 

@@ -83,9 +83,9 @@ def magics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     shell = InteractiveShell.instance()
     made = LLMMagics(shell)
     model = Model(ScriptedEngine(["a", "b"]), ScriptedTokenizer(), ModelInfo("scripted"))
-    monkeypatch.setattr(made.models, "use_for", lambda request: model)
-    monkeypatch.setattr(made.models, "pair_for", lambda request: (model, model))
-    made.models._model = model
+    monkeypatch.setattr(made.workspace.models, "use_for", lambda request: model)
+    monkeypatch.setattr(made.workspace.models, "pair_for", lambda request: (model, model))
+    made.workspace.models._model = model
     shell.user_ns |= {
         "x": 3,
         "bomb": "{x}" * 1000,

@@ -64,6 +64,11 @@ class CellLog:
         self._shell.events.register("pre_run_cell", self._begin)
         self._shell.events.register("post_run_cell", self._end)
 
+    @property
+    def is_running(self) -> bool:
+        """Return whether a cell runs."""
+        return self._running is not None
+
     def stop(self) -> None:
         """Stop it, and forget what was noted."""
         for name, callback in (("pre_run_cell", self._begin), ("post_run_cell", self._end)):

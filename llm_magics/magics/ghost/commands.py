@@ -47,8 +47,9 @@ class GhostCommands:
         self.latencies: list[float] = []
         self.terminal: TerminalGhost | None = None
 
-    def watch(self, shell: Any) -> None:
-        """Yield to the cells of the user from now on."""
+    def watch(self, shell: Any, *, busy: bool = False) -> None:
+        """Yield to the cells of the user from now on; ``busy``: one runs already."""
+        self._busy = busy
         shell.events.register("pre_run_cell", self._cell_begins)
         shell.events.register("post_run_cell", self._cell_ends)
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ...core.options import SamplingOptions
-from ...core.records import Generation, Trace
 from ...errors import UsageError
 from ..parsing.option_parser import Option
 
 if TYPE_CHECKING:
+    from ...core.records import Generation, Trace
     from ...models.model import Model
     from ...views.inspection_record import InspectionRecord
 
-Record = Generation | Trace
+Record: TypeAlias = "Generation | Trace"
 _ARROW = re.compile("⇒|=>")
 Look = dict[str, Any]  # the options of a verb, by name
 
@@ -178,6 +177,8 @@ def canonical(word: str) -> str:
 
 def record_named(text: str, namespace: Mapping[str, Any]) -> Record | None:
     """Return the answer that a name stands for, if it does."""
+    from ...core.records import Generation, Trace
+
     result = namespace.get(text) if text.isidentifier() else None
     return result if isinstance(result, (Generation, Trace)) else None
 
@@ -198,6 +199,7 @@ def split_probe(text: str | Record) -> tuple[str, list[str]]:
 
 def against(model: Model, text: str | Record, look: Look) -> InspectionRecord:
     """Return the model in use against another one; or two records."""
+    from ...core.records import Trace
     from ...models.compare import compare
 
     other = look["other"]
@@ -221,6 +223,8 @@ def require_answer(text: str | Record) -> Generation:
     Raises:
         UsageError: the value is not an answer.
     """
+    from ...core.records import Generation
+
     if not isinstance(text, Generation):
         raise UsageError(
             "this subcommand needs an answer", hint="Run %%llm -o answer …, then %llm replay answer."
@@ -230,6 +234,8 @@ def require_answer(text: str | Record) -> Generation:
 
 def sampling_options(look: Look) -> dict[str, Any]:
     """Return what of a verb's options is for the sampler."""
+    from ...core.options import SamplingOptions
+
     return {name: value for name, value in look.items() if name in SamplingOptions.__dataclass_fields__}
 
 

@@ -14,10 +14,6 @@ from typing import Any
 from IPython.core.completer import SimpleCompletion, context_matcher, provisionalcompleter
 
 from ...errors import LLMMagicsError
-from ..answers.formats import FORMATS
-from ..conversations import Conversations
-from ..inspection.subcommands import SUBCOMMANDS, canonical
-from ..subcommands.table import TABLE, options_of
 from .option_parser import Option
 from .options import OPTIONS
 
@@ -32,7 +28,6 @@ _BEHIND = {
     "tokens": ("on", "off"),
     "adapters": ("rm",),
     "threads": ("show", "fork", "undo", "clear", "export"),
-    "help": tuple(sorted(TABLE)),
 }
 
 
@@ -46,8 +41,13 @@ class _Nothing(list[Any]):
 Result = dict[str, Any]  # of a matcher; IPython adds to it, so that it is a new one each time
 
 
-def register(shell: Any, conversations: Conversations) -> None:
-    """Add the matcher to a shell; one that is there from before is replaced."""
+def register(shell: Any, conversations: Callable[[], Sequence[str]]) -> None:
+    """Add the matcher to a shell; one that is there from before is replaced.
+
+    Args:
+        shell: IPython's shell.
+        conversations: returns the names of the conversations.
+    """
     unregister(shell)
     shell.Completer.custom_matchers.append(_matcher(shell, conversations))
 
@@ -69,7 +69,7 @@ def _only(words: Iterable[str], start: str, kind: str) -> Result:
     }
 
 
-def _matcher(shell: Any, conversations: Conversations) -> Any:
+def _matcher(shell: Any, conversations: Callable[[], Sequence[str]]) -> Any:
     def variables() -> list[str]:
         hidden = shell.user_ns_hidden
         return sorted(name for name in shell.user_ns if not name.startswith("_") and name not in hidden)
@@ -81,11 +81,11 @@ def _matcher(shell: Any, conversations: Conversations) -> Any:
         "precision": _precisions,
         "device": lambda: ("auto", "cpu", "cuda"),
         "kv_cache": _kv_caches,
-        "conversation": lambda: conversations.names,
+        "conversation": conversations,
         "variable": variables,
         "data": variables,
         "see": lambda: ("above", *variables()),
-        "format": lambda: FORMATS,
+        "format": _formats,
         "think": lambda: ("off",),
         "depth": lambda: ("auto", "full"),
         "targets": lambda: ("all",),
@@ -110,6 +110,9 @@ def _matcher(shell: Any, conversations: Conversations) -> Any:
 
 def _in_line(text: str, marks: str, magic: str, values: dict[str, Callable[[], Sequence[str]]]) -> Result:
     """Complete the last word of a magic's line."""
+    from ..inspection.subcommands import SUBCOMMANDS, canonical
+    from ..subcommands.table import TABLE, options_of
+
     *words, word = re.split(r"\s+", text)
     if "--" in words:  # a prompt
         return _only((), "", "")
@@ -145,7 +148,7 @@ def _in_line(text: str, marks: str, magic: str, values: dict[str, Callable[[], S
     if marks == "%" and words[:1] == ["diff"] and len(words) <= 2:
         return _only(values["variable"](), word, "variable")
     if marks == "%" and len(words) == 1:
-        return _only(_BEHIND.get(words[0], ()), word, "verb")
+        return _only(sorted(TABLE) if words == ["help"] else _BEHIND.get(words[0], ()), word, "verb")
     return _only((), "", "")
 
 
@@ -195,6 +198,12 @@ def _precisions() -> list[str]:
     from ...decoder.precision import PRECISIONS
 
     return [*PRECISIONS]
+
+
+def _formats() -> list[str]:
+    from ..answers.formats import FORMATS
+
+    return [*FORMATS]
 
 
 def _kv_caches() -> list[str]:
