@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..errors import ModelFileError, UnsupportedModel
 from .base import Logits, check_ids
 from .caches.kv_buffer import CacheContents, graph_errors
-from .ort import open_session
+from .sessions.session import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, OrtValue

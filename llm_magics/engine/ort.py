@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFileError
 from .base import Logits, check_ids
 from .caches.batch_cache import OrtBatchCache
 from .caches.kv_buffer import CacheContents, KVBuffer, KVShape
-from .device import CPU, Device, require_provider
+from .device import CPU, Device
 from .prefill import chunk_ends
+from .sessions.session import open_session
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -24,54 +24,6 @@ if TYPE_CHECKING:
 FIRST_CAPACITY = 512  # tokens of a cache; doubled when full, up to the context length
 REPLAYED = 512  # tokens a call that are computed anew behind a checkpoint
 KEPT_LOGITS = 16  # positions: memory is taken by those that are used
-
-
-def open_session(
-    graph: Path | bytes,
-    *,
-    threads: int,
-    patterns: bool,
-    hint: str,
-    folder: Path | None = None,
-    device: Device = CPU,
-) -> InferenceSession:
-    """Return a session of ONNX Runtime.
-
-    Args:
-        graph: a file, or its content; its weights lie in ``folder``.
-        threads: 0 lets ONNX Runtime take one a physical core.
-        patterns: keep a plan of the memory for every shape that is seen.
-        hint: the hint of the error if the graph cannot be opened.
-        folder: the folder of external weights.
-        device: where it runs.
-
-    Raises:
-        ModelFileError: the graph cannot be loaded; ``hint`` says what to do. UsageError: the device
-            cannot be used.
-    """
-    import onnxruntime as ort
-
-    # Once more, in case it was imported before this package could set the environment.
-    ort.disable_telemetry_events()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    options.enable_mem_pattern = patterns
-    name = graph.name if isinstance(graph, Path) else "the graph with slots"
-    folder = folder or (graph.parent if isinstance(graph, Path) else Path())
-    if isinstance(graph, bytes):
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
-    if device.kind == "cuda" and hasattr(ort, "preload_dlls"):
-        ort.preload_dlls()  # the CUDA and cuDNN libraries that pip installs lie where no linker looks
-    try:
-        source = str(graph) if isinstance(graph, Path) else graph
-        session = ort.InferenceSession(source, options, providers=device.providers)
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        raise ModelFileError(
-            f"{folder.name}/{name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint=hint
-        ) from error
-    require_provider(session.get_providers(), device)
-    return session
 
 
 class OrtEngine:

@@ -537,15 +537,19 @@ class Model(Inspections):
             raise UsageError(f"{self.name} was not converted by this package", hint="Copy its source files.")
         path = validation.require_path(folder, "the folder")
 
-        def describe(making: Path) -> None:
-            from .loading.convert import ConvertedModel
+        from ..engine.sessions.packed_weights import drop_packed
+        from .loading.convert import ConvertedModel
 
+        def describe(making: Path) -> None:
             # Of the weights alone: the KV cache and the device are chosen when a model is loaded.
             info = replace(self.info, precision=ConvertedModel.read(making).precision)
             changes = f"converted to ONNX Runtime's format, {info.precision}"
             describe_model(info, making, path.name, changes=changes)
 
-        return store.export(self.folder, path, describe)
+        def drop(making: Path) -> bool:
+            return drop_packed(making, ConvertedModel.read(making).weights_bytes)
+
+        return store.export(self.folder, path, describe, drop=drop)
 
     def score(self, text: str, *, prompt: str = "", alternatives: int = 10) -> Trace:
         """Compute logprob, rank, entropy and alternatives of every token of ``text``.

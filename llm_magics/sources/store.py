@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
@@ -248,13 +248,14 @@ def remove(key: str) -> None:
         shutil.rmtree(path)
 
 
-def export(entry: Path, target: Path, add: Callable[[Path], object]) -> Path:
+def export(entry: Path, target: Path, add: Callable[[Path], object], *, drop: Callable[[Path], bool]) -> Path:
     """Copy an entry out of the cache, whole or not at all.
 
     Args:
         entry: the folder to copy.
         target: the new folder.
         add: writes further files into it, which the manifest does not list.
+        drop: removes from the copy what is of this machine only, and returns whether there was any.
 
     Raises:
         UsageError: the target exists. StoreError: it cannot be written.
@@ -262,6 +263,9 @@ def export(entry: Path, target: Path, add: Callable[[Path], object]) -> Path:
 
     def build(making: Path) -> None:
         shutil.copytree(entry, making, dirs_exist_ok=True)  # times too: the manifest has them
+        if drop(making):
+            listed = json_object(making / MANIFEST)["files"]
+            _seal(making, [making / name for name in listed if (making / name).exists()])
         add(making)
 
     return build_atomically(target, build)
@@ -367,10 +371,10 @@ def _inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def _seal(folder: Path) -> None:
-    """Flush every file to the disk and write the manifest, last."""
+def _seal(folder: Path, listed: Iterable[Path] | None = None) -> None:
+    """Flush every file, or those listed, to the disk and write the manifest, last."""
     files = {}
-    for path in _files(folder):
+    for path in _files(folder) if listed is None else listed:
         _sync(path)
         state = path.stat()
         files[path.relative_to(folder).as_posix()] = [state.st_size, state.st_mtime_ns, sha256(path)]

@@ -30,9 +30,11 @@ CONFIG = {
 CODE = """
 import re, sys
 from pathlib import Path
+from llm_magics.engine.sessions.packed_weights import write_packed
 from llm_magics.models.loading.convert import convert
 
 convert(Path(sys.argv[1]), Path(sys.argv[2]), precision=sys.argv[3])
+write_packed(Path(sys.argv[2]))
 print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 """
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from ...decoder.spec import DecoderSpec
 from ...engine.base import Engine, check_fits, check_ids
-from ...engine.ort import OrtEngine, open_session
+from ...engine.ort import OrtEngine
 from ...engine.prefill import chunk_ends
+from ...engine.sessions.session import open_session
 from ...errors import UnsupportedModel
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ...decoder.spec import DecoderSpec
-from ...engine.ort import OrtEngine, open_session
+from ...engine.ort import OrtEngine
+from ...engine.sessions.session import open_session
 from .lora import Adapter, Array, LoraPair
 from .roles import shape_of
 from .targets import Place, stack_pairs, to_layer_roles

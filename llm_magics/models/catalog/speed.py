@@ -165,7 +165,7 @@ def _seconds(builder: GraphBuilder, x: ir.Value, outputs: list[ir.Value], folder
     import onnx_ir as ir
 
     from ...decoder.graph_builder import MS
-    from ...engine.ort import open_session
+    from ...engine.sessions.session import open_session
 
     builder.close()
     for output in outputs:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ...formats.tokenizers.gguf import TokenizerSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 7
-READABLE = (4, 5, 6, FORMAT)  # saved models of earlier versions that mean the same
+FORMAT = 8
+READABLE = (4, 5, 6, 7, FORMAT)  # saved models of earlier versions that mean the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ConvertedModel:
         precision: what the weights are held in: a name from recipe.py, "repacked" where each keeps the bits
             of its source.
         bytes_per_token: bytes of weights that one decoded token reads.
-        weights_bytes: size of weights.bin.
+        weights_bytes: size of weights.bin without packed weights.
         sampling: the sampling settings of the model's maker.
     """
 

@@ -19,6 +19,7 @@ from ...core import progress, validation
 from ...core.records import ModelInfo
 from ...decoder.precision import check_kv_cache, check_precision
 from ...engine.device import CPU, parse_device
+from ...engine.sessions import packed_weights
 from ...errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ...formats.config import ignored_fields
 from ...sanitize import single_line
@@ -202,6 +203,10 @@ def _load(
             )
         from .onnx import check_saved_graph
 
+        if (source.fetch() / packed_weights.PLACES).exists():  # places in a file that anyone may have written
+            raise ModelFileError(
+                f"{source.fetch()} is a copy of the cache, not a saved model", hint="Save it with model.save."
+            )
         check_saved_graph(source.fetch() / "decoder.onnx")
         return open_converted(
             source.fetch(), info, Origin(source.fetch()), threads=threads, kv_cache=kv_cache, device=device
@@ -212,6 +217,8 @@ def _load(
         began = time.perf_counter()
         progress.message(f"converting {single_line(source.name)} ({precision}) …")
         _convert(source, path, folder, precision, ignored)
+        if (folder / packed_weights.GRAPH).exists():
+            packed_weights.write_packed(folder)
         progress.message(f"converted in {time.perf_counter() - began:.1f} s")
         _remove_old_formats(source.key)
 

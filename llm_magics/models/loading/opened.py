@@ -40,6 +40,7 @@ def open_converted(
         UsageError: the device cannot be used. UnsupportedModel: this model cannot have it or that KV cache.
     """
     from ...engine.device import resolve_device
+    from ...engine.sessions.mapped_memory import release_mapped
     from ...engine.tokenizer import TextTokenizer
     from ..adapters.sessions import LoraSessions
 
@@ -71,6 +72,7 @@ def open_converted(
         engine = opener.open(variant(folder / "decoder.onnx"), "int8")
         precision += ", int8 KV cache"
     engine = engine or opener.plain()
+    release_mapped(folder / "weights.bin", converted.weights_bytes)
     return Model(
         engine,
         tokenizer,

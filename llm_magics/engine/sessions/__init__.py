@@ -1,0 +1,1 @@
+"""Sessions of ONNX Runtime, and the packed weights that they map."""

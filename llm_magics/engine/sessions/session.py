@@ -1,0 +1,63 @@
+"""Open a graph in ONNX Runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import ModelFileError
+from ..device import CPU, Device, require_provider
+from .packed_weights import with_packed
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+def open_session(
+    graph: Path | bytes,
+    *,
+    threads: int,
+    patterns: bool,
+    hint: str,
+    folder: Path | None = None,
+    device: Device = CPU,
+) -> InferenceSession:
+    """Return a session of ONNX Runtime.
+
+    Args:
+        graph: a file, or its content; its weights lie in ``folder``.
+        threads: 0 lets ONNX Runtime take one a physical core.
+        patterns: keep a plan of the memory for every shape that is seen.
+        hint: the hint of the error if the graph cannot be opened.
+        folder: the folder of external weights.
+        device: where it runs.
+
+    Raises:
+        ModelFileError: the graph cannot be loaded; ``hint`` says what to do. UsageError: the device
+            cannot be used.
+    """
+    import onnxruntime as ort
+
+    # Once more, in case it was imported before this package could set the environment.
+    ort.disable_telemetry_events()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.enable_mem_pattern = patterns
+    name = graph.name if isinstance(graph, Path) else "the graph with slots"
+    folder = folder or (graph.parent if isinstance(graph, Path) else Path())
+    if isinstance(graph, bytes):
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    if device.kind == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()  # the CUDA and cuDNN libraries that pip installs lie where no linker looks
+    if device.kind == "cpu":
+        graph = with_packed(graph, folder)
+    try:
+        source = str(graph) if isinstance(graph, Path) else graph
+        session = ort.InferenceSession(source, options, providers=device.providers)
+    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
+        raise ModelFileError(
+            f"{folder.name}/{name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint=hint
+        ) from error
+    require_provider(session.get_providers(), device)
+    return session
