@@ -13,11 +13,12 @@ import llm_magics as lm
 from llm_magics import UnsupportedModel, UsageError
 from llm_magics.decoder.graph_builder import read_graph
 from llm_magics.decoder.variants.half import require_half, to_half
-from llm_magics.engine import device, ort
+from llm_magics.engine import device
 from llm_magics.engine.caches import kv_buffer
 from llm_magics.engine.caches.kv_memory import DeviceMemory
 from llm_magics.engine.device import CPU, Device
-from llm_magics.engine.ort import OrtEngine
+from llm_magics.engine.ort import OrtCache, OrtEngine
+from llm_magics.engine.sessions import session
 from llm_magics.tuning.run import run_to_end
 from tests.support import families
 from tests.support.decoders import checkpoint, engine, greedy, log_softmax, pieces
@@ -95,7 +96,7 @@ def card(monkeypatch: pytest.MonkeyPatch) -> None:
     """A card that computes on the CPU: all that is done before and around it is the real thing."""
     monkeypatch.setattr(device, "why_unavailable", lambda wanted: ("", ""))
     monkeypatch.setattr(Device, "providers", property(lambda self: ["CPUExecutionProvider"]))
-    monkeypatch.setattr(ort, "require_provider", lambda providers, wanted: None)
+    monkeypatch.setattr(session, "require_provider", lambda providers, wanted: None)
     monkeypatch.setattr(
         kv_buffer, "DeviceMemory", lambda size, dtype, kind, index: DeviceMemory(size, dtype, "cpu", 0)
     )
@@ -128,14 +129,14 @@ def test_a_model_on_a_card(card: None, home: Path, tiny_gguf: Path) -> None:
 def test_auto_takes_no_card_that_fails(
     card: None, home: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ort.OrtCache.extend
+    real = OrtCache.extend
     told: list[str] = []
 
     def broken(self: Any, ids: Any, **options: Any) -> Any:
         logits = real(self, ids, **options)
         return logits * np.nan if self._kv._device.kind == "cuda" else logits
 
-    monkeypatch.setattr(ort.OrtCache, "extend", broken)
+    monkeypatch.setattr(OrtCache, "extend", broken)
     monkeypatch.setattr("llm_magics.core.progress.warn", told.append)
     model = lm.load(str(tiny_gguf))
     assert model.engine.device == CPU and "float16" not in model.info.precision  # type: ignore[attr-defined]
