@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ...errors import ModelFileError
 from ..device import CPU, Device, require_provider
 from .packed_weights import with_packed
+from .threads import default_threads
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -21,16 +22,18 @@ def open_session(
     hint: str,
     folder: Path | None = None,
     device: Device = CPU,
+    spin: bool | None = None,
 ) -> InferenceSession:
     """Return a session of ONNX Runtime.
 
     Args:
         graph: a file, or its content; its weights lie in ``folder``.
-        threads: 0 lets ONNX Runtime take one a physical core.
+        threads: 0 takes the default of threads.py.
         patterns: keep a plan of the memory for every shape that is seen.
         hint: the hint of the error if the graph cannot be opened.
         folder: the folder of external weights.
         device: where it runs.
+        spin: whether threads that wait keep their processors for a moment; None takes the default.
 
     Raises:
         ModelFileError: the graph cannot be loaded; ``hint`` says what to do. UsageError: the device
@@ -41,7 +44,10 @@ def open_session(
     # Once more, in case it was imported before this package could set the environment.
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+    usual = default_threads()
+    options.intra_op_num_threads = threads or usual.count
+    if not (usual.spin if spin is None else spin):
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     options.enable_mem_pattern = patterns
     name = graph.name if isinstance(graph, Path) else "the graph with slots"

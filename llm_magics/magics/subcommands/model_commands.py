@@ -174,10 +174,10 @@ def _sampling(model: Model) -> str:
 
 def _threads(engine: Engine) -> str:
     """Return the threads of the engine, next to the cores that there are."""
-    from ...models.loading.load import physical_cores
+    from ...engine.sessions.threads import default_threads, usable_cores
 
-    count = getattr(engine, "threads", 0)
-    cores = physical_cores()
+    cores = usable_cores()
+    count = getattr(engine, "threads", 0) or default_threads().count
     return f"{count or cores} of {cores} core{'s' * (cores != 1)}" + (
         " (more than there are: slower; --threads sets it)" if count > cores else " (--threads sets it)"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import threading
 import time
@@ -20,6 +19,7 @@ from ...core.records import ModelInfo
 from ...decoder.precision import check_kv_cache, check_precision
 from ...engine.device import CPU, parse_device
 from ...engine.sessions import packed_weights
+from ...engine.sessions.threads import usable_cores
 from ...errors import ModelFileError, StoreError, UnsupportedModel, UsageError
 from ...formats.config import ignored_fields
 from ...sanitize import single_line
@@ -32,6 +32,7 @@ from ..origin import Origin
 from ..remote.address import is_server
 from .convert import FORMAT, ConvertedModel, convert
 from .opened import open_converted
+from .thread_trial import choose_threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -105,7 +106,7 @@ def load(
     cache_mb = None if cache_mb is None else validation.require_int(cache_mb, "cache_mb", 1)
     file = None if file is None else validation.require_str(file, "file")
     ignored = ignored_fields(ignore_config)
-    if threads is not None and threads > (cores := physical_cores()):
+    if threads is not None and threads > (cores := usable_cores()):
         progress.warn(f"{threads} threads on {cores} cores: answers are slower than with {cores}")
     template_process.start()  # templates are ready to run when the model is
     asked = (name or catalog.DEFAULT, precision, threads or 0, file, ignored, kv_cache, device)
@@ -115,6 +116,8 @@ def load(
         if model is None:
             try:
                 with progress.displayed():
+                    if threads is None:
+                        choose_threads()
                     model = _loaded[key] = _load(*asked, anyway=anyway)
             finally:
                 progress.finished()
@@ -132,13 +135,6 @@ def _spec(
     place = name if path is None else str(path.resolve())
     device = getattr(model.engine, "device", CPU).kind  # a worker has cards of its own numbers
     return ModelSpec(place, model.info, precision, file, ignored, kv_cache, device)
-
-
-def physical_cores() -> int:
-    """Return the physical cores; ONNX Runtime takes a thread for each of them by itself."""
-    import psutil
-
-    return int(psutil.cpu_count(logical=False) or os.cpu_count() or 1)
 
 
 def _path_fingerprint(name: str) -> str:

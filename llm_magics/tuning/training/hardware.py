@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...engine.sessions.threads import available_cpus
 from ...errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,16 +40,6 @@ def import_torch() -> Any:
         raise UsageError("tuning needs torch, which is not installed", hint=HINT) from error
     module.set_num_threads(max(1, min(module.get_num_threads(), available_cpus())))
     return module
-
-
-def available_cpus() -> int:
-    """Return how many this process may use: those it is bound to, and what its container is given of them."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            count = min(count, max(1, int(quota) // int(period)))
-    return count
 
 
 @cache
