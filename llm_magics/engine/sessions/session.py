@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,11 +57,17 @@ def open_session(
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     if device.kind == "cuda" and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()  # the CUDA and cuDNN libraries that pip installs lie where no linker looks
-    if device.kind == "cpu":
-        graph = with_packed(graph, folder)
-    try:
+
+    def opened(graph: Path | bytes) -> InferenceSession:
         source = str(graph) if isinstance(graph, Path) else graph
-        session = ort.InferenceSession(source, options, providers=device.providers)
+        return ort.InferenceSession(source, options, providers=device.providers)
+
+    packed = with_packed(graph, folder) if device.kind == "cpu" else graph
+    try:
+        if packed is not graph:
+            with suppress(Exception):  # of another version of ONNX Runtime: they only save memory
+                return opened(packed)
+        session = opened(graph)
     except Exception as error:  # ONNX Runtime's own exceptions share no public base class
         raise ModelFileError(
             f"{folder.name}/{name} cannot be loaded: {str(error).splitlines()[0]:.300}", hint=hint
