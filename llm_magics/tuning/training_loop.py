@@ -416,7 +416,7 @@ class TrainingLoop:
 
     def _note_memory(self) -> None:
         memory = self.run.memory
-        memory["peak"] = hardware.peak_rss_bytes()
+        memory["peak"] = hardware.peak_memory(self.trainer.network.device)
         memory["activations"] = max(
             memory["peak"] - memory["before"] - memory["weights"] - memory["adapter"], 0
         )

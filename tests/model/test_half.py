@@ -123,6 +123,8 @@ def test_a_model_on_a_card(card: None, home: Path, tiny_gguf: Path) -> None:
         lm.load(str(tiny_gguf), device="cuda", kv_cache="int8")
     run = run_to_end(run_of(lm.load(str(tiny_gguf), device="cpu"), steps=2))
     assert model.with_adapter(run.adapter).generate("Hello", max_tokens=4).tokens
+    note = "the run computes on the CPU: this torch cannot use cuda:1"
+    assert note in run_to_end(run_of(model, steps=2)).notes and note not in run.notes
     assert lm.load(str(tiny_gguf)).spec.device == "cuda"  # type: ignore[union-attr]  # auto takes the card
 
 

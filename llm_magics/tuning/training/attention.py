@@ -52,7 +52,7 @@ def attention(
         places = batch.places[batch.keys]
         masks["rows", slides] = _mask(spec, batch.distance, places, q.dtype, slides, slopes)
         if batch.shared:
-            own = torch.arange(batch.shared)
+            own = torch.arange(batch.shared, device=q.device)
             among = (own[:, None] - own[None])[None]
             masks["shared", slides] = _mask(spec, among, own[None], q.dtype, slides, slopes)
     rows = _attended(spec, q1, k1, v1, masks["rows", slides], sinks)
@@ -99,7 +99,9 @@ def _mask(
     hidden = distance < 0
     if slides:
         hidden = hidden | (distance >= spec.window)
-    mask = torch.zeros(distance.shape, dtype=torch.float32).masked_fill_(hidden, -math.inf)
+    mask = torch.zeros(distance.shape, dtype=torch.float32, device=distance.device).masked_fill_(
+        hidden, -math.inf
+    )
     item = spec.heads // spec.kv_heads
     wide = mask[:, None, None].expand(-1, spec.kv_heads, item, -1, -1)
     if slopes is not None:

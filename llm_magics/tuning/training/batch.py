@@ -7,7 +7,7 @@ gathers them by index and masks what is not there.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..examples import Example
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, device
 
 MULTIPLE = 32  # tokens of a batch are padded to it: kernels are kept by shape, and there are fewer shapes
 
@@ -49,6 +49,11 @@ class Batch:
     at: Tensor
     targets: Tensor
     owner: Tensor
+
+    def to(self, device: device) -> Batch:
+        """Return the batch on a device."""
+        tensors = (name for name in self.__slots__ if name not in ("shared", "total"))
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
 
 def batch_of(examples: Sequence[Example]) -> Batch:
@@ -103,7 +108,7 @@ def earlier_tokens(batch: Batch, distance: int) -> Tensor:
     """Return where the token ``distance`` before each one of its example lies, int64 (N,); −1 for none."""
     import torch
 
-    columns = torch.arange(batch.keys.shape[1]) - distance
+    columns = torch.arange(batch.keys.shape[1], device=batch.keys.device) - distance
     earlier = batch.keys[:, columns.clamp(min=0)].masked_fill(columns < 0, -1)
     result = torch.full_like(batch.ids, -1)
     result[: batch.shared] = columns[: batch.shared].clamp(min=-1)

@@ -8,11 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...engine.caches.cache_pool import free_bytes
 from ...engine.sessions.threads import available_cpus
 from ...errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import dtype
+    from torch import device, dtype
+
+    from ...engine.device import Device
 
 HINT = "Run pip install torch, then pip install 'open-llm-magics[tune]'."
 # Read when torch is imported. oneDNN and what stands around it keep a kernel for each shape that they have
@@ -42,22 +45,42 @@ def import_torch() -> Any:
     return module
 
 
-@cache
-def fastest_dtype() -> dtype:
-    """Return bfloat16 where the processor has products in it, else float32.
+def training_device(model: Device) -> tuple[device, str]:
+    """Return where a run computes, and a note where that is not where the model answers.
 
-    By what the processor can do, not by a measurement: the same run on the same machine is the same run.
+    Args:
+        model: where the model answers.
     """
     import torch
 
+    if model.kind == "cpu":
+        return torch.device("cpu"), ""
+    if not torch.cuda.is_available() or model.index >= torch.cuda.device_count():
+        return torch.device("cpu"), f"the run computes on the CPU: this torch cannot use {model}"
+    return torch.device("cuda", model.index), ""
+
+
+@cache
+def fastest_dtype(kind: str = "cpu") -> dtype:
+    """Return bfloat16 where the device has products in it, else float32.
+
+    By what it can do, not by a measurement: the same run on the same machine is the same run.
+
+    Args:
+        kind: of the device: "cpu" or "cuda".
+    """
+    import torch
+
+    if kind == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
     return torch.bfloat16 if _features() & {"avx512_bf16", "amx_bf16", "bf16"} else torch.float32
 
 
-def named(name: str) -> dtype:
+def named(name: str, kind: str = "cpu") -> dtype:
     """Return the number format that a checkpoint names; the usual one where it names none of ours."""
     import torch
 
-    return {"bfloat16": torch.bfloat16, "float32": torch.float32}.get(name, fastest_dtype())
+    return {"bfloat16": torch.bfloat16, "float32": torch.float32}.get(name, fastest_dtype(kind))
 
 
 def _features() -> set[str]:
@@ -69,15 +92,32 @@ def _features() -> set[str]:
     return set()
 
 
-def rss_bytes() -> int:
-    """Return bytes of memory that this process holds now."""
+def free_memory(place: device) -> int:
+    """Return the free memory of a device, in bytes."""
+    if place.type == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info(place)[0])
+    return free_bytes()
+
+
+def used_memory(place: device) -> int:
+    """Return the memory of a device that this process holds now, in bytes; on a card, that of torch."""
+    if place.type == "cuda":
+        import torch
+
+        return int(torch.cuda.memory_allocated(place))
     import psutil
 
     return int(psutil.Process().memory_info().rss)
 
 
-def peak_rss_bytes() -> int:
-    """Return bytes of memory that this process held at most."""
+def peak_memory(place: device) -> int:
+    """Return the memory of a device that this process held at most, in bytes; on a card, that of torch."""
+    if place.type == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(place))
     with suppress(OSError):
         for item in Path("/proc/self/status").read_text().splitlines():
             if item.startswith("VmHWM:"):

@@ -17,7 +17,7 @@ from ...models.adapters.roles import roles_by_matmul, roles_in_layer, shape_of
 from ...models.adapters.targets import to_modules
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, device
 
 State = Mapping[str, np.ndarray]
 
@@ -30,6 +30,7 @@ class LoraParameters:
         layers: that learn; roles: of models/adapters/targets.py.
         rank, alpha: what is added is alpha / rank · B A x.
         seed: A begins as PEFT's does, uniform in ±1/√in; B as zero, so that nothing is changed yet.
+        device: where the parameters lie; None is the CPU. They begin with the same numbers on each.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class LoraParameters:
         rank: int,
         alpha: float,
         seed: int,
+        device: device | None = None,
     ) -> None:
         import torch
 
@@ -59,6 +61,7 @@ class LoraParameters:
                 width = shape_of(spec, layer, held[0])[1]
                 a = (torch.rand(rank, width, generator=output) * 2 - 1) / math.sqrt(width)
                 b = torch.zeros(sum(shape_of(spec, layer, role)[0] for role in held), rank)
+                a, b = a.to(device), b.to(device)
                 self.a[layer, product], self.b[layer, product] = a.requires_grad_(), b.requires_grad_()
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -101,8 +104,8 @@ class LoraParameters:
         """Return a copy of the current parameters as an adapter."""
         pairs: dict[tuple[int, str], LoraPair] = {}
         for (layer, product), a in self.a.items():
-            one, begin = a.detach().numpy().copy(), 0
-            rows = self.b[layer, product].detach().numpy()
+            one, begin = a.detach().cpu().numpy().copy(), 0
+            rows = self.b[layer, product].detach().cpu().numpy()
             for role in self.roles[product]:
                 size = shape_of(self.spec, layer, role)[0]
                 pairs[layer, role] = LoraPair(one, rows[begin : begin + size].copy())
@@ -112,7 +115,7 @@ class LoraParameters:
     def state(self) -> dict[str, np.ndarray]:
         """Return copies of all parameters by name."""
         return {
-            f"{layer}.{product}.{side}": matrices[layer, product].detach().numpy().copy()
+            f"{layer}.{product}.{side}": matrices[layer, product].detach().cpu().numpy().copy()
             for layer, product in self.a
             for side, matrices in (("a", self.a), ("b", self.b))
         }

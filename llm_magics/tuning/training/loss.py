@@ -30,7 +30,7 @@ def chunked_cross_entropy(
     class Chunked(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, x: Tensor) -> Tensor:
-            out = torch.empty(len(targets), dtype=torch.float32)
+            out = torch.empty(len(targets), dtype=torch.float32, device=x.device)
             wanted = ctx.needs_input_grad[0]
             grad = torch.empty_like(x) if wanted else None
             for begin in range(0, len(targets), ROWS):

@@ -26,7 +26,7 @@ from .batch import Batch, earlier_tokens
 from .loss import chunked_cross_entropy
 
 if TYPE_CHECKING:
-    from torch import Tensor, dtype
+    from torch import Tensor, device, dtype
 
 # Adds a LoRA: (layer, product, input (N, in), output (N, out)) → output.
 Add = Callable[[int, str, "Tensor", "Tensor"], "Tensor"]
@@ -51,7 +51,8 @@ class TrainableModel:
         weights: of the model.
         kind: the dtype of weights and activations; None is float32.
         first: layers below are loaded when they are asked for, and dropped at once.
-        each: walks over the layers that are loaded, to show progress.
+        on_layer: walks over the layers that are loaded, to show progress.
+        device: where the weights lie; None is the CPU.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class TrainableModel:
         *,
         first: int = 0,
         on_layer: Callable[[range], Iterable[int]] = iter,
+        device: device | None = None,
     ) -> None:
         import torch
 
@@ -73,12 +75,13 @@ class TrainableModel:
             )
         self.spec: DecoderSpec = spec
         self._source, self.kind = weights, kind or torch.float32
+        self.device = torch.device("cpu") if device is None else device
         self.embedding = self._tensor(weights.matrix("embed", shape=(spec.vocab, spec.hidden)).dequantize())
         self.head = self.embedding
         if weights.has("head"):
             self.head = self._tensor(weights.matrix("head", shape=(spec.vocab, spec.hidden)).dequantize())
         bias = weights.vector("head", size=spec.vocab, kind="bias")
-        self._head_bias = None if bias is None else torch.from_numpy(np.array(bias))
+        self._head_bias = None if bias is None else torch.from_numpy(np.array(bias)).to(self.device)
         self._positions = (
             self._tensor(weights.matrix("positions", shape=(spec.context, spec.hidden)).dequantize())
             if spec.positions == "learned"
@@ -117,7 +120,7 @@ class TrainableModel:
 
         x = torch.nn.functional.embedding(batch.ids, self.embedding)
         if self.spec.embed_scale != 1:
-            x = x * torch.tensor(self.spec.embed_scale, dtype=self.kind)
+            x = x * torch.tensor(self.spec.embed_scale, dtype=self.kind, device=self.device)
         if self._positions is not None:
             x = x + torch.nn.functional.embedding(batch.places, self._positions)
         return x
@@ -306,7 +309,7 @@ class TrainableModel:
         import torch
 
         # np.array copies: what comes from a mapped file cannot be written, which torch does not take.
-        return torch.from_numpy(np.array(array, np.float32, order="C")).to(self.kind)
+        return torch.from_numpy(np.array(array, np.float32, order="C")).to(self.device, self.kind)
 
     def _norm_of(self, role: str, i: int, size: int = 0) -> tuple[Tensor, Tensor | None]:
         bias = self._source.vector(role, i, kind="bias")

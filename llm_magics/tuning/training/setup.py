@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...engine.caches.cache_pool import free_bytes
+from ...engine.device import CPU
 from ...errors import UsageError
 from ...models.adapters.roles import weights_in
 from ...models.adapters.targets import resolve_targets
@@ -49,10 +49,13 @@ class TrainingSetup:
         self._weights = weights_of(origin.source(), ignore=origin.ignore_config)
         self._run, self.spec = run, self._weights.spec
         self._roles = resolve_targets(self.spec, options.targets)
-        number_format = hardware.fastest_dtype()
+        device, note = hardware.training_device(getattr(run.model.engine, "device", CPU))
+        if note and note not in run.notes:
+            run.notes.append(note)
+        number_format = hardware.fastest_dtype(device.type)
         if saved is not None and saved.number_format is not None:
-            number_format = hardware.named(saved.number_format)  # the run goes on as it began
-        self._free_bytes, self._used_bytes = free_bytes(), hardware.rss_bytes()
+            number_format = hardware.named(saved.number_format, device.type)  # the run goes on as it began
+        self._free_bytes, self._used_bytes = hardware.free_memory(device), hardware.used_memory(device)
         needed = number_format.itemsize * weights_in(self.spec)
         self.all_layers_fit = needed < MAX_MEMORY_SHARE * self._free_bytes
         if saved is not None:
@@ -63,7 +66,7 @@ class TrainingSetup:
             self.first_layer = 0
         else:
             self.first_layer = max(self.spec.layers - DEPTH, 0)
-        self._network = TrainableModel(self._weights, number_format, first=self.first_layer)
+        self._network = TrainableModel(self._weights, number_format, first=self.first_layer, device=device)
 
     def trainer(self, first: int, batch: int) -> Trainer:
         """Build a trainer with a new adapter.
@@ -83,6 +86,7 @@ class TrainingSetup:
             rank=options.rank,
             alpha=options.alpha,
             seed=options.seed,
+            device=self._network.device,
         )
         rate = default_learning_rate(options)
         return Trainer(self._network, lora, self._run.split, rate=rate, batch=batch, seed=options.seed)

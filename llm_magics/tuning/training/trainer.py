@@ -65,7 +65,7 @@ class Trainer:
 
         everything = [*self.split.train, *self.split.validation]
         parts = _parts(everything)
-        batches = [batch_of(part) for part in parts]
+        batches = [batch_of(part).to(self.network.device) for part in parts]
         with torch.no_grad():
             states = [self.network.embed(batch) for batch in batches]
             for i in on_batch(range(self.first)):
@@ -74,7 +74,7 @@ class Trainer:
                 self.network.drop_layers(i + 1)
         for part, x in zip(parts, states, strict=True):
             for example, places in zip(part, places_of(part), strict=True):
-                self._kept[example.row] = x[places]
+                self._kept[example.row] = x[places.to(x.device)]
 
     def advance(self, done: Callable[[float, int], None] = lambda loss, tokens: None) -> tuple[float, int]:
         """Train one step; return its batch's mean loss before it, in nats per token, and its token count.
@@ -89,7 +89,7 @@ class Trainer:
         total, tokens = 0.0, 0
         self._optimizer.zero_grad(set_to_none=True)
         for part in _parts(examples):
-            batch = batch_of(part)
+            batch = batch_of(part).to(self.network.device)
             losses = self._losses(part, batch)
             loss = losses.sum() / count
             loss.backward()  # type: ignore[no-untyped-call]
@@ -113,7 +113,7 @@ class Trainer:
         total = 0.0
         with torch.no_grad():
             for part in _parts(examples):
-                total += float(self._losses(part, batch_of(part)).sum())
+                total += float(self._losses(part, batch_of(part).to(self.network.device)).sum())
         return total / max(sum(example.completions for example in examples), 1)
 
     def state(self) -> dict[str, np.ndarray]:
@@ -126,20 +126,23 @@ class Trainer:
             moments = self._optimizer.state.get(parameter, {})
             for name in ("exp_avg", "exp_avg_sq"):
                 if name in moments:
-                    result[f"{name}.{index}"] = moments[name].numpy().copy()
+                    result[f"{name}.{index}"] = moments[name].cpu().numpy().copy()
         return result
 
     def restore(self, state: State, step: int) -> None:
         """Go on from what :meth:`state` gave at that step."""
         import torch
 
+        def moment(name: str) -> Tensor:
+            return torch.from_numpy(state[name].copy()).to(self.network.device)
+
         self.lora.restore({name[5:]: array for name, array in state.items() if name.startswith("lora.")})
         for index, parameter in enumerate(self.lora):
             if f"exp_avg.{index}" in state:
                 self._optimizer.state[parameter] = {
                     "step": torch.tensor(float(step)),
-                    "exp_avg": torch.from_numpy(state[f"exp_avg.{index}"].copy()),
-                    "exp_avg_sq": torch.from_numpy(state[f"exp_avg_sq.{index}"].copy()),
+                    "exp_avg": moment(f"exp_avg.{index}"),
+                    "exp_avg_sq": moment(f"exp_avg_sq.{index}"),
                 }
         self.step = step
 
