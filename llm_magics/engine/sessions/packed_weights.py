@@ -58,7 +58,7 @@ def write_packed(folder: Path) -> None:
     try:
         _write_packed(folder)
     except Exception:  # ONNX Runtime's own exceptions share no public base class
-        log.warning("the packed weights could not be written", exc_info=True)
+        log.info("the packed weights could not be written", exc_info=True)
         _remove(folder, size)
 
 
