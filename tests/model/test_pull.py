@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 import llm_magics as lm
+from llm_magics.engine.sessions import packed_weights
 from llm_magics.sources import catalog, store
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals and limits are POSIX")
 KEY_FILES = {"decoder.onnx", "weights.bin", "tokenizer.json", "model.json", store.MANIFEST}
+KEY_FILES |= {*packed_weights.FILES} if packed_weights.can_map() else set()
 
 
 @pytest.fixture
@@ -47,7 +49,7 @@ def entries(home: Path) -> list[Path]:
 
 def test_killed_while_converting_at_ten_random_moments(filled: Path) -> None:
     rng = random.Random(1)
-    moments = [rng.uniform(0, 2.0) for _ in range(10)]  # a conversion takes about one second
+    moments = [rng.uniform(0, 3.0) for _ in range(10)]  # a conversion takes about two seconds
     left, sums = [], set()
     for seconds in moments:
         process = pull()
