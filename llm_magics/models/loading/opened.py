@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +47,8 @@ def open_converted(
 
     converted = ConvertedModel.read(folder)
     opener = _Opener(folder, converted, threads)
-    tokenizer = TextTokenizer.from_file(
+    read_tokenizer = partial(
+        TextTokenizer.from_file,
         folder / "tokenizer.json",
         bos_id=converted.bos_id,
         eos_id=converted.eos_id,
@@ -68,14 +70,14 @@ def open_converted(
     if engine is None and kv_cache == "int8":
         from .kv_scales import int8_cache
 
-        variant = int8_cache(folder, converted.spec, opener.plain, tokenizer, converted.template)
+        variant = int8_cache(folder, converted.spec, opener.plain, read_tokenizer(), converted.template)
         engine = opener.open(variant(folder / "decoder.onnx"), "int8")
         precision += ", int8 KV cache"
     engine = engine or opener.plain()
     release_mapped(folder / "weights.bin", converted.weights_bytes)
     return Model(
         engine,
-        tokenizer,
+        read_tokenizer(),  # last: opening the graph takes the most memory
         replace(
             info,
             precision=precision,
