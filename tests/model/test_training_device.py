@@ -92,3 +92,25 @@ def test_the_device_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     assert hardware.fastest_dtype("cuda") == torch.float32
     hardware.fastest_dtype.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        ({"GenuineIntel", "avx512_bf16", "amx_bf16"}, torch.bfloat16),
+        ({"GenuineIntel", "avx512_bf16"}, torch.float32),
+        ({"AuthenticAMD", "avx512_bf16"}, torch.bfloat16),
+        ({"AuthenticAMD", "avx2"}, torch.float32),
+        ({"bf16", "asimd"}, torch.bfloat16),
+        (set(), torch.float32),
+    ],
+)
+def test_the_number_format_of_a_processor(
+    features: set[str], expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "_features", lambda: features)
+    hardware.fastest_dtype.cache_clear()
+    try:
+        assert hardware.fastest_dtype() == expected
+    finally:
+        hardware.fastest_dtype.cache_clear()

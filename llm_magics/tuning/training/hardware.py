@@ -73,7 +73,11 @@ def fastest_dtype(kind: str = "cpu") -> dtype:
 
     if kind == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    return torch.bfloat16 if _features() & {"avx512_bf16", "amx_bf16", "bf16"} else torch.float32
+    features = _features()
+    # Intel's processors have avx512_bf16 at half the rate: without AMX, a step takes 1.5 times as long as in
+    # float32 (measured on a Xeon of model 207).
+    fast = {"amx_bf16", "bf16"} if "GenuineIntel" in features else {"amx_bf16", "bf16", "avx512_bf16"}
+    return torch.bfloat16 if features & fast else torch.float32
 
 
 def named(name: str, kind: str = "cpu") -> dtype:
@@ -84,12 +88,15 @@ def named(name: str, kind: str = "cpu") -> dtype:
 
 
 def _features() -> set[str]:
-    """Return what the processor says that it has: flags of x86, features of Arm."""
+    """Return what the processor says that it has, flags of x86 or features of Arm, and its vendor."""
+    result: set[str] = set()
     with suppress(OSError):
         for item in Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines():
+            if item.startswith(("vendor_id", "flags", "Features")):
+                result |= set(item.partition(":")[2].split())
             if item.startswith(("flags", "Features")):
-                return set(item.partition(":")[2].split())
-    return set()
+                return result
+    return result
 
 
 def free_memory(place: device) -> int:
