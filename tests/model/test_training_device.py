@@ -114,3 +114,17 @@ def test_the_number_format_of_a_processor(
         assert hardware.fastest_dtype() == expected
     finally:
         hardware.fastest_dtype.cache_clear()
+
+
+def test_bfloat16_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session of 2 GB has no room for the default model in float32 and what a step remembers of it."""
+    cpu = torch.device("cpu")
+    for features, free, expected in (
+        ({"GenuineIntel", "avx512_bf16"}, 1.5e9, torch.bfloat16),
+        ({"GenuineIntel", "avx512_bf16"}, 8e9, torch.float32),
+        ({"GenuineIntel", "avx2"}, 1.5e9, torch.float32),
+    ):
+        monkeypatch.setattr(hardware, "_features", lambda features=features: features)
+        hardware.fastest_dtype.cache_clear()
+        assert hardware.dtype_for(cpu, 134_000_000, int(free)) == expected
+    hardware.fastest_dtype.cache_clear()

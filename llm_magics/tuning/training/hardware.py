@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ...engine.device import Device
 
+FLOAT32_SHARE = 0.25  # of the free memory, for weights in float32 where bfloat16 is possible
 HINT = "Run pip install torch, then pip install 'open-llm-magics[tune]'."
 # Read when torch is imported. oneDNN and what stands around it keep a kernel for each shape that they have
 # seen: so many are enough, and the 1024 that are usual cost 300 MB. Threads that wait spin for a tenth of a
@@ -78,6 +79,23 @@ def fastest_dtype(kind: str = "cpu") -> dtype:
     # float32 (measured on a Xeon of model 207).
     fast = {"amx_bf16", "bf16"} if "GenuineIntel" in features else {"amx_bf16", "bf16", "avx512_bf16"}
     return torch.bfloat16 if features & fast else torch.float32
+
+
+def dtype_for(place: device, weights: int, free: int) -> dtype:
+    """Return the number format of a run: the fastest one, or bfloat16 where memory is short.
+
+    Args:
+        place: where the run computes.
+        weights: how many the model has.
+        free: the free memory of that device, in bytes.
+    """
+    import torch
+
+    fastest = fastest_dtype(place.type)
+    short = 4 * weights > FLOAT32_SHARE * free  # what is remembered for the way back doubles too
+    if fastest == torch.float32 and short and place.type == "cpu" and "avx512_bf16" in _features():
+        return torch.bfloat16
+    return fastest
 
 
 def named(name: str, kind: str = "cpu") -> dtype:

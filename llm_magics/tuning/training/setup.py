@@ -52,10 +52,10 @@ class TrainingSetup:
         device, note = hardware.training_device(getattr(run.model.engine, "device", CPU))
         if note and note not in run.notes:
             run.notes.append(note)
-        number_format = hardware.fastest_dtype(device.type)
+        self._free_bytes, self._used_bytes = hardware.free_memory(device), hardware.used_memory(device)
+        number_format = hardware.dtype_for(device, weights_in(self.spec), self._free_bytes)
         if saved is not None and saved.number_format is not None:
             number_format = hardware.named(saved.number_format, device.type)  # the run goes on as it began
-        self._free_bytes, self._used_bytes = hardware.free_memory(device), hardware.used_memory(device)
         needed = number_format.itemsize * weights_in(self.spec)
         self.all_layers_fit = needed < MAX_MEMORY_SHARE * self._free_bytes
         if saved is not None:
