@@ -1,4 +1,4 @@
-"""Where the view of a playground is shown: by the plugin, as a widget, or as it stands."""
+"""Choose where the view of a playground is shown: by the plugin, as a widget, or as it stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cells of a notebook work with: its model, conversations, answers and views.
+"""Keep what the cells of a notebook work with: its model, conversations, answers and views.
 
 It is made for the first cell of ``%%llm``, or when a view first asks, so that ``%load_ext`` is quick.
 """

@@ -1,4 +1,4 @@
-"""How many threads a session has where nobody states it."""
+"""Test how many threads a session has where nobody states it."""
 
 from __future__ import annotations
 

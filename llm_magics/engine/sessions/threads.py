@@ -1,4 +1,4 @@
-"""How many threads a session has where nobody states it, and whether they wait actively.
+"""Choose how many threads a session has where nobody states it, and whether they wait actively.
 
 More threads than processors make a token several times slower. ONNX Runtime counts the cores of the machine;
 in a container that may use a part of them, that is too many.

@@ -1,4 +1,4 @@
-"""What runs a magic: the cell, the code around the call, and whether it uses the value."""
+"""Find what runs a magic: the cell, the code around the call, and whether it uses the value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell of ``%%llm_tune`` does, and ``lm.tune``."""
+"""Run the cells of ``%%llm_tune``, and ``lm.tune``."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from ...core.format import size
 from ...core.records import ModelInfo
 from ...decoder.spec import DecoderSpec
 from ...engine.caches.cache_pool import free_bytes
+from ...engine.sessions.threads import physical_cores
 from ...formats.config import Config
 from ...sanitize import single_line
 from ...sources import catalog, store
@@ -110,7 +111,7 @@ def list_models(words: str = "", *, measure: bool = False, in_use: str = "") -> 
     others = [
         {"key": key, "bytes": nbytes, "damaged": key not in intact} for key, nbytes in sorted(cached.items())
     ]
-    machine = {"cores": _cores(), "free": free_bytes(), "rate": here and round(here.eight_bits)}
+    machine = {"cores": physical_cores(), "free": free_bytes(), "rate": here and round(here.eight_bits)}
     head = {"rows": rows, "machine": machine, "context": CONTEXT, "others": [] if words.strip() else others}
     head["date"] = datetime.now(timezone.utc).isoformat(timespec="minutes")
     return ModelTable(ModelInfo("", "", ""), head)
@@ -219,12 +220,6 @@ def _speed(
         return None
     bits = 4 if shape[1] == "Q4_1" else 8
     return {"value": round(machine.tokens_per_s(shape[0], bits), 1), "measured": False}
-
-
-def _cores() -> int:
-    import psutil
-
-    return int(psutil.cpu_count(logical=False) or 1)
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -160,12 +160,11 @@ def _input() -> ir.Value:
     return ir.Value(name="x", shape=ir.Shape([1, 1, _WIDTH]), type=ir.TensorType(ir.DataType.FLOAT))
 
 
-def _seconds(builder: GraphBuilder, x: ir.Value, outputs: list[ir.Value], folder: Path) -> float:
-    """Return the least seconds of a run of a graph."""
+def save_timed_graph(builder: GraphBuilder, x: ir.Value, outputs: list[ir.Value], folder: Path) -> Path:
+    """Write a graph that is only timed, next to the weights of its builder, and return its path."""
     import onnx_ir as ir
 
     from ...decoder.graph_builder import MS
-    from ...engine.sessions.session import open_session
 
     builder.close()
     for output in outputs:
@@ -180,6 +179,14 @@ def _seconds(builder: GraphBuilder, x: ir.Value, outputs: list[ir.Value], folder
     )
     path = folder / "timed.onnx"
     ir.save(ir.Model(graph, ir_version=10, producer_name="llm-magics"), path)
+    return path
+
+
+def _seconds(builder: GraphBuilder, x: ir.Value, outputs: list[ir.Value], folder: Path) -> float:
+    """Return the least seconds of a run of a graph."""
+    from ...engine.sessions.session import open_session
+
+    path = save_timed_graph(builder, x, outputs, folder)
     session = open_session(path, threads=0, patterns=True, hint="Update onnxruntime.")
     feed = {"x": np.ones((1, 1, _WIDTH), np.float32)}
     best, end = float("inf"), time.perf_counter() + _TIMED_S

@@ -1,4 +1,4 @@
-"""Which threads decode fastest on this machine: a trial of two seconds at first use; its result is kept.
+"""Find which threads decode fastest on this machine: a trial of two seconds at first use; its result is kept.
 
 It reads packed matrices of 60 MB one after the other with a norm behind each, as a decoded token does. Logits
 have the same bits with every number of threads, so that only the speed depends on it.
@@ -23,6 +23,7 @@ from ...engine.sessions import threads
 from ...engine.sessions.threads import Threads, physical_cores, usable_cores
 from ...errors import LLMMagicsError
 from ...sources import store
+from ..catalog.speed import save_timed_graph
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -35,9 +36,9 @@ _ROUNDS, _RUNS = 5, 4
 
 def choose_threads() -> None:
     """Set the threads of the sessions of this process: those that won the trial on this machine."""
-    usual, machine = threads.default_threads(), _machine()
     if usable_cores() < _MANY and usable_cores() == physical_cores():
         return
+    usual, machine = threads.default_threads(), _machine()
     with suppress(OSError, ValueError, TypeError, KeyError, LLMMagicsError):
         stored = json_object(_path())
         if stored["machine"] == machine and type(stored["count"]) is int and type(stored["spin"]) is bool:
@@ -94,10 +95,9 @@ def _write_graph(folder: Path) -> Path:
     """Write the graph that is timed, and return its path."""
     import onnx_ir as ir
 
-    from ...decoder.graph_builder import MS, GraphBuilder
+    from ...decoder.graph_builder import GraphBuilder
     from ...decoder.quantize import BLOCK, Packed
 
-    path = folder / "timed.onnx"
     builder, random = GraphBuilder(folder), np.random.default_rng(0)
     x: Any = ir.Value(name="x", shape=ir.Shape([1, 1, _WIDTH]), type=ir.TensorType(ir.DataType.FLOAT))
     output = x
@@ -108,18 +108,7 @@ def _write_graph(folder: Path) -> Path:
             output = builder.linear(f"m{layer}.{inputs}", output, weight)
         scale = builder.constant(f"norm{layer}", np.ones(_WIDTH, np.float32))
         output = builder.node("SimplifiedLayerNormalization", [output, scale], epsilon=1e-5)
-    builder.close()
-    output.type = ir.TensorType(ir.DataType.FLOAT)
-    graph = ir.Graph(
-        [x],
-        [output],
-        nodes=builder.nodes,
-        initializers=builder.initializers,
-        name="timed",
-        opset_imports={"": 21, MS: 1},
-    )
-    ir.save(ir.Model(graph, ir_version=10, producer_name="llm-magics"), path)
-    return path
+    return save_timed_graph(builder, x, [output], folder)
 
 
 def _machine() -> str:
