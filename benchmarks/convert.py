@@ -1,4 +1,4 @@
-"""Peak memory and time of converting a made-up checkpoint of the shape of Llama 3.2 1B: random weights,
+"""Peak memory and time of converting a checkpoint of the shape of Llama 3.2 1B: random weights,
 bfloat16, in shards.
 
     python benchmarks/convert.py [--layers 16] [--precisions auto int4]

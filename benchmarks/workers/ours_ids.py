@@ -1,4 +1,4 @@
-"""llm-magics' engine on token ids as they are: made-up models have no text. Greedy, no record."""
+"""llm-magics' engine on token ids as they are: models with random weights have no text. Greedy, no record."""
 
 import time
 
