@@ -11,6 +11,7 @@ from ..core.validation import format_value
 from ..errors import UsageError
 from ..formats.tensors import Floats, Halves, Tensor, iterate_rows, sample_rows
 from .quantize import (
+    AFFINE4,
     BLOCK,
     CHUNK,
     Packed,
@@ -77,7 +78,7 @@ class Precision:
             return self.dense(tensors) if exact is None else exact
         if self.precision == "int8":
             return pack8(tensors)
-        if self.precision == "int4" and tensors[0].kind not in ("Q4_0", "Q4_1", "INT4"):
+        if self.precision == "int4" and tensors[0].kind not in ("Q4_0", *AFFINE4, "INT4"):
             return _mixed(role, tensors)
         return pack(tensors)
 

@@ -5,8 +5,9 @@ stores maps to it like this:
 
 - Q4_0 (w = d·(q − 8)) and Q8_0 (w = d·q): exactly, bit for bit.
 - INT4 (w = s·(q − z), z whole: GPTQ, AWQ, compressed-tensors) and INT8: exactly.
-- Q4_1 (w = d·q + m): the ideal zero point −m/d is no whole number, and rounding it wrecks a small model (KL
-  0.29). Two ways to keep it, chosen by size:
+- Q4_1 and Q4_K (w = d·q + m; Q4_K stores d and m of a block as 6 bits times a float16 of eight blocks): the
+  ideal zero point −m/d is no whole number, and rounding it wrecks a small model (KL 0.29). Two ways to keep
+  it, chosen by size:
   *extended*: z is rounded, and what the rounding took, r = m + d·z for each block, becomes further weights
   of the same matrix: the input is extended by the mean of each of its blocks, so that y = W'·x + 32r·mean(x).
       The r are
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from ..formats.tensors import Floats, Tensor, iterate_rows, pack_pairs
 
 BLOCK = 32
+AFFINE4 = ("Q4_1", "Q4_K")  # of 4 bits, w = d·q + m
 # Below this many weights a second byte each is cheaper than two more operators (measured: 332k against 553k).
 WIDEN_BELOW = 400_000
 
@@ -70,7 +72,7 @@ class Packed:
 def pack(tensors: Sequence[Tensor]) -> Packed:
     """Pack matrices that share their input, stacked along the outputs: of one kind and one K."""
     kind = tensors[0].kind
-    if kind == "Q4_1":
+    if kind in AFFINE4:
         widened = _count(tensors) < WIDEN_BELOW
         return _pack_rows(tensors, lambda part: _affine4(*_read_affine4(part), widened=widened))
     if kind in ("INT4", "INT8"):
@@ -79,11 +81,11 @@ def pack(tensors: Sequence[Tensor]) -> Packed:
 
 
 def pack_exact(tensors: Sequence[Tensor]) -> Packed | None:
-    """Return the bits of the source and nothing rounded, Q4_1's offsets apart in float32.
+    """Return the bits of the source and nothing rounded, the offsets of Q4_1 and Q4_K apart in float32.
 
     None for what has no such form.
     """
-    if tensors[0].kind != "Q4_1":
+    if tensors[0].kind not in AFFINE4:
         return pack(tensors) if tensors[0].kind in ("Q4_0", "Q8_0", "INT4", "INT8") else None
     offsets: list[Floats] = []
 
@@ -251,9 +253,24 @@ def _exact4(tensor: Tensor) -> Packed:
 
 
 def _read_affine4(tensor: Tensor) -> tuple[Floats, Floats, Bytes]:
-    """Return d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of a matrix in Q4_1: w = d·q + m."""
+    """Return d, m ``(N, blocks)`` and q ``(N, blocks, 32)`` of a matrix in Q4_1 or Q4_K: w = d·q + m."""
+    if tensor.kind == "Q4_K":
+        return _read_q4_k(tensor)
     blocks = tensor.blocks.reshape(tensor.shape[0], -1, 20)
     return _half(blocks, 0), _half(blocks, 2), _nibbles(blocks[..., 4:])
+
+
+def _read_q4_k(tensor: Tensor) -> tuple[Floats, Floats, Bytes]:
+    """Return the same of Q4_K: of 256 weights, two float16, 8 scales and 8 minima of 6 bits, then the q."""
+    from gguf.quants import Q4_K
+
+    blocks = tensor.blocks.reshape(tensor.shape[0], -1, 144)
+    scales, minima = Q4_K.get_scale_min(np.ascontiguousarray(blocks[..., 4:16]).reshape(-1, 12))
+    shape = *blocks.shape[:2], 8
+    d = _half(blocks, 0)[..., None] * scales.reshape(shape).astype(np.float32)
+    m = _half(blocks, 2)[..., None] * minima.reshape(shape).astype(np.float32)
+    q = _nibbles(blocks[..., 16:].reshape(len(blocks), -1, BLOCK))  # a pair of blocks shares 32 bytes
+    return d.reshape(len(d), -1), -m.reshape(len(m), -1), q.reshape(len(q), -1, BLOCK)
 
 
 def _affine4(d: Floats, m: Floats, q: Bytes, *, widened: bool) -> Packed:

@@ -18,10 +18,13 @@ from llm_magics.decoder.graph_builder import GraphBuilder
 from llm_magics.decoder.precision import Precision, check_precision
 from llm_magics.decoder.quantize import BLOCK, Packed, pack, pack4, pack_exact
 from llm_magics.formats.tensors import Tensor
+from tests.support.k_quants import q4_k
 
 
 def stored(kind: str, rows: int = 6, columns: int = 96, seed: int = 0) -> Tensor:
     weights = np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32) + 0.3
+    if kind == "Q4_K":
+        return q4_k("w", weights)
     blocks = quantize(weights, GGMLQuantizationType[kind]).view(np.uint8).reshape(rows, -1)
     return Tensor("w", kind, (rows, columns), blocks)
 
@@ -52,16 +55,18 @@ def test_whole_zero_points_are_exact(kind: str) -> None:
     np.testing.assert_array_equal(unpack(pack([tensor]), 96).astype(np.float32), tensor.dequantize())
 
 
-def test_small_q4_1_is_widened_to_8_bits() -> None:
-    tensor = stored("Q4_1")
+@pytest.mark.parametrize("kind", ["Q4_1", "Q4_K"])
+def test_small_q4_1_is_widened_to_8_bits(kind: str) -> None:
+    tensor = stored(kind, columns=256)
     packed = pack([tensor])
     assert packed.bits == 8 and packed.means == 0
     step = packed.scales.max() * 16  # the source's own d
-    assert np.abs(unpack(packed, 96) - tensor.dequantize()).max() <= step / 32 * 1.001
+    assert np.abs(unpack(packed, 256) - tensor.dequantize()).max() <= step / 32 * 1.001
 
 
-def test_large_q4_1_keeps_4_bits_and_extends_the_input() -> None:
-    tensor = stored("Q4_1", 640, 1024)
+@pytest.mark.parametrize("kind", ["Q4_1", "Q4_K"])
+def test_large_q4_1_keeps_4_bits_and_extends_the_input(kind: str) -> None:
+    tensor = stored(kind, 640, 1024)
     packed = pack([tensor])
     assert packed.bits == 4 and packed.means == 32
     error = unpack(packed, 1024) - tensor.dequantize()
@@ -125,16 +130,27 @@ def test_four_bits_of_floats_are_the_nearest_and_find_a_grid_again() -> None:
     assert 0.003 < np.square(error).mean() < 0.0075  # (range / 15)² / 12 of a normal distribution is 0.0062
 
 
-@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q8_0"])
+@pytest.mark.parametrize("kind", ["Q4_0", "Q4_1", "Q4_K", "Q8_0"])
 def test_exact_keeps_every_bit(kind: str) -> None:
-    tensor = stored(kind)
+    tensor = stored(kind, columns=256)
     packed = pack_exact([tensor])
     assert packed is not None
-    weights = unpack(packed, 96)
+    weights = unpack(packed, 256)
     if packed.offsets is not None:
         weights = weights + np.repeat(packed.offsets.T / BLOCK, BLOCK, axis=1)
     np.testing.assert_allclose(weights, tensor.dequantize(), rtol=0, atol=2e-7)
     assert pack_exact([stored("F16")]) is None
+
+
+def test_blocks_of_equal_weights_keep_them() -> None:
+    """A block without a range has d = 0: all of it is in its minimum, and in Q4_K it may not be positive."""
+    weights = np.random.default_rng(0).standard_normal((640, 1024)).astype(np.float32)
+    weights[:, 64:96], weights[:, 96:128] = -0.5, 0
+    tensor = q4_k("w", weights)
+    kept = unpack(pack([tensor]), 1024)
+    error = np.abs(kept - tensor.dequantize())
+    assert error[:, 64:96].max() < 0.08 and error[:, 96:128].max() < 0.08  # steps of 4 bits are 0.3 here
+    assert np.array_equal(Precision("int4").pack("o", [tensor]).q, pack([tensor]).q)  # not rounded once more
 
 
 def test_int4_gives_8_bits_to_what_it_would_harm() -> None:
@@ -150,8 +166,8 @@ def test_unknown_precision() -> None:
         check_precision("int44")
 
 
-@pytest.mark.parametrize("kind", ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"])
-def test_k_quants_are_rounded_to_8_bits(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["Q2_K", "Q3_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS"])
+def test_other_k_quants_are_rounded_to_8_bits(kind: str) -> None:
     """The gguf package has no encoder for them: blocks of any bytes, with scales that are numbers, are as
     good.
     """
@@ -161,9 +177,7 @@ def test_k_quants_are_rounded_to_8_bits(kind: str) -> None:
     width, size = GGML_QUANT_SIZES[GGMLQuantizationType[kind]]
     rng = np.random.default_rng(0)
     blocks = rng.integers(0, 256, (8, 512 // width, size), np.uint8)
-    halves = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}.get(
-        kind, (0,)
-    )
+    halves = {"Q2_K": (80, 82), "Q3_K": (108,), "Q5_K": (0, 2), "Q6_K": (208,)}.get(kind, (0,))
     for at in halves:
         blocks[..., at : at + 2] = (
             rng.uniform(0.001, 0.01, (8, 512 // width, 1)).astype(np.float16).view(np.uint8)

@@ -31,7 +31,7 @@ def test_values_are_those_of_gguf(kind: GGMLQuantizationType) -> None:
         np.testing.assert_array_equal(expected, dequantize(weight.blocks, kind).reshape(expected.shape))
     packed = pack([weight])
     assert packed.inputs >= 512 and np.isfinite(packed.scales).all()
-    assert (pack_exact([weight]) is not None) == (kind.name in ("Q4_0", "Q4_1", "Q8_0"))
+    assert (pack_exact([weight]) is not None) == (kind.name in ("Q4_0", "Q4_1", "Q4_K", "Q8_0"))
 
 
 @pytest.mark.parametrize("kind", ["Q8_K", "I8", "F64"])

@@ -35,7 +35,7 @@ LEAST_CONTEXT = 512  # tokens without which a model is of no use: what has no ro
 TIGHT = 0.7  # of the free memory
 _BLOCK_BYTES = 8 / 32  # a weight's share of the scales and sums of its block
 _RUNTIME = 35_000_000  # the graph and the threads of ONNX Runtime, in bytes
-_QUANTIZED_4 = ("Q4_0", "Q4_1", "INT4")
+_QUANTIZED_4 = ("Q4_0", "Q4_1", "Q4_K", "INT4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,8 @@ def weight_bytes(spec: DecoderSpec, precision: str, kind: str = "F16") -> tuple[
         return int(0.85 * expected), expected, expected + 4 * table
     low = bits = 8.0
     if kind in _QUANTIZED_4 and precision != "int8":
-        low = bits = 4.5  # Q4_1 is extended or widened, and bits of other types are mixed in
+        # Q4_1 is extended or widened, and bits of other types are mixed in: a fifth of Q4_K_M is Q6_K.
+        low, bits = 4.5, 5.0 if kind == "Q4_K" else 4.5
     elif precision == "int4":
         low, bits = 4.0, 5.0  # some matrices keep 8 bits
     packed = _BLOCK_BYTES + bits / 8

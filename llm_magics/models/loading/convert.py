@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ...formats.tokenizers.gguf import TokenizerSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
-FORMAT = 8
-READABLE = (4, 5, 6, 7, FORMAT)  # saved models of earlier versions that mean the same
+FORMAT = 9
+READABLE = (4, 5, 6, 7, 8, FORMAT)  # saved models of earlier versions that mean the same
 
 
 @dataclass(frozen=True, slots=True)
