@@ -36,12 +36,16 @@ class Device:
     def __str__(self) -> str:
         return self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}"
 
-    @property
-    def providers(self) -> list[Any]:
-        """Return the execution providers of ONNX Runtime, the preferred one first."""
+    def providers(self, *, cuda_graph: bool = False) -> list[Any]:
+        """Return the execution providers of ONNX Runtime, the preferred one first.
+
+        Args:
+            cuda_graph: let the provider capture calls as CUDA graphs.
+        """
         if self.kind == "cpu":
             return ["CPUExecutionProvider"]
-        return [(CUDA_PROVIDER, {"device_id": self.index}), "CPUExecutionProvider"]
+        options = {"device_id": self.index} | ({"enable_cuda_graph": "1"} if cuda_graph else {})
+        return [(CUDA_PROVIDER, options), "CPUExecutionProvider"]
 
 
 CPU = Device()

@@ -37,10 +37,12 @@ class OrtEngine:
         graph: what is opened in place of ``path``, next to the same weights: a decoder with another KV cache.
         number_format: of the KV cache of that graph.
         device: where it runs.
+        cuda_graph: on a card, replay the steps of one sequence as a CUDA graph.
 
     Attributes:
         graph: what the session was made of, a file or what would be in it; its weights lie in ``folder``.
         inputs: of the session besides those of the decoder, the same in every call.
+        captures: whether caches of one sequence replay their steps as a CUDA graph.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class OrtEngine:
         graph: bytes | None = None,
         number_format: Literal["float32", "float16", "int8"] = "float32",
         device: Device = CPU,
+        cuda_graph: bool = False,
     ) -> None:
+        self.captures = cuda_graph
         self.vocab_size, self.context_length = vocab_size, context_length
         self.graph: Path | bytes = path if graph is None else graph
         self.folder, self.threads, self.device = path.parent, threads, device
@@ -67,12 +71,13 @@ class OrtEngine:
             patterns=False,  # prompts have every length
             hint="Remove the converted model and load it again: it is then converted anew.",
             device=device,
+            cuda_graph=cuda_graph,
         )
 
     def over(self, session: InferenceSession, graph: bytes) -> OrtEngine:
         """Return the same decoder over another session, of a graph that has more inputs."""
         other = copy.copy(self)
-        other.session, other.graph = session, graph
+        other.session, other.graph, other.captures = session, graph, False
         return other
 
     def with_inputs(self, inputs: Mapping[str, NDArray[np.float32]]) -> OrtEngine:
@@ -82,6 +87,12 @@ class OrtEngine:
         """
         other = copy.copy(self)
         other.inputs = inputs
+        return other
+
+    def without_capture(self) -> OrtEngine:
+        """Return the same decoder, of which no step is replayed as a CUDA graph."""
+        other = copy.copy(self)
+        other.captures = False
         return other
 
     def buffer(
@@ -105,6 +116,7 @@ class OrtEngine:
             logits=logits,
             inputs=self.inputs,
             device=self.device,
+            captures=self.captures and rows == 1 and session is None,
         )
 
     def cache(self) -> OrtCache:

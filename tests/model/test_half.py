@@ -13,14 +13,13 @@ import llm_magics as lm
 from llm_magics import UnsupportedModel, UsageError
 from llm_magics.decoder.graph_builder import read_graph
 from llm_magics.decoder.variants.half import require_half, to_half
-from llm_magics.engine import device
 from llm_magics.engine.caches import kv_buffer
 from llm_magics.engine.caches.kv_memory import DeviceMemory
-from llm_magics.engine.device import CPU, Device
+from llm_magics.engine.device import CPU
 from llm_magics.engine.ort import OrtCache, OrtEngine
-from llm_magics.engine.sessions import session
 from llm_magics.tuning.run import run_to_end
 from tests.support import families
+from tests.support.cards import pretend_card
 from tests.support.decoders import checkpoint, engine, greedy, log_softmax, pieces
 from tests.support.runs import run_of
 
@@ -77,7 +76,7 @@ def test_memory_of_a_device(default_gguf: Path, monkeypatch: pytest.MonkeyPatch)
     ids = model.tokenizer.encode("The quick brown fox jumps over the lazy dog. " * 70)[:600]
     plain = decoder.cache()
     expected = plain.extend(ids).copy()
-    monkeypatch.setattr(kv_buffer, "HostMemory", lambda size, dtype: DeviceMemory(size, dtype, "cpu", 0))
+    monkeypatch.setattr(kv_buffer, "HostMemory", lambda size, dtype: DeviceMemory(size, dtype, ("cpu", 0)))
     cache = decoder.cache()
     cache.extend(ids[:300])
     assert np.array_equal(cache.extend(ids[300:]), expected)  # past the first capacity
@@ -93,21 +92,7 @@ def test_memory_of_a_device(default_gguf: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A card that computes on the CPU: all that is done before and around it is the real thing."""
-    monkeypatch.setattr(device, "why_unavailable", lambda wanted: ("", ""))
-    monkeypatch.setattr(Device, "providers", property(lambda self: ["CPUExecutionProvider"]))
-    monkeypatch.setattr(session, "require_provider", lambda providers, wanted: None)
-    monkeypatch.setattr(
-        kv_buffer, "DeviceMemory", lambda size, dtype, kind, index: DeviceMemory(size, dtype, "cpu", 0)
-    )
-    real = kv_buffer.KVBuffer._bind
-
-    def bind(self: Any, first: int, rows: int) -> None:
-        there, self._device = self._device, CPU
-        real(self, first, rows)
-        self._device = there
-
-    monkeypatch.setattr(kv_buffer.KVBuffer, "_bind", bind)
+    pretend_card(monkeypatch)
 
 
 def test_a_model_on_a_card(card: None, home: Path, tiny_gguf: Path) -> None:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from ...errors import ModelFileError
 from ..base import Logits
 from ..device import CPU, Device
+from .captured_step import CapturedStep, graph_options
 from .kv_memory import DeviceMemory, DType, HostMemory, KVMemory, lazy_zeros
 from .recurrent_state import RecurrentStates
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, IOBinding
 
 
 class CacheContents:
@@ -134,6 +135,7 @@ class KVBuffer:
         capacity: tokens a row at first.
         logits: of so many positions, a scratch array is kept.
         device: of the session: there lie keys and values.
+        captures: replay a step of one token as a CUDA graph; the buffer has one row.
         inputs: of the session besides, the same in every call.
     """
 
@@ -149,8 +151,12 @@ class KVBuffer:
         logits: int,
         inputs: Mapping[str, NDArray[np.float32]],
         device: Device = CPU,
+        captures: bool = False,
     ) -> None:
         self._session, self._binding, self._shape = session, session.io_binding(), shape
+        self._captures = captures
+        self._step: CapturedStep | None = None
+        self._options = None if device.kind == "cpu" else graph_options()  # what is not captured
         self._context, self._vocab, self._device = context_length, vocab_size, device
         self._keys_values, self._conv = self._allocate(rows, min(capacity, context_length))
         self._logits: Logits = np.empty((logits, vocab_size), np.float32)
@@ -187,7 +193,7 @@ class KVBuffer:
             for layer, memory in enumerate(new):
                 memory.copy(old[layer], row, row, count)
             new_conv[:, row, past : past + count] = old_conv[:, row, past : past + count]
-        self._bound = None  # first: what is bound is about to be freed
+        self._bound = self._step = None  # first: what is bound is about to be freed
         self._keys_values, self._conv = new, new_conv
 
     def copy(self, source: KVBuffer, source_row: int, row: int, length: int) -> None:
@@ -230,6 +236,8 @@ class KVBuffer:
         """
         rows, longest = len(ids), max(totals)
         self.reserve(longest)
+        if self._captures and ids.shape == (1, 1) and len(at) == 1 and longest > 1 and not taps:
+            return self._replay(int(ids[0, 0]), longest)
         self._bind(first, rows)
         count = rows * len(at)
         out = (
@@ -247,7 +255,7 @@ class KVBuffer:
                 self.states.bind(bind, first, rows)
             for name, array in (taps or {}).items():
                 bind.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
-            self._session.run_with_iobinding(bind)
+            self._session.run_with_iobinding(bind, self._options)
         if self.states:
             self.states.note(first, totals, ids.shape[1])
         if convolved is not None:
@@ -256,6 +264,21 @@ class KVBuffer:
                 self._conv[:, first + row, begin + total : self._shape.conv_past + total] = convolved[:, row]
         self._lengths[first : first + rows] = totals
         return out
+
+    def _replay(self, token: int, total: int) -> Logits:
+        """Append a token to the only row by the captured step."""
+        with graph_errors():
+            if self._step is None:
+                self._step = CapturedStep(
+                    self._session,
+                    self._keys_values[0].device,
+                    vocab_size=self._vocab,
+                    capacity=self.capacity,
+                    bind_cache=lambda binding: self._bind_cache(binding, 0, 1),
+                )
+            logits = self._step.run(token, total)
+        self._lengths[0] = total
+        return logits
 
     def _allocate(self, rows: int, capacity: int) -> tuple[list[KVMemory], NDArray[np.float32]]:
         """Return keys and values of each cache, and the inputs of convolutions.
@@ -268,7 +291,7 @@ class KVBuffer:
             size = rows, heads, capacity, head_dim
             if device.kind == "cpu":
                 return HostMemory(size, shape.dtype)
-            return DeviceMemory(size, shape.dtype, device.kind, device.index)
+            return DeviceMemory(size, shape.dtype, (device.kind, device.index))
 
         conv = shape.conv_layers, rows, shape.conv_past + capacity, shape.conv_width
         return [memory(*size) for size in shape.sizes], lazy_zeros(*conv, dtype=np.float32)
@@ -320,12 +343,15 @@ class KVBuffer:
         if self._bound == (first, rows):
             return
         self._bound = None
-        dtype, device = self._shape.dtype, (self._device.kind, self._device.index)
+        self._bind_cache(self._binding, first, rows)
+        self._bound = (first, rows)
+
+    def _bind_cache(self, binding: IOBinding, first: int, rows: int) -> None:
+        dtype = self._shape.dtype
         for layer, source in enumerate(self._shape.sources):
             memory = self._keys_values[source]
             shape = (rows, *memory.shape[1:])
             for index, part in enumerate(("key", "value")):
                 address = memory.address(index, first)
-                self._binding.bind_input(f"past_{part}.{layer}", *device, dtype, shape, address)
-                self._binding.bind_output(f"present_{part}.{layer}", *device, dtype, shape, address)
-        self._bound = (first, rows)
+                binding.bind_input(f"past_{part}.{layer}", *memory.device, dtype, shape, address)
+                binding.bind_output(f"present_{part}.{layer}", *memory.device, dtype, shape, address)

@@ -21,9 +21,14 @@ DType = type[np.int8 | np.float16 | np.float32]
 
 
 class KVMemory(Protocol):
-    """Keys and values of some sequences in one layer."""
+    """Keys and values of some sequences in one layer.
+
+    Attributes:
+        device: the kind and number of the device, as ONNX Runtime names it.
+    """
 
     shape: Shape
+    device: tuple[str, int]
 
     @property
     def nbytes(self) -> int: ...
@@ -45,7 +50,7 @@ class HostMemory:
     """Memory of this process. What no row has reached yet is not taken from the system."""
 
     def __init__(self, shape: Shape, dtype: DType) -> None:
-        self.shape = shape
+        self.shape, self.device = shape, ("cpu", 0)
         self._array = lazy_zeros(2, *shape, dtype=dtype)
 
     @property
@@ -65,13 +70,9 @@ class HostMemory:
 class DeviceMemory:
     """Memory of a device of ONNX Runtime. What is copied goes through the memory of this process."""
 
-    def __init__(self, shape: Shape, dtype: DType, device: str, index: int) -> None:
-        from onnxruntime import OrtValue
-
-        self.shape, self._itemsize = shape, np.dtype(dtype).itemsize
-        self._parts: list[OrtValue] = [
-            OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, device, index) for _ in range(2)
-        ]
+    def __init__(self, shape: Shape, dtype: DType, device: tuple[str, int]) -> None:
+        self.shape, self.device, self._itemsize = shape, device, np.dtype(dtype).itemsize
+        self._parts = [device_value(shape, dtype, device) for _ in range(2)]
 
     @property
     def nbytes(self) -> int:
@@ -88,6 +89,13 @@ class DeviceMemory:
 
     def read(self, row: int, length: int) -> NDArray[Any]:
         return np.stack([part.numpy()[row, :, :length] for part in self._parts])
+
+
+def device_value(shape: tuple[int, ...], dtype: type[np.generic], device: tuple[str, int]) -> OrtValue:
+    """Allocate memory of a device, (kind, number), of which the content is not defined."""
+    from onnxruntime import OrtValue
+
+    return OrtValue.ortvalue_from_shape_and_type(list(shape), dtype, *device)
 
 
 def lazy_zeros(*shape: int, dtype: type[np.generic]) -> NDArray[Any]:

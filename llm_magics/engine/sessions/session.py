@@ -23,6 +23,7 @@ def open_session(
     hint: str,
     folder: Path | None = None,
     device: Device = CPU,
+    cuda_graph: bool = False,
     spin: bool | None = None,
 ) -> InferenceSession:
     """Return a session of ONNX Runtime.
@@ -34,6 +35,7 @@ def open_session(
         hint: the hint of the error if the graph cannot be opened.
         folder: the folder of external weights.
         device: where it runs.
+        cuda_graph: on a card, let calls be captured as CUDA graphs (caches/captured_step.py).
         spin: whether threads that wait keep their processors for a moment; None takes the default.
 
     Raises:
@@ -60,7 +62,7 @@ def open_session(
 
     def opened(graph: Path | bytes) -> InferenceSession:
         source = str(graph) if isinstance(graph, Path) else graph
-        return ort.InferenceSession(source, options, providers=device.providers)
+        return ort.InferenceSession(source, options, providers=device.providers(cuda_graph=cuda_graph))
 
     packed = with_packed(graph, folder) if device.kind == "cpu" else graph
     try:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ...engine.device import Device
     from ...engine.ort import OrtEngine
 
+MOST_DIFFERENCE = (
+    1e-3  # KL in nats: kernels may split a sum in another way for another upper bound of the length
+)
+
 Variant = Callable[[Path | bytes], bytes]  # gives graphs of one model another number format
 
 
@@ -107,6 +111,8 @@ class _Opener:
         graph: bytes | None,
         number_format: Literal["float32", "float16", "int8"],
         device: Device | None = None,
+        *,
+        cuda_graph: bool = False,
     ) -> OrtEngine:
         from ...engine.device import CPU
         from ...engine.ort import OrtEngine
@@ -120,26 +126,36 @@ class _Opener:
             graph=graph,
             number_format=number_format,
             device=device or CPU,
+            cuda_graph=cuda_graph,
         )
 
     def on_card(self, device: Device, kv_cache: str) -> tuple[OrtEngine, Variant]:
-        """Open it on a card, in float16, and try it with one token.
+        """Open it on a card, in float16, and try it with one token, and what is replayed with some more.
 
         Raises:
             UsageError: the card cannot be used. UnsupportedModel: a part of the decoder cannot run there.
         """
         from ...decoder.variants.half import require_half
+        from ...engine.caches.captured_step import replay_problem
 
         require_half(self._spec, str(device))
         if kv_cache == "int8":
             raise UsageError(
                 f"{device} has no int8 KV cache", hint="Omit it: on a card, the cache is float16."
             )
-        engine = self.open(self.half(self._folder / "decoder.onnx"), "float16", device)
-        if not np.isfinite(engine.cache().extend([0])).all():
+        graph, problem = self.half(self._folder / "decoder.onnx"), ""
+        try:
+            engine = self.open(graph, "float16", device, cuda_graph=True)
+        except LLMMagicsError as error:  # where the card is the reason, the next line says so
+            engine, problem = self.open(graph, "float16", device), error.message
+        if not np.isfinite(engine.without_capture().cache().extend([0])).all():
             raise UsageError(
                 f"{device} cannot be used: the model gives no numbers in float16", hint="Use the CPU."
             )
+        if engine.captures and (problem := replay_problem(engine)):
+            engine = self.open(graph, "float16", device)
+        if problem:
+            progress.warn(f"{device} is used without a CUDA graph: {problem}")
         return engine, self.half
 
     def half(self, graph: Path | bytes) -> bytes:
