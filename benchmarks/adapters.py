@@ -25,7 +25,7 @@ from llm_magics.models.adapters.targets import resolve_targets, to_modules  # no
 ROUNDS, TOKENS, RANK = 9, 120, 8
 
 
-def made(spec: DecoderSpec, first: int, *, shared: bool) -> Adapter:
+def random_adapter(spec: DecoderSpec, first: int, *, shared: bool) -> Adapter:
     """Small random matrices at every place from a layer on; ``shared``: one A where inputs are one."""
     rng, pairs = np.random.default_rng(0), {}
     roles = resolve_targets(spec, "all")
@@ -49,19 +49,19 @@ def main() -> None:
     assert model.lora_sessions is not None
     spec = model.lora_sessions.spec
     adapters = {
-        "last 8 layers": made(spec, spec.layers - 8, shared=True),
-        "all layers": made(spec, 0, shared=True),
-        "foreign, all layers": made(spec, 0, shared=False),
+        "last 8 layers": random_adapter(spec, spec.layers - 8, shared=True),
+        "all layers": random_adapter(spec, 0, shared=True),
+        "foreign, all layers": random_adapter(spec, 0, shared=False),
     }
     for name, adapter in adapters.items():
         tuned = model.with_adapter(adapter)
         ratios = []
         for _ in range(rounds):
             speeds = [
-                each.generate(
+                variant.generate(
                     "Why is the sky blue?", temperature=0, max_tokens=tokens, speculate=False
                 ).timing.decode_tokens_per_s
-                for each in (model, tuned)
+                for variant in (model, tuned)
             ]
             ratios.append(speeds[1] / speeds[0])
         print(f"{name:<22} {statistics.median(ratios):.3f} of the model alone")

@@ -45,12 +45,12 @@ from llm_magics.formats.safetensors import Safetensors
 from llm_magics.decoder.weights import Weights
 source, out, precision = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 spec, tensors = spec_of(Config.read(source / "config.json")), Safetensors(source)
-def each(layers):
+def on_layer(layers):
     for layer in layers:
         yield layer
         tensors.release()
 start = time.perf_counter()
-graph.build(Weights(spec, FAMILIES[spec.family].hub, tensors), out, Precision(precision), on_layer=each)
+graph.build(Weights(spec, FAMILIES[spec.family].hub, tensors), out, Precision(precision), on_layer=on_layer)
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())
 print(time.perf_counter() - start, int(peak[1]) / 1024)
 """

@@ -30,7 +30,7 @@ import llm_magics as lm  # noqa: E402
 from llm_magics.models.fidelity import sample_text  # noqa: E402
 from llm_magics.views.bundle import tokens_bundle  # noqa: E402
 from llm_magics.views.mime import GENERATION_MIME, INSPECTION_MIME  # noqa: E402
-from tools.browser import found  # noqa: E402
+from tools.browser import find_chromium  # noqa: E402
 
 SIZES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8000)
 MOST = {"ours attention": 2048}  # beyond, it is the reading that takes minutes, not the view
@@ -54,15 +54,15 @@ READY = {
 
 def scripts(folder: Path) -> dict[str, bytes]:
     """What BertViz asks a CDN for, from npm's packages."""
-    made = {}
+    values = {}
     for name, (package, path) in CDN.items():
         subprocess.run(["npm", "pack", package], cwd=folder, check=True, capture_output=True)
         archive = next(folder.glob(f"{package.split('@')[0]}-*.tgz"))
         with tarfile.open(archive) as opened:
             member = opened.extractfile(path)
             assert member is not None
-            made[name] = member.read()
-    return made
+            values[name] = member.read()
+    return values
 
 
 def served(data: bytes) -> Callable[[Any], None]:
@@ -108,13 +108,13 @@ def main() -> None:
     model = lm.load()
     ids = (model.tokenizer.encode(sample_text()) * 20)[: max(SIZES)]
     results: dict[str, list[dict[str, Any]]] = {name: [] for name in READY}
-    chromium = found()  # it may ask Playwright, which cannot be asked inside itself
+    chromium = find_chromium()  # it may ask Playwright, which cannot be asked inside itself
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         folder = Path(place)
         cdn = {} if args.quick else scripts(folder)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for name in names:
-            for size in (each for each in sizes if each <= MOST.get(name, max(SIZES))):
+            for size in (size for size in sizes if size <= MOST.get(name, max(SIZES))):
                 try:
                     kept = WRITERS[name](model, ids[:size], folder)
                 except (lm.LLMMagicsError, subprocess.SubprocessError, MemoryError) as error:
@@ -133,15 +133,15 @@ def main() -> None:
 
 def keep(results: dict[str, list[dict[str, Any]]]) -> None:
     out = ROOT / "benchmarks" / "results" / "inside.json"
-    made = json.loads(out.read_text()) if out.exists() else {}
-    made |= {name: rows for name, rows in results.items() if rows}
-    out.write_text(json.dumps(made, indent=1) + "\n")
+    values = json.loads(out.read_text()) if out.exists() else {}
+    values |= {name: rows for name, rows in results.items() if rows}
+    out.write_text(json.dumps(values, indent=1) + "\n")
 
 
 def ours_attention(model: Any, ids: list[int], folder: Path) -> int:
-    made = model.attention(ids)
-    made.save_html(folder / "view.html")
-    return len(json.dumps(made.mime_bundle()[INSPECTION_MIME]))
+    values = model.attention(ids)
+    values.save_html(folder / "view.html")
+    return len(json.dumps(values.mime_bundle()[INSPECTION_MIME]))
 
 
 def ours_tokens(model: Any, ids: list[int], folder: Path) -> int:
@@ -155,21 +155,24 @@ def peer(kind: str, *, attention: bool) -> Callable[[Any, list[int], Path], int]
         from llm_magics.engine.answer import token_texts
 
         texts = [text or "?" for text in token_texts(model.tokenizer, ids)]
-        given: dict[str, Any] = {"tokens": np.array(texts)}
-        given["probabilities"] = np.linspace(0, 1, len(ids))
+        arrays: dict[str, Any] = {"tokens": np.array(texts)}
+        arrays["probabilities"] = np.linspace(0, 1, len(ids))
         if attention:
             layers, full = model.lora_sessions.spec.layers, []
             for layer in range(1, layers + 1):
-                found = model.attention(ids, layers=[layer], allow_large=True)
+                attention_record = model.attention(ids, layers=[layer], allow_large=True)
                 full.append(
                     np.stack(
-                        [found.matrix(layer, head + 1) for head in range(model.lora_sessions.spec.heads)]
+                        [
+                            attention_record.matrix(layer, head + 1)
+                            for head in range(model.lora_sessions.spec.heads)
+                        ]
                     )
                 )
-            given["attention"] = np.stack(full)
-        np.savez(folder / "given.npz", **given)
+            arrays["attention"] = np.stack(full)
+        np.savez(folder / "arrays.npz", **arrays)
         worker = ROOT / "benchmarks" / "workers" / "peer_views.py"
-        command = [python_of("views"), worker, kind, folder / "given.npz", folder / "view.html"]
+        command = [python_of("views"), worker, kind, folder / "arrays.npz", folder / "view.html"]
         out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
         return int(out.stdout.split()[-1])
 

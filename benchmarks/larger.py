@@ -188,10 +188,10 @@ def main() -> None:
                     runs[name].append(done)
         rows = {
             name: {
-                key: median(run[key] for run in each)
+                key: median(run[key] for run in measured)
                 for key in ("load_s", "first_s", "decode", "short_peak_mb")
             }
-            for name, each in runs.items()
+            for name, measured in runs.items()
         }
         out["rows"][model] = {
             **rows,

@@ -120,7 +120,7 @@ def main() -> None:
     )
     for name, prompts in (("rewrite with one change", REWRITES), ("elsewhere", OTHERS)):
         prompts = prompts[:1] if args.quick else prompts
-        each = {
+        by_prompt = {
             prompt: pairs(
                 args.rounds,
                 lambda prompt=prompt: answer(prompt, max_tokens=most(160)),
@@ -128,10 +128,10 @@ def main() -> None:
             )
             for prompt in prompts
         }
-        for prompt, row in each.items():
+        for prompt, row in by_prompt.items():
             rows[f"speculation, {name}: {prompt[:50]}"] = row
         rows[f"speculation, {name}: median"] = {
-            key: median(row[key] for row in each.values()) for key in ("one", "other", "ratio")
+            key: median(row[key] for row in by_prompt.values()) for key in ("one", "other", "ratio")
         }
     rows["map: 64 short prompts against a loop"] = pairs(
         3,

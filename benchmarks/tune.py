@@ -34,8 +34,8 @@ def measured(side: str, seconds: float, steps: int = STEPS, skip: int = SKIP) ->
     ran = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if ran.returncode:
         raise SystemExit(f"{side}: {ran.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+    values: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+    return values
 
 
 def main() -> None:
@@ -46,13 +46,13 @@ def main() -> None:
     args = parser.parse_args()
     if args.quick:
         return print(measured("ours last 8", 0, 2, 1))
-    found: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
+    results: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
     for n in range(args.rounds):
         for side in (*SIDES[n % len(SIDES) :], *SIDES[: n % len(SIDES)]):
-            found[side].append(measured(side, 0))
+            results[side].append(measured(side, 0))
     print(f"{'':<18}{'tok/s':>8}{'s/step':>8}{'peak MB':>9}")
     speed = {}
-    for side, runs in found.items():
+    for side, runs in results.items():
         speed[side] = statistics.median(run["tokens_per_s"] for run in runs)
         step, peak = (statistics.median(run[name] for run in runs) for name in ("step_s", "peak_mb"))
         print(f"{side:<18}{speed[side]:>8.0f}{step:>8.2f}{peak:>9.0f}")

@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 import llm_magics as lm  # noqa: E402
 from llm_magics.views.bundle import tokens_bundle  # noqa: E402
 from llm_magics.views.mime import GENERATION_MIME  # noqa: E402
-from tools.browser import found  # noqa: E402
+from tools.browser import find_chromium  # noqa: E402
 
 TOKENS, RUNS = 8_000, 5
 PAGE = """<!doctype html><meta charset=utf-8><body style="margin:20px;background:#fff"><div id=here></div>
@@ -88,10 +88,10 @@ def main() -> None:
     most, runs = (200, 1) if quick else (TOKENS, RUNS)
     for length in (6,) if quick else (60, 250):
         answer = lm.load().generate("Why is the sky blue?", max_tokens=length, temperature=0.9, seed=3)
-        size, made = len(json.dumps(tokens_bundle(answer)[GENERATION_MIME])), len(answer.tokens)
-        print(f"record of {made} tokens: {size / made:.0f} bytes a token, 10 alternatives each")
+        size, count = len(json.dumps(tokens_bundle(answer)[GENERATION_MIME])), len(answer.tokens)
+        print(f"record of {count} tokens: {size / count:.0f} bytes a token, 10 alternatives each")
     payload = tokens_bundle(record(most))[GENERATION_MIME]
-    chromium = found()  # it may ask Playwright, which cannot be asked inside itself
+    chromium = find_chromium()  # it may ask Playwright, which cannot be asked inside itself
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1100, "height": 900})

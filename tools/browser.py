@@ -14,7 +14,7 @@ from pathlib import Path
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-def found() -> str | None:
+def find_chromium() -> str | None:
     """The path of a Chromium: the system's or Playwright's."""
     if on_path := next(filter(None, map(shutil.which, NAMES)), None):
         return on_path
@@ -26,7 +26,7 @@ def found() -> str | None:
 
 
 def main() -> int:
-    if path := found():
+    if path := find_chromium():
         print(f"browser: {path}")
         return 0
     print("installing a browser for the tests …", flush=True)
@@ -39,7 +39,7 @@ def main() -> int:
             subprocess.run(command, capture_output=True, timeout=600, check=False)
         except (OSError, subprocess.SubprocessError):
             continue
-        if path := found():
+        if path := find_chromium():
             print(f"browser: {path}")
             return 0
     print("there is no Chromium: apt-get install chromium, or put one on the PATH", file=sys.stderr)

@@ -20,7 +20,7 @@ load_s = time.perf_counter() - start
 
 
 def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
-    given = {
+    body = {
         "prompt": ids,
         "n_predict": new,
         "temperature": 0,
@@ -28,7 +28,7 @@ def run(ids: list[int], new: int) -> tuple[float, float, list[int]]:
         "ignore_eos": True,
         "return_tokens": True,
     }
-    result = server.handle_completions(given)
+    result = server.handle_completions(body)
     result = json.loads(result) if isinstance(result, str) else result
     assert result["timings"]["predicted_n"] == new
     return (

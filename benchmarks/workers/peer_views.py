@@ -13,19 +13,19 @@ import numpy as np
 
 
 def main() -> None:
-    kind, given, out = sys.argv[1], np.load(sys.argv[2], allow_pickle=False), Path(sys.argv[3])
-    tokens, probabilities = given["tokens"].tolist(), given["probabilities"].tolist()
+    kind, arrays, out = sys.argv[1], np.load(sys.argv[2], allow_pickle=False), Path(sys.argv[3])
+    tokens, probabilities = arrays["tokens"].tolist(), arrays["probabilities"].tolist()
     if kind == "bertviz":
         import torch
         from bertviz import head_view
 
-        attention = [torch.from_numpy(layer)[None] for layer in given["attention"]]
+        attention = [torch.from_numpy(layer)[None] for layer in arrays["attention"]]
         html = head_view(attention, tokens, html_action="return").data
     elif kind == "circuitsvis attention":
         import circuitsvis
 
         html = circuitsvis.attention.attention_heads(
-            attention=given["attention"][18], tokens=tokens
+            attention=arrays["attention"][18], tokens=tokens
         ).local_src
     elif kind == "circuitsvis tokens":
         import circuitsvis

@@ -31,29 +31,29 @@ def main() -> None:
     side, steps, skip, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     model = lm.load()
     examples, _ = encode_rows(model, read_rows(ROOT / "notebooks" / "data" / "brindle.jsonl").rows)
-    found = split(examples, fraction=0.2)
+    data = split(examples, fraction=0.2)
     source = model.origin.source()
     del model
     make = Ours if side.startswith("ours") else Peft
-    each = make(source, found.train, last=side.endswith("last 8"), bf16="bf16" in side)
+    side_run = make(source, data.train, last=side.endswith("last 8"), bf16="bf16" in side)
     out: dict[str, float] = {}
     if seconds:
-        out["begun"] = best = each.loss([*found.validation, *found.test])
-        each.step()  # the first prepares kernels
+        out["begun"] = best = side_run.loss([*data.validation, *data.test])
+        side_run.step()  # the first prepares kernels
         began = time.perf_counter()
-        each.step()
-        each.total = total = int(seconds / (time.perf_counter() - began))
+        side_run.step()
+        side_run.total = total = int(seconds / (time.perf_counter() - began))
         # Held-out checks are no part of the minute, for either side.
         for n in range(min(total, 150)):
-            each.step()
+            side_run.step()
             if n % 5 == 4:
-                best = min(best, each.loss([*found.validation, *found.test]))
+                best = min(best, side_run.loss([*data.validation, *data.test]))
         out |= {"held_out": best, "steps": total}
     else:
         times, tokens = [], []
         for n in range(steps + skip):
             began = time.perf_counter()
-            count = each.step()
+            count = side_run.step()
             if n >= skip:
                 times.append(time.perf_counter() - began)
                 tokens.append(count)
@@ -118,7 +118,7 @@ class Peft:
             task_type="CAUSAL_LM",
         )
         self.model = get_peft_model(model, config)
-        self.parameters = [each for each in self.model.parameters() if each.requires_grad]
+        self.parameters = [item for item in self.model.parameters() if item.requires_grad]
         rate = RATE
         self.optimizer = torch.optim.AdamW(self.parameters, lr=rate, betas=BETAS, weight_decay=0.0)
         self.train, self.n, self.rate = train, 0, rate
@@ -139,7 +139,7 @@ class Peft:
         return {
             "input_ids": torch.tensor([padded(list(example.ids), 0) for example in examples]),
             "attention_mask": torch.tensor([padded([1] * len(example.ids), 0) for example in examples]),
-            "labels": torch.tensor([padded(each, -100) for each in labels]),
+            "labels": torch.tensor([padded(row, -100) for row in labels]),
         }
 
     def step(self) -> int:
@@ -163,8 +163,10 @@ class Peft:
         import torch
 
         with torch.no_grad(), self.how:
-            total = sum(float(self.model(**self.batch([each])).loss) * each.completions for each in examples)
-        return total / sum(each.completions for each in examples)
+            total = sum(
+                float(self.model(**self.batch([example])).loss) * example.completions for example in examples
+            )
+        return total / sum(example.completions for example in examples)
 
 
 if __name__ == "__main__":

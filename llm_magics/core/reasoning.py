@@ -68,6 +68,6 @@ def split_reasoning(text: str, prompt: str = "") -> Reasoning:
             body = text
         else:
             continue
-        thought, found, answer = body.partition(end)
-        return Reasoning(thought.strip(), answer.lstrip() if found else "", bool(found), end)
+        thought, marker, answer = body.partition(end)
+        return Reasoning(thought.strip(), answer.lstrip() if marker else "", bool(marker), end)
     return Reasoning("", text)

@@ -123,7 +123,7 @@ def make_evaluation(task: str, items: Sequence[Item], runs: Sequence[ModelRun]) 
     """
     picks = [run.picks(items, normalized=False) for run in runs]
     letters = [run.picks(items, normalized=True) for run in runs]
-    right = [[pick in item.gold for pick, item in zip(made, items, strict=True)] for made in picks]
+    right = [[pick in item.gold for pick, item in zip(picked, items, strict=True)] for picked in picks]
     models: list[dict[str, Any]] = []
     for n, run in enumerate(runs):
         hits = sum(pick in item.gold for pick, item in zip(letters[n], items, strict=True))
@@ -144,7 +144,7 @@ def make_evaluation(task: str, items: Sequence[Item], runs: Sequence[ModelRun]) 
             "context": items[n].context[-MOST_CONTEXT:],
             "choices": list(items[n].choices),
             "gold": list(items[n].gold),
-            "picks": [made[n] for made in picks],
+            "picks": [picked[n] for picked in picks],
             "texts": [[list(texts) for texts in run.texts[n]] for run in runs],
         }
         for n in order
@@ -160,7 +160,7 @@ def _disagreement(runs: Sequence[ModelRun], right: Sequence[Sequence[bool]], n: 
     if len(runs) == 1:
         return float(shares[0].max()) * (1 if not right[0][n] else -1)
     distance = float(np.abs(shares - shares[0]).sum(1).max()) / 2
-    return distance + (2 if len({made[n] for made in right}) > 1 else 0)
+    return distance + (2 if len({hits[n] for hits in right}) > 1 else 0)
 
 
 def _shares(scores: Sequence[Likelihood]) -> np.ndarray[Any, Any]:

@@ -128,7 +128,7 @@ def _target(task: TaskFile, row: dict[str, Any]) -> Any:
 def _gold(task: TaskFile, row: dict[str, Any], choices: tuple[str, ...], what: str) -> tuple[int, ...]:
     """Return the places of the right choices."""
     value = _target(task, row)
-    found = []
+    places = []
     for item in value if isinstance(value, list) else [value]:
         place = choices.index(item) if isinstance(item, str) and item in choices else item
         if type(place) is not int or not 0 <= place < len(choices):
@@ -136,8 +136,8 @@ def _gold(task: TaskFile, row: dict[str, Any], choices: tuple[str, ...], what: s
                 f"doc_to_target of {what} is {format_value(item)}, which is not one of its choices",
                 hint="Correct the template or the row.",
             )
-        found.append(place)
-    return tuple(found)
+        places.append(place)
+    return tuple(places)
 
 
 def _answer(task: TaskFile, row: dict[str, Any], what: str) -> str:

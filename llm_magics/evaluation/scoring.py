@@ -68,8 +68,8 @@ def likelihoods(
         groups.setdefault(tuple(before[-room:]), []).append((number, tuple(ids)))
     results: dict[int, Likelihood] = {}
     for prefix, members in groups.items():
-        for (number, own), found in zip(members, _score(runtime, reader, prefix, members), strict=True):
-            results[number] = Likelihood(own, *found)
+        for (number, own), score in zip(members, _score(runtime, reader, prefix, members), strict=True):
+            results[number] = Likelihood(own, *score)
     return [results[number] for number in range(len(continuations))]
 
 

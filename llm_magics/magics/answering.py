@@ -396,7 +396,7 @@ class AnswerRunner:
                 if steps:
                     first = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
                     messages = [*first, *steps]
-                made = _bounded(
+                bounded = _bounded(
                     model,
                     messages,
                     request.think,
@@ -410,12 +410,12 @@ class AnswerRunner:
         except KeyboardInterrupt:
             raise Interrupted("stopped before the answer began") from None
         host.composition = asked.composition
-        asked.composition.complete(made.prompt_tokens, made.room)
-        stream: AnyStream = made
+        asked.composition.complete(bounded.prompt_tokens, bounded.room)
+        stream: AnyStream = bounded
         key, there = "", None
-        if request.keep and isinstance(model, Model) and isinstance(made, (Stream, BoundedReasoning)):
+        if request.keep and isinstance(model, Model) and isinstance(bounded, (Stream, BoundedReasoning)):
             if model.info.fingerprint:
-                key = kept.key_of(model, made.answer.ids, made.answer.options, request.think)
+                key = kept.key_of(model, bounded.answer.ids, bounded.answer.options, request.think)
             there = kept.find(key) if key and not request.fresh else None
             if there is not None:
                 model.set_last(there)
@@ -423,7 +423,7 @@ class AnswerRunner:
         told = kept.NOTE if there is not None else ""
         notes = [*warnings, request.notice, note(request.unresolved), asked.note, told]
         turn = Turn(cell, asked.prompt, "", options=dict(request.options), think=request.think)
-        value = partial(_value_of, made, form) if form else None
+        value = partial(_value_of, bounded, form) if form else None
         return Prepared(
             request, place, turn, stream, view, tokens, "; ".join(filter(None, notes)), key, value
         )

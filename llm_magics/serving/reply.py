@@ -84,11 +84,11 @@ class ReplyWriter:
 
 def usage(answer: Generation) -> dict[str, Any]:
     """Return the counts of tokens."""
-    timing, made = answer.timing, len(answer.tokens)
+    timing, count = answer.timing, len(answer.tokens)
     return {
         "prompt_tokens": timing.prompt_tokens,
-        "completion_tokens": made,
-        "total_tokens": timing.prompt_tokens + made,
+        "completion_tokens": count,
+        "total_tokens": timing.prompt_tokens + count,
         "prompt_tokens_details": {"cached_tokens": timing.cached_tokens},
     }
 

@@ -10,7 +10,7 @@ class HTMLLinks(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[tuple[str, str]] = []
+        self.links: list[tuple[str, str]] = []
         self._link: str | None = None
         self._words: list[str] = []
 
@@ -18,7 +18,7 @@ class HTMLLinks(HTMLParser):
     def of(cls, page: str) -> list[tuple[str, str]]:
         parser = cls()
         parser.feed(page)
-        return parser.found
+        return parser.links
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "a":
@@ -30,5 +30,5 @@ class HTMLLinks(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "a" and self._link is not None:
-            self.found.append((self._link, "".join(self._words).strip()))
+            self.links.append((self._link, "".join(self._words).strip()))
             self._link = None

@@ -110,14 +110,14 @@ def incomplete(generation: Generation, needed: int | None = None) -> IncompleteA
         generation: the answer so far.
         needed: about how many tokens it would need to its end; None where that is not known.
     """
-    made = len(generation.tokens)
+    count = len(generation.tokens)
     if generation.stop_reason == "interrupted":
         return IncompleteAnswer(
-            f"the answer was interrupted after {made:,} tokens, inside a value",
+            f"the answer was interrupted after {count:,} tokens, inside a value",
             generation=generation,
             hint="Run it again.",
         )
-    most = made + (needed or made)
+    most = count + (needed or count)
     why = f"It needs about {needed:,} more tokens to its end." if needed else ""
     return IncompleteAnswer(
         f"the answer reached max_tokens ({generation.options.max_tokens:,}) inside a value",

@@ -46,13 +46,13 @@ class Row:
         number: its place in the source, from 1.
         messages: ``{"role", "content"}``, the last one the assistant's; empty for a plain text.
         text: of a plain text.
-        given: how many of the first messages are the prompt, of which no answer is learnt.
+        prompt_messages: how many of the first messages are the prompt, of which no answer is learnt.
     """
 
     number: int
     messages: tuple[Mapping[str, str], ...] = ()
     text: str = ""
-    variables: int = 0
+    prompt_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def _of_columns(number: int, columns: Mapping[str, Any], shown: Any) -> tuple[Ro
             before = _messages(number, question, "user", shown)
             messages = (*first, *before, *_messages(number, answer, "assistant", shown))
             _check_chat(number, messages, shown)
-            return Row(number, messages, variables=len(first) + len(before)), unused(asked, answered)
+            return Row(number, messages, prompt_messages=len(first) + len(before)), unused(asked, answered)
         more = next((name for name in MORE if name != asked and _filled(columns.get(name))), None)
         if more is not None and isinstance(question, str) and question.strip():
             extra = _text(number, columns[more], shown)

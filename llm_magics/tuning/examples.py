@@ -224,7 +224,7 @@ def _encoded(model: Model, row: Row, end: tuple[int, ...]) -> Example:
     learnt = [False] * len(asked)
     # Earlier answers of a chat are learnt too, where they stand in the text as they would be generated.
     for n, message in enumerate(before):
-        if message["role"] != "assistant" or n == 0 or n < row.variables:
+        if message["role"] != "assistant" or n == 0 or n < row.prompt_messages:
             continue
         begin = len(model.encode(before[:n])[1])
         earlier = [*tokenizer.encode(message["content"], special=False, begin=False), *end]

@@ -76,21 +76,21 @@ class TuneOptions:
         return {**out, "targets": out["targets"] if isinstance(out["targets"], str) else list(out["targets"])}
 
 
-def tune_options(given: Mapping[str, Any]) -> TuneOptions:
+def tune_options(options: Mapping[str, Any]) -> TuneOptions:
     """Return options by name; ``steps`` alone means that there is no ceiling of time.
 
     Raises:
         UsageError: one is unknown or out of its range.
     """
     known = [item.name for item in fields(TuneOptions)]
-    for name in given:
+    for name in options:
         if name not in known:
             near = get_close_matches(name, known, 1)
             raise UsageError(
                 f"unknown option {name!r:.40}",
                 hint=f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(known)}.",
             )
-    values = dict(given)
+    values = dict(options)
     if values.get("steps") is not None and "minutes" not in values:
         values["minutes"] = None
     targets = values.get("targets", "all")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.server import CLIENTS, Page, serve
-from tools.browser import found
+from tools.browser import find_chromium
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "build" / "screenshots"
@@ -21,7 +21,7 @@ Open = Callable[..., Page]
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
-    path = found()
+    path = find_chromium()
     assert path, "there is no Chromium: run tools/browser.py"
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:

@@ -33,10 +33,10 @@ CANVASES = """() => [...document.querySelectorAll('.jp-Notebook [data-llm-view]'
 @pytest.fixture
 def ordinary(chromium: Any, light: tuple[str, Path], request: pytest.FixtureRequest) -> Iterator[Open]:
     """JupyterLab in a browser with scrollbars."""
-    from tools.browser import found
+    from tools.browser import find_chromium
 
     browser = chromium.browser_type.launch(
-        executable_path=found(), args=["--no-sandbox"], ignore_default_args=["--hide-scrollbars"]
+        executable_path=find_chromium(), args=["--no-sandbox"], ignore_default_args=["--hide-scrollbars"]
     )
     yield from opener(browser, light, request.node.originalname, "lab")
     browser.close()

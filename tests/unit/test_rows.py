@@ -183,7 +183,7 @@ def test_answers_of_a_conversational_prompt_are_not_learnt() -> None:
         {"role": role, "content": text} for role, text in (("user", "a"), ("assistant", "b"), ("user", "c"))
     ]
     (row,) = read_rows([{"prompt": earlier, "completion": "d"}]).rows
-    assert row.variables == 3 and row.messages[-1] == {"role": "assistant", "content": "d"}
+    assert row.prompt_messages == 3 and row.messages[-1] == {"role": "assistant", "content": "d"}
 
 
 def test_columns_that_are_not_used_are_named() -> None:

@@ -211,12 +211,12 @@ def _others(read: Any, strings: Mapping[str, Mapping[str, Any]]) -> list[list[An
     begins = {item["ids"][0] for item in strings.values()}
     words = read.head["words"]
     ids, logprobs = read.arrays["instead_ids"][0].tolist(), read.arrays["instead_logprobs"][0].tolist()
-    found = [
+    others = [
         [words[str(id)], math.exp(logprob)]
         for id, logprob in zip(ids, logprobs, strict=True)
         if id not in begins
     ]
-    return found[:_OTHERS]
+    return others[:_OTHERS]
 
 
 def _logprobs(read: Any) -> NDArray[np.float64]:

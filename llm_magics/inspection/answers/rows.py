@@ -227,7 +227,7 @@ def _scores(sure: Sequence[RowResult], truth: Mapping[int, str]) -> dict[str, An
         "accuracy": {"right": right, "total": len(known), "low": low, "high": high, "commonest": commonest},
         "confusion": {
             "names": names,
-            "counts": [[pairs[real, given] for given in names] for real in names],
+            "counts": [[pairs[real, label] for label in names] for real in names],
         },
         "reliability": bins,
         "calibration": _calibration(known),
@@ -238,8 +238,8 @@ def _calibration(known: Sequence[tuple[RowResult, str]]) -> dict[str, Any]:
     """Return a temperature that makes the shares tell how often they are right; empty for too few rows."""
     names = list(known[0][0].shares)
     fitting = [(item, real) for item, real in known if list(item.shares) == names and real in names]
-    found = calibrate(
+    calibration = calibrate(
         [[item.shares[name] for name in names] for item, _ in fitting],
         [names.index(real) for _, real in fitting],
     )
-    return {} if found is None else found.to_dict()
+    return {} if calibration is None else calibration.to_dict()

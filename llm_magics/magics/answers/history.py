@@ -130,12 +130,12 @@ def find(number: int) -> LoggedAnswer:
 
 def listing(words: str, *, on: bool) -> str:
     """Return the newest answers, a line each."""
-    found = entries(words)
+    results = entries(words)
     rows = [
         f"{entry.id:>5}  {entry.time[:16].replace('T', ' ')}  {single_line(entry.model, most=28):<28}  "
         f"{entry.tokens:>5} tokens  {entry.seconds:6.1f} s  seed {entry.seed}  "
         f"{single_line(entry.prompt or '', most=50)}".rstrip()
-        for entry in found
+        for entry in results
     ]
     if not rows:
         rows = ["The history is empty." if not words else "No answer has these words."]

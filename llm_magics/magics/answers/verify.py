@@ -66,8 +66,8 @@ def verify(path: Path, again: Callable[[Generation], Generation]) -> Iterator[Ou
             yield Outcome(cell, asked, "not run", answer, told="it was interrupted")
             continue
         try:
-            made = again(answer.path(0))
+            repeated = again(answer.path(0))
         except LLMMagicsError as error:
             yield Outcome(cell, asked, "not run", answer, told=error.message)
             continue
-        yield compare_again(cell, asked, answer.path(0), made)
+        yield compare_again(cell, asked, answer.path(0), repeated)

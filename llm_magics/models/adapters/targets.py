@@ -80,8 +80,8 @@ def to_layer_roles(spec: DecoderSpec, adapter: Adapter) -> dict[Place, LoraPair]
     known: dict[str, tuple[str, ...]] = {}
     for roles in roles_by_matmul(spec).values():
         for role in roles:
-            name, held = module_of(spec, role)
-            known[re.escape(name).replace(r"\{i\}", r"(\d+)")] = held
+            name, parts = module_of(spec, role)
+            known[re.escape(name).replace(r"\{i\}", r"(\d+)")] = parts
     result: dict[Place, LoraPair] = {}
     for module, pair in adapter.pairs.items():
         match, roles = next(

@@ -71,12 +71,12 @@ def _license(name: str, id: str) -> License:
 
 def _models_in(notebook: Mapping[str, Any]) -> dict[str, str]:
     """Return the license of the model of each of our outputs, by name."""
-    found: dict[str, str] = {}
+    licenses: dict[str, str] = {}
     for record in _records(notebook.get("cells")):
         model = record.get("model")
         if isinstance(model, dict) and isinstance(model.get("name"), str) and model["name"]:
-            found.setdefault(model["name"], str(model.get("licence") or ""))
-    return found
+            licenses.setdefault(model["name"], str(model.get("licence") or ""))
+    return licenses
 
 
 def _records(cells: Any) -> Iterable[Mapping[str, Any]]:

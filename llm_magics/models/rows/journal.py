@@ -67,14 +67,12 @@ class Journal:
         if self._fresh:
             return None
         try:
-            found = self._connection.execute(
-                "SELECT value, sha256 FROM rows WHERE key = ?", (key,)
-            ).fetchone()
+            row = self._connection.execute("SELECT value, sha256 FROM rows WHERE key = ?", (key,)).fetchone()
         except sqlite3.Error as error:
             raise self._failed(error) from None
-        if found is None:
+        if row is None:
             return None
-        text, digest = found
+        text, digest = row
         if hashlib.sha256(str(text).encode()).hexdigest() != digest:
             with suppress(sqlite3.Error):
                 self._connection.execute("DELETE FROM rows WHERE key = ?", (key,))

@@ -48,19 +48,19 @@ class LoraParameters:
 
         self.spec, self.rank, self.alpha = spec, rank, alpha
         self.roles = {
-            product: held
+            product: chosen
             for product, stacked in roles_by_matmul(spec).items()
-            if (held := tuple(role for role in stacked if role in roles))
+            if (chosen := tuple(role for role in stacked if role in roles))
         }
         output = torch.Generator().manual_seed(seed)
         self.a: dict[tuple[int, str], Tensor] = {}
         self.b: dict[tuple[int, str], Tensor] = {}
         for layer in layers:
             for product in roles_in_layer(spec, layer).keys() & self.roles.keys():
-                held = self.roles[product]
-                width = shape_of(spec, layer, held[0])[1]
+                names = self.roles[product]
+                width = shape_of(spec, layer, names[0])[1]
                 a = (torch.rand(rank, width, generator=output) * 2 - 1) / math.sqrt(width)
-                b = torch.zeros(sum(shape_of(spec, layer, role)[0] for role in held), rank)
+                b = torch.zeros(sum(shape_of(spec, layer, role)[0] for role in names), rank)
                 a, b = a.to(device), b.to(device)
                 self.a[layer, product], self.b[layer, product] = a.requires_grad_(), b.requires_grad_()
 
