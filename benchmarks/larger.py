@@ -141,6 +141,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--models", nargs="+", default=["default", *RANDOM])
     parser.add_argument("--output", type=Path, default=HERE / "results" / "larger.json")
+    parser.add_argument("--precision", default="auto", help="of ours")
     parser.add_argument("--before", type=Path, help="another checkout of ours, measured in the same run")
     parser.add_argument("--quick", action="store_true", help="try the script: its figures mean nothing")
     args = parser.parse_args()
@@ -175,6 +176,7 @@ def main() -> None:
             "quick": args.quick,
             "long": [],
             "logits": None,
+            "precision": args.precision,
             "before": args.before and str(args.before.resolve()),
             "prompt": np.random.default_rng(1).integers(1000, 20_000, 48 if args.quick else 512).tolist(),
         }

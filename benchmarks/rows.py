@@ -78,21 +78,25 @@ def main() -> None:
     file = str(model.origin.source())
     prompts = [f"{SHORT[number % len(SHORT)]} ({number})" for number in range(count)]
     rendered = [list(model.generate(prompt, max_tokens=1).prompt_ids) for prompt in prompts]
-    speeds: dict[str, list[float]] = {"map": [], "loop": [], "llama.cpp": []}
+    integers = lm.load(precision="w8a8")
+    speeds: dict[str, list[float]] = {"map": [], "map, w8a8": [], "loop": [], "llama.cpp": []}
     for _ in range(rounds):
         speeds["map"].append(ours(model, prompts, tokens))
         model.pool.clear()
+        speeds["map, w8a8"].append(ours(integers, prompts, tokens))
+        integers.pool.clear()
         speeds["loop"].append(loop(model, prompts[: max(count // 4, 1)], tokens))
         model.pool.clear()
         speeds["llama.cpp"].append(llamacpp(file, rendered, tokens, args.slots))
-    ratios = {
-        name: median(a / b for a, b in zip(speeds["map"], speeds[name], strict=True))
-        for name in ("loop", "llama.cpp")
-    }
     print(f"{count} prompts of {len(rendered[0])} tokens, {tokens} tokens each, {args.slots} slots")
     for name, values in speeds.items():
         print(f"{name:10} {median(values):7.0f} tokens/s")
-    print(f"map / loop {ratios['loop']:.2f}, map / llama.cpp {ratios['llama.cpp']:.2f}")
+    for name in ("map", "map, w8a8"):
+        ratios = [
+            f"{median(a / b for a, b in zip(speeds[name], speeds[other], strict=True)):.2f} × {other}"
+            for other in ("loop", "llama.cpp")
+        ]
+        print(f"{name}: {', '.join(ratios)}")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from ..errors import UnsupportedModel
 from ..formats.tensors import Floats, Halves, Tensor, iterate_rows
 from .precision import Precision
 from .quantize import BLOCK, CHUNK, Packed
+from .smoothquant import Smoothed
 
 MS = "com.microsoft"
 WEIGHTS_FILE = "weights.bin"
@@ -44,6 +45,7 @@ class GraphBuilder:
         self._file = open(folder / WEIGHTS_FILE, "wb")  # noqa: SIM115  closed by close()
         self._meant: dict[ir.Value, ir.Value] = {}
         self._extended: dict[ir.Value, ir.Value] = {}
+        self._scalars: dict[str, ir.Value] = {}
 
     def close(self) -> None:
         self._file.close()
@@ -128,10 +130,13 @@ class GraphBuilder:
         return self.node("Cast", [stored], to=int(ir.DataType.FLOAT)) if halves else stored
 
     def linear(
-        self, name: str, x: ir.Value, weight: Packed | Floats | Halves, bias: Floats | None = None
+        self, name: str, x: ir.Value, weight: Packed | Smoothed | Floats | Halves, bias: Floats | None = None
     ) -> ir.Value:
         """Multiply by a weight: x (B, S, K) → (B, S, N)."""
-        if not isinstance(weight, Packed):
+        if isinstance(weight, Smoothed):
+            self.bytes_per_token += weight.nbytes
+            out = self._smoothed(name, x, weight)
+        elif not isinstance(weight, Packed):
             self.bytes_per_token += weight.size * 4
             out = self.node("MatMul", [x, self.floats(name, weight)])
         else:
@@ -142,7 +147,31 @@ class GraphBuilder:
             if weight.offsets is not None:
                 offsets = self.constant(f"{name}.offsets", weight.offsets)
                 out = self.node("Add", [out, self.node("MatMul", [self._mean(x), offsets])])
-        return out if bias is None else self.node("Add", [out, self.constant(f"{name}.bias", bias)])  # type: ignore[no-any-return]
+        return out if bias is None else self.node("Add", [out, self.constant(f"{name}.bias", bias)])
+
+    def _smoothed(self, name: str, x: ir.Value, weight: Smoothed) -> ir.Value:
+        """Round every token to 8 bits with a scale of its own, and multiply in integers."""
+        scaled = self.node("Mul", [x, self.constant(f"{name}.inverse", weight.inverse)])
+        largest = self.node(
+            "ReduceMax", [self.node("Abs", [scaled]), self._scalar("last_axis", np.array([-1]))]
+        )
+        scale = self.node("Mul", [largest, self._scalar("step", np.array(1 / 127, np.float32))])
+        scale = self.node("Max", [scale, self._scalar("least", np.array(1e-12, np.float32))])
+        one, middle = (
+            self._scalar("one", np.array(1, np.float32)),
+            self._scalar("middle", np.array(128, np.uint8)),
+        )
+        rounded = self.node("QuantizeLinear", [self.node("Div", [scaled, scale]), one, middle])
+        product = self.node("MatMulInteger", [rounded, self.constant(f"{name}.q", weight.q), middle])
+        out = self.node("Cast", [product], to=int(ir.DataType.FLOAT))
+        out = self.node("Mul", [out, self.constant(f"{name}.scales", weight.scales)])
+        return self.node("Mul", [out, scale])  # type: ignore[no-any-return]
+
+    def _scalar(self, name: str, array: NDArray[Any]) -> ir.Value:
+        """Return a small constant; all nodes share it."""
+        if name not in self._scalars:
+            self._scalars[name] = self.constant(f"smoothed.{name}", array)
+        return self._scalars[name]
 
     def _nbits(self, x: ir.Value, parts: list[ir.Value | None], weight: Packed) -> ir.Value:
         return self.node(  # type: ignore[no-any-return]
@@ -260,25 +289,3 @@ def require_new_operators(what: str) -> None:
             f"{what} needs ONNX Runtime {wanted}, and this is {onnxruntime.__version__}",
             hint=f"Use Python 3.11 or newer, and run pip install 'onnxruntime>={wanted}'.",
         )
-
-
-def read_graph(graph: Path | bytes, folder: Path) -> ir.Model:
-    """Read a graph, to be edited: a file, or its content with weights in ``folder``."""
-    if isinstance(graph, Path):
-        return ir.load(graph)
-    import onnx
-
-    model = ir.from_proto(onnx.load_model_from_string(graph))
-    for item in model.graph.initializers.values():
-        if isinstance(item.const_value, ir.ExternalTensor):
-            item.const_value.base_dir = folder
-    return model
-
-
-def weight_of(node: ir.Node) -> str:
-    """Return the name of the weights that a product multiplies by ("qkv.3"); empty for any other node."""
-    if node.op_type not in ("MatMul", "MatMulNBits") or len(node.inputs) < 2 or node.inputs[1] is None:
-        return ""
-    output = node.inputs[1].producer()  # in float16 they are widened first
-    source = output.inputs[0] if output is not None and output.op_type == "Cast" else node.inputs[1]
-    return ((source.name or "") if source is not None else "").removesuffix(".q")

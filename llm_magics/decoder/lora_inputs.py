@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from .graph_builder import value, weight_of
+from .graph_builder import value
+from .graph_reader import product_input, product_output, weight_of
 from .mixers.attention import padded
 from .spec import DecoderSpec
 
@@ -55,22 +56,20 @@ def add_lora_inputs(path: Path, wanted: Collection[tuple[int, str]]) -> tuple[by
         roles = STACKS.get(product, ())
         if not layer.isdigit() or not any((int(layer), role) in wanted for role in roles):
             continue
-        x = node.inputs[0]
-        output = None if x is None else x.producer()
-        if output is not None and output.op_type == "Concat":  # the means of its blocks stand behind it
-            x = output.inputs[0]
+        x, out = product_input(node), product_output(node)
         # Sizes of one name are taken to be equal: each has a name of its own.
         into, rank, wide = (f"{size}.{product}.{layer}" for size in ("in", "rank", "out"))
         a = value(f"a.{product}.{layer}", ir.DataType.FLOAT, into, rank)
         b = value(f"b.{product}.{layer}", ir.DataType.FLOAT, rank, wide)
         graph.inputs.extend([a, b])
-        out, uses = node.outputs[0], list(node.outputs[0].uses())
+        uses, last = list(out.uses()), out.producer()
+        assert last is not None
         inner = ir.node("MatMul", [x, a], name=f"slot.{product}.{layer}.a")
         outer = ir.node("MatMul", [inner.outputs[0], b], name=f"slot.{product}.{layer}.b")
         added = ir.node("Add", [out, outer.outputs[0]], name=f"slot.{product}.{layer}")
         for new in (inner, outer, added):
             new.outputs[0].name = f"{new.name}.out"
-        graph.insert_after(node, [inner, outer, added])
+        graph.insert_after(last, [inner, outer, added])
         for use in uses:
             use.node.replace_input_with(use.idx, added.outputs[0])
         slots.append((int(layer), product))

@@ -19,7 +19,7 @@ def mlp(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> 
     spec, ffn = w.spec, w.spec.ffn_in(i)
 
     def linear(role: str, out: int, inner: int, x: ir.Value) -> ir.Value:
-        packed = recipe.pack(role, [w.matrix(role, i, (out, inner))])
+        packed = recipe.pack(role, [w.matrix(role, i, (out, inner))], i)
         return b.linear(f"{role}.{i}", x, packed, w.vector(role, i, size=out, kind="bias"))
 
     if not spec.gated:
@@ -33,7 +33,7 @@ def mlp(b: GraphBuilder, w: Weights, recipe: Precision, i: int, x: ir.Value) -> 
     biases = [w.vector(role, i, size=ffn, kind="bias") for role in ("gate", "up")]
     if len({tensor.kind for tensor in pair}) == 1 and (biases[0] is None) == (biases[1] is None):
         bias = None if biases[0] is None or biases[1] is None else np.concatenate([biases[0], biases[1]])
-        both = b.linear(f"gate_up.{i}", x, recipe.pack("gate_up", pair), bias)
+        both = b.linear(f"gate_up.{i}", x, recipe.pack("gate_up", pair, i), bias)
         gate, up = b.node("Split", [both], 2, axis=-1, num_outputs=2)
     else:
         gate, up = linear("gate", ffn, spec.hidden, x), linear("up", ffn, spec.hidden, x)

@@ -15,6 +15,8 @@ stores maps to it like this:
   operators. *widened*: q·16 in 8 bits, where rounding z costs at most d/32. Twice the bytes, no further
   operator: for small matrices.
 - everything else: 8 bits, symmetric, round to nearest.
+
+In the precision w8a8 some matrices are multiplied by MatMulInteger instead (smoothquant.py).
 """
 
 from __future__ import annotations

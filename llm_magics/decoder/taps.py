@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from .graph_builder import value, weight_of
+from .graph_builder import value
+from .graph_reader import product_input, product_output, weight_of
 from .spec import DecoderSpec
 
 _FLOAT = ir.DataType.FLOAT
@@ -47,7 +48,7 @@ def with_taps(model: ir.Model, spec: DecoderSpec) -> None:
         attention.resize_outputs(4)
         attention.attributes["qk_output"] = ir.AttrInt64("qk_output", 2)  # after softmax
         _output(graph, attention.outputs[3], f"attention.{layer}", "B", spec.heads, "S", "total")
-        heads = _plain_input(products[f"o.{layer}"])
+        heads = product_input(products[f"o.{layer}"])
         _output(graph, heads, f"heads.{layer}", "B", "S", spec.heads * spec.head_dim_in(layer))
 
 
@@ -99,7 +100,7 @@ def head_output_graph(model: ir.Model, spec: DecoderSpec) -> None:
     inputs, outputs, products = [], [], _products(graph)
     for layer in spec.attention_layers:
         product = products[f"o.{layer}"]
-        before = _plain_input(product)
+        before = product_input(product)
         heads = value(f"heads.{layer}", _FLOAT, "B", "n", spec.heads * spec.head_dim_in(layer))
         before.replace_all_uses_with(heads)
         out = _with_sums(product)
@@ -120,7 +121,7 @@ def _residual(graph: ir.Graph, products: dict[str, ir.Node], layer: int, layers:
         norm = _final_norm(graph)
     else:
         names = (f"{product}.{layer}" for product in ("qkv", "q", "conv_in", "linear_qkv"))
-        x = _plain_input(next(products[name] for name in names if name in products))
+        x = product_input(next(products[name] for name in names if name in products))
         output = x.producer()
         if output is None or not output.op_type.endswith("LayerNormalization"):
             return x
@@ -150,24 +151,12 @@ def _products(graph: ir.Graph) -> dict[str, ir.Node]:
     return {name: node for node in graph if (name := weight_of(node))}
 
 
-def _plain_input(product: ir.Node) -> ir.Value:
-    """Return what a product reads; the means of its blocks may stand behind it."""
-    x = product.inputs[0]
-    assert x is not None
-    output = x.producer()
-    if output is not None and output.op_type == "Concat":
-        x = output.inputs[0]
-        assert x is not None
-    return x
-
-
 def _with_sums(product: ir.Node) -> ir.Value:
     """Return a product's result as it goes into the residual stream.
 
     With the offsets of its blocks, its bias, and the residual scale.
     """
-    out = product.outputs[0]
-    name = weight_of(product)
+    out, name = product_output(product), weight_of(product)
     while True:
         uses = [use.node for use in out.uses() if use.node.op_type in ("Add", "Mul")]
         if len(uses) != 1 or not any(_is_in_layer(item, out, name) for item in uses[0].inputs):

@@ -11,7 +11,7 @@ import pytest
 
 import llm_magics as lm
 from llm_magics import UnsupportedModel, UsageError
-from llm_magics.decoder.graph_builder import read_graph
+from llm_magics.decoder.graph_reader import read_graph
 from llm_magics.decoder.variants.half import require_half, to_half
 from llm_magics.engine.caches import kv_buffer
 from llm_magics.engine.caches.kv_memory import DeviceMemory

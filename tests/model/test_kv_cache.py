@@ -11,7 +11,7 @@ import pytest
 
 import llm_magics as lm
 from llm_magics import UsageError
-from llm_magics.decoder.graph_builder import read_graph
+from llm_magics.decoder.graph_reader import read_graph
 from llm_magics.decoder.variants.int8_cache import quantize_kv_cache
 from llm_magics.engine.ort import OrtEngine
 from llm_magics.models.cluster import worker

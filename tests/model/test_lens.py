@@ -90,7 +90,7 @@ def test_strings_are_watched_at_every_step(exact: lm.Model, oracle: Any) -> None
         exact.track(TEXT, [])
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8", "int4", "exact", "auto"])
+@pytest.mark.parametrize("precision", ["fp16", "int8", "int4", "exact", "auto", "w8a8"])
 def test_every_precision_can_be_read(default_gguf: Any, precision: str) -> None:
     """However the weights are packed: the last layer of the lens says what the model says."""
     made = lm.load(precision=precision)

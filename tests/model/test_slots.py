@@ -50,9 +50,11 @@ def test_logits_are_those_of_peft(name: str, tmp_path: Path) -> None:
     assert len(slots._sessions) == 1
 
 
-def test_packed_weights_have_slots_too(tiny_model: Any, tiny_gguf: Path) -> None:
+@pytest.mark.parametrize("precision", ["auto", "w8a8"])
+def test_packed_weights_have_slots_too(precision: str, home: Path, tiny_gguf: Path) -> None:
     """Where means stand behind the input, and where one matrix is apart: the change is that of float."""
-    model, spec = tiny_model, tiny_model.lora_sessions.spec
+    model = llm_magics.load(str(tiny_gguf), precision=precision)
+    spec = model.lora_sessions.spec
     adapter = made(spec, ROLES, shared=True)
     ids = IDS[:30]
     plain = model.engine.cache().extend(ids, all_logits=True).copy()

@@ -43,6 +43,7 @@ def test_weights_by_precision() -> None:
     assert sizes["int8"] == pytest.approx(1.25 * matrices + tables, rel=1e-3)
     assert sizes["int4"] == pytest.approx(0.875 * matrices + tables, rel=1e-3)
     assert weight_bytes(LLAMA, "auto", "Q4_0")[1] < sizes["int8"]
+    assert weight_bytes(LLAMA, "w8a8", "Q4_0")[1] == sizes["int8"]
     assert weight_bytes(LLAMA, "exact", "F16")[1] == sizes["fp32"]
     assert weight_bytes(LLAMA, "exact", "Q8_0")[1] == sizes["int8"]
     for precision in ("auto", "fp32", "int8", "int4", "exact"):

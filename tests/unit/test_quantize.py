@@ -13,10 +13,11 @@ from gguf.quants import quantize
 
 import llm_magics.decoder.quantize as quantize_module
 from llm_magics import UsageError
-from llm_magics.decoder import graph_builder
+from llm_magics.decoder import graph_builder, smoothquant
 from llm_magics.decoder.graph_builder import GraphBuilder
 from llm_magics.decoder.precision import Precision, check_precision
 from llm_magics.decoder.quantize import BLOCK, Packed, pack, pack4, pack_exact
+from llm_magics.decoder.smoothquant import smooth8
 from llm_magics.formats.tensors import Tensor
 from tests.support.k_quants import q4_k
 
@@ -218,3 +219,25 @@ def test_rows_of_a_large_table_are_looked_up(
     (got,) = session.run(None, {"ids": wanted})
     assert got.shape == (2, 4, 128) and np.abs(got - table[wanted]).max() <= most
     assert precision in ("fp32", "exact") or np.abs(got - table[wanted]).max() > 0
+
+
+def test_smoothed_weights_and_inputs_multiply_to_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With outliers in some channels of the inputs, and rows of the weights packed some at a time."""
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal((70, 96)).astype(np.float32)
+    x = rng.standard_normal((20, 96)).astype(np.float32)
+    x[:, ::24] *= 40
+    monkeypatch.setattr(smoothquant, "CHUNK", 96 * 8)
+    parts = [Tensor.of("a", weights[:30]), Tensor.of("b", weights[30:])]
+    smoothed = smooth8(parts, np.abs(x).max(0))
+    assert smoothed.q.shape == (96, 70) and np.abs(smoothed.q).max() == 127
+
+    def rounded(values: np.ndarray) -> np.ndarray:
+        scale = np.abs(values).max(-1, keepdims=True) / 127
+        return np.rint(values / scale) * scale
+
+    expected = x @ weights.T
+    ours = rounded(x * smoothed.inverse) @ (smoothed.q * smoothed.scales)
+    without = rounded(x) @ rounded(weights).T
+    error, plain = np.square(ours - expected).mean(), np.square(without - expected).mean()
+    assert error < np.square(expected).mean() * 2e-3 and error < plain / 2

@@ -79,11 +79,11 @@ class Attention:
             attended = b.node("Slice", [attended, b.shape(0), b.shape(dim), b.shape(3)])
             attended = b.node("Reshape", [attended, b.shape(0, 0, width)])
         if spec.attention_gate:
-            gate = self._recipe.pack("q_gate", [self._w.matrix("q_gate", i, (width, spec.hidden))])
+            gate = self._recipe.pack("q_gate", [self._w.matrix("q_gate", i, (width, spec.hidden))], i)
             bias = self._w.vector("q_gate", i, size=width, kind="bias")
             opened = b.node("Sigmoid", [b.linear(f"q_gate.{i}", x, gate, bias)])
             attended = b.node("Mul", [attended, opened])
-        weight = self._recipe.pack("o", [self._w.matrix("o", i, (spec.hidden, width))])
+        weight = self._recipe.pack("o", [self._w.matrix("o", i, (spec.hidden, width))], i)
         return b.linear(f"o.{i}", attended, weight, self._w.vector("o", i, size=spec.hidden, kind="bias"))
 
     def _qkv(self, i: int, x: ir.Value) -> list[ir.Value | None]:
@@ -113,10 +113,11 @@ class Attention:
                         for role, item in biases.items()
                     ]
                 )
-            return [b.linear(f"qkv.{i}", x, self._recipe.pack("qkv", list(parts.values())), bias), None, None]
+            packed = self._recipe.pack("qkv", list(parts.values()), i)
+            return [b.linear(f"qkv.{i}", x, packed, bias), None, None]
         # Each keeps its own kind, exactly.
         products = {
-            role: b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor]), biases[role])
+            role: b.linear(f"{role}.{i}", x, self._recipe.pack(role, [tensor], i), biases[role])
             for role, tensor in parts.items()
         }
         q = products["q"]

@@ -175,7 +175,7 @@ class InstrumentedDecoder:
         }
 
     def _graph(self) -> ir.Model:
-        from ...decoder.graph_builder import read_graph
+        from ...decoder.graph_reader import read_graph
 
         return read_graph(self.engine.graph, self.engine.folder)
 

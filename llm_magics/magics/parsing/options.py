@@ -187,7 +187,7 @@ OPTIONS = (
     Option(
         ("-p", "--precision"),
         "precision",
-        "precision of the weights: auto, fp32, fp16, int8, int4 or exact",
+        "precision of the weights: auto, fp32, fp16, int8, w8a8, int4 or exact",
         sampling=False,
     ),
     Option(

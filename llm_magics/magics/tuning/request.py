@@ -90,7 +90,9 @@ OPTIONS = (
     Option(("--seed",), "seed", "seed N of everything random (0)", int),
     Option(("--checkpoint",), "folder", "FOLDER for checkpoints; an interrupted run continues from it"),
     Option(("--resume",), "resume", "continue the run in the variable NAME after an interrupt", None),
-    Option(("--precision",), "precision", "precision of the model: auto, fp32, fp16, int8, int4 or exact"),
+    Option(
+        ("--precision",), "precision", "precision of the model: auto, fp32, fp16, int8, w8a8, int4 or exact"
+    ),
     Option(("-q", "--quiet"), "quiet", "show no output", None),
     Option(("-h", "--help"), "help", "show this help", None),
 )

@@ -238,7 +238,7 @@ def weight_bytes(spec: DecoderSpec, precision: str, kind: str = "F16") -> tuple[
         expected = 4 * (matrices + table) + positions
         return int(0.85 * expected), expected, expected + 4 * table
     low = bits = 8.0
-    if kind in _QUANTIZED_4 and precision != "int8":
+    if kind in _QUANTIZED_4 and precision not in ("int8", "w8a8"):
         # Q4_1 is extended or widened, and bits of other types are mixed in: a fifth of Q4_K_M is Q6_K.
         low, bits = 4.5, 5.0 if kind == "Q4_K" else 4.5
     elif precision == "int4":

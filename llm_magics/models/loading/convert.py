@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ...core import progress
@@ -22,6 +23,7 @@ from ...trust.obligations import copy_texts
 
 if TYPE_CHECKING:
     from ...decoder.weights import Weights
+    from ...formats.tensors import Floats
     from ...formats.tokenizers.gguf import TokenizerSpec
 
 # Part of the cache key: raise it whenever the same file would be converted to something else.
@@ -126,6 +128,11 @@ def convert(
             yield layer
             release()  # what was read of the source is done with
 
+    if precision == "w8a8":
+        with TemporaryDirectory(dir=folder) as place:
+            measured = Path(place)
+            graph.build(weights, measured, Precision("auto"), on_layer=layer_by_layer)
+            recipe = Precision(precision, _input_maxima(measured, weights.spec, tokens))
     _, bytes_per_token = graph.build(weights, folder, recipe, on_layer=layer_by_layer)
     copy_texts(source, folder)
     converted = ConvertedModel(
@@ -144,6 +151,22 @@ def convert(
     (folder / "tokenizer.json").write_text(tokens.json, "utf-8")
     (folder / "model.json").write_text(json.dumps(converted.to_dict(), indent=1), "utf-8")
     return converted
+
+
+def _input_maxima(folder: Path, spec: DecoderSpec, tokens: TokenizerSpec) -> dict[str, Floats]:
+    """Return what w8a8 needs of a decoder that was built in ``folder``."""
+    from ...engine.tokenizer import TextTokenizer
+    from .smoothing import measure_inputs, sample_prompts
+
+    (folder / "tokenizer.json").write_text(tokens.json, "utf-8")
+    tokenizer = TextTokenizer.from_file(
+        folder / "tokenizer.json",
+        bos_id=tokens.bos_id,
+        eos_id=tokens.eos_id,
+        eos_ids=tokens.eos_ids,
+        add_bos=tokens.add_bos,
+    )
+    return measure_inputs(folder, spec, sample_prompts(tokenizer, tokens.template))
 
 
 def weights_of(source: Path, *, ignore: Iterable[str] = ()) -> Weights:

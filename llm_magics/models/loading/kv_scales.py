@@ -50,7 +50,8 @@ def int8_cache(
     Raises:
         UnsupportedModel: ONNX Runtime is too old.
     """
-    from ...decoder.graph_builder import read_graph, require_new_operators
+    from ...decoder.graph_builder import require_new_operators
+    from ...decoder.graph_reader import read_graph
     from ...decoder.variants.int8_cache import quantize_kv_cache
 
     require_new_operators("an int8 KV cache")

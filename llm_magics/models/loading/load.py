@@ -68,7 +68,7 @@ def load(
             Hub; a ``.gguf`` file; or a folder: a Hub checkpoint, an ONNX export, or what :meth:`Model.save`
             made. None is the default model.
         precision: a key of recipe.PRECISIONS: "auto" (within KL 0.01 of the source), "fp32", "fp16", "int8",
-            "int4", "exact".
+            "w8a8" (prompts and batches are faster), "int4", "exact".
         threads: of the engine; None takes one a physical core.
         file: which file of a repository or folder, where there are several (``.gguf``, ``.onnx``,
             ``.safetensors``).

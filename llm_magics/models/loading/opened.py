@@ -12,7 +12,7 @@ import numpy as np
 
 from ...core import progress
 from ...core.records import ModelInfo
-from ...errors import LLMMagicsError, UsageError
+from ...errors import LLMMagicsError, UnsupportedModel, UsageError
 from ..model import Model
 from ..origin import Origin
 from .convert import ConvertedModel
@@ -101,6 +101,7 @@ class _Opener:
 
     def __init__(self, folder: Path, converted: ConvertedModel, threads: int) -> None:
         self._folder, self._spec, self._threads = folder, converted.spec, threads
+        self._precision = converted.precision
 
     def plain(self) -> OrtEngine:
         """Open it as it was converted, on the CPU."""
@@ -139,6 +140,10 @@ class _Opener:
         from ...engine.caches.captured_step import replay_problem
 
         require_half(self._spec, str(device))
+        if self._precision == "w8a8":
+            raise UnsupportedModel(
+                f"{device} is not supported for models in w8a8", hint='Use device="cpu" (--device cpu).'
+            )
         if kv_cache == "int8":
             raise UsageError(
                 f"{device} has no int8 KV cache", hint="Omit it: on a card, the cache is float16."
@@ -162,7 +167,7 @@ class _Opener:
         """Return a graph of this model that computes in float16."""
         import onnx_ir as ir
 
-        from ...decoder.graph_builder import read_graph
+        from ...decoder.graph_reader import read_graph
         from ...decoder.variants.half import to_half
 
         model = read_graph(graph, self._folder)
