@@ -15,6 +15,11 @@ Open = Callable[..., Page]
 COUNT = "# 1, 2, 3, 4, 5, 6, 7, 8"  # the editor closes no bracket here
 
 
+def is_stored(response: Any) -> bool:
+    """Return whether a response ends the storing of a setting."""
+    return response.request.method == "PUT" and "/api/settings/" in response.url
+
+
 def test_a_suggestion_is_shown_accepted_and_dismissed(either: Open, shot: Any) -> None:
     page = either(notebook("%load_ext llm_magics", "%%llm -t 0 -n 4 -q\nHi", "", "%%llm\n", "x = 0"))
     for cell in range(2):
@@ -27,7 +32,10 @@ def test_a_suggestion_is_shown_accepted_and_dismissed(either: Open, shot: Any) -
     page.page.wait_for_timeout(1500)
     expect(ghost).to_have_count(0)
     try:
-        from_palette(page, "Turn Ghost Text On")
+        # What is typed before the setting is stored asks for nothing.
+        with page.page.expect_response(is_stored, timeout=20_000):
+            from_palette(page, "Turn Ghost Text On")
+        page.page.wait_for_timeout(300)
         cells.nth(2).locator(".cm-content").click()
         keyboard.press("End")
         keyboard.type(",")
