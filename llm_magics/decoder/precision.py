@@ -31,7 +31,7 @@ PRECISIONS = {
     "fp32": "every weight in float32: exact, large",
     "fp16": "every weight in float16, computed in float32",
     "int8": "8 bits, blocks of 32",
-    "w8a8": "as auto, with 8 bits for weights and inputs of most products: faster prompts and batches",
+    "w8a8": "as auto, with 8 bits for weights and inputs of most products: faster prompts",
     "int4": "4 bits where that does little harm, 8 elsewhere",
     "exact": "keeps the bits of a quantised file and computes in float32: exact, small, slow",
 }
