@@ -152,15 +152,12 @@ class GraphBuilder:
     def _smoothed(self, name: str, x: ir.Value, weight: Smoothed) -> ir.Value:
         """Round every token to 8 bits with a scale of its own, and multiply in integers."""
         scaled = self.node("Mul", [x, self.constant(f"{name}.inverse", weight.inverse)])
-        largest = self.node(
-            "ReduceMax", [self.node("Abs", [scaled]), self._scalar("last_axis", np.array([-1]))]
-        )
+        axis = self._scalar("last_axis", np.array([-1]))
+        largest = self.node("ReduceMax", [self.node("Abs", [scaled]), axis])
         scale = self.node("Mul", [largest, self._scalar("step", np.array(1 / 127, np.float32))])
         scale = self.node("Max", [scale, self._scalar("least", np.array(1e-12, np.float32))])
-        one, middle = (
-            self._scalar("one", np.array(1, np.float32)),
-            self._scalar("middle", np.array(128, np.uint8)),
-        )
+        one = self._scalar("one", np.array(1, np.float32))
+        middle = self._scalar("middle", np.array(128, np.uint8))
         rounded = self.node("QuantizeLinear", [self.node("Div", [scaled, scale]), one, middle])
         product = self.node("MatMulInteger", [rounded, self.constant(f"{name}.q", weight.q), middle])
         out = self.node("Cast", [product], to=int(ir.DataType.FLOAT))

@@ -1,4 +1,4 @@
-"""A decoder that tells how large the inputs of its products are: what w8a8 is scaled by."""
+"""Let a decoder tell how large the inputs of its products are, to scale w8a8 by."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from ..graph_reader import product_input, weight_of
+from ..quantize import BLOCK
 
 # Not "down": its inputs have outliers in single tokens, which a scale for each channel does not reach (of the
 # default model, simulated in float32: KL 0.0064 for it alone, 0.0037 for all others together).
@@ -32,7 +33,8 @@ def add_input_maxima(model: ir.Model) -> dict[str, int]:
             continue
         x = product_input(node)
         inputs = node.attributes["K"].as_int()
-        widths[name] = inputs if x is node.inputs[0] else inputs * 32 // 33  # without the means of its blocks
+        extended = x is not node.inputs[0]  # by the means of its blocks
+        widths[name] = inputs * BLOCK // (BLOCK + 1) if extended else inputs
         sizes = ir.node("Abs", [x], name=f"abs.{name}")
         largest = ir.node("ReduceMax", [sizes.outputs[0], axes], {"keepdims": 0}, name=f"max.{name}")
         sizes.outputs[0].name, out = f"{sizes.name}.out", largest.outputs[0]

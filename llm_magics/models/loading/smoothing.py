@@ -1,4 +1,4 @@
-"""How large the inputs of a model's products are, measured once on a sample text: what w8a8 is scaled by."""
+"""Measure how large the inputs of a model's products are on a sample text, to scale w8a8 by."""
 
 from __future__ import annotations
 
